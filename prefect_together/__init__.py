@@ -1,0 +1,90 @@
+"""Prefect tasks for Together AI that pay once, keep what they paid for, and show it.
+
+The names are loaded when they are used, so that what needs no Prefect (requests, the catalogue, the sandbox, the command
+line) does not pay for importing it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prefect_together.credentials import TogetherCredentials
+    from prefect_together.library import MediaLibrary
+    from prefect_together.media import GeneratedImage, GeneratedVideo, VideoJob
+    from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
+    from prefect_together.tasks import (
+        agenerate_image,
+        agenerate_images,
+        agenerate_video,
+        asubmit_video,
+        await_for_video,
+        generate_image,
+        generate_images,
+        generate_video,
+        submit_video,
+        wait_for_video,
+    )
+
+_HOMES = {
+    "prefect_together.credentials": ("TogetherCredentials",),
+    "prefect_together.library": ("MediaLibrary",),
+    "prefect_together.media": ("GeneratedImage", "GeneratedVideo", "VideoJob"),
+    "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
+    "prefect_together.tasks": (
+        "agenerate_image",
+        "agenerate_images",
+        "agenerate_video",
+        "asubmit_video",
+        "await_for_video",
+        "generate_image",
+        "generate_images",
+        "generate_video",
+        "submit_video",
+        "wait_for_video",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "GeneratedImage",
+    "GeneratedVideo",
+    "ImageLora",
+    "ImageRequest",
+    "Keyframe",
+    "MediaLibrary",
+    "MediaReference",
+    "TogetherCredentials",
+    "VideoJob",
+    "VideoRequest",
+    "agenerate_image",
+    "agenerate_images",
+    "agenerate_video",
+    "asubmit_video",
+    "await_for_video",
+    "generate_image",
+    "generate_images",
+    "generate_video",
+    "submit_video",
+    "wait_for_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if "prefect" in sys.modules:
+    # Prefect finds the blocks of its collections by importing this package, so then they have to be defined.
+    from prefect_together.credentials import TogetherCredentials
+    from prefect_together.library import MediaLibrary

@@ -1,0 +1,73 @@
+"""Which addresses may be talked to: the API's own origin, and hosts that may hold files. Parses and judges; opens nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from prefect_together.errors import ConfigurationError
+
+TOGETHER = "https://api.together.ai"
+
+_SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT; `is_private` leaves it out
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def api_origin(base_url: str) -> str:
+    """Return the bare origin of the API: a trailing ``/v1`` or ``/v2`` is cut off, since paths carry the version.
+
+    Raises:
+        ConfigurationError: The address has a user in it, is no http(s) URL, or would send a key unencrypted.
+    """
+    parts = urlsplit(base_url.strip())
+    if parts.username is not None or parts.password is not None:
+        host = parts.hostname or "its host"
+        raise ConfigurationError(f"The base URL for {host} has a user name or password in it: give the key as api_key.")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"{base_url!r} is not a base URL: give one such as {TOGETHER!r}.")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"The base URL {base_url!r} would send the API key unencrypted: http:// is taken for this machine only, use https://."
+        )
+    try:
+        port = parts.port
+    except ValueError:
+        raise ConfigurationError(f"The base URL {base_url!r} has a port that is no number from 0 to 65535.") from None
+    path = parts.path.rstrip("/")
+    for version in ("/v1", "/v2"):
+        path = path.removesuffix(version)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + path
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine."""
+    if host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def realm(origin: str) -> str:
+    """Return whose pictures these are: Together's, or this machine's own (the sandbox's). One never stands in for the other."""
+    return "loopback" if is_loopback(urlsplit(origin).hostname or "") else "together"
+
+
+def is_public(host: str) -> bool:
+    """Tell whether a literal address may hold files for us; a name is judged when it has been resolved."""
+    address = _address(host)
+    if address is None:
+        return not is_loopback(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
+        if inner := address.ipv4_mapped or address.sixtofour:
+            return is_public(str(inner))
+    return address.is_global and not address.is_multicast and address not in _SHARED
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]").split("%", 1)[0])
+    except ValueError:
+        return None

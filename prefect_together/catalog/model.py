@@ -1,0 +1,100 @@
+"""The words in which the catalogue speaks (models, prices, sources): plain values that know nothing of files or rules.
+
+Every fact about a model is optional. `None`, an empty tuple or an absent key means *unknown*, never "no".
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+Kind = Literal["image", "video", "speech", "transcription"]
+Unit = Literal["image", "megapixel", "video", "second", "million_characters", "minute"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a fact was read, and when that text was current."""
+
+    key: str
+    """The name by which the data files cite it."""
+    title: str
+    url: str | None
+    """None for a measurement that has no page of its own."""
+    date: datetime.date
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one unit costs in US dollars, as published or measured; the invoice may differ."""
+
+    usd: Decimal
+    per: Unit
+    by_resolution: Mapping[str, Decimal] = field(hash=False)
+    """Prices per resolution, where they differ; a resolution that is missing here has no known price.
+    "1080p, video input" is the price with a video to start from."""
+    note: str
+    source: str
+    as_of: datetime.date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What is known about one model; field names are those of the request."""
+
+    id: str
+    kind: Kind
+    provider: str
+    listed: bool
+    """In Together's own list of `catalog.as_of()`."""
+    removed: str
+    """For a model that is not listed: since when, in words."""
+    successor: str | None
+    """For a model that is not listed: a listed model for the same work, where one suggests itself."""
+    note: str
+    price: Price | None
+    default_steps: int | None
+    default_seconds: int | None
+    default_resolution: str | None
+
+    takes: Mapping[str, bool] = field(hash=False)
+    """Documented support per request field; absent means unknown."""
+    instead: Mapping[str, str] = field(hash=False)
+    """For a field it does not take: what to use instead."""
+    refuses: tuple[str, ...]
+    """Fields that the documentation rules out in so many words, beyond a tick missing in a table."""
+    requires: tuple[str, ...]
+    """Fields without which the documentation says it does not work."""
+    expects: tuple[str, ...]
+    """Fields of which it usually needs at least one, such as the image of an image-to-video model."""
+    conflicts: tuple[tuple[str, str], ...]
+    """Pairs of fields that cannot be used together."""
+    prompt: Literal["required", "optional"]
+
+    sizes: tuple[str, ...]
+    """Accepted sizes, written "1366x768"."""
+    area: tuple[int, int] | None
+    """Smallest and largest number of pixels."""
+    max_proportion: int | None
+    """4 means between 1:4 and 4:1."""
+    aspect_ratios: tuple[str, ...]
+    resolutions: tuple[str, ...]
+    ratios: tuple[str, ...]
+    seconds: tuple[int, ...]
+    fps: tuple[int, ...]
+    keyframes: tuple[str, ...] | None
+    """Which frames `frame_images` may pin: ("first", "last"); () means none; None means unknown."""
+    max_keyframes: int | None
+    max_items: Mapping[str, int] = field(hash=False)
+    """How many items a list field (reference_images, audio_inputs) may hold."""
+    prompt_length: tuple[int, int] | None
+    negative_prompt_length: int | None
+
+    sources: tuple[str, ...]
+    """Keys of `catalog.sources()` on which this entry rests."""
+    dates: Mapping[str, datetime.date] = field(hash=False)
+    """How fresh each fact is, by the name of the fact or request field."""

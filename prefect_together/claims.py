@@ -1,0 +1,212 @@
+"""Gets a request accepted, paying at most once: looked up, claimed among all processes and machines, sent once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from prefect_together.ask import Ask
+from prefect_together.errors import GenerationFailed, LibraryError, TogetherError, UnknownOutcome
+from prefect_together.identity import write_body
+from prefect_together.kinds import Acceptance, send
+from prefect_together.leases import Watch, holding, owned
+from prefect_together.ledger import ANY, Attempt, History, Ledger
+from prefect_together.media import GeneratedMedia
+from prefect_together.records import read_acceptance, record_paid, refreshed
+from prefect_together.unknown import Unknowns
+
+LOOK_AGAIN = 0.25
+"""Seconds until the first second look at a claim that somebody else is sending; the pauses grow to two seconds."""
+
+Keep = Callable[[Attempt, Acceptance], Awaitable[list[GeneratedMedia]]]
+
+_sending: set[asyncio.Task[Any]] = set()  # POSTs in flight outlive whoever waits for them
+_OPEN = frozenset({"claimed", "accepted", "unknown", "lost"})
+
+
+@dataclass(frozen=True)
+class Settled:
+    """An attempt that is accepted or stored."""
+
+    attempt: Attempt
+    paid: bool
+    """Whether this call sent it."""
+    acceptance: Acceptance | None = None
+    """What was accepted, where this call sent it; else it is in the ledger."""
+    media: list[GeneratedMedia] | None = None
+    """The references, where this call kept them already."""
+
+
+class Claims:
+    """The claims on one request.
+
+    Args:
+        ask: What is asked, of whom, and by which rules.
+        ledger: The ledger of the library.
+        fingerprint: What the ledger knows the request by.
+        scope: Who may share the result.
+        keep: Keeps pictures that come inline, before anybody can be cancelled.
+    """
+
+    def __init__(self, ask: Ask, ledger: Ledger, fingerprint: str, scope: str, keep: Keep) -> None:
+        self._ask = ask
+        self._ledger = ledger
+        self._fingerprint = fingerprint
+        self._scope = scope
+        self._keep = keep
+        self._log = ask.caller.log
+        self._unknowns = Unknowns(ask, ledger)
+        self._watches: dict[str, Watch] = {}
+
+    async def settle(self) -> Settled:
+        """Return an attempt that is accepted or stored, and whether this call paid for it.
+
+        Raises:
+            UnknownOutcome: It may have been paid for already and may not be sent again.
+            GenerationFailed: This very run had it fail already.
+            TogetherError: It was refused, or could not be sent.
+        """
+        looks = 0
+        while True:
+            history = await self._ledger.history(self._fingerprint)
+            if known := self._known(history):
+                return Settled(known, paid=False)
+            own = history.within(self._scope)
+            if own and own[-1].state == "failed":
+                await self._fail_again(own[-1])
+            if own and own[-1].state == "claimed" and await self._alive(own[-1]) is not False:
+                looks += 1
+                if looks == 1:
+                    self._log.info("Somebody else is sending this request right now: waiting for it instead of paying too.")
+                await asyncio.sleep(min(2.0, LOOK_AGAIN * 1.3**looks))
+                continue
+            if own and own[-1].state == "claimed":
+                await self._bury(own[-1])
+                continue
+            await self._unknowns.decide(own)
+            if self._scope != ANY and (adopted := await self._adopt(history)):
+                return Settled(adopted, paid=False)
+            attempt = history.next(self._scope)
+            if await self._claim(attempt):
+                with contextlib.suppress(UnknownOutcome):  # it is recorded: the next turn decides what to do about it
+                    return await self._send(attempt)
+
+    def _known(self, history: History) -> Attempt | None:
+        """Return what is kept, or accepted and still to be kept."""
+        shared = history.attempts if self._scope == ANY else history.within(self._scope)
+        if stored := [attempt for attempt in shared if attempt.state == "stored"]:
+            return stored[-1]
+        accepted = [attempt for attempt in history.within(self._scope) if attempt.state == "accepted"]
+        return accepted[-1] if accepted else None
+
+    async def _alive(self, attempt: Attempt) -> bool | None:
+        return await self._watches.setdefault(attempt.key, Watch(self._ledger, attempt)).alive()
+
+    async def _bury(self, attempt: Attempt) -> None:
+        await self._ledger.record(attempt, "unknown", {"why": "The process that was sending it ended before it heard an answer"})
+
+    async def _adopt(self, history: History) -> Attempt | None:
+        """Take over a job that another run paid for and left behind: what nobody ever got is as good as fresh.
+
+        What another run left in an unknown state is decided by the same rule as our own: it may be the very thing that is
+        asked for now.
+        """
+        for scope in dict.fromkeys(attempt.scope for attempt in history.outside(self._scope)):
+            last = history.within(scope)[-1]
+            if last.state not in _OPEN:
+                continue
+            while (alive := await self._alive(last)) is None:
+                await asyncio.sleep(2.0)  # on another machine: only time tells
+            if last.state in {"claimed", "accepted"} and alive:
+                continue
+            if last.state == "claimed":
+                await self._bury(last)
+            if last.state == "accepted":
+                if taken := await self._take_over(last, history.next(self._scope)):
+                    return taken
+                continue
+            await self._unknowns.decide((await self._ledger.history(self._fingerprint)).within(scope))
+        return None
+
+    async def _take_over(self, orphan: Attempt, successor: Attempt) -> Attempt | None:
+        acceptance = await read_acceptance(self._ledger, orphan)
+        if not await self._ledger.record(orphan, "adopted", {"by": successor.key, **owned()}):
+            return None
+        if not await self._claim(successor, adopted=orphan.key):
+            return None
+        entry = {**acceptance.entry(), "account": self._ask.client.account, "adopted": orphan.key}
+        await record_paid(self._ledger, successor, "accepted", entry, self._log)
+        self._log.info("Taking over what an earlier run paid for and did not keep: nothing is sent, nothing is paid.")
+        return await refreshed(self._ledger, successor)
+
+    async def _fail_again(self, attempt: Attempt) -> None:
+        """Raise the failure that this run has had already, instead of paying for another one."""
+        entry = await self._ledger.entry(attempt, "failed") or {}
+        flow_run = self._ask.caller.flow_run
+        if flow_run is None or entry.get("flow_run") != flow_run:
+            return
+        raise GenerationFailed(
+            str(entry.get("why")),
+            paid="maybe",
+            advice="This run is not charged for it again: correct the request, or start a new run.",
+            job_id=entry.get("job_id"),
+            status=str(entry.get("status")),
+            code=entry.get("code"),
+        )
+
+    async def _claim(self, attempt: Attempt, *, adopted: str | None = None) -> bool:
+        request, mine = self._ask.request, owned()
+        entry = {
+            **mine,
+            "account": self._ask.client.account,
+            "realm": self._ask.client.realm,
+            "kind": request.kind,
+            "model": request.model,
+            "request": request.model_dump(mode="json", exclude_unset=True),
+            "flow_run": self._ask.caller.flow_run,
+            "task_run": self._ask.caller.task_run,
+            "estimated_cost": self._ask.estimate(),
+            "adopted": adopted,
+        }
+        if await self._ledger.record(attempt, "claimed", entry):
+            return True
+        # An object store that repeats its own write may report our own entry as somebody else's.
+        return (await self._ledger.entry(attempt, "claimed") or {}).get("token") == mine["token"]
+
+    async def _send(self, attempt: Attempt) -> Settled:
+        """Send a claimed request; a waiter that is cancelled meanwhile does not take the paid answer with it."""
+        task = asyncio.create_task(self._post(attempt))
+        _sending.add(task)
+        task.add_done_callback(_forget)
+        return await asyncio.shield(task)
+
+    async def _post(self, attempt: Attempt) -> Settled:
+        async with holding(self._ledger, attempt):
+            try:
+                body = await write_body(self._ask.request)
+                for warning in body.warnings:
+                    self._log.warning("%s", warning)
+                acceptance = await send(self._ask.client, self._ask.request, body.content, datetime.now(timezone.utc))
+            except UnknownOutcome as error:
+                await record_paid(self._ledger, attempt, "unknown", {"why": error.what}, self._log)
+                raise
+            except TogetherError as error:
+                with contextlib.suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
+                    await self._ledger.record(attempt, "refused", {"why": error.what})
+                raise
+            self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
+            if acceptance.inline:
+                return Settled(attempt, paid=True, media=await self._keep(attempt, acceptance))
+            entry = {**acceptance.entry(), "account": self._ask.client.account}
+            await record_paid(self._ledger, attempt, "accepted", entry, self._log)
+            return Settled(attempt, paid=True, acceptance=acceptance)
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _sending.discard(task)
+    if not task.cancelled():
+        task.exception()  # taken note of: a waiter that was cancelled will not ask any more

@@ -1,0 +1,238 @@
+"""Every error this package raises on purpose; it neither sends, reads nor retries anything.
+
+The tree::
+
+    TogetherError                 .retryable, .paid ("nothing" | "maybe" | "yes"), .advice
+    ├── InvalidRequest            what was asked cannot be sent (also a ValueError)
+    ├── ConfigurationError        no key, an unsafe address, a missing extra, an unknown option
+    ├── APIError                  Together answered with an error: .status, .code, .request_id
+    │   ├── BadRequest            400, 404, 413 …: a parameter, a model, a path
+    │   ├── AuthenticationError   401
+    │   ├── InsufficientBalance   402
+    │   ├── PermissionDenied      403
+    │   │   └── DataSharingBlocked    403 third_party_data_sharing_blocked
+    │   ├── ContentPolicyError    422, or a provider's moderation
+    │   ├── RateLimited           429 or 503 for longer than we are willing to wait
+    │   └── ServerError           5xx on a request that costs nothing
+    ├── ConnectionFailed          Together could not be reached; nothing was sent
+    ├── UnknownOutcome            a paid request was sent and no answer came: it may have been charged
+    ├── GenerationFailed          the job was accepted, then failed or was cancelled: .job_id, .code
+    ├── GenerationTimeout         the job still runs; it carries the job, and a later run goes on waiting
+    ├── MediaError                a file that was paid for could not be fetched, or is not what it should be
+    └── LibraryError              the media library (or its ledger) could not be read or written
+
+``retryable`` is set on each instance and is what the tasks' ``retry_condition_fn`` reads: it is true only where trying
+again cannot pay again. Every error pickles: the message is the only positional argument, the rest lives in attributes.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from prefect_together.media import VideoJob
+
+Paid = Literal["nothing", "maybe", "yes"]
+
+_PAID_SENTENCE: dict[Paid, str] = {
+    "nothing": "Nothing was paid.",
+    "maybe": "It may have been charged.",
+    "yes": "It was paid for once and is not paid for again.",
+}
+
+
+class TogetherError(Exception):
+    """What happened, what was paid for it, and what to do next.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: Whether money may have been spent by the request that failed.
+        advice: What to do next, as one sentence.
+        retryable: Whether trying again can succeed without paying again.
+    """
+
+    def __init__(self, what: str, *, paid: Paid = "nothing", advice: str = "", retryable: bool = False) -> None:
+        super().__init__(what)
+        self.what = what
+        self.paid: Paid = paid
+        self.advice = advice
+        self.retryable = retryable
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self._paid_sentence(), self.advice) if part)
+
+    def _paid_sentence(self) -> str:
+        return _PAID_SENTENCE[self.paid]
+
+
+class InvalidRequest(TogetherError, ValueError):
+    """What was asked cannot be sent: which field, which value, what is allowed. Raised before anything is sent."""
+
+    def _paid_sentence(self) -> str:
+        return ""  # one clear sentence is what a person who mistyped a field wants to read
+
+
+class ConfigurationError(TogetherError, ValueError):
+    """Something around the request is missing or unsafe: a key, an address, an extra. Raised before anything is sent."""
+
+    def _paid_sentence(self) -> str:
+        return ""
+
+
+class APIError(TogetherError):
+    """Together answered with an error.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: Whether money may have been spent.
+        advice: What to do next.
+        retryable: Whether trying again can succeed without paying again.
+        status: The HTTP status.
+        code: Together's ``error.code`` or ``error.type``, as the server wrote it.
+        request_id: What Together's support asks for.
+        retry_after: Seconds the server asked us to wait, if it did.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "nothing",
+        advice: str = "",
+        retryable: bool = False,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.retry_after = retry_after
+
+
+class BadRequest(APIError):
+    """Together refused the request: a parameter, a model or a path. Refusals are free."""
+
+
+class AuthenticationError(APIError):
+    """Together does not know this key (401)."""
+
+
+class InsufficientBalance(APIError):
+    """The account has no credit left, or reached its spending limit (402)."""
+
+
+class PermissionDenied(APIError):
+    """Together, or the network in front of it, forbids this request (403)."""
+
+
+class DataSharingBlocked(PermissionDenied):
+    """The model is hosted by a partner and the organisation has not allowed sharing data with partners (403)."""
+
+
+class ContentPolicyError(APIError):
+    """A safety checker refused the prompt or the picture (422, or a provider's moderation)."""
+
+
+class RateLimited(APIError):
+    """Together was too busy (429 or 503) for longer than we are willing to wait. Nothing was accepted."""
+
+
+class ServerError(APIError):
+    """Together answered a request that costs nothing with a 5xx."""
+
+
+class ConnectionFailed(TogetherError):
+    """Together could not be reached: no connection was opened, so nothing was sent."""
+
+
+class UnknownOutcome(TogetherError):
+    """A paid request was sent and no usable answer came back, so it may have been charged.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: ``"maybe"``, always.
+        advice: What to do next.
+        retryable: False, always: trying again could pay again.
+        key: The ledger key of the attempt, for ``prefect-together reconcile``.
+        at_risk: What it may have cost in USD by the catalogue, or None where the price is unknown.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "maybe",
+        advice: str = "",
+        retryable: bool = False,
+        key: str | None = None,
+        at_risk: Decimal | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.key = key
+        self.at_risk = at_risk
+
+
+class GenerationFailed(TogetherError):
+    """The job was accepted and then failed or was cancelled. Whether Together bills failed jobs is not documented.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: ``"maybe"`` unless Together reported a cost.
+        advice: What to do next.
+        retryable: False, always.
+        job_id: Together's id of the job.
+        status: ``failed`` or ``cancelled``.
+        code: Together's error code, such as ``unsupportedParameter``.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "maybe",
+        advice: str = "",
+        retryable: bool = False,
+        job_id: str | None = None,
+        status: str = "failed",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.job_id = job_id
+        self.status = status
+        self.code = code
+
+
+class GenerationTimeout(TogetherError):
+    """The job was still running when the time was up. Nothing is lost: a later run goes on waiting without paying.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: ``"yes"``: the job was accepted.
+        advice: What to do next.
+        retryable: False: waiting longer is a decision, not a retry.
+        job: The job, to be passed to ``wait_for_video``.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "yes",
+        advice: str = "",
+        retryable: bool = False,
+        job: VideoJob | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.job = job
+
+
+class MediaError(TogetherError):
+    """A file that was paid for could not be fetched, is cut off, is of the wrong kind, or has changed since."""
+
+
+class LibraryError(TogetherError):
+    """The media library, or the ledger in it, could not be read or written."""

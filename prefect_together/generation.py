@@ -1,0 +1,145 @@
+"""The life of a generation, once, for every type: looked up, claimed, sent once, accepted, waited for, kept, recorded.
+
+Nothing in here depends on Prefect, on results that somebody cached, or on this process living on: what has been paid for
+is in the ledger, and every step can be taken again by another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prefect_together.ask import Ask
+from prefect_together.claims import Claims, Settled
+from prefect_together.delivery import Delivery, timed_out
+from prefect_together.errors import InvalidRequest
+from prefect_together.identity import identify
+from prefect_together.kinds import Acceptance
+from prefect_together.leases import holding, owned, release
+from prefect_together.ledger import Attempt, Ledger
+from prefect_together.media import GeneratedMedia, VideoJob
+from prefect_together.records import read_acceptance, record_paid, refreshed
+from prefect_together.requests import VideoRequest
+
+_locks: weakref.WeakValueDictionary[tuple[str, ...], asyncio.Lock] = weakref.WeakValueDictionary()
+
+
+async def obtain(ask: Ask, *, timeout: float | None = None) -> list[GeneratedMedia]:
+    """Return the files of a request: those that are kept already, or those that this call pays for.
+
+    Args:
+        ask: What is asked, of whom, and by which rules.
+        timeout: Seconds to wait for a job, counted from its submission.
+
+    Raises:
+        TogetherError: See ``prefect_together.errors``.
+    """
+    life = await _Life.of(ask)
+    return await life.finish(await life.settle(), timeout=timeout)
+
+
+async def submit(ask: Ask) -> VideoJob:
+    """Return the job of a request: the one that is accepted already, or the one that this call pays for. Raises as ``obtain``."""
+    life = await _Life.of(ask)
+    settled = await life.settle()
+    if settled.attempt.state != "stored":
+        await release(life.ledger, settled.attempt, handed_out=True)
+    return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
+
+
+async def wait(ask: Ask, job: VideoJob, *, timeout: float) -> list[GeneratedMedia]:
+    """Return the clip of a job that was submitted here or anywhere. Never pays. Raises as ``obtain``."""
+    fingerprint = job.fingerprint or (await identify(ask.request, realm=ask.client.realm)).fingerprint
+    life = _Life(ask, fingerprint)
+    return await life.finish(Settled(await life.attempt_of(job), paid=not job.reused), timeout=timeout)
+
+
+class _Life:
+    def __init__(self, ask: Ask, fingerprint: str) -> None:
+        self.ask = ask
+        self.fingerprint = fingerprint
+        self.ledger = Ledger(ask.storage)
+        self.scope = ask.scope()
+        self.delivery = Delivery(ask, self.ledger, fingerprint)
+
+    @classmethod
+    async def of(cls, ask: Ask) -> _Life:
+        ask.check()
+        return cls(ask, (await identify(ask.request, realm=ask.client.realm)).fingerprint)
+
+    async def settle(self) -> Settled:
+        async with self._alone("sending"):
+            claims = Claims(self.ask, self.ledger, self.fingerprint, self.scope, self.delivery.images)
+            return await claims.settle()
+
+    async def finish(self, settled: Settled, *, timeout: float | None) -> list[GeneratedMedia]:
+        log, began = self.ask.caller.log, time.monotonic()
+        media = settled.media
+        if media is None:
+            try:
+                async with self._alone("finishing", settled.attempt.key, timeout=timeout):
+                    media = await self._deliver(settled, timeout, began)
+            except asyncio.TimeoutError:
+                acceptance = await self.acceptance(settled)
+                error = timed_out(str(acceptance.job_id), self.ask.request.model, timeout or 0.0)
+                error.job = self.job(settled.attempt, acceptance, reused=True)
+                raise error from None
+        for file in media:
+            log.info("%s %s", "Kept:" if settled.paid else "Reused, nothing paid:", file)
+        return [file.model_copy(update={"reused": not settled.paid}) for file in media]
+
+    async def _deliver(self, settled: Settled, timeout: float | None, began: float) -> list[GeneratedMedia]:
+        attempt = settled.attempt
+        if settled.acceptance is None:  # somebody else accepted it, or may have kept it meanwhile
+            attempt = await refreshed(self.ledger, attempt)
+            if attempt.state == "stored":
+                return await self.delivery.stored(attempt)
+        acceptance = await self.acceptance(settled)
+        if not settled.paid:
+            self.ask.caller.log.info("Accepted before and paid for once (%s): going on from there.", acceptance)
+        async with holding(self.ledger, attempt):
+            if acceptance.job_id is None:
+                return await self.delivery.images(attempt, acceptance)
+            waited = time.monotonic() - began
+            return await self.delivery.video(attempt, acceptance, timeout=timeout or 0.0, waited=waited)
+
+    async def acceptance(self, settled: Settled) -> Acceptance:
+        return settled.acceptance or await read_acceptance(self.ledger, settled.attempt)
+
+    def job(self, attempt: Attempt, acceptance: Acceptance, *, reused: bool) -> VideoJob:
+        request = self.ask.request
+        if not isinstance(request, VideoRequest):
+            raise InvalidRequest(f"A {type(request).__name__} makes no job: give a VideoRequest.")
+        return VideoJob(
+            id=str(acceptance.job_id),
+            request=request,
+            submitted_at=acceptance.at,
+            fingerprint=self.fingerprint,
+            attempt=f"{attempt.scope}/{attempt.number}",
+            reused=reused,
+        )
+
+    async def attempt_of(self, job: VideoJob) -> Attempt:
+        """Return the ledger's attempt behind a job; one that this library has not seen is written down first."""
+        scope, _, number = job.attempt.partition("/")
+        attempt = await refreshed(self.ledger, Attempt(self.fingerprint, scope, int(number or 1)))
+        if not attempt.events:
+            entry = {**Acceptance(job.submitted_at, job_id=job.id).entry(), "account": self.ask.client.account}
+            claim = {"kind": job.request.kind, "model": job.request.model, "request": job.request.model_dump(mode="json")}
+            await record_paid(self.ledger, attempt, "claimed", {**owned(), **claim}, self.ask.caller.log)
+            await record_paid(self.ledger, attempt, "accepted", entry, self.ask.caller.log)
+        return await refreshed(self.ledger, attempt)
+
+    @asynccontextmanager
+    async def _alone(self, step: str, *what: str, timeout: float | None = None) -> AsyncIterator[None]:
+        """Let one caller of this process at a time take a step: the next finds its result in the ledger."""
+        name = (self.ask.storage.url, self.fingerprint, self.scope, step, *what)
+        lock = _locks.setdefault(name, asyncio.Lock())
+        await asyncio.wait_for(lock.acquire(), timeout)
+        try:
+            yield
+        finally:
+            lock.release()

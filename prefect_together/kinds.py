@@ -1,0 +1,97 @@
+"""What differs between kinds of generation: which endpoint, what an acceptance holds, and which reference comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from prefect_together.answers import JobAnswer
+from prefect_together.client import TogetherClient
+from prefect_together.keeping import Kept
+from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo
+from prefect_together.requests import ImageRequest, Request, VideoRequest
+
+MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What Together took: a job to wait for, pictures to fetch, or the pictures themselves."""
+
+    at: datetime
+    job_id: str | None = None
+    urls: tuple[str, ...] = ()
+    inline: tuple[str, ...] = field(default=(), repr=False)
+
+    def entry(self) -> dict[str, Any]:
+        """Return it for the ledger; pictures that came inline are not in it."""
+        return {"accepted_at": self.at.isoformat(), "job_id": self.job_id, "urls": list(self.urls)}
+
+    def __str__(self) -> str:
+        return f"job {self.job_id}" if self.job_id else f"{len(self.urls)} hosted file(s)"
+
+    @classmethod
+    def read(cls, entry: dict[str, Any]) -> Acceptance:
+        """Read it from the ledger."""
+        return cls(datetime.fromisoformat(entry["accepted_at"]), entry["job_id"], tuple(entry["urls"]))
+
+
+async def send(client: TogetherClient, request: Request, body: dict[str, Any], now: datetime) -> Acceptance:
+    """Send a request, once, and return what was accepted. Raises as the client does."""
+    if isinstance(request, VideoRequest):
+        job = await client.create_video(body)
+        return Acceptance(now, job_id=job.id)
+    answer = await client.create_images(body)
+    urls = tuple(item.url for item in answer.items if item.url)
+    inline = tuple(item.b64_json for item in answer.items if item.b64_json and not item.url)
+    return Acceptance(now, urls=urls, inline=inline)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What one request cost, in USD: as Together reported it, and by the catalogue. None is not known."""
+
+    reported: Decimal | None = None
+    estimated: Decimal | None = None
+
+    def shared(self, files: int) -> Bill:
+        """Return the part of one file where one request made several."""
+        return Bill(*(amount if amount is None else amount / files for amount in (self.reported, self.estimated)))
+
+
+def reference(
+    request: Request,
+    kept: Kept,
+    *,
+    fingerprint: str,
+    bill: Bill,
+    job_id: str | None = None,
+    reported: JobAnswer | None = None,
+    index: int = 0,
+) -> GeneratedMedia:
+    """Return the reference to a kept file: measured where the file can be measured, else as the job reported it."""
+    common: dict[str, Any] = {
+        "uri": kept.uri,
+        "sha256": kept.sha256,
+        "size": kept.size,
+        "media_type": kept.media_type,
+        "created_at": kept.created_at,
+        "source_url": kept.source_url,
+        "model": request.model,
+        "width": kept.shape.width,
+        "height": kept.shape.height,
+        "seed": getattr(request, "seed", None),
+        "cost": bill.reported,
+        "estimated_cost": bill.estimated,
+        "fingerprint": fingerprint,
+        "request": request,
+    }
+    if isinstance(request, VideoRequest):
+        seconds = kept.shape.seconds or (reported.seconds if reported else None)
+        return GeneratedVideo(**common, job_id=job_id, seconds=seconds, fps=kept.shape.fps)
+    if not isinstance(request, ImageRequest):
+        raise TypeError(f"nothing is known of a {type(request).__name__}")
+    return GeneratedImage(**common, index=index)
+

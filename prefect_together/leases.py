@@ -1,0 +1,106 @@
+"""Whether somebody is still at work on an attempt: leases that are renewed while they are, and how others judge them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+from prefect_together.errors import TogetherError
+from prefect_together.ledger import Attempt, Ledger
+from prefect_together.owner import Owner, this_process
+
+FIRST_BEAT = 4.0
+"""Seconds before a lease is written at all: most pictures are done by then and need none."""
+BEAT = 10.0
+"""Seconds between renewals."""
+OVERDUE = 32.0
+"""Seconds without a renewal after which a holder that cannot be looked up counts as gone."""
+HANDED_OUT = 3600.0
+"""Seconds for which a submitted job that nobody waits for yet stays with the run that submitted it."""
+
+_held: set[str] = set()  # what this very process is at work on
+
+
+@asynccontextmanager
+async def holding(ledger: Ledger, attempt: Attempt) -> AsyncIterator[None]:
+    """Hold an attempt: renew its lease until the block ends, and give it up then."""
+    _held.add(attempt.key)
+    beating = asyncio.create_task(_beat(ledger, attempt))
+    try:
+        yield
+    except BaseException:
+        _held.discard(attempt.key)
+        await release(ledger, attempt)  # so that whoever comes next need not wait for it to be overdue
+        raise
+    finally:
+        _held.discard(attempt.key)
+        beating.cancel()
+
+
+async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False) -> None:
+    """Say that nobody is at work on an attempt any more, or that its job was handed to somebody who will wait later."""
+    with contextlib.suppress(TogetherError):  # others find out by themselves when the lease is overdue
+        await ledger.renew(attempt, {**_signed(), "released": not handed_out, "handed_out": handed_out})
+
+
+def owned() -> dict[str, Any]:
+    """Return what a claim says about who makes it; ``token`` tells our own entry from an equal one of somebody else."""
+    return {"owner": this_process().model_dump(), "token": uuid.uuid4().hex}
+
+
+class Watch:
+    """Judges whether the holder of one attempt is alive, over several looks.
+
+    Clocks of different machines are never compared: a foreign holder is alive while its lease *changes*, by our own clock.
+    """
+
+    def __init__(self, ledger: Ledger, attempt: Attempt) -> None:
+        self._ledger = ledger
+        self._attempt = attempt
+        self._beat: str | None = None
+        self._changed = time.monotonic()
+
+    async def alive(self) -> bool | None:
+        """Look once, and tell whether somebody is at work on it; None where only more looks will tell."""
+        entry = await self._ledger.entry(self._attempt, "lease") or await self._ledger.entry(self._attempt, "claimed")
+        if entry is None:
+            return False
+        if entry.get("released"):
+            return False
+        owner = Owner.model_validate(entry["owner"])
+        runs = owner.runs()
+        if runs is False:
+            return False
+        if owner == this_process():
+            return self._attempt.key in _held or bool(entry.get("handed_out"))
+        if entry.get("handed_out"):
+            return runs is True or _age(entry) < HANDED_OUT
+        if runs:  # the same machine, so the same clock
+            return _age(entry) < OVERDUE
+        beat, first = str(entry.get("token")), self._beat is None
+        if beat != self._beat:
+            self._beat, self._changed = beat, time.monotonic()
+            return None if first else True
+        return None if time.monotonic() - self._changed < OVERDUE else False
+
+
+async def _beat(ledger: Ledger, attempt: Attempt) -> None:
+    await asyncio.sleep(FIRST_BEAT)
+    while True:
+        with contextlib.suppress(TogetherError):  # a missed beat is made good by the next
+            await ledger.renew(attempt, _signed())
+        await asyncio.sleep(BEAT)
+
+
+def _signed() -> dict[str, Any]:
+    return {**owned(), "released": False, "handed_out": False}
+
+
+def _age(entry: dict[str, Any]) -> float:
+    return (datetime.now(timezone.utc) - datetime.fromisoformat(str(entry["at"]))).total_seconds()

@@ -1,0 +1,165 @@
+"""What comes back: small references to kept files that can open, verify and describe themselves. They never hold bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from datetime import datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prefect_together.errors import MediaError
+from prefect_together.requests import ImageRequest, MediaReference, VideoRequest
+from prefect_together.storage import locate
+
+_CHUNK = 1024 * 1024
+
+
+class GeneratedMedia(MediaReference):
+    """A kept file together with what made it and what it cost. Money is USD; None means not known, never free."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    model: str
+    """Together's model id."""
+    width: int | None = None
+    """Pixels, read from the file."""
+    height: int | None = None
+    """Pixels, read from the file."""
+    seed: int | None = None
+    """The seed that was asked for, if one was."""
+    cost: Decimal | None = None
+    """USD that Together reported for it, or None: image answers carry no cost, video answers not always."""
+    estimated_cost: Decimal | None = None
+    """USD by the catalogue's list price, or None where no price is known."""
+    job_id: str | None = None
+    """Together's id of the job (videos)."""
+    fingerprint: str
+    """What was asked, as a hash: the name of its folder in the ledger."""
+    reused: bool = False
+    """Whether it was paid for before this call, so that this call sent and paid nothing."""
+
+    def __str__(self) -> str:
+        measures = [f"{self.width}x{self.height}"] if self.width else []
+        measures += [f"{self.seconds:g} s"] if isinstance(self, GeneratedVideo) and self.seconds else []
+        return " ".join([f"{self.uri} ({self.media_type},", *measures, f"{self.size} bytes, {self.price()})"])
+
+    def price(self) -> str:
+        """Return what it cost, in words that keep reported, estimated and unknown apart."""
+        if self.cost is not None:
+            return f"${self.cost.normalize():f}"
+        return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading, wherever it is kept.
+
+        Raises:
+            MediaError: It is not there any more.
+        """
+        storage, key = locate(self.uri)
+        try:
+            return storage.open(key)
+        except FileNotFoundError:
+            raise self._gone() from None
+
+    def read_bytes(self) -> bytes:
+        """Return the whole file; for large videos ``open()`` or ``path()`` is kinder to memory."""
+        with self.open() as file:
+            return file.read()
+
+    def path(self) -> Path:
+        """Return a local file: the kept one where the library is a folder, else a verified copy in a local cache.
+
+        Raises:
+            MediaError: It is not there any more, or what was fetched is not what was kept.
+        """
+        storage, key = locate(self.uri)
+        if storage.folder is not None:
+            path = storage.folder / key
+            if not path.is_file():
+                raise self._gone()
+            return path
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        cached = caches / "prefect-together" / f"{self.sha256}{Path(key).suffix}"
+        if not (cached.is_file() and cached.stat().st_size == self.size):
+            cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy, self.open() as file:
+                shutil.copyfileobj(file, copy, _CHUNK)
+            with open(copy.name, "rb") as file:
+                self._compare(file)
+            os.replace(copy.name, cached)
+        return cached
+
+    def verify(self) -> bool:
+        """Read the stored bytes and return True where they are what was kept.
+
+        Raises:
+            MediaError: The file is gone, or its bytes have changed.
+        """
+        with self.open() as file:
+            self._compare(file)
+        return True
+
+    def _compare(self, file: BinaryIO) -> None:
+        digest, size = hashlib.sha256(), 0
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+        if (digest.hexdigest(), size) != (self.sha256, self.size):
+            raise MediaError(
+                f"{self.uri} is not what was kept: {size} bytes with SHA-256 {digest.hexdigest()[:12]}…, "
+                f"expected {self.size} bytes with {self.sha256[:12]}….",
+                paid="yes",
+                advice='Restore it from a backup, or ask with reuse="never" for a new one.',
+            )
+
+    def _gone(self) -> MediaError:
+        return MediaError(
+            f"{self.uri} is not in the library any more.",
+            paid="yes",
+            advice='Restore it from a backup, or ask with reuse="never" for a new one.',
+        )
+
+
+class GeneratedImage(GeneratedMedia):
+    """A picture that was made, kept, and can be opened; may be given to any request that takes a picture."""
+
+    request: ImageRequest
+    """What was asked."""
+    index: int = 0
+    """Its place among the pictures of one request, from 0."""
+
+
+class GeneratedVideo(GeneratedMedia):
+    """A clip that was made, kept, and can be opened; may be given to any request that takes a clip."""
+
+    request: VideoRequest
+    """What was asked."""
+    seconds: float | None = None
+    """Length of the clip in seconds, read from the file."""
+    fps: float | None = None
+    """Frames per second, read from the file where PyAV is installed."""
+
+
+class VideoJob(BaseModel):
+    """A clip that Together has accepted and is rendering. It is paid for: ``wait_for_video`` fetches it."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    id: str
+    """Together's id of the job."""
+    request: VideoRequest
+    """What was asked."""
+    submitted_at: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
+    """When it was accepted (UTC, this machine's clock)."""
+    fingerprint: str = ""
+    """What was asked, as a hash: the name of its folder in the ledger."""
+    attempt: str = "job/1"
+    """Which attempt of the ledger it is, as ``scope/number``."""
+    reused: bool = False
+    """Whether it was accepted before this call, so that this call sent and paid nothing."""

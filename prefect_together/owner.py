@@ -1,0 +1,76 @@
+"""Which process holds something, and whether it still runs. Knows processes of this machine; says so where it cannot know."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Owner(BaseModel):
+    """A process, named so that no other process is ever mistaken for it.
+
+    A pid alone is not enough: pids are used again, and containers that share a library each have their own pid 1.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str
+    """The machine's name, for people."""
+    machine: str
+    """The machine's boot and pid namespace, as a hash."""
+    pid: int
+    started: str | None
+    """When the process started, in whatever the system counts; None where the system does not tell."""
+
+    def runs(self) -> bool | None:
+        """Tell whether the process still runs, or None where this machine cannot know."""
+        if self.machine != _machine():
+            return None
+        if self.pid == os.getpid():
+            return self.started == _started(self.pid)
+        if self.started is None:
+            return None
+        return _started(self.pid) == self.started
+
+
+def this_process() -> Owner:
+    """Return the running process as an owner."""
+    return _this_process(os.getpid())
+
+
+@lru_cache(maxsize=4)  # per pid: a forked child is another owner
+def _this_process(pid: int) -> Owner:
+    return Owner(host=platform.node(), machine=_machine(), pid=pid, started=_started(pid))
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        boot, namespace = f"{uuid.getnode():x}", ""
+    return hashlib.sha256(f"{platform.node()}\n{boot}\n{namespace}".encode()).hexdigest()[:16]
+
+
+def _started(pid: int) -> str | None:
+    if sys.platform == "linux":
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        # The second field is the command in brackets and may hold anything; the start time is the 22nd, and "Z" is a corpse.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] == "Z" else fields[19]
+    if sys.platform == "darwin":
+        asked = subprocess.run(["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return asked.stdout.strip() or None
+    return None

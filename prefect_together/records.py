@@ -1,0 +1,73 @@
+"""Entries about something that was paid for: written with patience, read back as what they mean."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from prefect_together.answers import backoff
+from prefect_together.errors import LibraryError
+from prefect_together.kinds import MEDIA, Acceptance
+from prefect_together.ledger import Attempt, Event, Ledger
+from prefect_together.media import GeneratedMedia
+from prefect_together.ask import Log
+
+PATIENCE = 60.0
+"""Seconds for which an entry about something paid is tried to be written."""
+
+
+async def record_paid(ledger: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any], log: Log) -> bool:
+    """Write an entry that must not be lost: a library that fails for a moment is tried again.
+
+    Returns:
+        Whether the entry is ours; False if it was there already.
+
+    Raises:
+        LibraryError: It could not be written. The error says what the entry would have said.
+    """
+    began, tries = time.monotonic(), 0
+    while True:
+        tries += 1
+        try:
+            return await ledger.record(attempt, event, entry)
+        except LibraryError as error:
+            if time.monotonic() - began > PATIENCE:
+                job = f" Job {entry['job_id']} was accepted." if entry.get("job_id") else ""
+                error.what = f"{error.what}{job} It was to be recorded as {event} for {attempt.key}."
+                error.paid = "maybe" if event == "unknown" else "yes"
+                error.retryable = False
+                raise
+            log.warning("%s Trying again.", error.what)
+            await asyncio.sleep(backoff(tries, first=0.5, longest=5.0))
+
+
+async def read_acceptance(ledger: Ledger, attempt: Attempt) -> Acceptance:
+    """Return what was accepted.
+
+    Raises:
+        LibraryError: The entry is gone.
+    """
+    entry = await ledger.entry(attempt, "accepted")
+    if entry is None:
+        raise LibraryError(f"The ledger entry {attempt.key} (accepted) is gone.", paid="yes", advice="Restore it.")
+    return Acceptance.read(entry)
+
+
+async def read_media(ledger: Ledger, attempt: Attempt, kind: str) -> list[GeneratedMedia]:
+    """Return the references that were kept.
+
+    Raises:
+        LibraryError: The entry is gone.
+    """
+    entry = await ledger.entry(attempt, "stored")
+    if entry is None:
+        raise LibraryError(f"The ledger entry {attempt.key} (stored) is gone.", paid="yes", advice="Restore it.")
+    return [MEDIA[kind].model_validate(media) for media in entry["media"]]
+
+
+async def refreshed(ledger: Ledger, attempt: Attempt) -> Attempt:
+    """Return the attempt as it is now."""
+    history = await ledger.history(attempt.fingerprint)
+    same = [known for known in history.within(attempt.scope) if known.number == attempt.number]
+    return same[0] if same else attempt

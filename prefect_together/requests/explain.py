@@ -1,0 +1,90 @@
+"""What is wrong with a request, in one sentence a person can act on. No I/O, nothing of Together's here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+_SHOWN = 80  # characters of a wrong value that are quoted back
+_PATTERNS = {r"\S": "it is empty, give at least one character", r"^\d+:\d+$": "give it as width:height, such as 16:9"}
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> str:
+    """Return one sentence that names every wrong field, its value and what is allowed."""
+    # A union reports one problem for each of its branches: the first says enough.
+    first = {_place(problem["loc"]): dict(problem) for problem in reversed(error.errors(include_url=False))}
+    sentence = "; ".join(_one(model, problem) for problem in reversed(first.values()))
+    return sentence if sentence.endswith("?") else sentence + "."
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    return location[:2] if len(location) > 1 and isinstance(location[1], int) else location[:1]
+
+
+def _one(model: type[BaseModel], problem: dict[str, Any]) -> str:
+    location: tuple[int | str, ...] = problem["loc"]
+    # A union names its branches in the location (`image_url.str`): a person only knows the field.
+    name = str(location[0]) if location else ""
+    where = f"{model.__name__}.{name}" if name else model.__name__
+    if len(location) > 1 and isinstance(location[1], int):
+        where += f"[{location[1]}]"
+    value = problem.get("input")
+    match problem["type"]:
+        case "extra_forbidden":
+            inner = str(location[-1])
+            close = get_close_matches(inner, model.model_fields, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"what is newer goes in extra={{{inner!r}: …}}"
+            return f"{model.__name__} has no field {inner!r} (given {_quoted(value)}): {hint}"
+        case "missing":
+            return f"{model.__name__} needs {'.'.join(str(part) for part in location)!r}, which was not given"
+        case "string_too_short":
+            return f"{where} is empty: give at least one character"
+        case "string_pattern_mismatch":
+            return f"{where} is {_quoted(value)}: {_PATTERNS.get(problem['ctx']['pattern'], _lowered(problem['msg']))}"
+        case "value_error":
+            message = str(problem["ctx"]["error"])
+            return message if not name else f"{where} is {_quoted(value)}: {message}"
+        case "greater_than_equal" | "less_than_equal" | "greater_than":
+            return f"{where} is {_quoted(value)}: {_allowed(model, name) or _lowered(problem['msg'])}"
+        case _:
+            return f"{where} is {_quoted(value)}: {_lowered(problem['msg'])}"
+
+
+def _allowed(model: type[BaseModel], name: str) -> str:
+    """Say the bounds of a field from its own metadata, so that they are written down once."""
+    field = model.model_fields.get(name)
+    if field is None:
+        return ""
+    bounds: dict[str, Any] = {}
+    for item in _metadata(field.metadata, field.annotation):
+        for bound in ("ge", "le", "gt"):
+            if getattr(item, bound, None) is not None:
+                bounds[bound] = getattr(item, bound)
+    if "ge" in bounds and "le" in bounds:
+        return f"allowed is {bounds['ge']} to {bounds['le']}"
+    if "ge" in bounds:
+        return f"allowed is {bounds['ge']} or more"
+    if "gt" in bounds:
+        return f"allowed is more than {bounds['gt']}"
+    return ""
+
+
+def _metadata(own: list[Any], annotation: Any) -> list[Any]:
+    """Collect constraints, also those inside ``Annotated[int, …] | None``."""
+    found = list(own)
+    for argument in (annotation, *getattr(annotation, "__args__", ())):
+        for item in getattr(argument, "__metadata__", ()):
+            found += [item, *getattr(item, "metadata", ())]
+    return found
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _quoted(value: object) -> str:
+    shown = type(value).__name__ if isinstance(value, Mapping) else repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

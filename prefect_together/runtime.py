@@ -1,0 +1,116 @@
+"""One background event loop per process, and what lives on it: clients shared per account, storages shared per library.
+
+Sync callers wait for it, async callers await it, so every operation has one body, one HTTP client per account serves all
+threads and event loops of the process, and a thousand waiting videos cost a thousand coroutines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+if TYPE_CHECKING:
+    from prefect_together.client import TogetherClient
+
+_T = TypeVar("_T")
+
+_CLOSING = 5.0  # seconds that an exiting process gives to closing connections
+
+
+class Runtime:
+    """The background loop of one process."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.clients: dict[tuple[Any, ...], TogetherClient] = {}
+        self._stack = ExitStack()
+        starting: AbstractContextManager[BlockingPortal] = start_blocking_portal(name="prefect-together")
+        self._portal = self._stack.enter_context(starting)
+
+    def start(self, work: Callable[[], Awaitable[_T]]) -> Future[_T]:
+        """Start work on the loop, with the context variables of the caller."""
+        return self._portal.start_task_soon(work)
+
+    def close(self) -> None:
+        """Close every connection and end the loop."""
+
+        async def closing() -> None:
+            for client in self.clients.values():
+                await client.aclose()
+
+        with suppress(Exception):  # the process is ending: a connection that will not close must not keep it
+            self.start(closing).result(_CLOSING)
+        self.clients.clear()
+        with suppress(Exception):
+            self._portal.start_task_soon(self._portal.stop, True).result(_CLOSING)
+
+
+_runtime: Runtime | None = None
+_starting = threading.Lock()
+
+
+def runtime() -> Runtime:
+    """Return this process's loop, started on first use; a forked child gets its own."""
+    global _runtime
+    with _starting:
+        if _runtime is None or _runtime.pid != os.getpid():
+            _runtime = Runtime()
+        return _runtime
+
+
+@atexit.register
+def shutdown() -> None:
+    """End the loop and close its connections; the next use starts anew."""
+    global _runtime
+    with _starting:
+        if _runtime is not None and _runtime.pid == os.getpid():
+            _runtime.close()
+        _runtime = None
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run work on the background loop and wait for it; interrupting the wait cancels the work."""
+    future = _start(work)
+    try:
+        while True:
+            try:
+                # Waking up now and then lets Prefect's timeouts and cancellations reach a waiting thread.
+                return future.result(timeout=1.0)
+            except NotYet:
+                if future.done():
+                    return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+async def arun(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run work on the background loop and await it from any loop; cancelling the await cancels the work."""
+    return await asyncio.wrap_future(_start(work))
+
+
+def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:
+    async def working() -> _T:
+        return await work
+
+    return runtime().start(working)
+
+
+def client(api_key: str, base_url: str, *, timeout: float, max_connections: int) -> TogetherClient:
+    """Return the client of an account, the same one for everybody in this process. Call it on the background loop."""
+    from prefect_together.client import TogetherClient  # slow to import, and not every process sends
+
+    clients = runtime().clients
+    key = (api_key, base_url, timeout, max_connections)
+    if key not in clients:
+        clients[key] = TogetherClient(api_key, base_url, timeout=timeout, max_connections=max_connections)
+    return clients[key]

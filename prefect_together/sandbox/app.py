@@ -1,0 +1,83 @@
+"""The routes of both origins in one application that writes down what it is asked; answers nothing itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from prefect_together.sandbox import api, wording
+from prefect_together.sandbox.control import Control
+from prefect_together.sandbox.filehost import FileHost
+from prefect_together.sandbox.records import Request
+from prefect_together.sandbox.store import Store
+
+
+def build(doors: api.Api, files: FileHost, control: Control, store: Store, *, files_port: int) -> ASGIApp:
+    """Return one application for both sockets, which writes down what it is asked before it answers."""
+    api_app = Starlette(
+        routes=[
+            Route("/v1/images/generations", doors.images, methods=["POST"]),
+            Route("/v2/videos", doors.create_video, methods=["POST"]),
+            Route("/v2/videos/{id}", doors.video, methods=["GET"]),
+            Route("/v1/models", doors.models, methods=["GET"]),
+            Route("/v3/whoami", doors.whoami, methods=["GET"]),
+            Route("/sandbox/charges", control.charges, methods=["GET"]),
+            Route("/sandbox/requests", control.requests, methods=["GET"]),
+            Route("/sandbox/jobs", control.jobs, methods=["GET"]),
+            Route("/sandbox/faults", control.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/sandbox/reset", control.reset, methods=["POST"]),
+        ],
+        exception_handlers={
+            wording.Refusal: api.refuse,
+            api.BadInput: api.refuse_input,
+            api.EdgeBlock: api.edge_block,
+            404: _no_route,
+            405: _no_route,
+        },
+    )
+    files_app = Starlette(
+        routes=[
+            Route("/shrt/{token}", files.short_link, methods=["GET"]),
+            Route("/files/{name}", files.file, methods=["GET"]),
+        ]
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        origin = "files" if scope["server"][1] == files_port else "api"
+        if origin == "api" and scope["path"].startswith("/sandbox/"):
+            await api_app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"].decode("latin-1")
+        record = Request(
+            method=scope["method"],
+            path=scope["path"] + (f"?{query}" if query else ""),
+            origin=origin,
+            authorization=headers.get("authorization"),
+            headers=headers,
+            at=datetime.datetime.now(datetime.timezone.utc),
+        )
+        store.saw(record)
+        scope[api.RECORD] = record
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+            await send(message)
+
+        # Cancelled only when the sandbox stops, with every connection already cut: nothing to answer, nothing to log.
+        with contextlib.suppress(asyncio.CancelledError):
+            await (files_app if origin == "files" else api_app)(scope, receive, noted)
+
+    return app
+
+
+async def _no_route(request: HttpRequest, _: Exception) -> Response:
+    return await api.refuse(request, wording.Refusal(404, f"No route for {request.method} {request.url.path}."))

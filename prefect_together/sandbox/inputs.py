@@ -1,0 +1,126 @@
+"""Turn what a request says about a picture (address, data URL, base64) into a name, and a name into a picture.
+
+Nothing leaves this machine: only loopback addresses are fetched, and without any key. A public address is stood in for
+by a picture drawn from the address, so that a flow with real links runs offline too.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import ipaddress
+import random
+import re
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from prefect_together.sandbox import captions, scenery
+from prefect_together.sandbox._media import Image, opened
+from prefect_together.sandbox.recipes import Recipe
+from prefect_together.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+MAX_BYTES = 64 * 1024 * 1024
+FETCH_SECONDS = 20
+FILE_PATH = re.compile(r"/(?:shrt|files)/([A-Za-z0-9_-]+)(?:\.\w+)?$")
+ASSET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""Ids of pictures kept at the provider, as in the example of the OpenAPI text."""
+
+
+def is_loopback(host: str | None) -> bool:
+    """Say whether a host name or address is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def name_input(text: str, store: Store) -> str:
+    """Return the name of the input that `text` speaks of; raise ValueError if there is no picture or film behind it."""
+    if text.startswith(("http://", "https://")):
+        address = urlsplit(text)
+        if not is_loopback(address.hostname):
+            return f"away:{text}"
+        hosted = FILE_PATH.search(address.path)
+        # Our own file, perhaps from before a restart on another port: no need to fetch it.
+        if hosted and hosted[1] in store.files:
+            return f"file:{hosted[1]}"
+        content = _fetch(text)
+    elif text.startswith("data:"):
+        head, _, data = text.partition(",")
+        if not head.endswith(";base64"):
+            raise ValueError("a data URL must be base64")
+        content = _decode(data)
+    elif ASSET.fullmatch(text.lower()):
+        return f"away:{text}"
+    else:
+        content = _decode(text)
+    _picture(content)
+    return store.keep_input(content)
+
+
+def open_input(name: str, store: Store, render: Callable[[Recipe], bytes]) -> Image.Image:
+    """Return the picture behind a name as RGB; of a film, its last frame."""
+    kind, _, key = name.partition(":")
+    if kind == "away":
+        rng = random.Random(key)
+        tail = key.rstrip("/").rpartition("/")[2] or key
+        scene = scenery.draw(1024, 768, prompt=tail, rng=rng)
+        return captions.caption(scene, tail, "a stand-in: the sandbox stays offline")
+    return _picture(render(store.files[key]) if kind == "file" else store.input(name))
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("neither an address nor base64") from error
+
+
+def _picture(content: bytes) -> Image.Image:
+    """Decode an image or the last frame of a film."""
+    with contextlib.suppress(ValueError):
+        return opened(content)
+    from prefect_together.sandbox import clips
+
+    with tempfile.TemporaryDirectory(prefix="sandbox-input-") as folder:
+        path = Path(folder, "film")
+        path.write_bytes(content)
+        try:
+            return clips.last_frame(path)
+        except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from OSError or ValueError
+            raise ValueError("not an image or a video") from error
+
+
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Follow redirects on this machine only."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> urllib.request.Request | None:
+        if not is_loopback(urlsplit(newurl).hostname):
+            raise ValueError("the address redirects to another machine")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # pyright: ignore[reportArgumentType]
+
+
+def _fetch(url: str) -> bytes:
+    # No proxies: the address is this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere)
+    request = urllib.request.Request(url, headers={"User-Agent": "together-sandbox"})  # noqa: S310 - scheme checked above
+    try:
+        with opener.open(request, timeout=FETCH_SECONDS) as answer:
+            content: bytes = answer.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"the address could not be read ({error})") from error
+    if len(content) > MAX_BYTES:
+        raise ValueError("the file is larger than 64 MB")
+    return content

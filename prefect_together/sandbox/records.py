@@ -1,0 +1,172 @@
+"""What the sandbox remembers: charges, jobs, requests, as plain values; stores and sends nothing."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+QUEUED_SHARE = 0.25
+"""The part of a job's time that it spends in the queue."""
+FATES = frozenset({
+    "queued_forever", "failed", "cancelled", "unknown_status", "no_status", "completed_without_url", "cost",
+    "unix_timestamps",
+})  # fmt: skip
+"""Faults that change how a job looks, for one poll or, given to its POST, for its whole life."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """One request that was accepted and, at Together, would have been paid for."""
+
+    id: str
+    """The id in the image answer, or the job's id."""
+    kind: str
+    """`image` or `video`."""
+    model: str
+    usd: Decimal | None
+    """What the catalogue estimates, US dollars; None where it knows no price."""
+    prompt: str
+    at: datetime.datetime
+    """When it was accepted, UTC."""
+    account: str
+    """A short hash of the key."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; money as a string."""
+        usd = None if self.usd is None else str(self.usd)
+        return {
+            "id": self.id, "kind": self.kind, "model": self.model, "usd": usd, "prompt": self.prompt,
+            "at": self.at.isoformat(), "account": self.account,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Charge:
+        """Return the charge that `to_json` wrote."""
+        usd = None if data["usd"] is None else Decimal(data["usd"])
+        fields: dict[str, Any] = {**data, "usd": usd, "at": datetime.datetime.fromisoformat(data["at"])}
+        return cls(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One video job; its status follows from the clock alone, so that it outlives the process."""
+
+    id: str
+    model: str
+    prompt: str
+    account: str
+    created: float
+    """Unix seconds."""
+    render_seconds: float
+    size: str | None
+    seconds: str
+    token: str | None
+    """The hosted file, None for a job that fails."""
+    usd: str | None
+    failure: Mapping[str, str] | None = None
+    fate: str | None = None
+    """One of `FATES`, for the whole life of the job."""
+    fate_value: float | str | None = None
+
+    def status(self, now: float) -> str:
+        """Return `queued`, `in_progress`, `completed` or `failed`."""
+        age = now - self.created
+        if age < self.render_seconds * QUEUED_SHARE:
+            return "queued"
+        if age < self.render_seconds:
+            return "in_progress"
+        return "completed" if self.failure is None else "failed"
+
+    def view(
+        self, now: float, files_url: str, *, fate: str | None = None, value: float | str | None = None
+    ) -> dict[str, Any]:
+        """Return the job as `GET /v2/videos/{id}` answers it."""
+        fate, value = (fate, value) if fate else (self.fate, self.fate_value)
+        status = self.status(now)
+        if fate == "queued_forever":
+            status = "queued"
+        elif fate == "unknown_status":
+            status = "transcoding"
+        elif fate in ("failed", "cancelled", "completed_without_url"):
+            status = fate.removesuffix("_without_url")
+        done = status in ("completed", "failed", "cancelled")
+        unix = fate == "unix_timestamps"
+        view: dict[str, Any] = {
+            "id": self.id, "object": "video", "model": self.model, "status": status,
+            "created_at": _time(self.created, unix=unix), "size": self.size, "seconds": self.seconds,
+        }  # fmt: skip
+        if fate == "no_status":
+            del view["status"]
+            done = False
+        if done:
+            view["completed_at"] = _time(self.created + self.render_seconds, unix=unix)
+            view["outputs"] = None
+        if status == "failed":
+            view["error"] = self.failure or {"message": "The video could not be generated.", "code": "generationFailed"}
+        if done and status == "completed":
+            view["outputs"] = self._outputs(files_url, fate, value)
+        return view
+
+    def _outputs(self, files_url: str, fate: str | None, value: float | str | None) -> dict[str, Any]:
+        outputs: dict[str, Any] = {}
+        if fate == "cost":
+            if value != "missing":
+                outputs["cost"] = value
+        elif self.usd is not None:
+            # Documented as an integer, answered as a fraction of a dollar (0.28).
+            outputs["cost"] = float(self.usd)
+        if fate != "completed_without_url":
+            outputs["video_url"] = f"{files_url}/shrt/{self.token}"
+        return outputs
+
+
+def _time(moment: float, *, unix: bool) -> str | float:
+    """Return an ISO-8601 string as the docs show, or Unix seconds as the OpenAPI text has it."""
+    if unix:
+        return round(moment, 3)
+    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(kw_only=True)
+class Request:
+    """One request as the sandbox received it."""
+
+    method: str
+    path: str
+    """Path and query."""
+    origin: str
+    """`api` or `files`: at which of the two servers it arrived."""
+    authorization: str | None
+    """The whole Authorization header."""
+    headers: dict[str, str] = field(repr=False)
+    """Names in lower case."""
+    body: Any = None
+    """The JSON body; texts of more than 10,000 characters are cut."""
+    status: int | None = None
+    """None while unanswered, and for ever where the connection was cut before an answer."""
+    at: datetime.datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; a key that is not one of the sandbox's own words is cut short."""
+        authorization = self.authorization
+        if authorization is not None and "-key" not in authorization:
+            authorization = f"{authorization[:11]}..."
+        headers = {**self.headers, **({"authorization": authorization} if authorization else {})}
+        return {
+            "method": self.method, "path": self.path, "origin": self.origin, "authorization": authorization,
+            "headers": headers, "body": self.body, "status": self.status, "at": self.at.isoformat(),
+        }  # fmt: skip
+
+
+def shortened(value: Any) -> Any:
+    """Return JSON with long texts (inline pictures) cut, so that ten thousand recorded requests fit in memory."""
+    if isinstance(value, str):
+        return value if len(value) <= 10_000 else f"{value[:200]}... ({len(value)} characters)"
+    if isinstance(value, list):
+        return [shortened(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, dict):
+        return {key: shortened(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    return value

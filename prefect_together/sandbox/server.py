@@ -1,0 +1,255 @@
+"""Run the sandbox: two ports, one background thread, and the handle that a test holds; answers no request itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.server import ServerState
+
+from prefect_together.sandbox import faults
+from prefect_together.sandbox.api import Api
+from prefect_together.sandbox.app import build
+from prefect_together.sandbox.control import Control
+from prefect_together.sandbox.filehost import FileHost
+from prefect_together.sandbox.inputs import is_loopback
+from prefect_together.sandbox.records import Charge, Request
+from prefect_together.sandbox.store import Store
+from prefect_together.sandbox.studio import Studio
+from prefect_together.sandbox.wire import Protocol
+
+API_KEY = "sandbox-key"
+RENDERERS = 2
+BACKLOG = 2_048
+START_SECONDS = 20
+
+
+class Sandbox:
+    """A running sandbox, as the process that started it sees it."""
+
+    def __init__(self, url: str, files_url: str, store: Store, switchboard: faults.Switchboard) -> None:
+        self.url = url
+        """Origin of the API, for `TOGETHER_BASE_URL`."""
+        self.files_url = files_url
+        """Origin of the hosted files: another port."""
+        self.api_key = API_KEY
+        """A key that works, for `TOGETHER_API_KEY`."""
+        self._store = store
+        self._switchboard = switchboard
+
+    def charges(self) -> list[Charge]:
+        """Return what was accepted and would have been paid for, oldest first."""
+        return list(self._store.charges)
+
+    def requests(self) -> list[Request]:
+        """Return the requests received by both servers, oldest first; the last 20,000."""
+        return list(self._store.requests)
+
+    def count(self, path_prefix: str, method: str = "POST") -> int:
+        """Count the requests to paths that begin with `path_prefix`, refused and broken ones included."""
+        return self._store.count(path_prefix, method)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the video jobs as a poll would see them now, oldest first."""
+        now = time.time()
+        return [job.view(now, self.files_url) for job in list(self._store.jobs.values())]
+
+    def fault(
+        self,
+        route: str,
+        fault: str,
+        *,
+        times: int | None = None,
+        match: str | None = None,
+        hint: str | None = None,
+        wait: float | None = None,
+        seconds: float | None = None,
+        charged: bool | None = None,
+        code: str | None = None,
+        value: float | str | None = None,
+        location: str | None = None,
+        bytes: int | None = None,  # noqa: A002 - the name it has over HTTP
+        reset: bool | None = None,
+    ) -> None:
+        """Let something go wrong; `prefect_together.sandbox.faults` lists what and where.
+
+        Args:
+            route: Method and path, such as `POST /v2/videos`, or `GET file`.
+            fault: Its name, or an error status such as `"429"`.
+            times: How many requests it strikes; by default 1, and every poll for `queued_forever`.
+            match: Strike only requests whose prompt or model contains this.
+            hint: For a status: which header asks to wait (`faults.HINTS`); `x-ratelimit-reset` on 429 and 503.
+            wait: For a status: the seconds that the header asks for.
+            seconds: How long a delay lasts, or a slow file takes.
+            charged: Whether a POST that is answered with an error was accepted first.
+            code: For a status: the error code, such as `model_not_available`.
+            value: For `cost`: `"missing"` or the number to report.
+            location: For `redirect`: where to; `"loop"` is the address itself.
+            bytes: For `huge`: the size of the file.
+            reset: For a cut connection: RST instead of FIN.
+
+        Raises:
+            ValueError: There is no such fault, or it cannot strike there.
+        """
+        given = {
+            "hint": hint, "wait": wait, "seconds": seconds, "charged": charged, "code": code, "value": value,
+            "location": location, "bytes": bytes, "reset": reset,
+        }  # fmt: skip
+        options = {name: option for name, option in given.items() if option is not None}
+        self._switchboard.add(route, fault, times=times, match=match, options=options)
+
+    def reset(self) -> None:
+        """Forget requests, charges, jobs, files and faults."""
+        self._store.reset()
+        self._switchboard.clear()
+
+
+@contextlib.contextmanager
+def serve(
+    port: int = 0,
+    *,
+    files_port: int = 0,
+    render_seconds: float = 2.0,
+    image_seconds: float = 0.0,
+    state: str | Path | None = None,
+    host: str = "127.0.0.1",
+) -> Generator[Sandbox, None, None]:
+    """Run a local Together in the background and yield its handle.
+
+    Args:
+        port: Port of the API, 0 for any free one.
+        files_port: Port of the hosted files, 0 for any free one.
+        render_seconds: How long a video job takes, queue included.
+        image_seconds: How long an image request takes, drawing not included.
+        state: A folder in which jobs, charges and files survive the process; without one they are gone with it.
+        host: A loopback address.
+
+    Raises:
+        ValueError: The host is not a loopback address: the sandbox lets everybody in.
+    """
+    if not is_loopback(host):
+        raise ValueError(f"The sandbox listens on this machine only, not on {host}: it accepts every key.")
+    sockets = [_listen(host, port), _listen(host, files_port)]
+    shown = f"[{host}]" if ":" in host else host
+    url, files_url = (f"http://{shown}:{bound.getsockname()[1]}" for bound in sockets)
+    store, switchboard = Store(None if state is None else Path(state)), faults.Switchboard()
+    threads = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox")
+    studio = Studio(store)
+    api = Api(store, studio, switchboard, threads, files_url, render_seconds, image_seconds)
+    files = FileHost(store, studio, switchboard, threads)
+    control = Control(store, switchboard, files_url)
+    background = _Background(build(api, files, control, store, files_port=sockets[1].getsockname()[1]), sockets)
+    try:
+        background.start()
+        yield Sandbox(url, files_url, store, switchboard)
+    finally:
+        background.stop()
+        threads.shutdown(wait=False, cancel_futures=True)
+        for bound in sockets:
+            bound.close()
+
+
+def run(
+    host: str = "127.0.0.1",
+    port: int = 8484,
+    *,
+    files_port: int = 0,
+    render_seconds: float = 2.0,
+    image_seconds: float = 0.0,
+    state: str | Path | None = None,
+) -> None:
+    """Run a local Together until Ctrl-C or SIGTERM; print the two lines that point a client at it."""
+    ended = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with serve(
+            port,
+            files_port=files_port,
+            render_seconds=render_seconds,
+            image_seconds=image_seconds,
+            state=state,
+            host=host,
+        ) as sandbox:
+            lines = f"export TOGETHER_BASE_URL={sandbox.url}\nexport TOGETHER_API_KEY={sandbox.api_key}\n"
+            sys.stdout.write(lines)
+            sys.stdout.flush()
+            # In slices, because on Windows a wait without end is deaf to Ctrl-C.
+            while not ended.wait(0.5):
+                pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Background:
+    """One thread with one event loop that serves both sockets until it is told to stop."""
+
+    def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
+        self._app = app
+        self._sockets = sockets
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Start and wait until requests are answered."""
+        self._thread.start()
+        if not self._ready.wait(START_SECONDS):
+            raise RuntimeError("The sandbox did not start; see the traceback of its thread above.")
+
+    def stop(self) -> None:
+        """Cut every connection and end the thread."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(START_SECONDS)
+
+    async def _serve(self) -> None:
+        # uvicorn's protocol without its `Server`, which takes 0.2 s to stop and wants the signals for itself.
+        loop = self._loop = asyncio.get_running_loop()
+        stop = self._stop = asyncio.Event()
+        config = uvicorn.Config(self._app, http=Protocol, ws="none", lifespan="off", log_config=None, log_level=None)
+        config.load()
+        state = ServerState()
+        servers = [
+            await loop.create_server(lambda: Protocol(config, state, {}), sock=bound, backlog=BACKLOG)
+            for bound in self._sockets
+        ]
+        self._ready.set()
+        await stop.wait()
+        for server in servers:
+            server.close()
+        for connection in list(state.connections):
+            transport: asyncio.Transport = connection.transport  # pyright: ignore[reportAssignmentType]
+            transport.abort()
+        await asyncio.sleep(0)
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, f"The sandbox cannot listen on {host}:{port}: {error.strerror}") from error
+    return listening

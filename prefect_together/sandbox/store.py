@@ -1,0 +1,118 @@
+"""Remember charges, jobs, hosted files and inputs, in memory or in a folder that survives kill -9; draws nothing.
+
+In a folder everything small goes into one append-only `journal.jsonl`, all entries of one acceptance in a single write,
+and pictures that were sent in go into `inputs/`. Hosted files are not kept: they are drawn again from their recipes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections import Counter, deque
+from pathlib import Path
+from typing import Any
+
+from prefect_together.sandbox import recipes
+from prefect_together.sandbox.recipes import Recipe
+from prefect_together.sandbox.records import Charge, Job, Request
+
+KEPT_REQUESTS = 20_000
+
+
+class Store:
+    """Everything the sandbox knows; safe to use from any thread."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._lock = threading.RLock()
+        self._folder = folder
+        self._inputs: dict[str, bytes] = {}
+        self.charges: list[Charge] = []
+        self.jobs: dict[str, Job] = {}
+        self.files: dict[str, Recipe] = {}
+        self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
+        self.counts: Counter[tuple[str, str]] = Counter()
+        if folder is not None:
+            (folder / "inputs").mkdir(parents=True, exist_ok=True)
+            self._read(folder / "journal.jsonl")
+
+    def accept(self, *, charge: Charge | None, job: Job | None = None, files: dict[str, Recipe] | None = None) -> None:
+        """Remember one accepted request with everything that follows from it."""
+        files = files or {}
+        entries: list[dict[str, Any]] = [
+            {"entry": "file", "token": key, **recipes.to_json(recipe)} for key, recipe in files.items()
+        ]
+        if job is not None:
+            entries.append({"entry": "job", **vars(job)})
+        if charge is not None:
+            entries.append({"entry": "charge", **charge.to_json()})
+        with self._lock:
+            self._write(entries)
+            self.files.update(files)
+            if job is not None:
+                self.jobs[job.id] = job
+            if charge is not None:
+                self.charges.append(charge)
+
+    def keep_input(self, content: bytes) -> str:
+        """Keep a picture or film that was sent in; return the name under which recipes speak of it."""
+        name = hashlib.sha256(content).hexdigest()
+        if self._folder is None:
+            self._inputs[name] = content
+        elif not (path := self._folder / "inputs" / name).exists():
+            partial = path.with_name(f"{name}.{os.getpid()}-{threading.get_ident()}.partial")
+            partial.write_bytes(content)
+            partial.replace(path)
+        return f"input:{name}"
+
+    def input(self, name: str) -> bytes:
+        """Return the bytes behind a name that `keep_input` gave."""
+        key = name.removeprefix("input:")
+        return self._inputs[key] if self._folder is None else (self._folder / "inputs" / key).read_bytes()
+
+    def saw(self, request: Request) -> None:
+        """Remember a request, from before it is answered."""
+        with self._lock:
+            self.requests.append(request)
+            self.counts[request.method, request.path] += 1
+
+    def count(self, path_prefix: str, method: str) -> int:
+        """Count the requests to paths that begin so."""
+        with self._lock:
+            return sum(n for (verb, path), n in self.counts.items() if verb == method and path.startswith(path_prefix))
+
+    def reset(self) -> None:
+        """Forget everything, on disk too."""
+        with self._lock:
+            for memory in (self._inputs, self.charges, self.jobs, self.files, self.requests, self.counts):
+                memory.clear()
+            if self._folder is not None:
+                (self._folder / "journal.jsonl").unlink(missing_ok=True)
+                for path in (self._folder / "inputs").iterdir():
+                    path.unlink()
+
+    def _write(self, entries: list[dict[str, Any]]) -> None:
+        if self._folder is None or not entries:
+            return
+        text = "".join(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
+        with (self._folder / "journal.jsonl").open("ab", buffering=0) as journal:
+            journal.write(text.encode())
+
+    def _read(self, path: Path) -> None:
+        """Read the journal; a last line that was cut short by a power failure is dropped."""
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            os.truncate(path, len(whole))
+        for line in whole.splitlines():
+            entry: dict[str, Any] = json.loads(line)
+            kind = entry.pop("entry")
+            if kind == "file":
+                self.files[entry.pop("token")] = recipes.from_json(entry)
+            elif kind == "job":
+                self.jobs[entry["id"]] = Job(**entry)
+            else:
+                self.charges.append(Charge.from_json(entry))

@@ -1,0 +1,79 @@
+"""Let a fault strike a request to the API: accept or not, answer or not; knows no endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import JSONResponse, Response
+
+from prefect_together.sandbox import wording
+from prefect_together.sandbox.faults import Fault
+from prefect_together.sandbox.wire import HTML, Drop, wait_headers
+
+Accept = Callable[[Fault | None], Awaitable[None]]
+Answer = Callable[[], Awaitable[Response]]
+
+WORDS = {
+    429: (
+        "Too many requests in a short window. Our rate limits are dynamic and depend on live capacity.",
+        "dynamic_request_limited",
+    ),
+    500: ("The server had an error while processing your request.", "server_error"),
+    502: ("Bad gateway.", "server_error"),
+    503: ("The engine is currently overloaded, please try again later.", "service_unavailable"),
+    504: ("The request timed out.", "timeout"),
+}
+
+
+async def strike(fault: Fault | None, accept: Accept | None, answer: Answer) -> Response:
+    """Accept (which counts the charge) unless the fault comes first, and answer unless it forbids that.
+
+    Args:
+        fault: What was taken from the switchboard, if anything.
+        accept: What makes the request count; None for a GET, where nothing is paid.
+        answer: The answer that a fault may take the place of.
+    """
+    name = None if fault is None else fault.name
+    if fault is not None and name == "close_before_accepting":
+        return Drop(reset=bool(fault.options["reset"]))
+    if name == "edge_block":
+        return edge_block()
+    if fault is not None and name == "sleep":
+        await asyncio.sleep(float(fault.options["seconds"]))
+    if accept is not None and (fault is None or fault.options.get("charged", True)):
+        await accept(fault)
+    if fault is None:
+        return await answer()
+    if fault.status is not None:
+        return status_answer(fault)
+    if name == "accept_then_close":
+        return Drop(reset=bool(fault.options["reset"]))
+    if name == "accept_then_delay":
+        await asyncio.sleep(float(fault.options["seconds"]))
+    if name == "html":
+        return Response(HTML, media_type="text/html; charset=utf-8")
+    if name == "invalid_json":
+        return Response(b'{"id": "oMZ', media_type="application/json")
+    return await answer()
+
+
+def status_answer(fault: Fault) -> Response:
+    """Answer an error status in Together's shape, with the wait hint that was asked for."""
+    status = fault.status or 500
+    message, kind = WORDS.get(status, (f"Request failed with status {status}.", wording.INVALID))
+    code = fault.options["code"]
+    refusal = wording.Refusal(status, message, type=kind, code=code)
+    if code == "model_not_available":
+        # Seen for models without capacity or without a serverless offer: permanent, though it comes as a 503.
+        refusal = wording.Refusal(status, wording.no_model("of this request").message, code=code)
+    # The documented hint is x-ratelimit-reset; it is what a 429 or 503 carries unless told otherwise.
+    hint = fault.options["hint"] or ("x-ratelimit-reset" if status in (429, 503) else "none")
+    request_id = wording.request_id()
+    headers = {"x-request-id": request_id, **wait_headers(hint, float(fault.options["wait"]))}
+    return JSONResponse(refusal.body(request_id), status, headers=headers)
+
+
+def edge_block() -> Response:
+    """Answer 403 in plain text, as the edge does to clients it does not like."""
+    return Response(b"error code: 1010", 403, media_type="text/plain; charset=UTF-8")

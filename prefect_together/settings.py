@@ -1,0 +1,49 @@
+"""Settings of this package: environment variables ``PREFECT_INTEGRATIONS_TOGETHER_*``, or a Prefect profile. Read, never changed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from prefect.settings import get_current_settings
+from prefect.settings.base import PrefectBaseSettings, build_settings_config
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from prefect_together.ask import Preflight, Rules
+
+
+class TogetherSettings(PrefectBaseSettings):
+    """How generations are paid for and kept, where the caller does not say."""
+
+    model_config: SettingsConfigDict = build_settings_config(("integrations", "together"))
+
+    library: str | None = Field(
+        default=None,
+        description="Where media are kept: a folder, file://, s3://, gs:// or az://. By default a folder under Prefect's home.",
+    )
+    resubmit_below: Annotated[Decimal, Field(ge=0)] = Field(
+        default=Decimal("0.10"), description='USD: the most that one accident may cost under on_unknown="auto".'
+    )
+    preflight: Preflight = Field(
+        default="error", description="What a broken documented rule of a model leads to: error, warn or off."
+    )
+    max_download_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=4 * 1024**3, description="The largest file that is fetched, in bytes."
+    )
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        default=64, description="Requests in flight at once, per account and process."
+    )
+    artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
+
+    def rules(self) -> Rules:
+        """Return what is allowed, for those who know nothing of settings."""
+        return Rules(
+            resubmit_below=self.resubmit_below,
+            max_download_bytes=self.max_download_bytes,
+            preflight=self.preflight,
+        )
+
+    def library_url(self) -> str:
+        """Return where media are kept when nobody says."""
+        return self.library or str(get_current_settings().home / "together" / "library")

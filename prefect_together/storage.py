@@ -1,0 +1,238 @@
+"""Objects by key in a folder, S3, GCS or Azure: put once, stream, read, list. Knows nothing of media, ledgers or Prefect."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from prefect_together.errors import ConfigurationError, LibraryError
+
+REMOTE_SCHEMES = ("s3", "gs", "az")
+
+# obstore's defaults (12 parts of 5 MiB in flight) would hold 60 MB for one stream; two are as fast from one source.
+_PART_SIZE = 5 * 1024 * 1024
+_PARTS_IN_FLIGHT = 2
+
+
+class Storage:
+    """One root (a folder, or a prefix in a bucket) and the objects below it.
+
+    Args:
+        url: A folder path, ``file://``, ``s3://``, ``gs://`` or ``az://``.
+        options: Settings of the object store in obstore's own names, such as ``endpoint``, ``access_key_id``, ``region``;
+            ``client_options`` and ``retry_config`` go to obstore under those names.
+
+    Raises:
+        ConfigurationError: The URL or an option is not understood.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+        self.folder = local_folder(url)
+        try:
+            if self.folder is not None:
+                self.url = self.folder.as_uri()
+                self._store: ObjectStore = LocalStore(self.folder, mkdir=True)
+            else:
+                self.url = url.rstrip("/")
+                self._store = _remote(self.url, dict(options or {}))
+        except (BaseError, ValueError, OSError) as error:
+            raise ConfigurationError(f"The media library {url!r} cannot be opened: {_brief(error)}.") from None
+        register(self)
+
+    def __repr__(self) -> str:
+        return f"Storage({self.url!r})"
+
+    async def create(self, key: str, data: bytes) -> bool:
+        """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
+        with _errors(f"write {key}", self.url):
+            try:
+                await obstore.put_async(self._store, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Write an object, replacing what was there."""
+        with _errors(f"write {key}", self.url):
+            await obstore.put_async(self._store, key, data)
+
+    async def write_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Write an object of any size; it appears whole when the stream ends, and not at all when the stream raises."""
+        with _errors(f"write {key}", self.url):
+            await obstore.put_async(
+                self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
+            )
+
+    async def read(self, key: str) -> bytes:
+        """Return an object's bytes.
+
+        Raises:
+            FileNotFoundError: There is no such object.
+            LibraryError: It cannot be read.
+        """
+        with _errors(f"read {key}", self.url, may_be_missing=True):
+            return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+
+    async def size(self, key: str) -> int | None:
+        """Return an object's size in bytes, or None where there is none."""
+        with _errors(f"look for {key}", self.url):
+            try:
+                return (await obstore.head_async(self._store, key))["size"]
+            except FileNotFoundError:
+                return None
+
+    async def names(self, prefix: str) -> list[str]:
+        """Return the keys below a prefix, sorted."""
+        with _errors(f"list {prefix}", self.url):
+            return sorted(meta["path"] for meta in await obstore.list(self._store, prefix).collect_async())
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; it is fine if there is none."""
+        with _errors(f"delete {key}", self.url):
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                return
+
+    def open(self, key: str) -> BinaryIO:
+        """Open an object for reading and seeking, without fetching it whole."""
+        with _errors(f"open {key}", self.url, may_be_missing=True):
+            if self.folder is not None:
+                return (self.folder / key).open("rb")
+            return io.BufferedReader(_Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
+
+    def uri(self, key: str) -> str:
+        """Return the address of an object, which ``locate`` finds again."""
+        return (self.folder / key).as_uri() if self.folder is not None else f"{self.url}/{key}"
+
+    def key(self, uri: str) -> str | None:
+        """Return the key of an address below this root, or None where it is elsewhere."""
+        if self.folder is None:
+            return uri[len(self.url) + 1 :] if uri.startswith(f"{self.url}/") else None
+        path = local_folder(uri)
+        return path.relative_to(self.folder).as_posix() if path and path.is_relative_to(self.folder) else None
+
+
+class _Reader(io.RawIOBase):
+    """Gives obstore's reader the interface of a Python file, which Pillow, PyAV and shutil expect."""
+
+    def __init__(self, reader: obstore.ReadableFile) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._reader.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        data = bytes(self._reader.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._reader.close()
+        super().close()
+
+
+_known: dict[str, Storage] = {}
+_shared: dict[tuple[str, str], Storage] = {}
+_known_lock = threading.Lock()
+
+
+def register(storage: Storage) -> None:
+    """Remember how a root was opened, so that references below it open with the same options in this process."""
+    with _known_lock:
+        _known[storage.url] = storage
+
+
+def shared(url: str, options: Mapping[str, Any] | None = None) -> Storage:
+    """Return the storage at a URL, the same one for everybody in this process who opens it with the same options."""
+    name = (url, repr(sorted((options or {}).items())))
+    with _known_lock:
+        if found := _shared.get(name):
+            return found
+    storage = Storage(url, options)
+    with _known_lock:
+        return _shared.setdefault(name, storage)
+
+
+def locate(uri: str) -> tuple[Storage, str]:
+    """Return the storage and key behind an address.
+
+    A root that this process has opened is used with its options; any other object store is opened with what its own
+    environment variables say (``AWS_ENDPOINT``, ``AWS_ACCESS_KEY_ID``, …), any other file as the file it is.
+
+    Raises:
+        ConfigurationError: The address is of no kind that we can open.
+    """
+    with _known_lock:
+        roots = sorted(_known.values(), key=lambda storage: len(storage.url), reverse=True)
+    for storage in roots:
+        if key := storage.key(uri):
+            return storage, key
+    if path := local_folder(uri):
+        return Storage(str(path.parent)), path.name
+    parts = urlsplit(uri)
+    return Storage(f"{parts.scheme}://{parts.netloc}"), parts.path.lstrip("/")
+
+
+def local_folder(url: str) -> Path | None:
+    """Return the path that a folder path or a ``file://`` URL names, or None for an object store.
+
+    Raises:
+        ConfigurationError: The URL has a scheme that no library can have.
+    """
+    scheme = urlsplit(url).scheme if "://" in url else ""
+    if scheme in REMOTE_SCHEMES:
+        return None
+    if scheme == "file":
+        return Path(os.path.abspath(url2pathname(urlsplit(url).path)))
+    if scheme or not url.strip():
+        allowed = "a folder path, file://, s3://, gs:// or az://"
+        raise ConfigurationError(f"{url!r} is not a media library: give {allowed}.")
+    return Path(os.path.abspath(Path(url).expanduser()))
+
+
+def _remote(url: str, options: dict[str, Any]) -> ObjectStore:
+    client_options = dict(options.pop("client_options", None) or {})
+    retry_config = options.pop("retry_config", None)
+    endpoint = next((str(value) for name, value in options.items() if "endpoint" in name.lower()), "")
+    if endpoint.startswith("http://"):
+        client_options.setdefault("allow_http", True)
+    return from_url(url, config=options, client_options=client_options, retry_config=retry_config)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _errors(doing: str, url: str, *, may_be_missing: bool = False) -> Iterator[None]:
+    """Turn what an object store or a disk raises into one error that says what to look at."""
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        if may_be_missing and isinstance(error, FileNotFoundError):
+            raise
+        raise LibraryError(
+            f"The media library {url} could not {doing}: {_brief(error)}.",
+            advice="Check that it exists, has room and may be written to.",
+            retryable=True,
+        ) from error
+
+
+def _brief(error: BaseException) -> str:
+    """Return the first line of an error: obstore appends its debug source over many lines."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".")

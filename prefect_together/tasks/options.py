@@ -1,0 +1,72 @@
+"""What every task is made with: names that a person can scan, small JSON results, and retries that cannot pay twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+from prefect import Task
+from prefect.cache_policies import CacheKeyFnPolicy, CachePolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.runtime import task_run
+
+from prefect_together.errors import TogetherError
+from prefect_together.media import VideoJob
+from prefect_together.requests import Request
+
+_TITLE = 40
+
+
+class Options(TypedDict):
+    """The options that every task here is made with."""
+
+    task_run_name: Callable[[], str]
+    """The kind, the model and the first words of the prompt."""
+    persist_result: bool
+    """True: references are small, and a finished task run shows its result."""
+    result_serializer: str
+    """JSON: readable, and free of code."""
+    cache_policy: CachePolicy
+    """One record for each task run, never shared with another: what may be reused is decided by the ledger alone."""
+    retry_condition_fn: Callable[[Task[Any, Any], TaskRun, State[Any]], bool]
+    """Retries, where the user sets some, happen only for errors that say they are safe to try again."""
+    tags: list[str]
+    """``together`` and the kind."""
+
+
+def options(kind: str) -> Options:
+    """Return the options of the tasks of one kind."""
+    return {
+        "task_run_name": run_name,
+        "persist_result": True,
+        "result_serializer": "json",
+        "cache_policy": CacheKeyFnPolicy(cache_key_fn=_result_key),
+        "retry_condition_fn": is_retryable,
+        "tags": ["together", kind],
+    }
+
+
+def run_name() -> str:
+    """Return a task run's name, such as ``FLUX.2-pro · a fox in the snow``. Never raises: a run without a name never starts."""
+    try:
+        given: dict[str, Any] = dict(task_run.parameters)
+    except Exception:  # a name is decoration, whatever Prefect's context has to say
+        return "together"
+    subject = given.get("request") or given.get("job")
+    request = subject.request if isinstance(subject, VideoJob) else subject
+    if not isinstance(request, Request):
+        return "together"
+    title = " ".join(request.title().split())
+    title = title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
+    return f"{request.model.rpartition('/')[2]} · {title}"
+
+
+def is_retryable(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
+    """Tell whether trying again is safe: only where the error itself says so."""
+    # The exception is read off the state: `state.result()` does not raise here (measured on Prefect 3.8).
+    return isinstance(state.data, TogetherError) and state.data.retryable
+
+
+def _result_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:  # noqa: ARG001 - Prefect's signature
+    return f"prefect-together-{context.task_run.id}"

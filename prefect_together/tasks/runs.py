@@ -1,0 +1,37 @@
+"""Which flow run a task run belongs to in the end. Reads Prefect's API; never fails, for a lost lookup must not lose money."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.logging.loggers import get_logger
+
+_LEVELS = 32
+_outermost: dict[str, str] = {}
+
+
+async def outermost_flow_run(flow_run: str) -> str:
+    """Return the flow run at the top: when it is retried its subflows get new ids, and must not pay again."""
+    if flow_run not in _outermost:
+        try:
+            _outermost[flow_run] = await _climb(flow_run)
+        except Exception as error:  # whatever Prefect's client raises: without the API, the run itself has to do
+            get_logger("together").warning(
+                "The parent of flow run %s cannot be looked up (%s): a retry of that parent may not find what this run pays for.",
+                flow_run,
+                type(error).__name__,
+            )
+            return flow_run
+    return _outermost[flow_run]
+
+
+async def _climb(flow_run: str) -> str:
+    async with get_client() as client:
+        for _ in range(_LEVELS):
+            parent = (await client.read_flow_run(UUID(flow_run))).parent_task_run_id
+            above = (await client.read_task_run(parent)).flow_run_id if parent else None
+            if above is None:
+                break
+            flow_run = str(above)
+    return flow_run

@@ -1,0 +1,140 @@
+"""Tasks that make clips, from words or from keyframes. Each body is one line; the work is in ``generation``."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from prefect_together.ask import OnUnknown, Reuse
+from prefect_together.credentials import TogetherCredentials
+from prefect_together.library import MediaLibrary
+from prefect_together.media import GeneratedVideo, VideoJob
+from prefect_together.requests import VideoRequest
+from prefect_together.runtime import arun, run
+from prefect_together.tasks.options import options
+from prefect_together.tasks.work import Arguments, delivered, request_of, submitted, video
+
+TIMEOUT = 1800.0
+"""Seconds that a job is waited for, counted from its submission."""
+
+
+@task(**options("video"))
+def generate_video(
+    request: VideoRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    timeout: float = TIMEOUT,
+) -> GeneratedVideo:
+    """Make one clip, wait for it, keep it in the library, and return the reference to it; or return the one kept already.
+
+    A job that another process submitted and nobody kept is gone on with: nothing is paid.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_together import VideoRequest, generate_video
+
+        @flow
+        def clip(still: str):
+            request = VideoRequest(prompt="slow push in", model="minimax/hailuo-02", frame_images=[still], seconds=6)
+            return generate_video(request)
+        ```
+
+    Args:
+        request: What to make.
+        credentials: The account that pays; by default the one of ``TOGETHER_API_KEY``.
+        library: Where to keep it; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``, else a folder under Prefect's home.
+        reuse: Whose result may be taken instead of paying, see ``generate_image``.
+        on_unknown: What to do when it was sent and nobody knows whether it was accepted, see ``generate_image``.
+        timeout: Seconds to wait, counted from submission; a call that begins after that waits as long anew.
+
+    Raises:
+        GenerationFailed: The job failed or was cancelled.
+        GenerationTimeout: The job still runs; it carries the job, and a later run goes on waiting without paying.
+        MediaError: The clip was paid for and could not be fetched; running it again fetches it and does not pay.
+        TogetherError: All that ``generate_image`` raises.
+    """
+    return run(video(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout)))
+
+
+@task(**options("video"))
+async def agenerate_video(
+    request: VideoRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    timeout: float = TIMEOUT,
+) -> GeneratedVideo:
+    """Make one clip: ``generate_video`` for async flows."""
+    return await arun(video(Arguments("agenerate_video", request, credentials, library, reuse, on_unknown, timeout)))
+
+
+@task(**options("video"))
+def submit_video(
+    request: VideoRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+) -> VideoJob:
+    """Submit one clip and return its job at once, for ``wait_for_video``. Arguments are those of ``generate_video``.
+
+    Raises:
+        TogetherError: All that ``generate_image`` raises.
+    """
+    return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown)))
+
+
+@task(**options("video"))
+async def asubmit_video(
+    request: VideoRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+) -> VideoJob:
+    """Submit one clip: ``submit_video`` for async flows."""
+    return await arun(submitted(Arguments("asubmit_video", request, credentials, library, reuse, on_unknown)))
+
+
+@task(**options("video"))
+def wait_for_video(
+    job: VideoJob,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    timeout: float = TIMEOUT,
+) -> GeneratedVideo:
+    """Wait for a job and keep its clip; never pays, and works from any process and any machine.
+
+    Args:
+        job: What ``submit_video`` returned, or what a ``GenerationTimeout`` carries.
+        credentials: The account that submitted it.
+        library: Where to keep it.
+        timeout: Seconds to wait, counted from submission; a call that begins after that waits as long anew.
+
+    Raises:
+        GenerationFailed: The job failed or was cancelled.
+        GenerationTimeout: The job still runs.
+        MediaError: The clip could not be fetched; waiting again fetches it.
+        TogetherError: The job cannot be asked for, or the library cannot be written.
+    """
+    return run(delivered(Arguments("wait_for_video", request_of(job), credentials, library, timeout=timeout), job))
+
+
+@task(**options("video"))
+async def await_for_video(
+    job: VideoJob,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    timeout: float = TIMEOUT,
+) -> GeneratedVideo:
+    """Wait for a job: ``wait_for_video`` for async flows."""
+    return await arun(delivered(Arguments("await_for_video", request_of(job), credentials, library, timeout=timeout), job))

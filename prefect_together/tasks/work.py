@@ -1,0 +1,98 @@
+"""What the tasks do: one coroutine per operation, for sync tasks and async twins alike; it runs on the background loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prefect_together.artifacts import show
+from prefect_together.ask import Ask, OnUnknown, Reuse
+from prefect_together.credentials import TogetherCredentials
+from prefect_together.errors import InvalidRequest
+from prefect_together.library import MediaLibrary
+from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo, VideoJob
+from prefect_together.requests import ImageRequest, Request, VideoRequest
+from prefect_together.tasks.calling import ask_for, expect
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a task was called with."""
+
+    task: str
+    request: Request
+    credentials: TogetherCredentials | None = None
+    library: MediaLibrary | None = None
+    reuse: Reuse = "auto"
+    on_unknown: OnUnknown = "auto"
+    timeout: float | None = None
+
+    async def ask(self, kind: type[Request]) -> Ask:
+        """Return the question they put."""
+        request = expect(self.request, kind, self.task)
+        return await ask_for(
+            request, credentials=self.credentials, library=self.library, reuse=self.reuse, on_unknown=self.on_unknown
+        )
+
+
+def only(request: ImageRequest) -> ImageRequest:
+    """Return a request for one picture.
+
+    Raises:
+        InvalidRequest: It asks for several.
+    """
+    if isinstance(request, ImageRequest) and request.n != 1:
+        raise InvalidRequest(f"generate_image makes one picture and n is {request.n}: use generate_images.")
+    return request
+
+
+async def images(arguments: Arguments) -> list[GeneratedImage]:
+    """Make pictures."""
+    media = await _obtain(arguments, ImageRequest)
+    return [image for image in media if isinstance(image, GeneratedImage)]
+
+
+async def video(arguments: Arguments) -> GeneratedVideo:
+    """Make a clip."""
+    return _clip(await _obtain(arguments, VideoRequest))
+
+
+async def submitted(arguments: Arguments) -> VideoJob:
+    """Submit a clip."""
+    from prefect_together.generation import submit
+
+    return await submit(await arguments.ask(VideoRequest))
+
+
+async def delivered(arguments: Arguments, job: VideoJob) -> GeneratedVideo:
+    """Wait for the clip of a job."""
+    from prefect_together.generation import wait
+
+    media = await wait(await arguments.ask(VideoRequest), job, timeout=arguments.timeout or 0.0)
+    await show(media)
+    return _clip(media)
+
+
+async def _obtain(arguments: Arguments, kind: type[Request]) -> list[GeneratedMedia]:
+    from prefect_together.generation import obtain  # the HTTP client is slow to import, and importing a flow sends nothing
+
+    media = await obtain(await arguments.ask(kind), timeout=arguments.timeout)
+    await show(media)
+    return media
+
+
+def _clip(media: list[GeneratedMedia]) -> GeneratedVideo:
+    clip = media[0]
+    if not isinstance(clip, GeneratedVideo):
+        raise TypeError(f"a video request came back as {type(clip).__name__}")
+    return clip
+
+
+def request_of(job: VideoJob) -> VideoRequest:
+    """Return what a job was asked for.
+
+    Raises:
+        InvalidRequest: It is no job.
+    """
+    if not isinstance(job, VideoJob):
+        raise InvalidRequest(f"wait_for_video takes a VideoJob, and was given {type(job).__name__}: submit_video returns one.")
+    return job.request
