@@ -1,4 +1,4 @@
-"""Which addresses may be talked to: the API's own origin, and hosts that may hold files. Parses and judges; opens nothing."""
+"""Which addresses may be talked to: the API's own origin, and hosts that may hold files. Judges; opens nothing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def is_loopback(host: str) -> bool:
 
 
 def realm(origin: str) -> str:
-    """Return whose pictures these are: Together's, or this machine's own (the sandbox's). One never stands in for the other."""
+    """Return whose pictures these are: Together's, or the sandbox's on this machine. One never stands in for the other."""
     return "loopback" if is_loopback(urlsplit(origin).hostname or "") else "together"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from prefect_together.errors import (
     APIError,
@@ -78,16 +78,15 @@ def read_images(payload: Any) -> ImageAnswer:
     Raises:
         NotUnderstood: There is no picture in it.
     """
-    data = payload.get("data") if isinstance(payload, dict) else None
+    answer = _mapping(payload)
     items = tuple(
         ImageItem(url=_text(item.get("url")), b64_json=_text(item.get("b64_json")) or _text(item.get("base64")))
-        for item in (data if isinstance(data, list) else [])
-        if isinstance(item, dict)
+        for item in map(_mapping, _list(answer.get("data")))
     )
     items = tuple(item for item in items if item.url or item.b64_json)
     if not items:
         raise NotUnderstood("the answer holds no picture")
-    return ImageAnswer(_text(payload.get("id")), items)
+    return ImageAnswer(_text(answer.get("id")), items)
 
 
 def read_job(payload: Any) -> JobAnswer:
@@ -98,11 +97,11 @@ def read_job(payload: Any) -> JobAnswer:
     """
     if not isinstance(payload, dict):
         raise NotUnderstood("the answer is not a JSON object")
+    payload = _mapping(payload)
     outputs, error = _mapping(payload.get("outputs")), payload.get("error")
-    info = _mapping(payload.get("info"))
-    if not error and info.get("errors"):  # an older shape (3.3)
-        error = info["errors"][0] if isinstance(info["errors"], list) else info["errors"]
-    details = error if isinstance(error, dict) else {"message": error}
+    older = _mapping(payload.get("info")).get("errors")  # the shape before `error` (3.3)
+    error = error or (_list(older) or [older])[0]
+    details = _mapping(error) or {"message": error}
     return JobAnswer(
         id=_text(payload.get("id")),
         status=(_text(payload.get("status")) or "").lower(),
@@ -133,10 +132,10 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
         case 402:
             return InsufficientBalance(said, advice="Add credit at https://api.together.ai/settings/billing.", **about)
         case 403 if "third_party_data_sharing" in lowered:
-            advice = 'An organisation admin must allow passthrough models: Organization Settings, Privacy, "Allow passthrough models".'
+            advice = 'An organisation admin must switch on "Allow passthrough models" under Organization Settings, Privacy.'
             return DataSharingBlocked(said, advice=advice, **about)
         case 403 if "1010" in text:
-            advice = "The network in front of Together rejects this client, not the key: check proxies that change the User-Agent."
+            advice = "The network in front of Together rejects the client, not the key: check proxies that change User-Agent."
             return PermissionDenied(said, advice=advice, **about)
         case 403:
             return PermissionDenied(said, advice="Check what the key's organisation may use.", **about)
@@ -202,18 +201,22 @@ def _error_body(text: str) -> tuple[str, str | None]:
         return ("" if plain.startswith("<") else plain[:200]), None
     if not isinstance(payload, dict):
         return str(payload)[:200], None
-    error = payload.get("error")
-    if isinstance(error, dict):
+    payload = _mapping(payload)
+    if error := _mapping(payload.get("error")):
         code = _text(error.get("code")) or _text(error.get("type")) or _text(payload.get("error_type"))
         return _text(error.get("message")) or "", code
-    message = _text(payload.get("message"))
+    said, message = _text(payload.get("error")), _text(payload.get("message"))
     if message:
-        return message, _text(error) or _text(payload.get("error_type"))
-    return _text(error) or "", _text(payload.get("error_type"))
+        return message, said or _text(payload.get("error_type"))
+    return said or "", _text(payload.get("error_type"))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:

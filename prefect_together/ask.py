@@ -1,4 +1,4 @@
-"""One question put to Together: the request, where it goes, where results are kept, and by which rules. Does nothing itself."""
+"""One question put to Together: the request, where it goes, where results are kept, by which rules. Does nothing itself."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Claims:
             if own and own[-1].state == "claimed" and await self._alive(own[-1]) is not False:
                 looks += 1
                 if looks == 1:
-                    self._log.info("Somebody else is sending this request right now: waiting for it instead of paying too.")
+                    self._log.info("Somebody else is sending this request: waiting for it instead of paying too.")
                 await asyncio.sleep(min(2.0, LOOK_AGAIN * 1.3**looks))
                 continue
             if own and own[-1].state == "claimed":
@@ -107,7 +107,8 @@ class Claims:
         return await self._watches.setdefault(attempt.key, Watch(self._ledger, attempt)).alive()
 
     async def _bury(self, attempt: Attempt) -> None:
-        await self._ledger.record(attempt, "unknown", {"why": "The process that was sending it ended before it heard an answer"})
+        why = "The process that was sending it ended before it heard an answer"
+        await self._ledger.record(attempt, "unknown", {"why": why})
 
     async def _adopt(self, history: History) -> Attempt | None:
         """Take over a job that another run paid for and left behind: what nobody ever got is as good as fresh.

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -41,7 +41,7 @@ USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts ans
 
 _log = logging.getLogger("prefect.together")
 _REDIRECTS = 8
-_Read = TypeVar("_Read", ImageAnswer, JobAnswer)
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class TogetherClient:
             response = await self._exchange("GET", f"/v2/videos/{quote(job_id, safe='')}", timeout=30.0)
         except httpx.HTTPError as error:
             raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != 200:
             raise refusal(response.status_code, response.text, response.headers)
         try:
             return read_job(response.json())
@@ -135,7 +135,7 @@ class TogetherClient:
             about = f"{self.origin} answered with something that is not a job: {error}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
-    async def _pay(self, path: str, body: dict[str, Any], read: Any) -> Any:
+    async def _pay(self, path: str, body: dict[str, Any], read: Callable[[Any], _Answer]) -> _Answer:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         response = await self._offer(path, content)
         status = response.status_code
@@ -163,7 +163,8 @@ class TogetherClient:
                 if not _never_connected(error):
                     raise _unknown(f"POST {path} was sent and then {_said(error)}") from error
                 advice = "Check the base URL and the network."
-                failure = ConnectionFailed(f"{self.origin} could not be reached: {_said(error)}.", advice=advice, retryable=True)
+                what = f"{self.origin} could not be reached: {_said(error)}."
+                failure = ConnectionFailed(what, advice=advice, retryable=True)
                 hint, patience = None, self._patience.refused
             else:
                 status = response.status_code
@@ -174,7 +175,7 @@ class TogetherClient:
                 failure = refusal(status, response.text, response.headers)
                 hint, patience = wait_hint(response.headers), self._patience.busy
             # Never less than the server asked for; a little more, so that those who wait do not come back together.
-            pause = backoff(tries, first=1.0, longest=60.0) if hint is None else hint + 0.1 * backoff(1, first=1.0, longest=1.0)
+            pause = backoff(tries, first=1.0, longest=60.0) if hint is None else hint + backoff(1, first=0.1, longest=0.1)
             if waited + pause > patience:
                 if isinstance(failure, RateLimited):
                     failure.retry_after = hint
@@ -196,32 +197,29 @@ class TogetherClient:
             return await self._api.send(request)
 
     @asynccontextmanager
-    async def download(self, url: str, *, offset: int = 0) -> AsyncIterator[Hosted]:
+    async def download(self, url: str) -> AsyncGenerator[Hosted, None]:
         """Fetch a hosted file. The key is never sent along, whatever host the URL or a redirect names.
 
         Args:
             url: Where Together says that the file is.
-            offset: Bytes that are already here; the rest is asked for.
 
         Raises:
             MediaError: The file is gone, or its address is one that must not be asked. ``retryable`` says whether
                 fetching it again can help.
         """
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-        if offset:
-            headers["Range"] = f"bytes={offset}-"
         try:
             async with self._slots:
                 response = await self._follow(url, headers)
                 try:
-                    expected = httpx.codes.PARTIAL_CONTENT if offset else httpx.codes.OK
-                    if response.status_code != expected:
+                    if response.status_code != 200:
                         raise _no_file(url, response.status_code)
                     yield Hosted(_length(response), response.aiter_raw())
                 finally:
                     await response.aclose()
         except httpx.HTTPError as error:
-            raise MediaError(f"The file at {_shown(url)} did not arrive: {_said(error)}.", paid="yes", retryable=True) from error
+            what = f"The file at {_shown(url)} did not arrive: {_said(error)}."
+            raise MediaError(what, paid="yes", retryable=True) from error
 
     async def _follow(self, url: str, headers: dict[str, str]) -> httpx.Response:
         for _ in range(_REDIRECTS):

@@ -1,4 +1,4 @@
-"""How connections are opened: the transport of both HTTP clients, and the guard that keeps file fetches off inner networks."""
+"""How connections are opened: the transport of the HTTP clients, and the guard of file fetches against inner networks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Guard:
         """
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise MediaError(f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no http(s) URL.", paid="yes")
+            what = f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no http(s) URL."
+            raise MediaError(what, paid="yes")
         if parts.scheme == "http" and not (self._allow_loopback and is_loopback(parts.hostname)):
             raise MediaError(f"Together named an unencrypted place for a file: {url.split('?', 1)[0]}.", paid="yes")
         if not self.allows(parts.hostname, parts.hostname):
@@ -46,12 +47,15 @@ class Guard:
 
     def refusal(self, host: str) -> MediaError:
         """Return the error for a host that may not be asked."""
-        return MediaError(f"Together named {host} as the place of a file, which is an address of an inner network.", paid="yes")
+        what = f"Together named {host} as the place of a file, which is an address of an inner network."
+        return MediaError(what, paid="yes", advice="Nothing was fetched from there.")
 
 
 class _GuardedResolver(AbstractResolver):
-    """Resolves names and lets through only allowed addresses; the connection goes to exactly these, so a name that changes
-    its mind between check and use gains nothing."""
+    """Resolves names and lets through only allowed addresses.
+
+    The connection goes to exactly these, so a name that changes its mind between check and use gains nothing.
+    """
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard

@@ -38,7 +38,7 @@ class TogetherCredentials(CredentialsBlock):
     _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION
 
     api_key: SecretStr | None = Field(
-        default=None, title="API key", description="The API key; left out, the environment variable TOGETHER_API_KEY is used."
+        default=None, title="API key", description="The API key; left out, TOGETHER_API_KEY of the environment is used."
     )
     base_url: str = Field(
         default_factory=lambda: os.environ.get("TOGETHER_BASE_URL") or TOGETHER,

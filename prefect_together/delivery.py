@@ -73,7 +73,9 @@ class Delivery:
             ],
         )
 
-    async def video(self, attempt: Attempt, acceptance: Acceptance, *, timeout: float, waited: float) -> list[GeneratedMedia]:
+    async def video(
+        self, attempt: Attempt, acceptance: Acceptance, *, timeout: float, waited: float
+    ) -> list[GeneratedMedia]:
         """Wait for a job and keep its clip.
 
         Args:

@@ -6,9 +6,9 @@ import hashlib
 import io
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-import imagesize
+import imagesize  # pyright: ignore[reportMissingTypeStubs]
 
 
 class Format(NamedTuple):
@@ -133,7 +133,7 @@ class Shape:
 
 def image_shape(data: bytes) -> Shape:
     """Return the size of a picture from its header."""
-    width, height = imagesize.get(io.BytesIO(data))
+    width, height = imagesize.get(io.BytesIO(data))  # pyright: ignore[reportUnknownMemberType]
     return Shape(int(width), int(height)) if width > 0 and height > 0 else Shape()
 
 
@@ -143,13 +143,14 @@ def video_shape(file: BinaryIO) -> Shape:
         import av  # optional, and slow to import
     except ImportError:
         return _mp4_shape(file)
+    library: Any = av  # its stubs speak of numpy, which need not be there
     try:
-        with av.open(file, metadata_errors="ignore") as clip:
+        with library.open(file, metadata_errors="ignore") as clip:
             video = clip.streams.video[0]
             seconds = clip.duration / 1_000_000 if clip.duration else None
             fps = float(video.average_rate) if video.average_rate else None
             return Shape(video.width, video.height, round(seconds, 3) if seconds else None, fps)
-    except (av.FFmpegError, IndexError, ValueError):
+    except (library.FFmpegError, IndexError, ValueError):
         return Shape()  # a clip that we cannot measure is still the clip that was paid for
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from prefect_together.ask import Ask
@@ -42,7 +42,7 @@ async def obtain(ask: Ask, *, timeout: float | None = None) -> list[GeneratedMed
 
 
 async def submit(ask: Ask) -> VideoJob:
-    """Return the job of a request: the one that is accepted already, or the one that this call pays for. Raises as ``obtain``."""
+    """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``obtain``."""
     life = await _Life.of(ask)
     settled = await life.settle()
     if settled.attempt.state != "stored":
@@ -134,7 +134,7 @@ class _Life:
         return await refreshed(self.ledger, attempt)
 
     @asynccontextmanager
-    async def _alone(self, step: str, *what: str, timeout: float | None = None) -> AsyncIterator[None]:
+    async def _alone(self, step: str, *what: str, timeout: float | None = None) -> AsyncGenerator[None, None]:
         """Let one caller of this process at a time take a step: the next finds its result in the ledger."""
         name = (self.ask.storage.url, self.fingerprint, self.scope, step, *what)
         lock = _locks.setdefault(name, asyncio.Lock())

@@ -126,7 +126,8 @@ def _read_local(request: Request, name: str) -> bytes:
         _check_size(request, name, path.stat().st_size)
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InvalidRequest(f"{kind}: there is no file {name!r}: give an existing path, a URL or a generated file.") from None
+        what = f"{kind}: there is no file {name!r}: give an existing path, a URL or a generated file."
+        raise InvalidRequest(what) from None
     except OSError as error:
         raise InvalidRequest(f"{kind}: the file {name!r} cannot be read: {error.strerror or error}.") from None
     if not data:
@@ -137,8 +138,8 @@ def _read_local(request: Request, name: str) -> bytes:
 def _check_size(request: Request, name: str, size: int) -> None:
     if size > LARGEST_INLINE:
         raise InvalidRequest(
-            f"{type(request).__name__}: {name} has {size / 1e6:.0f} MB, and files above {LARGEST_INLINE // 1024**2} MB are not "
-            "sent inline: host it and give its URL."
+            f"{type(request).__name__}: {name} has {size / 1e6:.0f} MB, and files above {LARGEST_INLINE // 1024**2} MB "
+            "are not sent inline: host it and give its URL."
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import Any
@@ -28,7 +28,7 @@ _held: set[str] = set()  # what this very process is at work on
 
 
 @asynccontextmanager
-async def holding(ledger: Ledger, attempt: Attempt) -> AsyncIterator[None]:
+async def holding(ledger: Ledger, attempt: Attempt) -> AsyncGenerator[None, None]:
     """Hold an attempt: renew its lease until the block ends, and give it up then."""
     _held.add(attempt.key)
     beating = asyncio.create_task(_beat(ledger, attempt))

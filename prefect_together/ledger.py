@@ -52,7 +52,7 @@ class Attempt:
     @property
     def state(self) -> State:
         """What became of it."""
-        state = next(state for state in _PRECEDENCE if state in self.events)
+        state: State = next(state for state in _PRECEDENCE if state in self.events)
         return "resolved" if state in {"lost", "unknown", "claimed"} and "resolved" in self.events else state
 
     @property
@@ -158,7 +158,8 @@ def decode(key: str, data: bytes) -> dict[str, Any]:
         entry = json.loads(data)
         newer = entry["version"] > VERSION
     except (ValueError, TypeError, KeyError):
-        raise LibraryError(f"The ledger entry {key} cannot be read.", advice="Look at it; restore it or delete it.") from None
+        advice = "Look at it; restore it or delete it."
+        raise LibraryError(f"The ledger entry {key} cannot be read.", advice=advice) from None
     if newer:
         raise LibraryError(f"The ledger entry {key} was written by a newer release.", advice="Upgrade prefect-together.")
     return entry

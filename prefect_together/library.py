@@ -33,8 +33,8 @@ class MediaLibrary(Block):
     url: str = Field(
         default_factory=lambda: TogetherSettings().library_url(),
         title="URL",
-        description="A folder path, file://, s3://, gs:// or az://; left out, PREFECT_INTEGRATIONS_TOGETHER_LIBRARY or a folder "
-        "under Prefect's home is used.",
+        description="A folder path, file://, s3://, gs:// or az://; left out, PREFECT_INTEGRATIONS_TOGETHER_LIBRARY or a "
+        "folder under Prefect's home is used.",
     )
     options: SecretDict = Field(
         default_factory=lambda: SecretDict({}),

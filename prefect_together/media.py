@@ -90,9 +90,10 @@ class GeneratedMedia(MediaReference):
             cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy, self.open() as file:
                 shutil.copyfileobj(file, copy, _CHUNK)
-            with open(copy.name, "rb") as file:
+            fetched = Path(copy.name)
+            with fetched.open("rb") as file:
                 self._compare(file)
-            os.replace(copy.name, cached)
+            fetched.replace(cached)
         return cached
 
     def verify(self) -> bool:

@@ -85,7 +85,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
             try:
                 # Waking up now and then lets Prefect's timeouts and cancellations reach a waiting thread.
                 return future.result(timeout=1.0)
-            except NotYet:
+            except NotYet:  # noqa: PERF203 - waiting is the point
                 if future.done():
                     return future.result()
     except BaseException:

@@ -1,9 +1,9 @@
-"""Settings of this package: environment variables ``PREFECT_INTEGRATIONS_TOGETHER_*``, or a Prefect profile. Read, never changed."""
+"""Settings of this package: ``PREFECT_INTEGRATIONS_TOGETHER_*`` or a Prefect profile. Read, never set."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from prefect.settings import get_current_settings
 from prefect.settings.base import PrefectBaseSettings, build_settings_config
@@ -16,11 +16,11 @@ from prefect_together.ask import Preflight, Rules
 class TogetherSettings(PrefectBaseSettings):
     """How generations are paid for and kept, where the caller does not say."""
 
-    model_config: SettingsConfigDict = build_settings_config(("integrations", "together"))
+    model_config: ClassVar[SettingsConfigDict] = build_settings_config(("integrations", "together"))
 
     library: str | None = Field(
         default=None,
-        description="Where media are kept: a folder, file://, s3://, gs:// or az://. By default a folder under Prefect's home.",
+        description="Where media are kept: a folder, file://, s3://, gs:// or az://; by default a folder in Prefect's home.",
     )
     resubmit_below: Annotated[Decimal, Field(ge=0)] = Field(
         default=Decimal("0.10"), description='USD: the most that one accident may cost under on_unknown="auto".'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import obstore
+import obstore.store
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore
 
 from prefect_together.errors import ConfigurationError, LibraryError
 
@@ -95,7 +96,8 @@ class Storage:
     async def names(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, sorted."""
         with _errors(f"list {prefix}", self.url):
-            return sorted(meta["path"] for meta in await obstore.list(self._store, prefix).collect_async())
+            found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
+            return sorted(str(meta["path"]) for meta in await found.collect_async())
 
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""
@@ -202,11 +204,11 @@ def local_folder(url: str) -> Path | None:
     if scheme in REMOTE_SCHEMES:
         return None
     if scheme == "file":
-        return Path(os.path.abspath(url2pathname(urlsplit(url).path)))
+        return Path(os.path.abspath(url2pathname(urlsplit(url).path)))  # noqa: PTH100 - symlinks stay as they are
     if scheme or not url.strip():
         allowed = "a folder path, file://, s3://, gs:// or az://"
         raise ConfigurationError(f"{url!r} is not a media library: give {allowed}.")
-    return Path(os.path.abspath(Path(url).expanduser()))
+    return Path(os.path.abspath(Path(url).expanduser()))  # noqa: PTH100 - symlinks stay as they are
 
 
 def _remote(url: str, options: dict[str, Any]) -> ObjectStore:
@@ -215,11 +217,12 @@ def _remote(url: str, options: dict[str, Any]) -> ObjectStore:
     endpoint = next((str(value) for name, value in options.items() if "endpoint" in name.lower()), "")
     if endpoint.startswith("http://"):
         client_options.setdefault("allow_http", True)
-    return from_url(url, config=options, client_options=client_options, retry_config=retry_config)  # type: ignore[arg-type]
+    stores: Any = obstore.store  # typed for each store in turn, and which one it is only the URL says
+    return stores.from_url(url, config=options, client_options=client_options, retry_config=retry_config)
 
 
 @contextmanager
-def _errors(doing: str, url: str, *, may_be_missing: bool = False) -> Iterator[None]:
+def _errors(doing: str, url: str, *, may_be_missing: bool = False) -> Generator[None, None, None]:
     """Turn what an object store or a disk raises into one error that says what to look at."""
     try:
         yield

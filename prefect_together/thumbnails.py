@@ -1,10 +1,10 @@
-"""Small pictures of kept files, as data URIs that live in the Prefect UI. Needs Pillow (and PyAV for clips); None without."""
+"""Small pictures of kept files, as data URIs for the Prefect UI. Needs Pillow, and PyAV for clips; None without."""
 
 from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from prefect_together.media import GeneratedMedia, GeneratedVideo
 
@@ -43,7 +43,8 @@ def _picture(file: BinaryIO) -> Image.Image:
 def _first_frame(file: BinaryIO) -> Image.Image:
     import av
 
-    with av.open(file, metadata_errors="ignore") as clip:
+    library: Any = av  # its stubs speak of numpy, which need not be there
+    with library.open(file, metadata_errors="ignore") as clip:
         return next(clip.decode(video=0)).to_image()
 
 

@@ -69,7 +69,8 @@ async def wait_for_job(
             elapsed = time.monotonic() - began
             if answer.status != status or elapsed - said >= REPORT_EVERY:
                 status, said = answer.status, elapsed
-                log.info("Waiting for job %s: %s, %.0f s since it was submitted.", job_id, status or "no status", age + elapsed)
+                shown = status or "no status"
+                log.info("Waiting for job %s: %s, %.0f s since it was submitted.", job_id, shown, age + elapsed)
         left = remaining - (time.monotonic() - began)
         if left <= 0:
             return None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -54,7 +54,7 @@ def _media_input(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
     if not isinstance(value, (str, dict)):
-        raise ValueError("give an http(s) URL, a local path or a generated file")
+        raise ValueError("give an http(s) URL, a local path or a generated file")  # noqa: TRY004 - pydantic wants it
     if isinstance(value, str):
         if not value.strip():
             raise ValueError("a media input is a URL, a local path or a generated file, and this one is empty")
@@ -63,7 +63,7 @@ def _media_input(value: object) -> object:
             raise ValueError("a data: URL is not taken here: give the file's path, it goes inline by itself")
         if scheme not in {"", "http", "https", "file"}:
             raise ValueError(f"{scheme}:// is not taken here: give an http(s) URL, a local path or a generated file")
-    return value
+    return cast("object", value)
 
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def is_remote(value: str) -> bool:
 
 def _none_or_list(value: object) -> object:
     """Take one item where a list is expected: ``frame_images=still`` means ``[still]``."""
-    return value if value is None or isinstance(value, (list, tuple)) else (value,)
+    return cast("object", value) if value is None or isinstance(value, (list, tuple)) else (value,)
 
 
 Items = Annotated[tuple[_Item, ...] | None, BeforeValidator(_none_or_list)]

@@ -34,7 +34,7 @@ def _one(model: type[BaseModel], problem: dict[str, Any]) -> str:
     value = problem.get("input")
     match problem["type"]:
         case "extra_forbidden":
-            inner = str(location[-1])
+            inner = str(location[len(location) - 1])
             close = get_close_matches(inner, model.model_fields, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"what is newer goes in extra={{{inner!r}: …}}"
             return f"{model.__name__} has no field {inner!r} (given {_quoted(value)}): {hint}"
@@ -86,5 +86,5 @@ def _lowered(message: str) -> str:
 
 
 def _quoted(value: object) -> str:
-    shown = type(value).__name__ if isinstance(value, Mapping) else repr(value)
+    shown = "an object" if isinstance(value, Mapping) else repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

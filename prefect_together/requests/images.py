@@ -30,7 +30,7 @@ class ImageRequest(Request):
         ```python
         from prefect_together import ImageRequest
 
-        still = ImageRequest(prompt="a fox in the snow", model="black-forest-labs/FLUX.2-pro", width=1344, height=768, seed=7)
+        still = ImageRequest(prompt="a fox in the snow", model="black-forest-labs/FLUX.2-pro", width=1344, height=768)
         ```
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -25,15 +25,13 @@ class Keyframe(BaseModel):
     input_image: MediaInput
     """The picture: a URL, a local path or a generated image."""
     frame: Literal["first", "last"] | Annotated[int, Field(ge=0)] | None = None
-    """Where it stands: `first`, `last`, or a frame number (seconds x fps). Left out: one is first, two are first and last."""
+    """Where it stands: `first`, `last`, or a frame number. Left out: one is first, two are first and last."""
 
 
 def _keyframe(value: object) -> object:
-    return value if isinstance(value, (Keyframe, dict)) and not _is_reference(value) else {"input_image": value}
-
-
-def _is_reference(value: object) -> bool:
-    return isinstance(value, dict) and {"uri", "sha256"} <= value.keys()
+    is_reference = isinstance(value, dict) and "uri" in value
+    known = isinstance(value, (Keyframe, dict)) and not is_reference
+    return cast("object", value if known else {"input_image": value})
 
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ else:
 
 def _seconds(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("give a number of seconds")
+        raise ValueError("give a number of seconds")  # noqa: TRY004 - pydantic wants it
     text = str(value).strip() if isinstance(value, (int, float, str)) else ""
     if isinstance(value, float) and value.is_integer():
         text = str(int(value))
@@ -114,17 +112,17 @@ class VideoRequest(Request):
     audio_inputs: Items[MediaInput] = None
     """Sound that drives the clip: WAV or MP3, 3-30 s."""
     media_layout: Literal["media", "top_level"] = "media"
-    """Where media stand in the body: under `media`, or at the top level as older models want it. Not part of the identity."""
+    """Where media stand in the body: under `media`, or at the top level as older models want it."""
 
     @model_validator(mode="after")
     def _says_something(self) -> VideoRequest:
         if self.prompt is None and not any(getattr(self, name) for name in _MEDIA):
             raise ValueError("VideoRequest needs a prompt or media (frame_images, source_video, …), and has neither")
-        if self.media_layout == "top_level":
-            if under_media := [name for name in _MEDIA if name not in _TOP_LEVEL and getattr(self, name)]:
-                raise ValueError(
-                    f"VideoRequest.{under_media[0]} only exists under 'media', so media_layout='top_level' cannot carry it"
-                )
+        under_media = [name for name in _MEDIA if name not in _TOP_LEVEL and getattr(self, name)]
+        if self.media_layout == "top_level" and under_media:
+            raise ValueError(
+                f"VideoRequest.{under_media[0]} only exists under 'media', so media_layout='top_level' cannot carry it"
+            )
         return self
 
     def fields(self, render: Render) -> dict[str, Any]:

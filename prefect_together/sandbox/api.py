@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
+import datetime as dt
 import hashlib
 import json
 import secrets
@@ -22,7 +22,7 @@ from prefect_together import catalog
 from prefect_together.sandbox import faults, image_orders, strikes, video_orders, wording
 from prefect_together.sandbox.inputs import name_input
 from prefect_together.sandbox.recipes import Recipe
-from prefect_together.sandbox.records import FATES, Charge, Job, shortened
+from prefect_together.sandbox.records import FATES, Charge, Job, shortened, whole
 from prefect_together.sandbox.store import Store
 from prefect_together.sandbox.studio import Studio
 
@@ -37,7 +37,8 @@ class Api:
     store: Store
     studio: Studio
     switchboard: faults.Switchboard
-    threads: Executor
+    renderers: Executor
+    readers: Executor
     files_url: str
     render_seconds: float
     image_seconds: float
@@ -47,7 +48,7 @@ class Api:
         """`POST /v1/images/generations`: synchronous."""
         account = _account(request)
         body = await _body(request)
-        order = await self._thread(lambda: image_orders.read(body, self._input))
+        order = await self._read(lambda: image_orders.read(body, self._input))
         answer_id = self.ids()
         first = order.pictures[0]
         tokens: dict[str, Recipe] = {} if order.base64 else {_token(): picture for picture in order.pictures}
@@ -58,14 +59,11 @@ class Api:
         async def answer() -> Response:
             await asyncio.sleep(self.image_seconds)
             if order.base64:
-                drawn = await asyncio.gather(*(self._thread(self._render(picture)) for picture in order.pictures))
-                data = [
-                    {"index": n, "type": "b64_json", "b64_json": b64encode(one).decode()} for n, one in enumerate(drawn)
-                ]
+                drawn = await asyncio.gather(*(self._render(picture) for picture in order.pictures))
+                data = [{"index": n, "type": "b64_json", "b64_json": b64encode(one).decode()} for n, one in enumerate(drawn)]
             else:
                 data = [
-                    {"index": n, "type": "url", "url": f"{self.files_url}/shrt/{token}"}
-                    for n, token in enumerate(tokens)
+                    {"index": n, "type": "url", "url": f"{self.files_url}/shrt/{token}"} for n, token in enumerate(tokens)
                 ]
             return success({"id": answer_id, "model": first.model, "object": "list", "data": data}, answer_id)
 
@@ -76,9 +74,9 @@ class Api:
         """`POST /v2/videos`: answers with a job."""
         account = _account(request)
         body = await _body(request)
-        order = await self._thread(lambda: video_orders.read(body, self._input))
+        order = await self._read(lambda: video_orders.read(body, self._input))
         job_id = _uuid7()
-        prompt = str(body.get("prompt") or "")
+        prompt = whole(str(body.get("prompt") or ""))
         token = None if order.clip is None else _token()
         # A job that is known to fail is not charged: what Together does is not documented.
         charge = None if order.clip is None else self._charge(job_id, "video", body, prompt, account)
@@ -153,10 +151,8 @@ class Api:
 
     def _charge(self, charge_id: str, kind: str, body: Mapping[str, Any], prompt: str, account: str) -> Charge:
         usd = catalog.estimate(str(body["model"]), body)
-        now = datetime.datetime.now(datetime.timezone.utc)
-        return Charge(
-            id=charge_id, kind=kind, model=str(body["model"]), usd=usd, prompt=prompt, at=now, account=account
-        )
+        now = dt.datetime.now(dt.timezone.utc)
+        return Charge(id=charge_id, kind=kind, model=str(body["model"]), usd=usd, prompt=prompt, at=now, account=account)
 
     def _input(self, text: str) -> str:
         try:
@@ -164,18 +160,17 @@ class Api:
         except ValueError as error:
             raise BadInput(str(error)) from error
 
-    def _render(self, recipe: Recipe) -> Callable[[], bytes]:
-        return lambda: self.studio.render(recipe)
+    async def _render(self, recipe: Recipe) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(self.renderers, self.studio.render, recipe)
 
-    async def _thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+    async def _read(self, work: Callable[[], T]) -> T:
+        # Reading an order may decode or fetch a picture; it must not wait behind a clip that is being rendered.
+        return await asyncio.get_running_loop().run_in_executor(self.readers, work)
 
 
 def success(content: Any, request_id: str) -> Response:
     """Answer 200 with the headers that Together sends."""
-    return JSONResponse(
-        content, headers={"x-request-id": request_id, "x-ratelimit-limit": "600", "x-ratelimit-reset": "0"}
-    )
+    return JSONResponse(content, headers={"x-request-id": request_id, "x-ratelimit-limit": "600", "x-ratelimit-reset": "0"})
 
 
 async def refuse(_: HttpRequest, error: Exception) -> Response:

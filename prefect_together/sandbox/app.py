@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -62,7 +62,7 @@ def build(doors: api.Api, files: FileHost, control: Control, store: Store, *, fi
             origin=origin,
             authorization=headers.get("authorization"),
             headers=headers,
-            at=datetime.datetime.now(datetime.timezone.utc),
+            at=dt.datetime.now(dt.timezone.utc),
         )
         store.saw(record)
         scope[api.RECORD] = record

@@ -17,6 +17,10 @@ SYSTEM_FONTS = (
 NO_GLYPH = "\U0010fffe"
 SMALLEST_SIDE = 96
 """Pixels: on anything smaller a caption would be unreadable and is left out."""
+SMALLEST_PRINT = 24
+"""Pixels: a smaller inset would show nothing."""
+TALL = 400
+"""Pixels of height from which a caption may have a third line."""
 
 
 @lru_cache(maxsize=64)
@@ -118,7 +122,7 @@ def bar_for(picture: Image.Image, text: str, small: str) -> tuple[Image.Image | 
     if font is None or note_font is None:
         return None, (0, 0)
     room = width - 2 * margin - 2 * pad
-    lines = [line for line in wrap(text, font, room, 3 if height > 400 else 2) if line]
+    lines = [line for line in wrap(text, font, room, 3 if height > TALL else 2) if line]
     step = round(size * 1.28)
     tall = min(height - 2 * margin, 2 * pad + step * len(lines) + round(little * 1.3))
     box = (margin, height - margin - tall, width - margin, height - margin)
@@ -142,7 +146,7 @@ def bar_for(picture: Image.Image, text: str, small: str) -> tuple[Image.Image | 
 def inset(picture: Image.Image, reference: Image.Image) -> None:
     """Put a small framed print of `reference` into the upper right corner of `picture`, in place."""
     side = round(min(picture.size) * 0.24)
-    if side < 24:  # pixels; a smaller print shows nothing
+    if side < SMALLEST_PRINT:
         return
     small = ImageOps.contain(reference, (side, side), Image.Resampling.BICUBIC)
     frame = max(2, side // 32)

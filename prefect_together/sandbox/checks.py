@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect_together import catalog
 from prefect_together.sandbox import wording
+from prefect_together.sandbox.records import whole
 
 MAX_SEED = 2_147_483_647
 MAX_SIDE = 8_192
@@ -54,7 +55,7 @@ def prompt(body: Body, model: catalog.Model | None) -> str:
             raise wording.out_of_range("The length of prompt", low, high)
     if "unsafe" in text.lower():
         raise wording.nsfw()
-    return text
+    return whole(text)
 
 
 def seed(body: Body) -> int:

@@ -29,9 +29,7 @@ class Control:
         """`GET /sandbox/charges`: every charge, their number and their sum in US dollars (unpriced ones left out)."""
         charges = list(self.store.charges)
         total = sum((charge.usd for charge in charges if charge.usd is not None), Decimal(0))
-        return JSONResponse(
-            {"count": len(charges), "usd": str(total), "charges": [charge.to_json() for charge in charges]}
-        )
+        return JSONResponse({"count": len(charges), "usd": str(total), "charges": [charge.to_json() for charge in charges]})
 
     async def requests(self, _: Request) -> Response:
         """`GET /sandbox/requests`: every request, at the API and at the file host."""
@@ -63,7 +61,7 @@ class Control:
 def add_fault(switchboard: faults.Switchboard, given: Any) -> None:
     """Add a fault from JSON; raise ValueError for what is not one."""
     if not isinstance(given, dict):
-        raise ValueError('A fault is an object: {"route": "POST /v2/videos", "fault": "429", "times": 1}.')
+        raise ValueError('A fault is an object: {"route": "POST /v2/videos", "fault": "429", "times": 1}.')  # noqa: TRY004 - bad JSON from outside
     fields = cast("dict[str, Any]", given)
     unknown = set(fields) - OPTIONS - {"route", "fault", "times", "match"}
     if unknown or "route" not in fields or "fault" not in fields:
@@ -71,5 +69,5 @@ def add_fault(switchboard: faults.Switchboard, given: Any) -> None:
     options = {name: value for name, value in fields.items() if name in OPTIONS and value is not None}
     times, match = fields.get("times"), fields.get("match")
     if not isinstance(times, int | None) or not isinstance(match, str | None):
-        raise ValueError("times is a whole number and match a string.")
+        raise ValueError("times is a whole number and match a string.")  # noqa: TRY004 - bad JSON from outside
     switchboard.add(str(fields["route"]), str(fields["fault"]), times=times, match=match, options=options)

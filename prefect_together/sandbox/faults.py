@@ -28,6 +28,7 @@ WHOAMI = "GET /v3/whoami"
 
 HINTS = ("none", "retry-after", "retry-after-date", "retry-after-ms", "x-ratelimit-reset")
 FOREVER = 1_000_000_000
+ERRORS = frozenset(str(status) for status in range(400, 600))
 
 _API = frozenset({IMAGES, VIDEOS, POLL, MODELS, WHOAMI})
 _JOB = frozenset({VIDEOS, POLL})
@@ -105,7 +106,7 @@ class Switchboard:
     def add(self, route: str, fault: str, *, times: int | None, match: str | None, options: Mapping[str, Any]) -> None:
         """Queue a fault; raise ValueError, with the words that would be right, for one that does not exist."""
         kind = KINDS.get(fault)
-        if kind is None and fault.isdecimal() and 400 <= int(fault) <= 599:
+        if kind is None and fault in ERRORS:
             kind = _STATUS
         if kind is None:
             raise ValueError(f"No fault is called {fault!r}. There are: a status such as '429', {', '.join(KINDS)}.")

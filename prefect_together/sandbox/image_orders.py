@@ -11,12 +11,11 @@ from prefect_together.sandbox import checks, wording
 from prefect_together.sandbox.recipes import Picture
 
 # OpenAPI `POST /images/generations`, plus the fields that the parameter page documents beyond it.
-FIELDS = frozenset(
-    (
-        "model prompt width height aspect_ratio steps n seed negative_prompt guidance_scale guidance image_url "
-        "reference_images image_loras prompt_upsampling response_format output_format disable_safety_checker"
-    ).split()
-)
+FIELDS = frozenset({
+    "model", "prompt", "width", "height", "aspect_ratio", "steps", "n", "seed", "negative_prompt",
+    "guidance_scale", "guidance", "image_url", "reference_images", "image_loras", "prompt_upsampling",
+    "response_format", "output_format", "disable_safety_checker",
+})  # fmt: skip
 # The docs' own Kontext examples send width and height although the matrix has no tick for them: never refused.
 NEVER_REFUSED = frozenset({"width", "height"})
 RATIOS = {"1:1": (1024, 1024), "16:9": (1344, 768), "9:16": (768, 1344), "4:3": (1184, 880), "3:2": (1248, 832)}

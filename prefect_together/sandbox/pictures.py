@@ -57,7 +57,7 @@ def _rectangle(inner: tuple[int, int, int, int]) -> Image.Image:
     return mask
 
 
-def encode(picture: Image.Image, format: str) -> bytes:  # noqa: A002 - the word Together uses
+def encode(picture: Image.Image, format: str) -> bytes:
     """Return the picture as `jpeg` or `png` bytes."""
     target = io.BytesIO()
     if format == "png":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any
 
 QUEUED_SHARE = 0.25
 """The part of a job's time that it spends in the queue."""
+KEPT_TEXT = 10_000
 FATES = frozenset({
     "queued_forever", "failed", "cancelled", "unknown_status", "no_status", "completed_without_url", "cost",
     "unix_timestamps",
@@ -29,7 +30,7 @@ class Charge:
     usd: Decimal | None
     """What the catalogue estimates, US dollars; None where it knows no price."""
     prompt: str
-    at: datetime.datetime
+    at: dt.datetime
     """When it was accepted, UTC."""
     account: str
     """A short hash of the key."""
@@ -46,7 +47,7 @@ class Charge:
     def from_json(cls, data: Mapping[str, Any]) -> Charge:
         """Return the charge that `to_json` wrote."""
         usd = None if data["usd"] is None else Decimal(data["usd"])
-        fields: dict[str, Any] = {**data, "usd": usd, "at": datetime.datetime.fromisoformat(data["at"])}
+        fields: dict[str, Any] = {**data, "usd": usd, "at": dt.datetime.fromisoformat(data["at"])}
         return cls(**fields)
 
 
@@ -127,7 +128,7 @@ def _time(moment: float, *, unix: bool) -> str | float:
     """Return an ISO-8601 string as the docs show, or Unix seconds as the OpenAPI text has it."""
     if unix:
         return round(moment, 3)
-    return datetime.datetime.fromtimestamp(moment, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return dt.datetime.fromtimestamp(moment, dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 @dataclass(kw_only=True)
@@ -147,7 +148,7 @@ class Request:
     """The JSON body; texts of more than 10,000 characters are cut."""
     status: int | None = None
     """None while unanswered, and for ever where the connection was cut before an answer."""
-    at: datetime.datetime
+    at: dt.datetime
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; a key that is not one of the sandbox's own words is cut short."""
@@ -161,10 +162,16 @@ class Request:
         }  # fmt: skip
 
 
+def whole(text: str) -> str:
+    """Return the text without halves of surrogate pairs, which JSON can carry and nothing can print."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def shortened(value: Any) -> Any:
     """Return JSON with long texts (inline pictures) cut, so that ten thousand recorded requests fit in memory."""
     if isinstance(value, str):
-        return value if len(value) <= 10_000 else f"{value[:200]}... ({len(value)} characters)"
+        value = whole(value)
+        return value if len(value) <= KEPT_TEXT else f"{value[:200]}... ({len(value)} characters)"
     if isinstance(value, list):
         return [shortened(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, dict):

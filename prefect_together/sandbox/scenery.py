@@ -48,6 +48,8 @@ NIGHT = (
     _palette("0b0820 1f1147 46266b 8a4f8f", "4a2f6d", "0a0618", "ffe9f3"),
     _palette("031314 07302f 12564f 3f9480", "1f5c55", "030f12", "e9fff4"),
 )
+NIGHT_CITIES, MASTS, GLITTER = 0.5, 0.25, 0.6
+"""Shares: of cities at night, of roofs with a mast, of waves that lie in the light."""
 AURORA = (_rgb("4fffb0"), _rgb("7af0ff"), _rgb("c18bff"), _rgb("9dff6a"))
 
 WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -66,7 +68,7 @@ def draw(width: int, height: int, *, prompt: str, rng: random.Random) -> Image.I
     said = prompt.lower().replace("midnight", "night")
     found = [(said.find(word), name) for name, words in WORDS for word in words if word in said]
     scene = min(found)[1] if found else rng.choice(SCENES)
-    dark = scene == "aurora" or "night" in said or (scene == "city" and rng.random() < 0.5)
+    dark = scene == "aurora" or "night" in said or (scene == "city" and rng.random() < NIGHT_CITIES)
     palette = rng.choice(NIGHT if dark else WARM if scene == "dunes" else DAY)
     canvas = gradient((width, height), palette.sky)
     PAINTERS[scene](canvas, palette, rng)
@@ -248,7 +250,7 @@ def _sea(canvas: Image.Image, palette: Palette, rng: random.Random) -> None:
     for _ in range(170):
         share = rng.random() ** 1.6
         y, long = horizon + share * depth, width * (0.012 + 0.07 * share) * rng.uniform(0.4, 1.3)
-        near_light = rng.random() < 0.6
+        near_light = rng.random() < GLITTER
         x = rng.gauss(centre[0], width * (0.02 + 0.1 * share)) if near_light else rng.uniform(0, width)
         alpha = rng.randint(50, 130) if near_light else rng.randint(12, 45)
         pen.ellipse((x - long, y, x + long, y + max(1.0, height * 0.004 * share)), fill=(*palette.light, alpha))
@@ -269,7 +271,7 @@ def _city(canvas: Image.Image, palette: Palette, rng: random.Random) -> None:
             wide, tall = width * rng.uniform(0.035, 0.085), height * rng.uniform(0.12, 0.42) * (1 - 0.35 * share)
             top = height * (0.74 + 0.16 * share) - tall
             pen.rectangle((x, top, x + wide, height), fill=colour)
-            if rng.random() < 0.25:
+            if rng.random() < MASTS:
                 pen.line((x + wide / 2, top - tall * 0.2, x + wide / 2, top), fill=colour, width=max(1, width // 400))
             pane = wide / 7
             for column in range(3):

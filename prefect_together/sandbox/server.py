@@ -30,7 +30,7 @@ from prefect_together.sandbox.studio import Studio
 from prefect_together.sandbox.wire import Protocol
 
 API_KEY = "sandbox-key"
-RENDERERS = 2
+RENDERERS, READERS = 2, 4
 BACKLOG = 2_048
 START_SECONDS = 20
 
@@ -79,7 +79,7 @@ class Sandbox:
         code: str | None = None,
         value: float | str | None = None,
         location: str | None = None,
-        bytes: int | None = None,  # noqa: A002 - the name it has over HTTP
+        bytes: int | None = None,
         reset: bool | None = None,
     ) -> None:
         """Let something go wrong; `prefect_together.sandbox.faults` lists what and where.
@@ -140,14 +140,25 @@ def serve(
     """
     if not is_loopback(host):
         raise ValueError(f"The sandbox listens on this machine only, not on {host}: it accepts every key.")
-    sockets = [_listen(host, port), _listen(host, files_port)]
-    shown = f"[{host}]" if ":" in host else host
-    url, files_url = (f"http://{shown}:{bound.getsockname()[1]}" for bound in sockets)
     store, switchboard = Store(None if state is None else Path(state)), faults.Switchboard()
-    threads = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox")
+    with _listen(host, port) as first, _listen(host, files_port) as second:
+        yield from _serve([first, second], store, switchboard, render_seconds, image_seconds)
+
+
+def _serve(
+    sockets: list[socket.socket],
+    store: Store,
+    switchboard: faults.Switchboard,
+    render_seconds: float,
+    image_seconds: float,
+) -> Generator[Sandbox, None, None]:
+    """Put the parts together, serve them on two bound sockets, and yield the handle."""
+    url, files_url = (_origin(*bound.getsockname()[:2]) for bound in sockets)
+    renderers = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox-render")
+    readers = ThreadPoolExecutor(READERS, thread_name_prefix="sandbox-read")
     studio = Studio(store)
-    api = Api(store, studio, switchboard, threads, files_url, render_seconds, image_seconds)
-    files = FileHost(store, studio, switchboard, threads)
+    api = Api(store, studio, switchboard, renderers, readers, files_url, render_seconds, image_seconds)
+    files = FileHost(store, studio, switchboard, renderers)
     control = Control(store, switchboard, files_url)
     background = _Background(build(api, files, control, store, files_port=sockets[1].getsockname()[1]), sockets)
     try:
@@ -155,9 +166,8 @@ def serve(
         yield Sandbox(url, files_url, store, switchboard)
     finally:
         background.stop()
-        threads.shutdown(wait=False, cancel_futures=True)
-        for bound in sockets:
-            bound.close()
+        for pool in (renderers, readers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def run(
@@ -241,6 +251,10 @@ class _Background:
         for task in list(state.tasks):
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)
+
+
+def _origin(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -111,7 +111,8 @@ class Store:
             entry: dict[str, Any] = json.loads(line)
             kind = entry.pop("entry")
             if kind == "file":
-                self.files[entry.pop("token")] = recipes.from_json(entry)
+                token = entry.pop("token")
+                self.files[token] = recipes.from_json(entry)
             elif kind == "job":
                 self.jobs[entry["id"]] = Job(**entry)
             else:

@@ -17,15 +17,18 @@ from prefect_together.sandbox.recipes import Clip
 from prefect_together.sandbox.video_sizes import size_of
 
 # OpenAPI `CreateVideoBody`, plus `settings` of the Seedance quickstart.
-FIELDS = frozenset(
-    "model prompt width height resolution ratio seconds fps steps seed guidance_scale output_format output_quality "
-    "negative_prompt generate_audio settings media frame_images reference_images".split()
-)
+FIELDS = frozenset({
+    "model", "prompt", "width", "height", "resolution", "ratio", "seconds", "fps", "steps", "seed",
+    "guidance_scale", "output_format", "output_quality", "negative_prompt", "generate_audio", "settings",
+    "media", "frame_images", "reference_images",
+})  # fmt: skip
 # OpenAPI `VideoMedia`, plus `reference_audios` of the Seedance 2.5 quickstart.
-MEDIA = frozenset(
-    "frame_images frame_videos reference_images reference_videos source_video audio_inputs reference_audios".split()
-)
+MEDIA = frozenset({
+    "frame_images", "frame_videos", "reference_images", "reference_videos", "source_video", "audio_inputs",
+    "reference_audios",
+})  # fmt: skip
 MAX_SECONDS = 60
+DEFAULT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,10 @@ def _seconds(body: checks.Body, model: catalog.Model | None) -> int:
     value: Any = body.get("seconds")
     if value is None:
         if model is None:
-            return 5
-        return model.default_seconds or (model.seconds[0] if model.seconds and 5 not in model.seconds else 5)
+            return DEFAULT_SECONDS
+        return model.default_seconds or (
+            model.seconds[0] if model.seconds and DEFAULT_SECONDS not in model.seconds else DEFAULT_SECONDS
+        )
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -163,15 +168,11 @@ def _provider_checks(body: checks.Body, media: Mapping[str, Any], model: catalog
             raise LateFailure(wording.unsupported_text(_camel(field)), "unsupportedParameter")
     if model.seconds and body.get("seconds") is not None and seconds not in model.seconds:
         allowed = ", ".join(str(number) for number in model.seconds)
-        raise LateFailure(
-            f"Invalid value for 'duration' parameter. Supported values are: {allowed}.", "invalidDuration"
-        )
+        raise LateFailure(f"Invalid value for 'duration' parameter. Supported values are: {allowed}.", "invalidDuration")
     for field, allowed in (("resolution", model.resolutions), ("ratio", model.ratios)):
         if allowed and body.get(field) is not None and body[field] not in allowed:
             menu = ", ".join(f"'{word}'" for word in allowed)
-            raise LateFailure(
-                f"Invalid value for '{field}' parameter. Supported values are: {menu}.", "InvalidParameter"
-            )
+            raise LateFailure(f"Invalid value for '{field}' parameter. Supported values are: {menu}.", "InvalidParameter")
     frames = _frames(media, seconds * 24)
     if model.keyframes is not None and any(place > 0 for _, place in frames) and "last" not in model.keyframes:
         raise LateFailure(wording.unsupported_text("frameImages"), "unsupportedParameter")

@@ -13,6 +13,7 @@ WAN = {
     ("1080", "4:3"): (1648, 1248), ("1080", "3:4"): (1248, 1648),
 }  # fmt: skip
 LINES = {"2k": 1440, "4k": 2160}
+LINES_ANYBODY_MAKES = range(64, 4321)
 DEFAULT = (1366, 768)
 
 
@@ -42,7 +43,7 @@ def by_ratio(resolution: object, ratio: object) -> tuple[int, int]:
     word = str(resolution).lower().removesuffix("p")
     across, _, down = str(ratio).partition(":")
     lines = LINES.get(word, int(word) if word.isdecimal() else 0)
-    if not 64 <= lines <= 4320:
+    if lines not in LINES_ANYBODY_MAKES:
         raise wording.wrong_type("resolution", "a resolution such as '720p'")
     if not (across.isdecimal() and down.isdecimal() and int(across) and int(down)):
         raise wording.wrong_type("ratio", "a ratio such as '16:9'")

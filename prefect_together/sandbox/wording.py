@@ -21,7 +21,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
         status: int,
         message: str,
         *,
-        type: str = INVALID,  # noqa: A002 - Together's word
+        type: str = INVALID,
         param: str | None = None,
         code: str | None = None,
     ) -> None:
@@ -110,9 +110,7 @@ def wrong_type(name: str, expected: str) -> Refusal:
 
 def bad_seed() -> Refusal:
     """400 for a seed outside 31 bits, in Together's words."""
-    message = (
-        "Invalid value for 'seed' parameter. Seed must be an integer value between 0 and 2147483647. Default: Random."
-    )
+    message = "Invalid value for 'seed' parameter. Seed must be an integer value between 0 and 2147483647. Default: Random."
     return Refusal(400, message)
 
 

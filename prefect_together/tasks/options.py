@@ -48,7 +48,7 @@ def options(kind: str) -> Options:
 
 
 def run_name() -> str:
-    """Return a task run's name, such as ``FLUX.2-pro · a fox in the snow``. Never raises: a run without a name never starts."""
+    """Return a run's name, such as ``FLUX.2-pro · a fox in the snow``. Never raises: a run without a name never starts."""
     try:
         given: dict[str, Any] = dict(task_run.parameters)
     except Exception:  # a name is decoration, whatever Prefect's context has to say

@@ -1,4 +1,4 @@
-"""Which flow run a task run belongs to in the end. Reads Prefect's API; never fails, for a lost lookup must not lose money."""
+"""Which flow run a task run belongs to in the end. Reads Prefect's API, and never fails: a lookup must not lose money."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def outermost_flow_run(flow_run: str) -> str:
             _outermost[flow_run] = await _climb(flow_run)
         except Exception as error:  # whatever Prefect's client raises: without the API, the run itself has to do
             get_logger("together").warning(
-                "The parent of flow run %s cannot be looked up (%s): a retry of that parent may not find what this run pays for.",
+                "The parent of flow run %s cannot be looked up (%s): its retries may not find what this run pays for.",
                 flow_run,
                 type(error).__name__,
             )

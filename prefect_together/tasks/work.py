@@ -34,15 +34,16 @@ class Arguments:
         )
 
 
-def only(request: ImageRequest) -> ImageRequest:
+def only(request: ImageRequest | object) -> ImageRequest:
     """Return a request for one picture.
 
     Raises:
         InvalidRequest: It asks for several.
     """
-    if isinstance(request, ImageRequest) and request.n != 1:
-        raise InvalidRequest(f"generate_image makes one picture and n is {request.n}: use generate_images.")
-    return request
+    one = expect(request, ImageRequest, "generate_image")
+    if one.n != 1:
+        raise InvalidRequest(f"generate_image makes one picture and n is {one.n}: use generate_images.")
+    return one
 
 
 async def images(arguments: Arguments) -> list[GeneratedImage]:
@@ -73,7 +74,7 @@ async def delivered(arguments: Arguments, job: VideoJob) -> GeneratedVideo:
 
 
 async def _obtain(arguments: Arguments, kind: type[Request]) -> list[GeneratedMedia]:
-    from prefect_together.generation import obtain  # the HTTP client is slow to import, and importing a flow sends nothing
+    from prefect_together.generation import obtain  # imports the HTTP client, which is slow
 
     media = await obtain(await arguments.ask(kind), timeout=arguments.timeout)
     await show(media)
@@ -87,12 +88,12 @@ def _clip(media: list[GeneratedMedia]) -> GeneratedVideo:
     return clip
 
 
-def request_of(job: VideoJob) -> VideoRequest:
+def request_of(job: VideoJob | object) -> VideoRequest:
     """Return what a job was asked for.
 
     Raises:
         InvalidRequest: It is no job.
     """
     if not isinstance(job, VideoJob):
-        raise InvalidRequest(f"wait_for_video takes a VideoJob, and was given {type(job).__name__}: submit_video returns one.")
+        raise InvalidRequest(f"wait_for_video takes the VideoJob of submit_video, and was given {type(job).__name__}.")
     return job.request

@@ -11,6 +11,9 @@ import av
 import httpx
 from PIL import Image, ImageChops, ImageStat
 
+# PyAV's stubs speak of numpy, which is not needed here and may not be installed.
+reader: Any = av
+
 IMAGES = "/v1/images/generations"
 VIDEOS = "/v2/videos"
 FLUX = "black-forest-labs/FLUX.2-pro"
@@ -64,9 +67,8 @@ def clip(client: httpx.Client, **fields: Any) -> bytes:
 
 def frames(content: bytes) -> list[Image.Image]:
     """Decode every frame of a clip."""
-    with av.open(io.BytesIO(content)) as source:
-        decoded: Any = source
-        return [frame.to_image() for frame in decoded.decode(video=0)]
+    with reader.open(io.BytesIO(content)) as source:
+        return [frame.to_image() for frame in source.decode(video=0)]
 
 
 def difference(first: Image.Image, second: Image.Image) -> float:

@@ -6,13 +6,12 @@ import base64
 import io
 from typing import Any
 
-import av
 import httpx
 import pytest
 
 from prefect_together import sandbox
 
-from .asking import HAILUO, SEEDANCE, VIDEOS, clip, difference, finished, frames, picture, pictures, video_body
+from .asking import HAILUO, SEEDANCE, VIDEOS, clip, difference, finished, frames, picture, pictures, reader, video_body
 
 CLOSE = 6.0
 """Mean difference (of 255) under which two pictures look the same; lossy coding alone makes 1 to 2."""
@@ -21,7 +20,7 @@ CLOSE = 6.0
 def test_an_mp4_has_the_size_seconds_and_rate_asked_for(client: httpx.Client) -> None:
     """What PyAV reads in the file is what the request said, and players can start before the file is whole."""
     content = clip(client, width=640, height=360, seconds="2", fps=25)
-    with av.open(io.BytesIO(content)) as source:
+    with reader.open(io.BytesIO(content)) as source:
         stream = source.streams.video[0]
         assert (640, 360, 25) == (stream.width, stream.height, stream.average_rate)
         assert "h264" == stream.codec_context.name

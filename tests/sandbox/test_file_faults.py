@@ -66,9 +66,7 @@ def test_a_file_can_be_a_web_page(together: sandbox.Sandbox, stranger: httpx.Cli
 
 
 @pytest.mark.parametrize(("fault", "status"), [("expired", 403), ("404", 404), ("503", 503)])
-def test_a_file_can_be_gone(
-    together: sandbox.Sandbox, stranger: httpx.Client, link: str, fault: str, status: int
-) -> None:
+def test_a_file_can_be_gone(together: sandbox.Sandbox, stranger: httpx.Client, link: str, fault: str, status: int) -> None:
     """An expired link is a 403 as object stores answer it; any other status can be had too."""
     together.fault("GET file", fault)
     assert status == stranger.get(link).status_code
@@ -76,9 +74,7 @@ def test_a_file_can_be_gone(
 
 
 @pytest.mark.parametrize("location", ["http://169.254.169.254/latest", "http://10.0.0.1/x", "file:///etc/passwd"])
-def test_a_link_can_lead_anywhere(
-    together: sandbox.Sandbox, stranger: httpx.Client, link: str, location: str
-) -> None:
+def test_a_link_can_lead_anywhere(together: sandbox.Sandbox, stranger: httpx.Client, link: str, location: str) -> None:
     """The redirect goes where it was told to."""
     together.fault("GET file", "redirect", location=location)
     assert location == stranger.get(link, follow_redirects=False).headers["location"]
@@ -123,9 +119,7 @@ def test_a_file_can_be_huge_and_still_play(together: sandbox.Sandbox, stranger: 
     assert 24 == len(frames(content))
 
 
-def test_a_huge_file_is_announced_and_sent_in_pieces(
-    together: sandbox.Sandbox, stranger: httpx.Client, link: str
-) -> None:
+def test_a_huge_file_is_announced_and_sent_in_pieces(together: sandbox.Sandbox, stranger: httpx.Client, link: str) -> None:
     """Eight gigabytes are announced at once, and leaving early is cheap."""
     together.fault("GET file", "huge", bytes=8_000_000_000)
     with stranger.stream("GET", link) as answer:
@@ -143,9 +137,7 @@ def test_a_fault_can_pick_its_file(together: sandbox.Sandbox, client: httpx.Clie
     assert (200, 403) == (stranger.get(fox).status_code, stranger.get(owl).status_code)
 
 
-def test_the_file_host_writes_down_what_it_is_shown(
-    together: sandbox.Sandbox, stranger: httpx.Client, link: str
-) -> None:
+def test_the_file_host_writes_down_what_it_is_shown(together: sandbox.Sandbox, stranger: httpx.Client, link: str) -> None:
     """A key that leaks to the file host is seen."""
     stranger.get(link)
     stranger.get(link, headers={"Authorization": "Bearer leaked"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -27,9 +28,10 @@ pytestmark = [
 
 
 @pytest.fixture
-def official(together: sandbox.Sandbox) -> Any:
+def official(together: sandbox.Sandbox) -> Iterator[Any]:
     """Give the SDK's client, pointed at the sandbox."""
-    return sdk.Together(api_key=together.api_key, base_url=together.url, max_retries=0)
+    with sdk.Together(api_key=together.api_key, base_url=together.url, max_retries=0) as ready:
+        yield ready
 
 
 def test_images_as_urls(official: Any) -> None:
@@ -65,7 +67,11 @@ def test_the_identity_behind_the_key(official: Any) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "error"),
-    [({"n": 9}, "BadRequestError"), ({"prompt": "unsafe"}, "UnprocessableEntityError"), ({"model": "x/y"}, "BadRequestError")],
+    [
+        ({"n": 9}, "BadRequestError"),
+        ({"prompt": "unsafe"}, "UnprocessableEntityError"),
+        ({"model": "x/y"}, "BadRequestError"),
+    ],
 )
 def test_refusals_become_the_sdk_s_errors(official: Any, fields: dict[str, Any], error: str) -> None:
     """Statuses map as at Together."""
@@ -76,6 +82,6 @@ def test_refusals_become_the_sdk_s_errors(official: Any, fields: dict[str, Any],
 def test_the_sdk_s_own_retries_cost_money(together: sandbox.Sandbox) -> None:
     """An answer that is cut after acceptance makes the SDK pay again: the sandbox shows it."""
     together.fault("POST /v1/images/generations", "accept_then_close", times=2)
-    official = sdk.Together(api_key=together.api_key, base_url=together.url)
-    official.images.generate(model=FLUX, prompt="a fox", width=64, height=64)
+    with sdk.Together(api_key=together.api_key, base_url=together.url) as official:
+        official.images.generate(model=FLUX, prompt="a fox", width=64, height=64)
     assert 3 == len(together.charges())

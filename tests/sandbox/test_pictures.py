@@ -24,12 +24,8 @@ KONTEXT = "black-forest-labs/FLUX.1-kontext-pro"
         pytest.param({"width": 8, "height": 8}, (8, 8), id="tiny"),
         pytest.param({"width": 1600, "height": 96}, (1600, 96), id="a-strip"),
         pytest.param({"width": None, "height": None}, (1024, 1024), id="default"),
-        pytest.param(
-            {"model": KONTEXT, "width": None, "height": None, "aspect_ratio": "16:9"}, (1344, 768), id="ratio"
-        ),
-        pytest.param(
-            {"model": "google/flash-image-3.1-lite", "width": 1264, "height": 848}, (1264, 848), id="on-the-menu"
-        ),
+        pytest.param({"model": KONTEXT, "width": None, "height": None, "aspect_ratio": "16:9"}, (1344, 768), id="ratio"),
+        pytest.param({"model": "google/flash-image-3.1-lite", "width": 1264, "height": 848}, (1264, 848), id="on-the-menu"),
         pytest.param({"model": "Wan-AI/Wan2.6-image", "width": None, "height": None}, (1352, 1352), id="area-window"),
     ],
 )
@@ -76,9 +72,7 @@ def test_any_script_can_be_drawn(client: httpx.Client, prompt: str) -> None:
     assert (256, 256) == picture(pictures(client, prompt=prompt)[0]).size
 
 
-def test_a_url_leads_over_a_redirect_to_the_file_on_another_origin(
-    together: sandbox.Sandbox, client: httpx.Client
-) -> None:
+def test_a_url_leads_over_a_redirect_to_the_file_on_another_origin(together: sandbox.Sandbox, client: httpx.Client) -> None:
     """As at Together, the link is short, needs no key, and redirects to the file."""
     answer = client.post(IMAGES, json=image_body(seed=3))
     url = answer.json()["data"][0]["url"]

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import httpx
@@ -21,16 +21,17 @@ KEY = {"Authorization": "Bearer k"}
 
 
 @contextlib.contextmanager
-def own_process(state: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def own_process(state: Path) -> Generator[tuple[str, subprocess.Popen[str]], None, None]:
     """Run a sandbox in a process of its own; yield its address and the process."""
     code = f"from prefect_together import sandbox; sandbox.run(port=0, render_seconds=0, state={str(state)!r})"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith("export TOGETHER_BASE_URL=http://127.0.0.1:"), line
-            yield line.strip().partition("=")[2], process
+            address, key = process.stdout.readline(), process.stdout.readline()
+            assert address.startswith("export TOGETHER_BASE_URL=http://127.0.0.1:"), address
+            assert "export TOGETHER_API_KEY=sandbox-key\n" == key
+            yield address.strip().partition("=")[2], process
         finally:
             process.kill()
 
@@ -107,6 +108,5 @@ def test_the_command_ends_cleanly_on_a_signal(tmp_path: Path, number: signal.Sig
     """Ctrl-C and SIGTERM end it with status 0 and without a traceback."""
     with own_process(tmp_path) as (_, process):
         process.send_signal(number)
-        out, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=10)
         assert (0, "") == (process.returncode, err)
-        assert "export TOGETHER_API_KEY=sandbox-key" in out

@@ -1,0 +1,80 @@
+# Everything lives in .venv, which is made on first use and brought up to date whenever pyproject.toml changes.
+
+PYTHON ?= python3
+ARGS ?=
+
+BIN := .venv/bin
+# uv, where there is one that knows dependency groups.
+UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && command -v uv)
+# One stamp per interpreter: another PYTHON makes another .venv.
+VENV := .venv/.made-by-$(notdir $(PYTHON))
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sandbox ui test check wheel clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.13).'
+
+setup: $(READY) ## Set up .venv with everything that development needs
+
+demo: $(READY) ## A picture becomes a video, on a local Together: no key, nothing paid
+	$(BIN)/python flows/image_to_video.py --sandbox $(ARGS)
+
+sandbox: $(READY) ## Run a local Together until interrupted
+	$(BIN)/prefect-together sandbox $(ARGS)
+
+ui: $(READY) ## Run a Prefect server with its UI until interrupted
+	$(BIN)/prefect server start $(ARGS)
+
+test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## Lint and check the types
+	$(BIN)/ruff check
+	$(BIN)/pyright
+
+wheel: $(READY) ## Build the source distribution, and the wheel from it, into dist/
+	rm -rf dist
+ifneq ($(UV),)
+	uv build --quiet
+else
+	$(BIN)/python -m build >/dev/null
+endif
+	@ls dist
+
+clean: ## Remove whatever the other targets made
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+ifneq ($(UV),)
+
+# Without PYTHON, uv finds or fetches an interpreter that pyproject.toml allows.
+$(VENV):
+	uv venv --quiet --clear $(if $(filter file,$(origin PYTHON)),,--python '$(PYTHON)') .venv
+	@touch $@
+
+$(READY): pyproject.toml $(VENV)
+	@echo 'Setting up .venv: about a minute the first time.'
+	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media]'
+	@touch $@
+
+else
+
+$(VENV):
+	@'$(PYTHON)' -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	    echo '$(PYTHON) is not Python 3.10 to 3.13. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	@'$(PYTHON)' -m venv --clear .venv || { rm -rf .venv; \
+	    echo 'If venv or ensurepip is missing, this brings it: apt-get install $(notdir $(PYTHON))-venv' >&2; exit 1; }
+	@touch $@
+
+# pip knows dependency groups since 25.1, and most interpreters bring an older one.
+$(READY): pyproject.toml $(VENV)
+	@echo 'Setting up .venv: about a minute the first time.'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media]'
+	@touch $@
+
+endif

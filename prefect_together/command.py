@@ -1,0 +1,86 @@
+"""Runs a flow as a command: its parameters are the options, on the real Together or on a sandbox that is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from prefect import Flow
+from prefect.settings import get_current_settings
+
+from prefect_together import sandbox
+from prefect_together.errors import TogetherError
+
+_NONE = "none"
+
+
+def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments: Sequence[str] | None = None) -> int:
+    """Run a flow with options named and described as in its form in the Prefect UI; print what came out.
+
+    Args:
+        flow: What to run.
+        report: Turns the flow's result into the text that is printed at the end.
+        arguments: The command line, by default that of the process.
+
+    Returns:
+        The exit code: 0, or 1 where the flow failed.
+    """
+    parser, names = _parser(flow)
+    given = parser.parse_args(arguments)
+    parameters = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    parameters = {name: None if value == _NONE else value for name, value in parameters.items()}
+    with ExitStack() as stack:
+        if given.sandbox:
+            # Its jobs survive it: a demonstration that is killed can be started again, as with the real Together.
+            together = stack.enter_context(sandbox.serve(state=get_current_settings().home / "together" / "sandbox"))
+            os.environ |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
+        state: Any = flow(**parameters, return_state=True)
+        result = state.result(raise_on_failure=False)
+    run = str(state.state_details.flow_run_id)
+    if isinstance(result, BaseException):
+        print(f"\n{flow.name} failed: {result}\n{_ui(run)}", file=sys.stderr)
+        if not isinstance(result, TogetherError):
+            raise result
+        return 1
+    print(f"\n{report(result)}\n{_ui(run)}")
+    return 0
+
+
+def _parser(flow: Flow[Any, Any]) -> tuple[argparse.ArgumentParser, list[str]]:
+    parser = argparse.ArgumentParser(description=(flow.description or "").partition("\n\n")[0])
+    parser.add_argument("--sandbox", action="store_true", help="use a local Together: real files, nothing is paid")
+    for name, schema in flow.parameters.properties.items():
+        kinds = [schema.get("type"), *(option.get("type") for option in schema.get("anyOf", []))]
+        about = (schema.get("description") or "").replace("%", "%%")
+        default = schema.get("default")
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_reader(kinds),
+            required=name in (flow.parameters.required or []),
+            metavar=next((str(kind).upper() for kind in kinds if kind), "VALUE"),
+            help=f"{about} (default: {_NONE if default is None else default})",
+        )
+    return parser, list(flow.parameters.properties)
+
+
+def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
+    number: Callable[[str], Any] = int if "integer" in kinds else float if "number" in kinds else str
+
+    def value(text: str) -> Any:
+        if "null" in kinds and text.lower() == _NONE:
+            return _NONE
+        return text.lower() in {"1", "true", "yes"} if "boolean" in kinds else number(text)
+
+    value.__name__ = "number" if number is not str else "value"
+    return value
+
+
+def _ui(run: str) -> str:
+    settings = get_current_settings()
+    if settings.api.url:
+        return f"Watch it: {settings.ui_url or settings.api.url.removesuffix('/api')}/runs/flow-run/{run}"
+    return f"Watch it: start the UI with `prefect server start`, then open http://127.0.0.1:4200/runs/flow-run/{run}"
