@@ -7,7 +7,7 @@ BIN := .venv/bin
 # uv, where there is one that knows dependency groups.
 UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && command -v uv)
 # One stamp per interpreter: another PYTHON makes another .venv.
-VENV := .venv/.made-by-$(notdir $(PYTHON))
+VENV := .venv/.made-by-$(subst /,-,$(PYTHON))
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,7 @@ wheel: $(READY) ## Build the source distribution, and the wheel from it, into di
 ifneq ($(UV),)
 	uv build --quiet
 else
-	$(BIN)/python -m build >/dev/null
+	@shown=$$($(BIN)/python -m build 2>&1) || { echo "$$shown" >&2; exit 1; }
 endif
 	@ls dist
 
@@ -57,7 +57,7 @@ $(VENV):
 	@touch $@
 
 $(READY): pyproject.toml $(VENV)
-	@echo 'Setting up .venv: about a minute the first time.'
+	@echo 'Setting up .venv (about a minute the first time) ...'
 	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media]'
 	@touch $@
 
@@ -72,9 +72,9 @@ $(VENV):
 
 # pip knows dependency groups since 25.1, and most interpreters bring an older one.
 $(READY): pyproject.toml $(VENV)
-	@echo 'Setting up .venv: about a minute the first time.'
+	@echo 'Setting up .venv (about a minute the first time) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media]'
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media]'
 	@touch $@
 
 endif

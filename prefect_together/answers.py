@@ -132,7 +132,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
         case 402:
             return InsufficientBalance(said, advice="Add credit at https://api.together.ai/settings/billing.", **about)
         case 403 if "third_party_data_sharing" in lowered:
-            advice = 'An organisation admin must switch on "Allow passthrough models" under Organization Settings, Privacy.'
+            advice = 'An admin must allow "passthrough models" under Organization Settings, Privacy.'
             return DataSharingBlocked(said, advice=advice, **about)
         case 403 if "1010" in text:
             advice = "The network in front of Together rejects the client, not the key: check proxies that change User-Agent."

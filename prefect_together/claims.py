@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -201,10 +201,12 @@ class Claims:
                 raise
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
             if acceptance.inline:
-                return Settled(attempt, paid=True, media=await self._keep(attempt, acceptance))
+                media = await self._keep(attempt, acceptance)
+                return Settled(replace(attempt, events=frozenset({"claimed", "stored"})), paid=True, media=media)
             entry = {**acceptance.entry(), "account": self._ask.client.account}
             await record_paid(self._ledger, attempt, "accepted", entry, self._log)
-            return Settled(attempt, paid=True, acceptance=acceptance)
+            accepted = replace(attempt, events=frozenset({"claimed", "accepted"}))
+            return Settled(accepted, paid=True, acceptance=acceptance)
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

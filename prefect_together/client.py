@@ -259,10 +259,11 @@ def _unknown(what: str) -> UnknownOutcome:
 
 
 def _no_file(url: str, status: int) -> MediaError:
-    gone = status in {401, 403, 404, 410}
+    refused = 400 <= status < 500
     what = f"The file at {_shown(url)} is not there (HTTP {status})."
-    advice = "Links to hosted files expire." if gone else ""
-    return MediaError(what, paid="yes", advice=advice, retryable=not gone)
+    advice = "Links to hosted files expire; run it again to ask for it once more, which is free." if refused else ""
+    # 404 may also mean "not everywhere yet" for a moment; the other refusals are for good.
+    return MediaError(what, advice=advice, retryable=not refused or status == 404, status=status)
 
 
 def _length(response: httpx.Response) -> int | None:

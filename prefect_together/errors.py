@@ -231,7 +231,27 @@ class GenerationTimeout(TogetherError):
 
 
 class MediaError(TogetherError):
-    """A file that was paid for could not be fetched, is cut off, is of the wrong kind, or has changed since."""
+    """A file that was paid for could not be fetched, is cut off, is of the wrong kind, or has changed since.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: ``"yes"``: the generation was accepted.
+        advice: What to do next.
+        retryable: Whether fetching it again can help.
+        status: The HTTP status of the file's host, where that is the reason.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "yes",
+        advice: str = "",
+        retryable: bool = False,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.status = status
 
 
 class LibraryError(TogetherError):

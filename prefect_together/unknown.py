@@ -11,6 +11,7 @@ from prefect_together.kinds import Acceptance
 from prefect_together.ledger import Attempt, Ledger
 
 _LINKS_LIVE = timedelta(hours=24)  # nobody has seen a hosted link of Together's live longer (together-api.md 2.4)
+_GONE = frozenset({401, 403, 404, 410})
 _UNDECIDED = frozenset({"unknown", "lost"})
 
 
@@ -49,7 +50,7 @@ class Unknowns:
 
     async def lost(self, attempt: Attempt, acceptance: Acceptance, error: BaseException) -> None:
         """Record that what was paid for cannot be had any more, where that is certain: its links have expired."""
-        gone = isinstance(error, MediaError) and not error.retryable
+        gone = isinstance(error, MediaError) and error.status in _GONE
         if gone and datetime.now(timezone.utc) - acceptance.at > _LINKS_LIVE:
             await self._ledger.record(attempt, "lost", {"why": f"It was paid for, and its file has expired: {error}"})
 

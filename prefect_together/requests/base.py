@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
@@ -83,8 +83,11 @@ def _none_or_list(value: object) -> object:
     return cast("object", value) if value is None or isinstance(value, (list, tuple)) else (value,)
 
 
-Items = Annotated[tuple[_Item, ...] | None, BeforeValidator(_none_or_list)]
-"""A list that may be left out, or given as its single item."""
+if TYPE_CHECKING:
+    Items = Sequence[_Item] | None
+else:
+    Items = Annotated[tuple[_Item, ...] | None, BeforeValidator(_none_or_list)]
+"""A list that may be left out, or given as its single item; kept as a tuple."""
 
 Seed = Annotated[int, Field(ge=0, le=2147483647)]
 """Together answers 400 to any other seed (together-api.md 2.6: measured 2026-09-06)."""

@@ -202,11 +202,11 @@ def _account(request: HttpRequest) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-class BadInput(ValueError):  # noqa: N818 - it is an answer
+class BadInput(ValueError):
     """Something that should be a picture is none."""
 
 
-class EdgeBlock(Exception):  # noqa: N818 - it is an answer
+class EdgeBlock(Exception):
     """The edge in front of the API turned the client away."""
 
 

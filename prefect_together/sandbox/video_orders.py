@@ -41,7 +41,7 @@ class VideoOrder:
     failure: Mapping[str, str] | None
 
 
-class LateFailure(Exception):  # noqa: N818 - it becomes a job's end
+class LateFailure(Exception):
     """Something that the provider refuses after the job was accepted."""
 
     def __init__(self, message: str, code: str) -> None:

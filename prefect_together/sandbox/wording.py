@@ -13,7 +13,7 @@ MODEL_PAGE = "https://api.together.ai/models"
 INVALID = "invalid_request_error"
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer
+class Refusal(Exception):
     """An answer that is not a success."""
 
     def __init__(

@@ -1,0 +1,28 @@
+"""What the tests here ask for, and the routes that they break."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect_together import ImageRequest, VideoRequest
+
+IMAGES = "POST /v1/images/generations"
+VIDEOS = "POST /v2/videos"
+POLL = "GET /v2/videos"
+FILE = "GET file"
+
+
+def picture(prompt: str = "a fox in the snow", **fields: Any) -> ImageRequest:
+    """Ask for a small picture of $0.03."""
+    return ImageRequest(**{"prompt": prompt, "model": "black-forest-labs/FLUX.2-pro", "width": 256, "height": 256, **fields})
+
+
+def clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
+    """Ask for a tiny clip by a model that only the sandbox has: quickly drawn, its price is known to nobody."""
+    tiny = {"model": "sandbox/tiny", "width": 64, "height": 48, "seconds": 1, "fps": 15}
+    return VideoRequest(**{"prompt": prompt, **tiny, **fields})
+
+
+def dear_clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
+    """Ask for a clip of $0.49."""
+    return VideoRequest(**{"prompt": prompt, "model": "minimax/hailuo-02", "seconds": 6, **fields})

@@ -1,0 +1,67 @@
+"""Two places where objects can be kept, so that every promise of a storage is held by both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from prefect_together.storage import Storage
+
+
+@dataclass
+class Place:
+    """Where a storage is, and what it takes to open it."""
+
+    url: str
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def opened(self, below: str = "") -> Storage:
+        """Open it, or a place below it."""
+        return Storage(self.url + below, self.options)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[dict[str, Any]]:
+    """Run an S3 on this machine, once per session, and yield how to reach it."""
+    server = pytest.importorskip("moto.server", reason="moto is not installed")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    yield {
+        "endpoint": f"http://{host}:{port}",
+        "region": "us-east-1",
+        "access_key_id": "unit",
+        "secret_access_key": "unit",
+        "virtual_hosted_style_request": "false",
+    }
+    running.stop()
+
+
+@pytest.fixture
+def bucket(s3: dict[str, Any]) -> Place:
+    """Give a bucket of its own to one test."""
+    import httpx
+
+    name = f"unit-{uuid4().hex[:12]}"
+    httpx.put(f"{s3['endpoint']}/{name}", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=unit/20260101/us-east-1/s3/aws4_request"})
+    return Place(f"s3://{name}/pictures", s3)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Give a place for objects: a folder whose name is awkward, and a prefix in a bucket."""
+    if request.param == "folder":
+        return Place(str(tmp_path / "my library ü"))
+    found: Place = request.getfixturevalue("bucket")
+    return found
+
+
+@pytest.fixture
+def storage(place: Place) -> Storage:
+    """Give an open storage."""
+    return place.opened()

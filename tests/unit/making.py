@@ -1,0 +1,150 @@
+"""Short ways to make requests, references and real files; asserts nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import av
+from PIL import Image
+
+from prefect_together.media import GeneratedImage, GeneratedVideo
+from prefect_together.requests import Form, ImageLora, ImageRequest, Keyframe, MediaInput, MediaReference, VideoRequest
+
+# PyAV's stubs speak of numpy, which is not needed here and may not be installed.
+_av: Any = av
+
+FLUX = "black-forest-labs/FLUX.2-pro"
+HAILUO = "minimax/hailuo-02"
+WHEN = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
+
+
+def shown(value: MediaInput, form: Form) -> str:
+    """Show what would stand in a body, and in which form."""
+    return f"{form}:{value.uri if isinstance(value, MediaReference) else value}"
+
+
+def image(**fields: Any) -> ImageRequest:
+    """Return an image request, changed as told."""
+    return ImageRequest(**{"prompt": "a fox in the snow", "model": FLUX, **fields})
+
+
+def video(**fields: Any) -> VideoRequest:
+    """Return a video request, changed as told."""
+    return VideoRequest(**{"prompt": "slow push in", "model": HAILUO, **fields})
+
+
+def reference(data: bytes = b"bytes", **fields: Any) -> MediaReference:
+    """Return a reference to a picture that was kept."""
+    known = {
+        "uri": "file:///library/images/x.png",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size": len(data),
+        "media_type": "image/png",
+        "created_at": WHEN,
+    }
+    return MediaReference.model_validate({**known, **fields})
+
+
+def generated_image(**fields: Any) -> GeneratedImage:
+    """Return a reference to a generated picture, changed as told."""
+    known = {**reference().model_dump(), "model": FLUX, "fingerprint": "f" * 40, "request": image(seed=7)}
+    return GeneratedImage.model_validate({**known, **fields})
+
+
+def generated_video(**fields: Any) -> GeneratedVideo:
+    """Return a reference to a generated clip, changed as told."""
+    known = {**reference(media_type="video/mp4").model_dump(), "model": HAILUO, "fingerprint": "f" * 40, "request": video()}
+    return GeneratedVideo.model_validate({**known, **fields})
+
+
+def full_image() -> ImageRequest:
+    """Return an image request that sets every field."""
+    return ImageRequest(
+        model=FLUX,
+        prompt="a fox",
+        width=1344,
+        height=768,
+        aspect_ratio="16:9",
+        n=3,
+        steps=28,
+        seed=7,
+        negative_prompt="rain",
+        guidance_scale=3.5,
+        image_url="https://example.com/a.png",
+        reference_images=("https://example.com/b.png", reference()),
+        image_loras=(ImageLora(path="https://example.com/lora", scale=0.5),),
+        prompt_upsampling=False,
+        output_format="png",
+        response_format="base64",
+        disable_safety_checker=True,
+        extra={"newer": {"than": ["this", 1, None]}},
+        take=2,
+    )
+
+
+def full_video() -> VideoRequest:
+    """Return a video request that sets every field."""
+    return VideoRequest(
+        model=HAILUO,
+        prompt="slow push in",
+        width=1366,
+        height=768,
+        resolution="720p",
+        ratio="16:9",
+        seconds=6,
+        fps=24,
+        steps=30,
+        seed=7,
+        guidance_scale=7.5,
+        output_format="MP4",
+        output_quality=20,
+        negative_prompt="rain",
+        generate_audio=True,
+        frame_images=(Keyframe(input_image="https://example.com/a.png", frame="first"), reference()),
+        frame_videos=("https://example.com/a.mp4",),
+        reference_images=("https://example.com/b.png",),
+        reference_videos=("https://example.com/b.mp4",),
+        source_video="https://example.com/c.mp4",
+        audio_inputs=("https://example.com/a.wav",),
+        media_layout="media",
+        extra={"settings": {"audio": False}},
+        take=2,
+    )
+
+
+@lru_cache
+def picture(kind: str = "PNG", width: int = 48, height: int = 32) -> bytes:
+    """Return a real picture with some detail in it."""
+    made = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    file = io.BytesIO()
+    made.save(file, kind)
+    return file.getvalue()
+
+
+@lru_cache
+def clip(kind: str = "mp4", *, faststart: bool = False, width: int = 64, height: int = 48, frames: int = 24) -> bytes:
+    """Return a real clip of one second; with ``faststart`` its index stands in front."""
+    options = {"movflags": "faststart"} if faststart else {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"clip.{kind}"  # FFmpeg opens it a second time to move the index to the front
+        with _av.open(str(file), "w", format=kind, options=options) as target:
+            stream = target.add_stream("mpeg4" if kind == "mp4" else "libvpx", rate=24)
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for number in range(frames):
+                still = Image.new("RGB", (width, height), (number * 10 % 256, 80, 160))
+                target.mux(stream.encode(_av.VideoFrame.from_image(still)))
+            target.mux(stream.encode())
+        return file.read_bytes()
+
+
+def write(path: Path, data: bytes) -> str:
+    """Write a file and return its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return str(path)

@@ -1,0 +1,298 @@
+"""What makes a request the request it is, and how its files go into the body."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together import identity
+from prefect_together.errors import InvalidRequest
+from prefect_together.identity import INLINE_FRAME_WARNING, LARGEST_INLINE, identify, write_body
+from prefect_together.requests import Request
+
+from .making import full_image, full_video, generated_image, image, picture, reference, video, write
+
+PICTURE = picture()
+
+
+async def fingerprint(request: Request, realm: str = "together") -> str:
+    """Return a request's fingerprint."""
+    return (await identify(request, realm=realm)).fingerprint
+
+
+@pytest.mark.parametrize("make", [full_image, full_video, image, video])
+async def test_the_same_request_has_the_same_fingerprint(make: Any) -> None:
+    """A fingerprint is a hash of what is asked: the same tomorrow and in another process."""
+    known = await fingerprint(make())
+    assert known == await fingerprint(make())
+    assert known == await fingerprint(type(make()).model_validate_json(make().model_dump_json()))
+    assert 40 == len(known)
+    assert set(known) <= set("0123456789abcdef")
+
+
+async def test_a_fingerprint_never_changes_between_releases() -> None:
+    """What was paid for under an older release is found again: a change here orphans everybody's ledger."""
+    canonical = (
+        '{"kind":"image","model":"black-forest-labs/FLUX.2-pro","prompt":"ein Füchslein","realm":"together","seed":7,"take":2,"v":1}'
+    )
+    expected = hashlib.sha256(canonical.encode()).hexdigest()[:40]
+    assert expected == await fingerprint(image(prompt="ein Füchslein", seed=7, take=2))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"seed": 8}, id="seed"),
+        pytest.param({"seed": None}, id="no-seed"),
+        pytest.param({"take": 0}, id="take-0"),
+        pytest.param({"take": 1}, id="take-1"),
+        pytest.param({"prompt": "a fox in the snow "}, id="prompt"),
+        pytest.param({"model": "another/model"}, id="model"),
+        pytest.param({"n": 2}, id="n"),
+        pytest.param({"width": 512}, id="width"),
+        pytest.param({"output_format": "png"}, id="output-format"),
+        pytest.param({"disable_safety_checker": False}, id="safety"),
+        pytest.param({"image_url": "https://example.com/a.png"}, id="image"),
+        pytest.param({"reference_images": ["https://example.com/a.png"]}, id="reference"),
+        pytest.param({"extra": {"new": 1}}, id="extra"),
+    ],
+)
+async def test_another_image_has_another_fingerprint(fields: dict[str, Any]) -> None:
+    """Whatever changes the picture, or asks for one more, changes the fingerprint."""
+    assert await fingerprint(image(seed=7)) != await fingerprint(image(**{"seed": 7, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(image(), image(response_format="base64"), id="response_format"),
+        pytest.param(image(), image(n=1), id="the-default-n"),
+        pytest.param(image(guidance_scale=7), image(guidance_scale=7.0), id="integral-float"),
+        pytest.param(image(extra={"a": 1, "b": 2}), image(extra={"b": 2, "a": 1}), id="order-of-extra"),
+        pytest.param(video(seconds=6), video(seconds="6"), id="seconds"),
+        pytest.param(
+            video(frame_images="https://x/a.png"),
+            video(frame_images="https://x/a.png", media_layout="top_level"),
+            id="media_layout",
+        ),
+        pytest.param(video(), video(media_layout="top_level"), id="media_layout-without-media"),
+    ],
+)
+async def test_how_it_is_sent_does_not_matter(one: Request, other: Request) -> None:
+    """The same picture asked for in another way is the same picture, already paid for."""
+    assert await fingerprint(one) == await fingerprint(other)
+
+
+async def test_frames_are_known_by_their_place() -> None:
+    """First and last swapped make another clip."""
+    one = video(frame_images=["https://x/a.png", "https://x/b.png"])
+    assert await fingerprint(one) != await fingerprint(video(frame_images=["https://x/b.png", "https://x/a.png"]))
+
+
+async def test_images_and_videos_are_never_the_same() -> None:
+    """The kind is part of the identity."""
+    same = {"prompt": "p", "model": "m", "seed": 1}
+    assert await fingerprint(image(**same)) != await fingerprint(video(**same))
+
+
+async def test_a_sandbox_never_stands_in_for_together() -> None:
+    """The same request at another realm is another one."""
+    assert await fingerprint(image(seed=7)) != await fingerprint(image(seed=7), realm="loopback")
+
+
+async def test_a_file_is_its_content(tmp_path: Path) -> None:
+    """A file, its copy, a `file://` URL, a `Path` and a kept reference with the same bytes are one input."""
+    first = write(tmp_path / "a b.png", PICTURE)
+    copy = write(tmp_path / "elsewhere" / "ü.png", PICTURE)
+    same = [first, copy, Path(first), Path(copy).as_uri(), reference(PICTURE), reference(PICTURE, uri="s3://other/key.png")]
+    assert 1 == len({await fingerprint(image(image_url=value)) for value in same})
+    assert 1 == len({await fingerprint(video(frame_images=[value])) for value in same})
+
+
+async def test_a_file_with_a_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "a.png", PICTURE)
+    assert await fingerprint(image(image_url=reference(PICTURE))) == await fingerprint(image(image_url="~/a.png"))
+
+
+async def test_a_changed_file_is_another_input(tmp_path: Path) -> None:
+    """Who edits the picture gets a new edit of it."""
+    name = write(tmp_path / "a.png", PICTURE)
+    before = await fingerprint(image(image_url=name))
+    write(tmp_path / "a.png", PICTURE + b"\n")
+    assert before != await fingerprint(image(image_url=name))
+
+
+async def test_a_generated_image_is_known_by_its_bytes() -> None:
+    """Where it is kept and what it cost change nothing."""
+    one = generated_image(cost="0.03", uri="s3://bucket/x.png")
+    assert await fingerprint(image(image_url=one)) == await fingerprint(image(image_url=generated_image()))
+
+
+def broken(folder: Path, what: str) -> str:
+    """Return the name of a file that cannot be sent."""
+    name = folder / f"{what}.png"
+    match what:
+        case "empty":
+            name.touch()
+        case "directory":
+            name.mkdir()
+        case "large":
+            with name.open("wb") as file:
+                file.truncate(LARGEST_INLINE + 1)
+        case "long":
+            return str(folder / ("x" * 300))
+        case _:
+            pass
+    return str(name)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        pytest.param("missing", "there is no file", id="missing"),
+        pytest.param("empty", "is empty", id="empty"),
+        pytest.param("directory", "cannot be read", id="directory"),
+        pytest.param("large", "30 MB", id="too-large"),
+        pytest.param("long", "cannot be read", id="name-too-long"),
+    ],
+)
+@pytest.mark.parametrize("ask", [identify, write_body], ids=["identify", "write_body"])
+async def test_a_file_that_cannot_be_sent_is_refused(tmp_path: Path, what: str, said: str, ask: Any) -> None:
+    """One sentence names the file and what is wrong with it, before anything is sent."""
+    request = image(image_url=broken(tmp_path, what))
+    with pytest.raises(InvalidRequest) as caught:
+        await (ask(request, realm="together") if ask is identify else ask(request))
+    message = str(caught.value)
+    assert said in message
+    assert str(request.image_url) in message
+    assert message.startswith("ImageRequest")
+    assert "\n" not in message
+    assert message.endswith(".")
+
+
+async def test_the_largest_file_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit itself is allowed."""
+    monkeypatch.setattr(identity, "LARGEST_INLINE", len(PICTURE))
+    name = write(tmp_path / "a.png", PICTURE)
+    assert (await write_body(image(image_url=name))).content["image_url"].startswith("data:image/png;base64,")
+
+
+def decoded(text: str) -> bytes:
+    """Read strict base64."""
+    return base64.b64decode(text, validate=True)
+
+
+async def test_a_file_goes_inline_as_its_field_takes_it(tmp_path: Path) -> None:
+    """The image API gets a data URL, a video frame gets bare base64 (together-api.md 3.2)."""
+    name = write(tmp_path / "a.bin", PICTURE)
+    sent = (await write_body(image(image_url=name, reference_images=[name, "https://x/b.png"]))).content
+    prefix, _, text = sent["image_url"].partition(",")
+    assert ("data:image/png;base64", PICTURE) == (prefix, decoded(text))
+    assert [sent["image_url"], "https://x/b.png"] == sent["reference_images"]
+
+    sent = (await write_body(video(frame_images=name, reference_images=name))).content["media"]
+    assert PICTURE == decoded(sent["frame_images"][0]["input_image"])
+    assert sent["reference_images"][0].startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "media_type"),
+    [
+        pytest.param("a.png", picture("JPEG"), "image/jpeg", id="bytes-win-over-the-name"),
+        pytest.param("a.wav", b"RIFF....WAVE", "audio/x-wav", id="name-where-bytes-say-nothing"),
+        pytest.param("a", b"anything", "application/octet-stream", id="nothing-is-known"),
+    ],
+)
+async def test_a_data_url_says_what_it_holds(tmp_path: Path, name: str, data: bytes, media_type: str) -> None:
+    """The media type comes from the bytes, else from the name."""
+    sent = (await write_body(video(audio_inputs=write(tmp_path / name, data)))).content["media"]["audio_inputs"][0]
+    assert media_type.replace("x-", "") == sent.removeprefix("data:").partition(";")[0].replace("x-", "")
+
+
+def kept(folder: Path, **fields: Any) -> Any:
+    """Return a reference to a picture that is really there."""
+    name = write(folder / "kept.png", PICTURE)
+    return reference(PICTURE, uri=Path(name).as_uri(), **fields)
+
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("age", "media_type", "passed_on"),
+    [
+        pytest.param(timedelta(minutes=1), "image/png", True, id="fresh-image"),
+        pytest.param(timedelta(minutes=40), "image/png", False, id="stale-image"),
+        pytest.param(timedelta(hours=1), "video/mp4", True, id="fresh-video"),
+        pytest.param(timedelta(hours=12), "video/mp4", False, id="stale-video"),
+        pytest.param(timedelta(minutes=-2), "image/png", True, id="clock-a-little-off"),
+        pytest.param(timedelta(days=-1), "image/png", False, id="from-the-future"),
+        pytest.param(timedelta(0), "audio/wav", False, id="nothing-known-of-its-links"),
+    ],
+)
+async def test_a_hosted_link_is_passed_on_while_it_lives(
+    tmp_path: Path,
+    age: timedelta,
+    media_type: str,
+    passed_on: bool,  # noqa: FBT001
+) -> None:
+    """Links die within the hour for images and the day for videos: after that the kept bytes go inline."""
+    link = "https://api.together.ai/shrt/abc"
+    value = kept(tmp_path, created_at=datetime.now(timezone.utc) - age, media_type=media_type, source_url=link)
+    sent = (await write_body(image(image_url=value))).content["image_url"]
+    assert passed_on == (sent == link)
+    if not passed_on:
+        assert PICTURE == decoded(sent.partition(",")[2])
+
+
+async def test_a_reference_without_a_link_goes_inline(tmp_path: Path) -> None:
+    """What was kept can always be sent."""
+    sent = (await write_body(video(frame_images=kept(tmp_path, created_at=NOW)))).content["media"]["frame_images"]
+    assert PICTURE == decoded(sent[0]["input_image"])
+
+
+async def test_a_lost_reference_is_refused(tmp_path: Path) -> None:
+    """A reference whose file is gone names it, before anything is sent."""
+    value = kept(tmp_path, created_at=NOW)
+    (tmp_path / "kept.png").unlink()
+    with pytest.raises(InvalidRequest, match=r"kept\.png is not in the library any more"):
+        await write_body(image(image_url=value))
+
+
+async def test_a_reference_that_is_too_large_is_refused() -> None:
+    """Its size is known, so nothing is read."""
+    with pytest.raises(InvalidRequest, match="30 MB"):
+        await write_body(image(image_url=reference(size=LARGEST_INLINE + 1, created_at=NOW)))
+
+
+@pytest.mark.parametrize(
+    ("size", "field", "warned"),
+    [
+        pytest.param(INLINE_FRAME_WARNING, "frame_images", 0, id="small-frame"),
+        pytest.param(INLINE_FRAME_WARNING + 1, "frame_images", 1, id="large-frame"),
+        pytest.param(INLINE_FRAME_WARNING + 1, "reference_images", 0, id="large-reference"),
+    ],
+)
+async def test_a_large_frame_is_warned_of(tmp_path: Path, size: int, field: str, warned: int) -> None:
+    """Together may refuse inline frames above 60 KB: that is said, once per file, and it is sent all the same."""
+    name = write(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + bytes(size - 8))
+    body = await write_body(video(**{field: [name, name]}))
+    assert warned == len(body.warnings)
+    assert [] == [text for text in body.warnings if "60 KB" not in text or "URL" not in text]
+    assert 2 == len(body.content["media"][field])
+
+
+@pytest.mark.parametrize("request_", [image(prompt="ü 狐"), full_image()], ids=["unicode", "full"])
+async def test_a_body_is_json(tmp_path: Path, request_: Request) -> None:
+    """What is written can be sent as it is."""
+    changed = request_.model_copy(update={"image_url": write(tmp_path / "a.png", PICTURE), "reference_images": None})
+    body = (await write_body(changed)).content
+    assert body == json.loads(json.dumps(body, allow_nan=False))

@@ -1,0 +1,319 @@
+"""Objects by key: every promise is held by a folder and by S3 alike."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together.errors import ConfigurationError, LibraryError, MediaError
+from prefect_together.storage import Storage, local_folder, locate, shared
+
+from .conftest import Place
+
+MB = 1024 * 1024
+
+
+async def stream(*chunks: bytes, then: BaseException | None = None) -> AsyncIterator[bytes]:
+    """Yield chunks, and fail then if told to."""
+    for chunk in chunks:
+        yield chunk
+    if then:
+        raise then
+
+
+def left_behind(storage: Storage) -> list[str]:
+    """Return the files in a folder, also those that no listing shows."""
+    return [] if storage.folder is None else [str(path) for path in storage.folder.rglob("*") if path.is_file()]
+
+
+async def test_what_is_written_is_read(storage: Storage) -> None:
+    """Bytes come back as they were, and a second write replaces them."""
+    await storage.write("a/b.bin", b"one")
+    await storage.write("a/b.bin", b"two")
+    assert b"two" == await storage.read("a/b.bin")
+    assert 3 == await storage.size("a/b.bin")
+
+
+async def test_an_empty_object_is_an_object(storage: Storage) -> None:
+    """Nothing is something."""
+    await storage.write("empty", b"")
+    assert (b"", 0) == (await storage.read("empty"), await storage.size("empty"))
+
+
+async def test_one_of_many_creates(storage: Storage) -> None:
+    """Of 50 who race to create an object one wins, and its bytes stay: this is the only lock there is."""
+    won = await asyncio.gather(*(storage.create("ledger/claim.json", f"racer {number}".encode()) for number in range(50)))
+    assert 1 == sum(won)
+    assert f"racer {won.index(True)}".encode() == await storage.read("ledger/claim.json")
+    assert ["ledger/claim.json"] == await storage.names("ledger")
+
+
+async def test_what_exists_is_not_created_again(storage: Storage) -> None:
+    """Create never replaces, and what was deleted can be created again."""
+    await storage.write("a", b"old")
+    assert not await storage.create("a", b"new")
+    assert b"old" == await storage.read("a")
+    await storage.delete("a")
+    assert await storage.create("a", b"new")
+
+
+async def test_a_large_stream_is_written(storage: Storage) -> None:
+    """12 MB in odd pieces arrive whole."""
+    piece = os.urandom(700_001)
+    await storage.write_stream("clips/large.mp4", stream(*[piece] * 18))
+    assert piece * 18 == await storage.read("clips/large.mp4")
+    assert ["clips/large.mp4"] == await storage.names("")
+
+
+@pytest.mark.parametrize("chunks", [[], [b""], [b"x"], [b"", b"x", b""]], ids=["none", "empty", "small", "holes"])
+async def test_a_small_stream_is_written(storage: Storage, chunks: list[bytes]) -> None:
+    """A stream of any size is an object."""
+    await storage.write_stream("small", stream(*chunks))
+    assert b"".join(chunks) == await storage.read("small")
+
+
+@pytest.mark.parametrize("size", [0, 1000, 6 * MB, 11 * MB], ids=["at-once", "small", "one-part", "two-parts"])
+async def test_a_stream_that_raises_leaves_nothing(storage: Storage, size: int) -> None:
+    """The error comes through as it is, and nobody ever sees half a file."""
+    error = MediaError("The file was cut off.", retryable=True)
+    with pytest.raises(MediaError) as caught:
+        await storage.write_stream("clips/broken.mp4", stream(*[bytes(MB)] * (size // MB), bytes(size % MB), then=error))
+    assert (error.what, error.retryable) == (caught.value.what, caught.value.retryable)
+    assert [] == await storage.names("")
+    assert await storage.size("clips/broken.mp4") is None
+    assert [] == left_behind(storage)
+
+
+async def test_a_stream_that_raises_spares_what_was_there(storage: Storage) -> None:
+    """A failed replacement replaces nothing."""
+    await storage.write("clip", b"old")
+    with pytest.raises(KeyError):
+        await storage.write_stream("clip", stream(bytes(6 * MB), then=KeyError("stop")))
+    assert b"old" == await storage.read("clip")
+
+
+async def test_names_are_sorted(storage: Storage) -> None:
+    """A listing is in order and below its prefix alone."""
+    for key in ("b/2", "a/10", "b/1", "a/9", "b/1/deep", "bb/1"):
+        await storage.write(key, b"x")
+    assert ["b/1", "b/1/deep", "b/2"] == await storage.names("b") if storage.folder is None else True
+    assert ["a/10", "a/9"] == await storage.names("a")
+    assert [] == await storage.names("nothing/here")
+
+
+async def test_what_is_missing_is_told(storage: Storage) -> None:
+    """Reading and opening say that there is nothing; asking for the size says None; deleting is done already."""
+    with pytest.raises(FileNotFoundError):
+        await storage.read("missing")
+    with pytest.raises(FileNotFoundError):
+        storage.open("missing")
+    assert await storage.size("missing") is None
+    await storage.delete("missing")
+
+
+AWKWARD = ["plain.png", "a b/c d.png", "ü/狐.png", "100%.png", "50%20off.png", "a+b&c=d.png", "d/" * 20 + "deep.png"]
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+async def test_an_address_leads_back(storage: Storage, key: str) -> None:
+    """Whatever a key is made of, its address finds it again."""
+    await storage.write(key, b"here")
+    uri = storage.uri(key)
+    assert key == storage.key(uri)
+    found, where = locate(uri)
+    assert b"here" == await found.read(where)
+    with found.open(where) as file:
+        assert b"here" == file.read()
+    assert [key] == await storage.names("")
+
+
+async def test_an_address_is_of_one_root(place: Place) -> None:
+    """What is beside a root is not below it, and the innermost known root is taken."""
+    storage, beside, inner = place.opened(), place.opened("2"), place.opened("/inner")
+    assert storage.key(beside.uri("a")) is None
+    assert "inner/a" == storage.key(inner.uri("a"))
+    assert (inner, "a") == locate(inner.uri("a"))
+    assert (beside, "a") == locate(beside.uri("a"))
+
+
+async def test_a_file_of_nobody_is_found(tmp_path: Path) -> None:
+    """The address of a file below no known root opens that file."""
+    (tmp_path / "alone.png").write_bytes(b"here")
+    found, key = locate((tmp_path / "alone.png").as_uri())
+    assert b"here" == await found.read(key)
+
+
+@pytest.mark.parametrize("key", ["../escaped", "a/../../escaped", "a/./b"])
+async def test_no_key_leads_out_of_the_root(storage: Storage, key: str) -> None:
+    """Keys with dots are refused before anything is written or read."""
+    for attempt in (storage.create(key, b"x"), storage.write(key, b"x"), storage.read(key), storage.write_stream(key, stream(b"x"))):
+        with pytest.raises((ValueError, LibraryError)):
+            await attempt
+    assert [] == await storage.names("")
+    assert storage.folder is None or not (storage.folder.parent / "escaped").exists()
+
+
+async def test_an_open_object_seeks(storage: Storage) -> None:
+    """Pillow and PyAV jump about in a file; it behaves as any file of Python does."""
+    data = bytes(range(256)) * 8192  # 2 MB: more than one buffer
+    await storage.write("clip", data)
+    with storage.open("clip") as file:
+        assert (True, True) == (file.readable(), file.seekable())
+        assert data[:10] == file.read(10)
+        assert len(data) == file.seek(0, io.SEEK_END)
+        assert b"" == file.read(1)
+        assert len(data) - 5 == file.seek(-5, io.SEEK_END)
+        assert data[-5:] == file.read()
+        assert 1_500_003 == file.seek(1_500_003)
+        assert data[1_500_003:1_500_013] == file.read(10)
+        assert 1_500_016 == file.seek(3, io.SEEK_CUR)
+        assert 1_500_016 == file.tell()
+        assert data[1_500_016:] == file.read()
+        file.seek(0)
+        assert data == file.read()
+    assert file.closed
+
+
+async def test_an_error_is_one_line(place: Place) -> None:
+    """What a store raises over many lines becomes one that names the library and what was tried; it may pass."""
+    storage = place.opened()
+    if storage.folder is not None:
+        (storage.folder / "a").write_bytes(b"a file where a folder should be")
+        key = "a/b"
+    else:
+        options = {**place.options, "retry_config": {"max_retries": 0, "retry_timeout": __import__("datetime").timedelta(seconds=1)}}
+        storage, key = Storage("s3://no-such-bucket-here/x", options), "a/b"
+    with pytest.raises(LibraryError) as caught:
+        await storage.write(key, b"x")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "Debug source" not in message
+    assert storage.url in message
+    assert f"write {key}" in message
+    assert caught.value.retryable
+
+
+async def test_an_unreachable_store_is_an_error_of_the_library() -> None:
+    """Nobody listens at the address: one line says so, for each thing that can be tried."""
+    from datetime import timedelta
+
+    options = {
+        "endpoint": "http://127.0.0.1:9",
+        "access_key_id": "k",
+        "secret_access_key": "s",
+        "region": "us-east-1",
+        "retry_config": {"max_retries": 0, "retry_timeout": timedelta(seconds=1)},
+    }
+    storage = Storage("s3://unreachable/x", options)
+    for attempt in (storage.create("a", b"x"), storage.read("a"), storage.size("a"), storage.names("a"), storage.delete("a")):
+        with pytest.raises(LibraryError) as caught:
+            await attempt
+        assert "\n" not in str(caught.value)
+    with pytest.raises(LibraryError):
+        storage.open("a")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("   ", id="blank"),
+        pytest.param("http://example.com/library", id="http"),
+        pytest.param("ftp://example.com/library", id="ftp"),
+        pytest.param("s3://", id="no-bucket"),
+        pytest.param("s3:///prefix", id="no-bucket-but-a-prefix"),
+    ],
+)
+def test_a_bad_address_is_refused(url: str) -> None:
+    """What can be no library is a mistake of the configuration, told in one line."""
+    with pytest.raises(ConfigurationError) as caught:
+        Storage(url)
+    assert "\n" not in str(caught.value)
+    assert repr(url) in str(caught.value)
+
+
+def test_a_bad_option_is_refused() -> None:
+    """A misspelt option is named."""
+    with pytest.raises(ConfigurationError, match="acess_key_id") as caught:
+        Storage("s3://bucket", {"acess_key_id": "k"})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_no_library(tmp_path: Path) -> None:
+    """A library is a folder."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError):
+        Storage(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("/library", "/library", id="path"),
+        pytest.param("/library/", "/library", id="slash"),
+        pytest.param("/a/../library", "/library", id="dots"),
+        pytest.param("file:///library", "/library", id="file"),
+        pytest.param("file:///my%20library/%C3%BC", "/my library/ü", id="escaped"),
+        pytest.param("s3://bucket/prefix", None, id="s3"),
+        pytest.param("gs://bucket", None, id="gs"),
+        pytest.param("az://container", None, id="az"),
+    ],
+)
+def test_which_addresses_are_folders(url: str, expected: str | None) -> None:
+    """A path or a `file://` URL is a folder, an object store is none."""
+    assert (None if expected is None else Path(expected)) == local_folder(url)
+
+
+def test_a_relative_path_and_a_home_are_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made absolute at once, so that a later change of directory moves nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert tmp_path / "library" == local_folder("library")
+    assert tmp_path / "home" / "library" == local_folder("~/library")
+
+
+def test_everybody_shares_one_storage(tmp_path: Path) -> None:
+    """The same address with the same options is opened once per process."""
+    one = shared(str(tmp_path))
+    assert one is shared(str(tmp_path), {})
+    assert one is not shared(str(tmp_path / "other"))
+
+
+STREAM_200_MB = """
+import asyncio, os, resource, sys
+from prefect_together.storage import Storage
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+async def chunks(count):
+    for _ in range(count):
+        yield os.urandom(256 * 1024)
+
+async def main():
+    storage = Storage(sys.argv[1])
+    await storage.write_stream("warm", chunks(4))
+    before = peak()
+    await storage.write_stream("large", chunks(800))
+    print(peak() - before, await storage.size("large"))
+
+asyncio.run(main())
+"""
+
+
+def test_a_stream_is_never_held_in_memory(tmp_path: Path) -> None:
+    """Writing 200 MB takes less than 60 MB of memory."""
+    done: Any = subprocess.run(
+        [sys.executable, "-c", STREAM_200_MB, str(tmp_path)], capture_output=True, text=True, timeout=120, check=True
+    )
+    grown, size = (int(number) for number in done.stdout.split())
+    assert 200 * MB == size
+    assert grown < 60, f"grew by {grown} MB"
