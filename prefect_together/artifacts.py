@@ -38,18 +38,17 @@ async def _show(media: GeneratedMedia) -> None:
 
 def describe(media: GeneratedMedia, picture: str | None) -> str:
     """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
-    facts = [f"**{media.model.rpartition('/')[2]}**"]
+    facts = [f"**{media.model.rpartition('/')[2]}**", _price(media), "reused" if media.reused else "paid"]
     if media.seed is not None:
         facts.append(f"seed {media.seed}")
     if media.width and media.height:
         facts.append(f"{media.width}×{media.height}")
     if isinstance(media, GeneratedVideo) and media.seconds:
         facts.append(f"{media.seconds:g} s")
-    facts += [_price(media), "reused" if media.reused else "paid"]
     title = " ".join(media.request.title().split()) if isinstance(media, (GeneratedImage, GeneratedVideo)) else ""
     title = title if len(title) <= _PROMPT else title[:_PROMPT] + "…"
     parts = [f"![{media.media_type}]({picture})"] if picture else []
-    return "\n\n".join([*parts, " · ".join(facts), f"> {_escaped(title)}", f"`{media.uri}`"])
+    return "\n\n".join([*parts, " · ".join(facts), f"> {_escaped(title)}", f"[The file]({media.uri})"])
 
 
 def _price(media: GeneratedMedia) -> str:

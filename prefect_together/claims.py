@@ -188,7 +188,7 @@ class Claims:
     async def _post(self, attempt: Attempt) -> Settled:
         async with holding(self._ledger, attempt):
             try:
-                body = await write_body(self._ask.request)
+                body = await write_body(self._ask.request, self._ask.client.is_there)
                 for warning in body.warnings:
                     self._log.warning("%s", warning)
                 acceptance = await send(self._ask.client, self._ask.request, body.content, datetime.now(timezone.utc))

@@ -221,6 +221,14 @@ class TogetherClient:
             what = f"The file at {_shown(url)} did not arrive: {_said(error)}."
             raise MediaError(what, paid="yes", retryable=True) from error
 
+    async def is_there(self, url: str) -> bool:
+        """Tell whether a hosted file can be fetched now, without fetching it."""
+        try:
+            async with self.download(url):
+                return True
+        except MediaError:
+            return False
+
     async def _follow(self, url: str, headers: dict[str, str]) -> httpx.Response:
         for _ in range(_REDIRECTS):
             self._guard.check(url)

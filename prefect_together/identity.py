@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import mimetypes
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -65,8 +66,12 @@ class Body:
     warnings: tuple[str, ...]
 
 
-async def write_body(request: Request) -> Body:
+async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]]) -> Body:
     """Return the body that is sent: fresh hosted URLs as they are, everything else inline in the form the field takes.
+
+    Args:
+        request: What is asked.
+        is_there: Tells whether a hosted file is still there: a job with a dead link fails, and may be billed.
 
     Raises:
         InvalidRequest: A file that goes inline is missing or too large.
@@ -76,7 +81,8 @@ async def write_body(request: Request) -> Body:
     for value, form in request.media_inputs():
         if (value, form) in written:
             continue
-        if url := _hosted(value):
+        url = _hosted(value)
+        if url and (not isinstance(value, MediaReference) or await is_there(url)):
             written[value, form] = url
             continue
         data = await asyncio.to_thread(_read, request, value)

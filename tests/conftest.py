@@ -118,7 +118,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Know the marker also where pyproject.toml is not read."""
-    config.addinivalue_line("markers", "live: sends to the real Together and costs money; only with --live and TOGETHER_API_KEY")
+    config.addinivalue_line(
+        "markers", "live: sends to the real Together and costs money; only with --live and TOGETHER_API_KEY"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

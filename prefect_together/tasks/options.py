@@ -48,7 +48,7 @@ def options(kind: str) -> Options:
 
 
 def run_name() -> str:
-    """Return a run's name, such as ``FLUX.2-pro · a fox in the snow``. Never raises: a run without a name never starts."""
+    """Return a run's name, such as ``FLUX.2-pro: a fox in the snow``. Never raises: a run without a name never starts."""
     try:
         given: dict[str, Any] = dict(task_run.parameters)
     except Exception:  # a name is decoration, whatever Prefect's context has to say
@@ -58,8 +58,8 @@ def run_name() -> str:
     if not isinstance(request, Request):
         return "together"
     title = " ".join(request.title().split())
-    title = title if len(title) <= _TITLE else title[: _TITLE - 1].rstrip() + "…"
-    return f"{request.model.rpartition('/')[2]} · {title}"
+    title = title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "..."
+    return f"{request.model.rpartition('/')[2]}: {title}"
 
 
 def is_retryable(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature

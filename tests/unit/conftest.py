@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from prefect_together.storage import Storage
@@ -45,10 +46,9 @@ def s3() -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def bucket(s3: dict[str, Any]) -> Place:
     """Give a bucket of its own to one test."""
-    import httpx
-
     name = f"unit-{uuid4().hex[:12]}"
-    httpx.put(f"{s3['endpoint']}/{name}", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=unit/20260101/us-east-1/s3/aws4_request"})
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=unit/20260101/us-east-1/s3/aws4_request"}
+    httpx.put(f"{s3['endpoint']}/{name}", headers=signed, trust_env=False).raise_for_status()
     return Place(f"s3://{name}/pictures", s3)
 
 

@@ -31,12 +31,14 @@ def shown(value: MediaInput, form: Form) -> str:
 
 def image(**fields: Any) -> ImageRequest:
     """Return an image request, changed as told."""
-    return ImageRequest(**{"prompt": "a fox in the snow", "model": FLUX, **fields})
+    asked: dict[str, Any] = {"prompt": "a fox in the snow", "model": FLUX, **fields}
+    return ImageRequest(**asked)
 
 
 def video(**fields: Any) -> VideoRequest:
     """Return a video request, changed as told."""
-    return VideoRequest(**{"prompt": "slow push in", "model": HAILUO, **fields})
+    asked: dict[str, Any] = {"prompt": "slow push in", "model": HAILUO, **fields}
+    return VideoRequest(**asked)
 
 
 def reference(data: bytes = b"bytes", **fields: Any) -> MediaReference:
@@ -121,7 +123,8 @@ def full_video() -> VideoRequest:
 @lru_cache
 def picture(kind: str = "PNG", width: int = 48, height: int = 32) -> bytes:
     """Return a real picture with some detail in it."""
-    made = Image.linear_gradient("L").resize((width, height)).convert("RGB")
+    gradient: Any = Image.linear_gradient("L")  # the stubs of `resize` speak of numpy
+    made = gradient.resize((width, height)).convert("RGB")
     file = io.BytesIO()
     made.save(file, kind)
     return file.getvalue()

@@ -218,9 +218,16 @@ def test_a_name_is_judged_by_its_address(guard: Guard, host: str, address: str, 
 async def test_no_spelling_of_loopback_gets_through(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Addresses in odd notations pass as names and are stopped when the connection is opened: no socket is connected."""
     seen: list[Any] = []
-    monkeypatch.setattr(socket.socket, "connect", lambda _, address: seen.append(address))
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", lambda _, address: seen.append(address))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", ("127.0.0.1", port))])
+
+    def connecting(_: Any, address: Any) -> None:
+        seen.append(address)
+
+    def resolved(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket.socket, "connect", connecting)
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connecting)
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
     async with httpx.AsyncClient(transport=connect(REMOTE), timeout=5, trust_env=False) as client:
         with pytest.raises((MediaError, httpx.HTTPError, httpx.InvalidURL)):
             await client.get(f"https://{host}:9/")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_together import errors
+from prefect_together import answers, errors
 from prefect_together.answers import backoff, error_code, permanent, refusal, wait_hint
 from prefect_together.errors import APIError
 
@@ -22,7 +22,9 @@ def body(message: str, code: str | None = None, type: str = "invalid_request_err
 
 
 UNSUPPORTED = "Unsupported use of 'image_url' parameter. This parameter is not supported for the selected model."
-NON_SERVERLESS = "Unable to access non-serverless model X. Please visit https://api.together.ai/models/X to create an endpoint."
+NON_SERVERLESS = (
+    "Unable to access non-serverless model X. Please visit https://api.together.ai/models/X to create an endpoint."
+)
 
 
 @pytest.mark.parametrize(
@@ -30,8 +32,12 @@ NON_SERVERLESS = "Unable to access non-serverless model X. Please visit https://
     [
         # together-api.md 2.5 and 2.6: bodies that were seen
         pytest.param(400, body(UNSUPPORTED), errors.BadRequest, False, "Correct the request", id="400-parameter"),
-        pytest.param(400, body("Invalid value for 'seed' parameter."), errors.BadRequest, False, "refusals are free", id="400-seed"),
-        pytest.param(400, body(NON_SERVERLESS, "model_not_available"), errors.BadRequest, False, "another model", id="400-model"),
+        pytest.param(
+            400, body("Invalid value for 'seed' parameter."), errors.BadRequest, False, "refusals are free", id="400-seed"
+        ),
+        pytest.param(
+            400, body(NON_SERVERLESS, "model_not_available"), errors.BadRequest, False, "another model", id="400-model"
+        ),
         pytest.param(402, body("insufficient balance"), errors.InsufficientBalance, False, "credit", id="402"),
         pytest.param(
             403,
@@ -45,18 +51,35 @@ NON_SERVERLESS = "Unable to access non-serverless model X. Please visit https://
         pytest.param(403, body("context too long"), errors.PermissionDenied, False, "organisation", id="403-other"),
         pytest.param(403, "", errors.PermissionDenied, False, "organisation", id="403-empty"),
         pytest.param(
-            422, body("image may contain NSFW content"), errors.ContentPolicyError, False, "Change the prompt", id="422-checker"
+            422,
+            body("image may contain NSFW content"),
+            errors.ContentPolicyError,
+            False,
+            "Change the prompt",
+            id="422-checker",
         ),
         pytest.param(422, "", errors.ContentPolicyError, False, "Change the prompt", id="422-empty"),
         pytest.param(
-            400, body("blocked", "content_policy_violation"), errors.ContentPolicyError, False, "prompt", id="400-moderation-code"
+            400,
+            body("blocked", "content_policy_violation"),
+            errors.ContentPolicyError,
+            False,
+            "prompt",
+            id="400-moderation-code",
         ),
         pytest.param(
-            400, body("NSFW content detected in the image"), errors.ContentPolicyError, False, "prompt", id="400-moderation-words"
+            400,
+            body("NSFW content detected in the image"),
+            errors.ContentPolicyError,
+            False,
+            "prompt",
+            id="400-moderation-words",
         ),
         pytest.param(429, body("Too many requests in a short window."), errors.RateLimited, True, "free to send", id="429"),
         # 7.2: the table of statuses
-        pytest.param(401, body("Invalid API key", "invalid_api_key"), errors.AuthenticationError, False, "TOGETHER_API_KEY", id="401"),
+        pytest.param(
+            401, body("Invalid API key", "invalid_api_key"), errors.AuthenticationError, False, "TOGETHER_API_KEY", id="401"
+        ),
         pytest.param(404, "", errors.BadRequest, False, "", id="404"),
         pytest.param(409, "", errors.BadRequest, False, "", id="409"),
         pytest.param(413, body("", "request_too_large"), errors.BadRequest, False, "", id="413"),
@@ -68,9 +91,16 @@ NON_SERVERLESS = "Unable to access non-serverless model X. Please visit https://
         pytest.param(503, "", errors.RateLimited, True, "later", id="503-empty"),
         pytest.param(503, body("x", "model_not_available"), errors.BadRequest, False, "another model", id="503-permanent"),
         pytest.param(
-            503, '{"error":"model_not_available","message":"x"}', errors.BadRequest, False, "another model", id="503-permanent-flat"
+            503,
+            '{"error":"model_not_available","message":"x"}',
+            errors.BadRequest,
+            False,
+            "another model",
+            id="503-permanent-flat",
         ),
-        pytest.param(503, body("x", None, "model_not_available"), errors.BadRequest, False, "model", id="503-permanent-type"),
+        pytest.param(
+            503, body("x", None, "model_not_available"), errors.BadRequest, False, "model", id="503-permanent-type"
+        ),
         *[pytest.param(status, "", errors.ServerError, True, "again", id=str(status)) for status in (504, 520, 524, 529)],
     ],
 )
@@ -91,7 +121,9 @@ def test_a_refusal_is_the_right_error(status: int, text: str, error: type[APIErr
         pytest.param('{"error": "No such thing"}', ": No such thing.", None, id="string"),
         pytest.param('{"error": "a_code", "message": "No."}', "(a_code): No.", "a_code", id="code-and-message"),
         pytest.param('{"message": "No.", "error_type": "a_type"}', "(a_type): No.", "a_type", id="error_type"),
-        pytest.param('{"error": {"message": "No."}, "error_type": "a_type"}', "(a_type): No.", "a_type", id="error_type-beside"),
+        pytest.param(
+            '{"error": {"message": "No."}, "error_type": "a_type"}', "(a_type): No.", "a_type", id="error_type-beside"
+        ),
         pytest.param("no\n\n  such thing", ": no such thing.", None, id="plain-text"),
         pytest.param("<html><body>Bad gateway</body></html>", "answered 400.", None, id="html"),
         pytest.param("", "answered 400.", None, id="empty"),
@@ -132,7 +164,12 @@ def test_a_busy_server_says_how_long(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
-    [(503, "model_not_available", True), (503, None, False), (503, "overloaded", False), (400, "model_not_available", False)],
+    [
+        (503, "model_not_available", True),
+        (503, None, False),
+        (503, "overloaded", False),
+        (400, "model_not_available", False),
+    ],
 )
 def test_which_503_will_not_pass(status: int, code: str | None, expected: bool) -> None:  # noqa: FBT001
     """Only one is permanent: nobody serves the model."""
@@ -173,7 +210,7 @@ def test_how_long_the_server_asks_us_to_wait(
     headers: dict[str, str], seconds: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The most exact header wins, and what cannot be read is passed over."""
-    monkeypatch.setattr(time, "time", lambda: NOW)
+    monkeypatch.setattr(answers, "time", SimpleNamespace(time=lambda: NOW))
     assert (None if seconds is None else pytest.approx(seconds)) == wait_hint(headers)
 
 

@@ -21,7 +21,10 @@ import pytest
 @pytest.mark.parametrize("how", ["connect", "connect_ex"])
 def test_no_test_leaves_this_machine(family: socket.AddressFamily, address: tuple[str, int], how: str) -> None:
     """A connection to any other machine is refused, and the message names the address."""
-    with socket.socket(family, socket.SOCK_STREAM) as sock, pytest.raises(RuntimeError, match=address[0].replace(".", r"\.")):
+    with (
+        socket.socket(family, socket.SOCK_STREAM) as sock,
+        pytest.raises(RuntimeError, match=address[0].replace(".", r"\.")),
+    ):
         getattr(sock, how)(address)
 
 

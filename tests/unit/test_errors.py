@@ -49,7 +49,8 @@ def made(error: type[TogetherError], **changed: Any) -> TogetherError:
     """Return an instance with every argument set to something that is not its default."""
     names = [name for name in inspect.signature(error).parameters if name not in {"what", "paid"}]
     assert [] == [name for name in names if name not in VALUES], "give the new argument a value in VALUES"
-    return error("Something happened.", **{"paid": "maybe", **{name: VALUES[name] for name in names}, **changed})
+    arguments: dict[str, Any] = {"paid": "maybe", **{name: VALUES[name] for name in names}, **changed}
+    return error("Something happened.", **arguments)
 
 
 def attributes(error: TogetherError) -> dict[str, Any]:

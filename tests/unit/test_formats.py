@@ -164,7 +164,9 @@ def test_a_picture_is_measured(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"nothing", b"\xff\xd8\xffcut", b"\x89PNG\r\n\x1a\n", FILES["webp"][:20]], ids=["empty", "text", "jpeg", "png", "webp"]
+    "data",
+    [b"", b"nothing", b"\xff\xd8\xffcut", b"\x89PNG\r\n\x1a\n", FILES["webp"][:20]],
+    ids=["empty", "text", "jpeg", "png", "webp"],
 )
 def test_what_cannot_be_measured_has_no_shape(data: bytes) -> None:
     """A picture that we cannot measure is still the picture that was paid for."""
@@ -182,7 +184,11 @@ def test_a_clip_is_measured_with_and_without_pyav(name: str, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("size", "frames"),
-    [pytest.param((320, 180), 7, id="short"), pytest.param((1280, 720), 3, id="hd"), pytest.param((48, 64), 50, id="portrait")],
+    [
+        pytest.param((320, 180), 7, id="short"),
+        pytest.param((1280, 720), 3, id="hd"),
+        pytest.param((48, 64), 50, id="portrait"),
+    ],
 )
 def test_both_ways_agree(size: tuple[int, int], frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """For other sizes and lengths too."""

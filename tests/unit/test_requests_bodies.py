@@ -72,7 +72,9 @@ def test_an_image_body(fields: dict[str, Any], sent: dict[str, Any]) -> None:
         pytest.param({"seconds": " 06 "}, {"seconds": "6"}, id="seconds-untidy"),
         pytest.param({"guidance_scale": 8.0}, {"guidance_scale": 8}, id="integral-float"),
         pytest.param({"generate_audio": False}, {"generate_audio": False}, id="false-is-sent"),
-        pytest.param({"frame_images": "a.png"}, {"media": {"frame_images": [{"input_image": "base64:a.png"}]}}, id="one-frame"),
+        pytest.param(
+            {"frame_images": "a.png"}, {"media": {"frame_images": [{"input_image": "base64:a.png"}]}}, id="one-frame"
+        ),
         pytest.param({"frame_images": []}, {}, id="no-frames"),
         pytest.param(
             {
@@ -131,7 +133,9 @@ def test_an_image_body(fields: dict[str, Any], sent: dict[str, Any]) -> None:
             {"media": {"frame_images": [{"input_image": "base64:a.png"}], "reference_audios": ["x"]}},
             id="extra-one-level-down",
         ),
-        pytest.param({"extra": {"media": {"reference_audios": ["x"]}}}, {"media": {"reference_audios": ["x"]}}, id="extra-media"),
+        pytest.param(
+            {"extra": {"media": {"reference_audios": ["x"]}}}, {"media": {"reference_audios": ["x"]}}, id="extra-media"
+        ),
         pytest.param({"extra": {"settings": {"audio": False}}}, {"settings": {"audio": False}}, id="extra-settings"),
     ],
 )
@@ -158,7 +162,9 @@ def test_writing_a_body_leaves_the_request_as_it_was(request_: Request) -> None:
 
 def test_media_inputs_are_told_with_their_forms() -> None:
     """Each input is told once for each place, with the form in which a local file would be sent."""
-    told = [(str(value), form) for value, form in video(frame_images=["a.png", "a.png"], reference_images="a.png").media_inputs()]
+    told = [
+        (str(value), form) for value, form in video(frame_images=["a.png", "a.png"], reference_images="a.png").media_inputs()
+    ]
     assert [("a.png", "base64"), ("a.png", "base64"), ("a.png", "data_url")] == told
     assert [] == list(image().media_inputs())
 

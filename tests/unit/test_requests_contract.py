@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -22,6 +23,15 @@ UNDECLARED = {
     "video": {"settings": "`extra` of the test: Seedance's way to switch sound off (together-api.md 3.1)"},
 }
 
+JSON_TYPES = {
+    "object": {dict},
+    "array": {list},
+    "boolean": {bool},
+    "integer": {int},
+    "number": {int, float},
+    "string": {str},
+}
+
 
 @pytest.fixture(scope="module")
 def spec() -> dict[str, Any]:
@@ -29,7 +39,9 @@ def spec() -> dict[str, Any]:
     yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
     if not SPEC.is_file():
         pytest.skip("Together's OpenAPI is not beside the repository")
-    loaded: dict[str, Any] = yaml.load(SPEC.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loaded: dict[str, Any] = yaml.load(
+        SPEC.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
     return loaded
 
 
@@ -52,30 +64,21 @@ def faults(spec: dict[str, Any], schema: dict[str, Any], value: Any, where: str)
     if options:
         found = [faults(spec, option, value, where) for option in options]
         return min(found, key=len)
-    match value:
-        case dict():
-            known = schema.get("properties", {})
-            if not known:
-                return [] if schema.get("type") == "object" else [f"{where} is no object"]
-            inner = [faults(spec, known[name], item, f"{where}.{name}") for name, item in value.items() if name in known]
-            return [f"{where}.{name}" for name in value if name not in known] + sum(inner, [])
-        case list():
-            if schema.get("type") != "array":
-                return [f"{where} is no array"]
-            return sum([faults(spec, schema["items"], item, f"{where}[]") for item in value], [])
-        case bool():
-            good = schema.get("type") == "boolean"
-        case int():
-            good = schema.get("type") in {"integer", "number"}
-        case float():
-            good = schema.get("type") == "number"
-        case _:
-            good = schema.get("type") == "string"
+    kinds = [name for name, types in JSON_TYPES.items() if type(value) in types]
+    if schema.get("type") not in kinds:
+        return [f"{where} is of another type"]
+    if isinstance(value, dict):
+        known: dict[str, Any] = schema.get("properties", {})
+        given = cast("dict[str, Any]", value)
+        inner = [faults(spec, known[name], item, f"{where}.{name}") for name, item in given.items() if name in known]
+        return [f"{where}.{name}" for name in given if known and name not in known] + [*chain(*inner)]
+    if isinstance(value, list):
+        return [*chain(*(faults(spec, schema["items"], item, f"{where}[]") for item in cast("list[Any]", value)))]
     allowed = schema.get("enum")
     # `model` lists examples: any id is taken (together-api.md 2.1).
     if allowed and value not in allowed and not where.endswith(".model"):
         return [f"{where} may not be {value!r}"]
-    return [] if good else [f"{where} is of another type"]
+    return []
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ def refused(make: Any, **fields: Any) -> str:
 def one_clear_sentence(message: str) -> bool:
     """Tell whether a message is short, on one line and without pydantic's own wording."""
     noise = ("validation error", "errors.pydantic.dev", "[type=", "Value error")
-    return "\n" not in message and message.endswith((".", "?")) and len(message) < 300 and not any(n in message for n in noise)
+    return (
+        "\n" not in message and message.endswith((".", "?")) and len(message) < 300 and not any(n in message for n in noise)
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,12 +52,16 @@ def one_clear_sentence(message: str) -> bool:
         pytest.param({"height": -8}, ["ImageRequest.height", "-8", "1 or more"], id="height-negative"),
         pytest.param({"aspect_ratio": "16x9"}, ["ImageRequest.aspect_ratio", "'16x9'", "16:9"], id="aspect_ratio"),
         pytest.param({"output_format": "gif"}, ["ImageRequest.output_format", "'gif'", "'jpeg'", "'png'"], id="format"),
-        pytest.param({"response_format": "b64_json"}, ["ImageRequest.response_format", "'b64_json'", "'base64'"], id="answer"),
+        pytest.param(
+            {"response_format": "b64_json"}, ["ImageRequest.response_format", "'b64_json'", "'base64'"], id="answer"
+        ),
         pytest.param({"guidance_scale": -1}, ["ImageRequest.guidance_scale", "-1", "0 or more"], id="guidance"),
         pytest.param({"guidance_scale": float("nan")}, ["ImageRequest.guidance_scale", "nan"], id="guidance-nan"),
         pytest.param({"image_url": "s3://bucket/key.png"}, ["ImageRequest.image_url", "s3://bucket/key.png"], id="s3"),
         pytest.param({"image_url": "ftp://host/key.png"}, ["ImageRequest.image_url", "ftp://host/key.png"], id="ftp"),
-        pytest.param({"image_url": "data:image/png;base64,AAAA"}, ["ImageRequest.image_url", "data:", "path"], id="data-url"),
+        pytest.param(
+            {"image_url": "data:image/png;base64,AAAA"}, ["ImageRequest.image_url", "data:", "path"], id="data-url"
+        ),
         pytest.param({"image_url": 5}, ["ImageRequest.image_url", "5", "URL"], id="image-number"),
         pytest.param({"image_url": ""}, ["ImageRequest.image_url", "''", "empty"], id="image-empty"),
         pytest.param({"image_url": b"\x89PNG"}, ["ImageRequest.image_url", "PNG", "path"], id="image-bytes"),
@@ -101,7 +107,9 @@ def test_an_image_request_says_what_is_wrong(fields: dict[str, Any], said: list[
             id="frame-middle",
         ),
         pytest.param({"frame_images": ["a.png", 5]}, ["VideoRequest.frame_images[1]", "5"], id="frame-number"),
-        pytest.param({"frame_images": [{"frame": "first"}]}, ["VideoRequest", "frame_images", "input_image"], id="frame-no-image"),
+        pytest.param(
+            {"frame_images": [{"frame": "first"}]}, ["VideoRequest", "frame_images", "input_image"], id="frame-no-image"
+        ),
         pytest.param({"source_video": "rtsp://cam/1"}, ["VideoRequest.source_video", "rtsp://cam/1"], id="rtsp"),
         pytest.param(
             {"frame_videos": ["a.mp4"], "media_layout": "top_level"},

@@ -51,7 +51,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
-MEDIA = st.sampled_from(["https://example.com/a b.png", "a.png", "/tmp/ü.png", "file:///x.png"]) | st.builds(reference, st.binary())
+MEDIA = st.sampled_from(["https://example.com/a b.png", "a.png", "/tmp/ü.png", "file:///x.png"]) | st.builds(
+    reference, st.binary()
+)
 IMAGES = st.fixed_dictionaries(
     {"prompt": VISIBLE, "model": TEXT},
     optional={

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,9 @@ async def test_a_stream_that_raises_spares_what_was_there(storage: Storage) -> N
 
 async def test_names_are_sorted(storage: Storage) -> None:
     """A listing is in order and below its prefix alone."""
-    for key in ("b/2", "a/10", "b/1", "a/9", "b/1/deep", "bb/1"):
+    for key in ("b/2", "a/10", "b/1", "a/9", "b/c/deep", "bb/1"):
         await storage.write(key, b"x")
-    assert ["b/1", "b/1/deep", "b/2"] == await storage.names("b") if storage.folder is None else True
+    assert ["b/1", "b/2", "b/c/deep"] == await storage.names("b")
     assert ["a/10", "a/9"] == await storage.names("a")
     assert [] == await storage.names("nothing/here")
 
@@ -154,7 +155,12 @@ async def test_a_file_of_nobody_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["../escaped", "a/../../escaped", "a/./b"])
 async def test_no_key_leads_out_of_the_root(storage: Storage, key: str) -> None:
     """Keys with dots are refused before anything is written or read."""
-    for attempt in (storage.create(key, b"x"), storage.write(key, b"x"), storage.read(key), storage.write_stream(key, stream(b"x"))):
+    for attempt in (
+        storage.create(key, b"x"),
+        storage.write(key, b"x"),
+        storage.read(key),
+        storage.write_stream(key, stream(b"x")),
+    ):
         with pytest.raises((ValueError, LibraryError)):
             await attempt
     assert [] == await storage.names("")
@@ -189,7 +195,7 @@ async def test_an_error_is_one_line(place: Place) -> None:
         (storage.folder / "a").write_bytes(b"a file where a folder should be")
         key = "a/b"
     else:
-        options = {**place.options, "retry_config": {"max_retries": 0, "retry_timeout": __import__("datetime").timedelta(seconds=1)}}
+        options = {**place.options, "retry_config": {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}}
         storage, key = Storage("s3://no-such-bucket-here/x", options), "a/b"
     with pytest.raises(LibraryError) as caught:
         await storage.write(key, b"x")
@@ -203,8 +209,6 @@ async def test_an_error_is_one_line(place: Place) -> None:
 
 async def test_an_unreachable_store_is_an_error_of_the_library() -> None:
     """Nobody listens at the address: one line says so, for each thing that can be tried."""
-    from datetime import timedelta
-
     options = {
         "endpoint": "http://127.0.0.1:9",
         "access_key_id": "k",
@@ -213,7 +217,13 @@ async def test_an_unreachable_store_is_an_error_of_the_library() -> None:
         "retry_config": {"max_retries": 0, "retry_timeout": timedelta(seconds=1)},
     }
     storage = Storage("s3://unreachable/x", options)
-    for attempt in (storage.create("a", b"x"), storage.read("a"), storage.size("a"), storage.names("a"), storage.delete("a")):
+    for attempt in (
+        storage.create("a", b"x"),
+        storage.read("a"),
+        storage.size("a"),
+        storage.names("a"),
+        storage.delete("a"),
+    ):
         with pytest.raises(LibraryError) as caught:
             await attempt
         assert "\n" not in str(caught.value)
@@ -303,7 +313,8 @@ async def main():
     await storage.write_stream("warm", chunks(4))
     before = peak()
     await storage.write_stream("large", chunks(800))
-    print(peak() - before, await storage.size("large"))
+    print(peak() - before, await storage.size("large"), flush=True)
+    os._exit(0)  # an interpreter that ends right after a write is sometimes aborted by obstore's threads
 
 asyncio.run(main())
 """

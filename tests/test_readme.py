@@ -1,0 +1,51 @@
+"""Every Python example of the README runs as it stands, on a local Together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from prefect_together.sandbox import Sandbox
+
+README = Path(__file__).parent.parent / "README.md"
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def _title(code: str) -> str:
+    named = re.search(r"def (\w+)|except (\w+)|(MediaLibrary)", code)
+    return next((name for name in named.groups() if name), "example") if named else "example"
+
+
+@pytest.mark.parametrize("code", [pytest.param(code, id=_title(code)) for code in EXAMPLES])
+def test_an_example_runs_as_shown(
+    code: str, together_sandbox: Sandbox, prefect_server: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the README shows works when it is pasted, and prints what its comments say."""
+    scope: dict[str, object] = {"__name__": "readme"}
+    if "together_sandbox" in code:  # tests of the reader's own flow: the first example is that flow
+        exec(compile(EXAMPLES[0].rpartition("\nclip = ")[0], "README.md", "exec"), scope)
+    exec(compile(code, "README.md", "exec"), scope)
+    for name, test in list(scope.items()):
+        if name.startswith("test_") and callable(test):
+            together_sandbox.reset()
+            test(together_sandbox)
+    printed = capsys.readouterr().out
+    for said in re.findall(r"print\(.*?\)  # (.+)", code):
+        assert said in printed
+
+
+def test_the_tables_name_what_exists() -> None:
+    """Tasks, errors and settings in the README's tables are those of the package."""
+    import prefect_together
+    from prefect_together import errors
+    from prefect_together.settings import TogetherSettings
+
+    text = README.read_text(encoding="utf-8")
+    tasks = {name for name in prefect_together.__all__ if name.startswith(("generate", "submit", "wait", "a"))}
+    assert tasks <= set(re.findall(r"`(\w+)`", text))
+    named = set(re.findall(r"`(\w+(?:Error|Request|Balance|Blocked|Limited|Failed|Outcome|Timeout))`", text))
+    assert named - {"ImageRequest", "VideoRequest"} <= set(vars(errors))
+    settings = set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE))
+    assert {name.upper() for name in TogetherSettings.model_fields} == settings

@@ -1,0 +1,208 @@
+"""Whether somebody is still at work on an attempt: every situation that another process may find."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from prefect_together import leases
+from prefect_together.leases import HANDED_OUT, OVERDUE, Watch, holding, owned, release
+from prefect_together.ledger import Attempt, Ledger
+from prefect_together.owner import Owner, this_process
+from prefect_together.storage import Storage
+
+ATTEMPT = Attempt("f" * 40, "any", 1)
+FOREIGN = Owner(host="elsewhere", machine="0" * 16, pid=1, started="1")
+DEAD = this_process().model_copy(update={"started": "1"})
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Give an empty ledger."""
+    return Ledger(Storage(str(tmp_path / "library")))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give a clock that only the test moves."""
+    now = [1000.0]
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+@pytest.fixture
+def neighbour(monkeypatch: pytest.MonkeyPatch) -> Owner:
+    """Give another process of this machine that runs for as long as the test likes."""
+    owner = this_process().model_copy(update={"pid": 4_000_000, "started": "42"})
+    ours = this_process().started
+
+    def started(pid: int) -> str | None:
+        return "42" if pid == owner.pid else ours
+
+    monkeypatch.setattr("prefect_together.owner._started", started)
+    return owner
+
+
+async def found(ledger: Ledger, owner: Owner, event: str = "lease", *, age: float = 0.0, **more: Any) -> None:
+    """Let an entry of somebody be found."""
+    at = (datetime.now(timezone.utc) - timedelta(seconds=age)).isoformat()
+    entry = {"owner": owner.model_dump(), "token": more.pop("token", "t"), "at": at, **more}
+    if event == "lease":
+        await ledger.renew(ATTEMPT, entry)
+    else:
+        await ledger.record(ATTEMPT, "claimed", entry)
+
+
+async def test_nothing_is_nobodys(ledger: Ledger) -> None:
+    """Without a claim nobody is at work."""
+    assert await Watch(ledger, ATTEMPT).alive() is False
+
+
+OWNERS = {"foreign": FOREIGN, "dead": DEAD, "ours": this_process()}
+
+
+@pytest.mark.parametrize("event", ["claimed", "lease"])
+@pytest.mark.parametrize(
+    ("who", "more", "expected"),
+    [
+        pytest.param("dead", {}, False, id="its-process-is-gone"),
+        pytest.param("dead", {"handed_out": True}, False, id="handed-out-and-its-process-is-gone"),
+        pytest.param("foreign", {"released": True}, False, id="given-up-elsewhere"),
+        pytest.param("ours", {"released": True}, False, id="given-up-here"),
+        pytest.param("ours", {}, False, id="ours-and-forgotten"),
+        pytest.param("ours", {"handed_out": True}, True, id="ours-and-handed-out"),
+        pytest.param("foreign", {}, None, id="elsewhere-at-first-look"),
+        pytest.param("foreign", {"age": 10 * OVERDUE}, None, id="elsewhere-whatever-its-clock-says"),
+        pytest.param("foreign", {"handed_out": True}, True, id="handed-out-elsewhere"),
+        pytest.param("foreign", {"handed_out": True, "age": HANDED_OUT - 60}, True, id="handed-out-elsewhere-a-while-ago"),
+        pytest.param("foreign", {"handed_out": True, "age": HANDED_OUT + 60}, False, id="handed-out-elsewhere-long-ago"),
+    ],
+)
+async def test_what_one_look_tells(
+    ledger: Ledger,
+    who: str,
+    more: dict[str, Any],
+    expected: bool | None,  # noqa: FBT001
+    event: str,
+) -> None:
+    """A dead process is seen at once, another machine takes more looks, and what was handed out waits for its run."""
+    await found(ledger, OWNERS[who], event, **more)
+    assert expected is await Watch(ledger, ATTEMPT).alive()
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        pytest.param({}, True, id="fresh"),
+        pytest.param({"age": OVERDUE - 5}, True, id="a-little-old"),
+        pytest.param({"age": OVERDUE + 5}, False, id="overdue"),
+        pytest.param({"handed_out": True, "age": 10 * HANDED_OUT}, True, id="handed-out-long-ago"),
+        pytest.param({"released": True}, False, id="given-up"),
+    ],
+)
+async def test_a_process_next_door(ledger: Ledger, neighbour: Owner, more: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    """It has the same clock, so its lease has an age; a process that runs but does nothing any more is given up."""
+    await found(ledger, neighbour, **more)
+    assert expected is await Watch(ledger, ATTEMPT).alive()
+
+
+async def test_a_lease_says_more_than_a_claim(ledger: Ledger) -> None:
+    """What was said last counts."""
+    await found(ledger, FOREIGN, "claimed")
+    await found(ledger, FOREIGN, "lease", released=True)
+    assert await Watch(ledger, ATTEMPT).alive() is False
+
+
+async def test_what_this_process_is_at_work_on(ledger: Ledger) -> None:
+    """Held while the block lasts, given up when it fails, and by another task of the same process too."""
+    await ledger.record(ATTEMPT, "claimed", owned())
+    watch = Watch(ledger, ATTEMPT)
+    async with holding(ledger, ATTEMPT):
+        assert await watch.alive() is True
+    assert await watch.alive() is False
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), asyncio.CancelledError()], ids=["error", "cancelled"])
+async def test_a_failed_holder_gives_up_at_once(ledger: Ledger, error: BaseException) -> None:
+    """Whoever comes next need not wait until the lease is overdue."""
+    await ledger.record(ATTEMPT, "claimed", owned())
+    with pytest.raises(type(error)):
+        async with holding(ledger, ATTEMPT):
+            raise error
+    entry = await ledger.entry(ATTEMPT, "lease")
+    assert entry is not None
+    assert (True, False) == (entry["released"], entry["handed_out"])
+
+
+async def test_a_holder_elsewhere_is_alive_while_its_lease_changes(ledger: Ledger, clock: list[float]) -> None:
+    """Clocks of two machines are never compared: changes are counted by our own."""
+    watch = Watch(ledger, ATTEMPT)
+    looks: list[bool | None] = []
+    for after, token in [
+        (0, "a"),
+        (5, "a"),
+        (5, "b"),
+        (20, "b"),
+        (OVERDUE - 21, "b"),
+        (2, "b"),
+        (0, "c"),
+        (OVERDUE - 1, "c"),
+        (2, "c"),
+    ]:
+        clock[0] += after
+        await found(ledger, FOREIGN, token=token)
+        looks.append(await watch.alive())
+    assert [None, None, True, None, None, False, True, None, False] == looks
+
+
+async def test_a_claim_elsewhere_that_never_beats_is_overdue(ledger: Ledger, clock: list[float]) -> None:
+    """Its process may have died before the first renewal: half a minute later that is certain enough."""
+    await found(ledger, FOREIGN, "claimed")
+    watch = Watch(ledger, ATTEMPT)
+    assert await watch.alive() is None
+    clock[0] += OVERDUE - 1
+    assert await watch.alive() is None
+    clock[0] += 2
+    assert await watch.alive() is False
+
+
+async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written for short work; for longer work each renewal is another one, and the end of the block ends them."""
+    monkeypatch.setattr(leases, "FIRST_BEAT", 0.05)
+    monkeypatch.setattr(leases, "BEAT", 0.02)
+    tokens: set[str] = set()
+    async with holding(ledger, ATTEMPT):
+        assert await ledger.entry(ATTEMPT, "lease") is None
+        deadline = time.monotonic() + 10
+        while len(tokens) < 3 and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+            entry = await ledger.entry(ATTEMPT, "lease")
+            if entry:
+                assert not entry["released"]
+                tokens.add(entry["token"])
+    assert 3 == len(tokens)
+    await asyncio.sleep(0.05)
+    last = await ledger.entry(ATTEMPT, "lease")
+    await asyncio.sleep(0.08)
+    assert last == await ledger.entry(ATTEMPT, "lease")
+
+
+async def test_what_is_handed_out_stays_with_the_run(ledger: Ledger) -> None:
+    """A submitted job that nobody waits for yet is not taken away from the run that will."""
+    await release(ledger, ATTEMPT, handed_out=True)
+    assert await Watch(ledger, ATTEMPT).alive() is True
+    await release(ledger, ATTEMPT)
+    assert await Watch(ledger, ATTEMPT).alive() is False
+
+
+def test_no_two_claims_look_alike() -> None:
+    """The token tells our own entry from an equal one of somebody else."""
+    one, other = owned(), owned()
+    assert one["owner"] == other["owner"] == this_process().model_dump()
+    assert one["token"] != other["token"]

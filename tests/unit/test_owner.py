@@ -1,0 +1,137 @@
+"""Which process holds something, and whether it still runs: no other process is ever mistaken for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together import owner as owners
+from prefect_together.owner import Owner, this_process
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+
+CHILD = """
+import sys
+from prefect_together.owner import this_process
+print(this_process().model_dump_json(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def child() -> Iterator[tuple[Any, Owner]]:
+    """Run another process that says who it is and waits until its input ends."""
+    started = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with started as process:
+        assert process.stdout is not None
+        yield process, Owner.model_validate_json(process.stdout.readline())
+        process.kill()
+
+
+def dead(process: Any) -> None:
+    """Let a process become a corpse that nobody has buried yet."""
+    process.kill()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+        if stat.rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not die")
+
+
+def test_this_process_runs() -> None:
+    """We hold what we hold."""
+    assert this_process().runs() is True
+    assert os.getpid() == this_process().pid
+    assert this_process() == this_process()
+
+
+def test_an_owner_survives_json() -> None:
+    """It is read back from the ledger as the same process."""
+    again = Owner.model_validate(json.loads(this_process().model_dump_json()))
+    assert this_process() == again
+    assert again.runs() is True
+
+
+def test_another_process_runs_until_it_ends(child: tuple[Any, Owner]) -> None:
+    """It is seen at once, and its end is too."""
+    process, owner = child
+    assert process.pid == owner.pid
+    assert this_process() != owner
+    assert this_process().machine == owner.machine
+    assert owner.runs() is True
+    process.stdin.close()
+    process.wait(timeout=10)
+    assert owner.runs() is False
+
+
+def test_a_corpse_does_not_run(child: tuple[Any, Owner]) -> None:
+    """A process that died and whose parent has not noticed yet holds nothing."""
+    process, owner = child
+    dead(process)
+    assert owner.runs() is False
+
+
+def test_a_pid_that_is_used_again_is_another_process(child: tuple[Any, Owner]) -> None:
+    """Pids come again; the time of the start does not."""
+    _, owner = child
+    earlier = owner.model_copy(update={"started": str(int(owner.started or 0) - 1)})
+    assert earlier.runs() is False
+    assert this_process().model_copy(update={"started": "1"}).runs() is False
+
+
+def test_another_machine_cannot_be_asked(child: tuple[Any, Owner]) -> None:
+    """Nothing is known of it, whatever runs here under the same pid."""
+    _, owner = child
+    assert owner.model_copy(update={"machine": "0" * 16}).runs() is None
+    assert this_process().model_copy(update={"machine": "0" * 16}).runs() is None
+
+
+def test_a_system_that_does_not_tell_is_not_guessed(child: tuple[Any, Owner]) -> None:
+    """Without a time of start a pid alone proves nothing."""
+    _, owner = child
+    assert owner.model_copy(update={"started": None}).runs() is None
+
+
+def test_a_command_with_brackets_is_read(tmp_path: Any) -> None:
+    """The second field of /proc/…/stat may hold anything, also what looks like other fields."""
+    odd = tmp_path / "a) Z 1 (b"
+    odd.symlink_to("/bin/sleep")
+    with subprocess.Popen([str(odd), "30"]) as process:
+        try:
+            found = this_process().model_copy(update={"pid": process.pid, "started": "not this"})
+            assert found.runs() is False
+            started = owners._started(process.pid)  # pyright: ignore[reportPrivateUsage]
+            assert started is not None
+            assert started.isdigit()
+            assert found.model_copy(update={"started": started}).runs() is True
+        finally:
+            process.kill()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # Python 3.12 and later say so
+def test_a_forked_child_is_another_owner() -> None:
+    """What the parent found out about itself is not believed of the child."""
+    parent = this_process()
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.write(writing, this_process().model_dump_json().encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        child = Owner.model_validate_json(answer.read())
+    os.waitpid(pid, 0)
+    assert (pid, parent.machine) == (child.pid, child.machine)
+    assert child.runs() is False
