@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from prefect_together import catalog
 from prefect_together.errors import InvalidRequest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect_together.client import TogetherClient
     from prefect_together.storage import Storage
 
-Log = logging.Logger | logging.LoggerAdapter[Any]
+Log: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
 """Prefect's run logger, or a plain one outside of runs."""
 
 Reuse = Literal["auto", "always", "run", "never"]
