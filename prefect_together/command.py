@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from prefect import Flow
@@ -83,4 +85,5 @@ def _ui(run: str) -> str:
     settings = get_current_settings()
     if settings.api.url:
         return f"Watch it: {settings.ui_url or settings.api.url.removesuffix('/api')}/runs/flow-run/{run}"
-    return f"Watch it: start the UI with `prefect server start`, then open http://127.0.0.1:4200/runs/flow-run/{run}"
+    prefect = "prefect" if shutil.which("prefect") else Path(sys.executable).with_name("prefect")
+    return f"Watch it: start the UI with `{prefect} server start`, then open http://127.0.0.1:4200/runs/flow-run/{run}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, TypeVar, get_args
 
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.logging.loggers import get_logger
 
-from prefect_together.ask import Ask, Caller, OnUnknown, Reuse
+from prefect_together.ask import Ask, Caller, Log, OnUnknown, Reuse
 from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
 from prefect_together.library import MediaLibrary
@@ -61,7 +60,7 @@ async def ask_for(
     )
 
 
-def run_logger() -> logging.Logger | logging.LoggerAdapter[Any]:
+def run_logger() -> Log:
     """Return the logger of the run, or a plain one outside of runs."""
     if FlowRunContext.get() is None and TaskRunContext.get() is None:
         return get_logger("together")

@@ -1,0 +1,126 @@
+"""Starts workers, kills them, and hears what they say; makes nothing itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+WORKER = Path(__file__).with_name("worker.py")
+PATIENCE = 60.0
+"""Seconds to wait for anything that a worker should do."""
+
+
+class Running:
+    """A worker that runs.
+
+    Args:
+        lines: What it says.
+        pid: Its id, where it is known from outside.
+        ended: Waits for its end and returns its exit code, where that is known from outside.
+    """
+
+    def __init__(self, lines: TextIO, pid: int | None = None, ended: Callable[[], int] | None = None) -> None:
+        self._said: dict[str, Any] = {}
+        self._ended = ended
+        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
+        self.pid: int = pid or self.says("pid")
+
+    def says(self, what: str) -> Any:
+        """Wait until it has said something, and return it."""
+        until = time.monotonic() + PATIENCE
+        while what not in self._said:
+            line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+            assert line is not None, f"the worker ended and never said {what!r}, only {self._said}"
+            self._said |= line
+        return self._said[what]
+
+    def ends(self) -> dict[str, Any]:
+        """Wait for its end and return all that it said, with its exit code."""
+        while (line := self._lines.get(timeout=PATIENCE)) is not None:
+            self._said |= line
+        if self._ended is not None:
+            self._said["code"] = self._ended()
+        return self._said
+
+    def kill(self, by: signal.Signals = signal.SIGKILL) -> dict[str, Any]:
+        """Send it a signal and wait for its end."""
+        os.kill(self.pid, by)
+        return self.ends()
+
+    def stored(self) -> list[dict[str, Any]]:
+        """Wait for the end of one that should succeed and return its files."""
+        said = self.ends()
+        assert (0, "stored") == (said["code"], said.get("outcome")), said
+        return said["files"]
+
+    def _listen(self, lines: TextIO) -> None:
+        with lines:
+            for line in lines:
+                if line.startswith("{"):
+                    self._lines.put(json.loads(line))
+        self._lines.put(None)
+
+
+class Workshop:
+    """Starts workers in forks of one process that has imported everything."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def start(self, job: dict[str, Any]) -> Running:
+        """Start a worker."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(self._path)
+            connection.sendall(json.dumps(job).encode() + b"\n")
+            return Running(connection.makefile("r", encoding="utf-8"))
+
+
+@contextmanager
+def workshop(folder: Path) -> Iterator[Workshop]:
+    """Open a workshop and close it at the end."""
+    path = folder / "workers"
+    process = subprocess.Popen([sys.executable, str(WORKER), "--listen", str(path)], env=environment())
+    try:
+        until("the workshop listens", path.exists)
+        yield Workshop(path)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def program(job: dict[str, Any], **variables: str) -> Iterator[Running]:
+    """Start a worker as a program of its own, and make sure that it ends."""
+    command = [sys.executable, str(WORKER), json.dumps(job)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment() | variables)
+    assert process.stdout is not None
+    try:
+        yield Running(process.stdout, process.pid, process.wait)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of this process, without what would make a difference."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
+def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"waited {seconds:.0f} s until {what}"
+        time.sleep(0.01)

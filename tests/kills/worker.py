@@ -1,0 +1,343 @@
+"""A process that makes one generation and kills itself at a given point of it; a script that knows nothing of tests.
+
+    python worker.py '{"kind": "image", "kill": "after-claim", ...}'    one job, in this process
+    python worker.py --listen /tmp/socket                               a job per connection, each in a forked process
+
+What it says, as JSON lines: ``{"at": point}`` just before it kills itself, and else ``{"outcome": ...}``. A forked process
+spares the second that the imports take; it is a process of its own in every other way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, TypedDict
+
+import av  # noqa: F401 - imported here, so that it counts as the level before a generation
+import obstore  # noqa: F401 - same
+
+from prefect_together import claims, delivery, generation, identity, keeping, leases, ledger, owner, records, runtime, unknown
+from prefect_together.ask import Ask, Caller, Pace, Rules
+from prefect_together.client import TogetherClient
+from prefect_together.errors import TogetherError
+from prefect_together.ledger import Attempt, Event, Ledger
+from prefect_together.media import GeneratedMedia
+from prefect_together.requests import ImageRequest, Request, VideoRequest
+from prefect_together.storage import Storage, shared
+
+
+class Job(TypedDict, total=False):
+    """What a worker is told."""
+
+    base_url: str
+    library: str
+    options: dict[str, Any]
+    """Of the object store."""
+    requests: list[dict[str, Any]]
+    """Fields of the requests, each with its ``kind``; they are made one after the other, or all at once in ``threads``."""
+    on_unknown: str
+    flow_run: str | None
+    kill: str | None
+    """The point at which it kills itself."""
+    by: str
+    """Which signal it does it with."""
+    start_at: float
+    """When to begin, in seconds since 1970."""
+    threads: int
+    """How many threads make the same requests at once."""
+    flow: str
+    """Which Prefect flow to run, instead of calling the package's inner door."""
+    resume: str
+    """Which flow run to run again."""
+    machine: str
+    """On which machine it believes to be."""
+    skew: float
+    """Seconds that its clock is ahead."""
+    overdue: float
+    """Seconds after which a lease is overdue; the beats are scaled with it."""
+    patience: float
+    """Seconds for which an entry about something paid is tried to be written."""
+    memory: bool
+    """Whether to measure the memory that a generation takes."""
+
+
+_out: Callable[[dict[str, Any]], None]
+
+
+def say_to(file: Any) -> None:
+    """Say everything to a file from now on."""
+    global _out  # noqa: PLW0603 - one process, one voice
+
+    def out(line: dict[str, Any]) -> None:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+
+    _out = out
+
+
+# Killing
+
+
+def arm(point: str, by: signal.Signals) -> None:
+    """Let this process kill itself at a point: the package's own functions are wrapped, and nothing else is changed."""
+
+    def die() -> None:
+        _out({"at": point})
+        os.kill(os.getpid(), by)
+        if by is signal.SIGKILL:
+            time.sleep(60)  # the signal is a matter of microseconds
+
+    record = Ledger.record
+    before: dict[str, Event] = {"before-claim": "claimed", "after-file": "stored", "before-adopting": "adopted"}
+    after: dict[str, Event] = {
+        "after-claim": "claimed",
+        "after-accepted": "accepted",
+        "after-record": "stored",
+        "adopting": "adopted",
+        "adopting-claimed": "claimed",
+        "adopted": "accepted",
+    }
+
+    async def recorded(self: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
+        taking_over = bool(entry.get("adopted")) or event == "adopted"
+        if event == before.get(point) and taking_over == ("adopting" in point):
+            die()
+        written = await record(self, attempt, event, entry)
+        if event == after.get(point) and taking_over == point.startswith("adopt"):
+            die()
+        return written
+
+    Ledger.record = recorded
+
+    if point == "after-answer":
+        send = claims.send
+
+        async def sent(*given: Any) -> Any:
+            acceptance = await send(*given)
+            die()
+            return acceptance
+
+        claims.send = sent
+    if point == "polling":
+        video = TogetherClient.video
+
+        async def polled(self: TogetherClient, job_id: str) -> Any:
+            answer = await video(self, job_id)
+            die()
+            return answer
+
+        TogetherClient.video = polled
+    if point == "downloading":
+        write, write_stream = Storage.write, Storage.write_stream
+
+        async def written(self: Storage, key: str, data: bytes) -> None:
+            if not key.startswith("ledger/"):
+                die()  # small pictures are written in one go
+            await write(self, key, data)
+
+        async def streamed(self: Storage, key: str, chunks: AsyncIterator[bytes]) -> None:
+            async def cut() -> AsyncIterator[bytes]:
+                got = 0
+                async for chunk in chunks:
+                    if got:
+                        die()
+                    got += len(chunk)
+                    yield chunk
+
+            await write_stream(self, key, cut())
+
+        Storage.write, Storage.write_stream = written, streamed
+
+
+# Surroundings
+
+
+def pretend(job: Job) -> None:
+    """Put this process on another machine, with another clock, or in a hurry."""
+    if machine := job.get("machine"):
+        owner._machine = lambda: machine  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage]
+        owner._this_process.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    if overdue := job.get("overdue"):
+        leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
+    if "patience" in job:
+        records.PATIENCE = job["patience"]
+    if skew := job.get("skew"):
+
+        class Skewed(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Skewed:
+                return super().now(tz) + timedelta(seconds=skew)
+
+        for module in (claims, delivery, identity, keeping, leases, ledger, unknown):
+            vars(module)["datetime"] = Skewed
+
+    def pauses(self: Pace) -> Iterator[float]:  # noqa: ARG001 - its own pace is a matter of minutes
+        while True:
+            yield 0.1
+
+    Pace.pauses = pauses
+    vars(keeping)["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
+
+
+# Making
+
+
+def request_of(fields: dict[str, Any]) -> Request:
+    """Return a request."""
+    given = dict(fields)
+    return {"image": ImageRequest, "video": VideoRequest}[given.pop("kind")](**given)
+
+
+def make(job: Job) -> list[GeneratedMedia]:
+    """Make the requests of a job by the inner door that all tasks go through."""
+
+    async def making() -> list[GeneratedMedia]:
+        made: list[GeneratedMedia] = []
+        for fields in job["requests"]:
+            ask = Ask(
+                request=request_of(fields),
+                client=runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64),
+                storage=shared(job["library"], job.get("options")),
+                caller=Caller(logging.getLogger("worker"), flow_run=job.get("flow_run")),
+                rules=Rules(),
+                on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
+            )
+            made += await generation.obtain(ask, timeout=120.0)
+        return made
+
+    return runtime.run(making())
+
+
+def make_in_threads(job: Job) -> list[GeneratedMedia]:
+    """Make them in several threads at once; the second half of the threads has event loops of its own."""
+    made: list[list[GeneratedMedia]] = []
+
+    async def awaiting() -> None:
+        made.append(await asyncio.to_thread(make, job))
+
+    count = job.get("threads", 1)
+    threads = [
+        threading.Thread(target=(lambda: made.append(make(job))) if n < count / 2 else (lambda: asyncio.run(awaiting())))
+        for n in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [file for files in made for file in files]
+
+
+def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
+    """Make them in a Prefect flow, in a new run or in one that is there already."""
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.context import FlowRunContext
+    from prefect.flow_engine import run_flow
+
+    from prefect_together import MediaLibrary, generate_image, generate_video
+
+    library = MediaLibrary(url=job["library"], options=job.get("options", {}))  # type: ignore[arg-type]
+
+    def making() -> list[GeneratedMedia]:
+        context = FlowRunContext.get()
+        assert context is not None
+        assert context.flow_run is not None
+        _out({"flow_run": str(context.flow_run.id)})
+        made: list[GeneratedMedia] = []
+        for fields in job["requests"]:
+            request = request_of(fields)
+            if isinstance(request, ImageRequest):
+                made.append(generate_image(request, library=library))
+            elif isinstance(request, VideoRequest):
+                frames = list(made) or None  # the picture that was made first is the first frame
+                made.append(generate_video(request.model_copy(update={"frame_images": frames}), library=library))
+        return made
+
+    if job["flow"] == "served":
+        flow(making, name="making").serve(name="served", pause_on_shutdown=False, print_starting_message=False)
+        return []
+    if "resume" in job:
+        with get_client(sync_client=True) as client:
+            found = client.read_flow_run(job["resume"])  # type: ignore[arg-type]
+        return run_flow(flow(making, name="making"), flow_run=found)  # type: ignore[return-value]
+    return flow(making, name="making")()
+
+
+def work(job: Job) -> None:
+    """Do a job and say what came of it."""
+    pretend(job)
+    if kill := job.get("kill"):
+        arm(kill, signal.Signals[job.get("by", "SIGKILL")])
+    how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
+    level = _memory("VmRSS") if job.get("memory") else 0
+    time.sleep(max(0.0, job.get("start_at", 0.0) - time.time()))
+    try:
+        made = how(job)
+    except TogetherError as error:
+        said = {"message": str(error), "paid": error.paid, "retryable": error.retryable}
+        _out({"outcome": type(error).__name__, **said})
+    except Exception as error:  # whatever else happens is for the test to judge
+        _out({"outcome": type(error).__name__, "message": str(error)})
+    else:
+        files = [{"sha256": file.sha256, "reused": file.reused, "uri": file.uri, "size": file.size} for file in made]
+        _out({"outcome": "stored", "files": files, "grown": _memory("VmHWM") - level if level else 0})
+
+
+def _memory(name: str) -> int:
+    """Return what /proc says of this process's memory in bytes; asking for the level starts the peak anew."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        found = next(line for line in status if line.startswith(name))
+    if name == "VmRSS":
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as peak:
+            peak.write("5")
+    return int(found.split()[1]) * 1024
+
+
+# Being started
+
+
+def listen(path: str) -> None:
+    """Take a job per connection and do each in a process of its own, under a guardian that tells how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # guardians are nobody's to wait for
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(64)
+    while True:
+        connection, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _guard(connection)
+        connection.close()
+
+
+def _guard(connection: socket.socket) -> None:
+    with connection.makefile("rw", encoding="utf-8") as file:
+        job: Job = json.loads(file.readline())
+        pid = os.fork()
+        say_to(file)
+        if pid == 0:
+            work(job)
+            runtime.shutdown()
+        else:
+            _out({"pid": pid})
+            _, status = os.waitpid(pid, 0)
+            _out({"code": os.waitstatus_to_exitcode(status)})
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--listen":
+        listen(sys.argv[2])
+    else:
+        say_to(sys.stdout)
+        work(json.loads(sys.argv[1]))
