@@ -7,7 +7,6 @@ line) does not pay for importing it.
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,9 +81,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-if "prefect" in sys.modules:
-    # Prefect finds the blocks of its collections by importing this package, so then they have to be defined.
-    from prefect_together.credentials import TogetherCredentials
-    from prefect_together.library import MediaLibrary

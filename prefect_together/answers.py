@@ -25,6 +25,9 @@ from prefect_together.errors import (
 )
 
 
+_SHARING = 'An organisation admin must switch on "Allow passthrough models" (Organization Settings, Privacy).'
+
+
 @dataclass(frozen=True)
 class ImageItem:
     """One picture of an answer: hosted at a URL, or inline in base64."""
@@ -132,8 +135,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
         case 402:
             return InsufficientBalance(said, advice="Add credit at https://api.together.ai/settings/billing.", **about)
         case 403 if "third_party_data_sharing" in lowered:
-            advice = 'An admin must allow "passthrough models" under Organization Settings, Privacy.'
-            return DataSharingBlocked(said, advice=advice, **about)
+            return DataSharingBlocked(said, advice=_SHARING, **about)
         case 403 if "1010" in text:
             advice = "The network in front of Together rejects the client, not the key: check proxies that change User-Agent."
             return PermissionDenied(said, advice=advice, **about)

@@ -25,7 +25,19 @@ from typing import Any, TypedDict
 import av  # noqa: F401 - imported here, so that it counts as the level before a generation
 import obstore  # noqa: F401 - same
 
-from prefect_together import claims, delivery, generation, identity, keeping, leases, ledger, owner, records, runtime, unknown
+from prefect_together import (
+    claims,
+    delivery,
+    generation,
+    identity,
+    keeping,
+    leases,
+    ledger,
+    owner,
+    records,
+    runtime,
+    unknown,
+)
 from prefect_together.ask import Ask, Caller, Pace, Rules
 from prefect_together.client import TogetherClient
 from prefect_together.errors import TogetherError

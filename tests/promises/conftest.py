@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 import pytest
 
 from prefect_together.ask import Pace
+
 
 @pytest.fixture(autouse=True)
 def _environment(prefect_server: object) -> None:
