@@ -20,15 +20,16 @@ LINES = 300
 
 LAYERS = (
     ("catalog", "errors", "formats", "owner"),
-    ("addresses", "answers", "requests", "sandbox", "storage"),
+    ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("connections", "identity", "ledger", "media"),
-    ("client", "leases", "report", "thumbnails"),
-    ("ask", "keeping", "runtime"),
+    ("books", "client", "leases", "report", "thumbnails"),
+    ("ask", "keeping", "reconciliation", "runtime"),
     ("kinds", "settings", "waiting"),
     ("artifacts", "credentials", "records", "unknown"),
-    ("claims", "delivery", "library"),
+    ("claims", "delivery", "library", "trace"),
     ("generation",),
-    ("tasks",),
+    ("reconciling",),
+    ("tasks", "upkeep"),
     ("cli", "command", "testing"),
     (ROOT,),
 )
