@@ -30,8 +30,12 @@ class Running:
         ended: Waits for its end and returns its exit code, where that is known from outside.
     """
 
+    patience = PATIENCE
+    """Seconds to wait for its end."""
+
     def __init__(self, lines: TextIO, pid: int | None = None, ended: Callable[[], int] | None = None) -> None:
         self._said: dict[str, Any] = {}
+        self._over = False
         self._ended = ended
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
@@ -48,8 +52,10 @@ class Running:
 
     def ends(self) -> dict[str, Any]:
         """Wait for its end and return all that it said, with its exit code."""
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
-            self._said |= line
+        while not self._over:
+            line = self._lines.get(timeout=self.patience)
+            self._over = line is None
+            self._said |= line or {}
         if self._ended is not None:
             self._said["code"] = self._ended()
         return self._said

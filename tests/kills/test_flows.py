@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -157,7 +157,8 @@ def _prefect(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         until("Prefect's API answers", lambda: _answers(f"{api}/health"))
         yield api, server
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
 

@@ -28,6 +28,7 @@ def test_a_gigabyte_takes_little_memory(library: Path) -> None:
         _post(f"{url}/sandbox/faults", {"route": "GET file", "fault": "huge", "bytes": GIGABYTE})
         told: dict[str, Any] = {"base_url": url, "library": str(library), "requests": [TINY], "memory": True}
         with program(told) as worker:
+            worker.patience = 170.0
             files = worker.stored()
             grown = worker.ends()["grown"]
     path = Path(files[0]["uri"].removeprefix("file://"))

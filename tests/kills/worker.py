@@ -270,12 +270,12 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
         _out({"flow_run": str(context.flow_run.id)})
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
-            request = request_of(fields)
+            # The picture that was made first is the first frame of the clip.
+            request = request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
             if isinstance(request, ImageRequest):
                 made.append(generate_image(request, library=library))
             elif isinstance(request, VideoRequest):
-                frames = list(made) or None  # the picture that was made first is the first frame
-                made.append(generate_video(request.model_copy(update={"frame_images": frames}), library=library))
+                made.append(generate_video(request, library=library))
         return made
 
     if job["flow"] == "served":
