@@ -38,6 +38,28 @@ def test_a_gigabyte_takes_little_memory(library: Path) -> None:
     assert 0 < grown < 60 * MEGABYTE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read off /proc")
+def test_a_large_clip_into_an_object_store_takes_little_memory() -> None:
+    """A clip of 200 MB goes to S3 in parts, and what is held of it is bounded as well."""
+    moto_server = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        options = {"endpoint": f"http://{host}:{port}", "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
+        with urllib.request.urlopen(urllib.request.Request(f"{options['endpoint']}/large", method="PUT"), timeout=30):
+            pass
+        with _together() as url:
+            _post(f"{url}/sandbox/faults", {"route": "GET file", "fault": "huge", "bytes": 200 * MEGABYTE})
+            told: dict[str, Any] = {"base_url": url, "library": "s3://large/media", "options": options, "requests": [TINY]}
+            with program({**told, "memory": True}) as worker:
+                worker.patience = 170.0
+                assert 200 * MEGABYTE == worker.stored()[0]["size"]
+                assert 0 < worker.ends()["grown"] < 90 * MEGABYTE
+    finally:
+        server.stop()
+
+
 @contextmanager
 def _together() -> Iterator[str]:
     """Run a local Together in a process of its own, whose memory is its own."""

@@ -98,6 +98,26 @@ def test_a_dead_process_on_another_machine_is_found_out(
     assert charges == len(together.charges())
 
 
+@pytest.mark.parametrize(("request_", "charges", "outcome"), [(PICTURE, 2, "stored"), (DEAR, 1, "UnknownOutcome")])
+def test_those_who_wait_see_at_once_that_the_sender_is_dead(
+    request_: dict[str, Any], charges: int, outcome: str, together: Sandbox, workers: Workshop, library: Path
+) -> None:
+    """Six processes wait for a seventh, which is killed: one of them sends it again if that is cheap, else none does."""
+    together.fault(IMAGES if request_ is PICTURE else VIDEOS, "accept_then_delay", seconds=30)
+    told = job(together, library, {**request_, "seed": 7})
+    first = workers.start(told)
+    until("it is charged", together.charges)
+    waiting = [workers.start(told) for _ in range(6)]
+    time.sleep(1.0)
+    first.kill()
+    began = time.monotonic()
+    ends = [worker.ends() for worker in waiting]
+    assert time.monotonic() - began < 15
+    assert {outcome} == {said["outcome"] for said in ends}
+    assert 1 >= len({file["uri"] for said in ends for file in said.get("files", [])})
+    assert charges == len(together.charges())
+
+
 def test_one_of_several_runs_takes_over_what_a_dead_one_left(together: Sandbox, workers: Workshop, library: Path) -> None:
     """Four runs find one orphaned job: one takes it, three pay for their own, and all have clips of their own."""
     _left_behind(together, workers, library)

@@ -38,6 +38,7 @@ from prefect_together import (
     runtime,
     unknown,
 )
+from prefect_together import reconciling as reconciliation
 from prefect_together.ask import Ask, Caller, Pace, Rules
 from prefect_together.client import TogetherClient
 from prefect_together.errors import TogetherError
@@ -68,6 +69,8 @@ class Job(TypedDict, total=False):
     """How many threads make the same requests at once."""
     flow: str
     """Which Prefect flow to run, instead of calling the package's inner door."""
+    reconcile: bool
+    """Whether to reconcile instead of making anything."""
     resume: str
     """Which flow run to run again."""
     machine: str
@@ -233,6 +236,24 @@ def make(job: Job) -> list[GeneratedMedia]:
     return runtime.run(making())
 
 
+def reconcile(job: Job) -> list[GeneratedMedia]:
+    """Fetch what is left behind; where something is undecided, that is the outcome."""
+
+    async def reconciling() -> list[GeneratedMedia]:
+        client = runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64)
+        storage = shared(job["library"], job.get("options"))
+        report = await reconciliation.reconcile(storage, client, log=logging.getLogger("worker"), wait=60.0)
+        if report.undecided:
+            raise Undecided(report.text())
+        return list(report.kept)
+
+    return runtime.run(reconciling())
+
+
+class Undecided(Exception):
+    """Reconcile found what needs a decision."""
+
+
 def make_in_threads(job: Job) -> list[GeneratedMedia]:
     """Make them in several threads at once; the second half of the threads has event loops of its own."""
     made: list[list[GeneratedMedia]] = []
@@ -294,6 +315,7 @@ def work(job: Job) -> None:
     if kill := job.get("kill"):
         arm(kill, signal.Signals[job.get("by", "SIGKILL")])
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
+    how = reconcile if job.get("reconcile") else how
     level = _memory("VmRSS") if job.get("memory") else 0
     time.sleep(max(0.0, job.get("start_at", 0.0) - time.time()))
     try:
@@ -302,7 +324,7 @@ def work(job: Job) -> None:
         said = {"message": str(error), "paid": error.paid, "retryable": error.retryable}
         _out({"outcome": type(error).__name__, **said})
     except Exception as error:  # whatever else happens is for the test to judge
-        _out({"outcome": type(error).__name__, "message": str(error)})
+        _out({"outcome": type(error).__name__.replace("Undecided", "undecided"), "message": str(error)})
     else:
         files = [{"sha256": file.sha256, "reused": file.reused, "uri": file.uri, "size": file.size} for file in made]
         _out({"outcome": "stored", "files": files, "grown": _memory("VmHWM") - level if level else 0})
