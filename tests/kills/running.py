@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 60.0
@@ -33,7 +33,7 @@ class Running:
     patience = PATIENCE
     """Seconds to wait for its end."""
 
-    def __init__(self, lines: TextIO, pid: int | None = None, ended: Callable[[], int] | None = None) -> None:
+    def __init__(self, lines: IO[str], pid: int | None = None, ended: Callable[[], int] | None = None) -> None:
         self._said: dict[str, Any] = {}
         self._over = False
         self._ended = ended
@@ -71,7 +71,7 @@ class Running:
         assert (0, "stored") == (said["code"], said.get("outcome")), said
         return said["files"]
 
-    def _listen(self, lines: TextIO) -> None:
+    def _listen(self, lines: IO[str]) -> None:
         with lines:
             for line in lines:
                 if line.startswith("{"):
@@ -94,7 +94,7 @@ class Workshop:
 
 
 @contextmanager
-def workshop(folder: Path) -> Iterator[Workshop]:
+def workshop(folder: Path) -> Generator[Workshop]:
     """Open a workshop and close it at the end."""
     path = folder / "workers"
     process = subprocess.Popen([sys.executable, str(WORKER), "--listen", str(path)], env=environment())
@@ -107,7 +107,7 @@ def workshop(folder: Path) -> Iterator[Workshop]:
 
 
 @contextmanager
-def program(job: dict[str, Any], **variables: str) -> Iterator[Running]:
+def program(job: dict[str, Any], **variables: str) -> Generator[Running]:
     """Start a worker as a program of its own, and make sure that it ends."""
     command = [sys.executable, str(WORKER), json.dumps(job)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment() | variables)

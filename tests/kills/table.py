@@ -141,7 +141,6 @@ ROWS: tuple[Row, ...] = (
         restarts=("unseeded",),
         then="during-post",
     ),
-    *_across("during-post", "video", 1, "UnknownOutcome", _TOO_DEAR, then="before-claim"),
     # From the record of the answer on, nothing is paid again, whatever the rule.
     *_across("after-accepted", "image", 1, "stored", _FETCHED),
     *_across("after-accepted", "image", 1, "stored", _FETCHED, on_unknown="fail"),

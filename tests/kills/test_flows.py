@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from .running import Running, Workshop, environment, program, until
 
 
 @contextmanager
-def _flow(together: Sandbox, api: str, told: dict[str, Any], flow: str = "called") -> Iterator[Running]:
+def _flow(together: Sandbox, api: str, told: dict[str, Any], flow: str = "called") -> Generator[Running]:
     """Run a job as a Prefect flow."""
     variables = {"PREFECT_API_URL": api, "TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
     with program({**told, "flow": flow}, **variables) as worker:
@@ -114,8 +114,8 @@ def test_a_cancelled_flow_run_loses_nothing(
     together.fault(POLL, "queued_forever")
     told = job(together, library, TINY)
     with get_client(sync_client=True) as client, _flow(together, prefect_server, told, "served") as served:
-        deployment = _found(lambda: client.read_deployment_by_name("making/served"))
-        run = client.create_flow_run_from_deployment(deployment.id).id
+        until("it is served", lambda: _deployment(client))
+        run = client.create_flow_run_from_deployment(_deployment(client).id).id
         until("it polls", lambda: together.count("/v2/videos/", "GET") > 1)
         client.set_flow_run_state(run, Cancelling())
         until("it is cancelled", lambda: _state(client, run) == StateType.CANCELLED)
@@ -144,7 +144,7 @@ def test_prefects_api_may_be_gone(together: Sandbox, workers: Workshop, library:
 
 
 @contextmanager
-def _prefect(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def _prefect(folder: Path) -> Generator[tuple[str, subprocess.Popen[Any]]]:
     """Run a Prefect server that may be killed, and yield the URL of its API."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -152,7 +152,8 @@ def _prefect(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     api = f"http://127.0.0.1:{port}/api"
     home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml")}
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
-    server = subprocess.Popen(command, env=environment() | home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    server = subprocess.Popen(command, env=environment() | home, **quiet)
     try:
         until("Prefect's API answers", lambda: _answers(f"{api}/health"))
         yield api, server
@@ -183,14 +184,11 @@ def _state(client: Any, run: UUID) -> Any:
     return client.read_flow_run(run).state_type
 
 
-def _found(find: Any) -> Any:
-    """Return what is there after a while."""
+def _deployment(client: Any) -> Any:
+    """Return the served deployment, or None where it is not there yet."""
     from prefect.exceptions import ObjectNotFound
 
-    end = time.monotonic() + 60
-    while True:
-        try:
-            return find()
-        except ObjectNotFound:
-            assert time.monotonic() < end
-            time.sleep(0.2)
+    try:
+        return client.read_deployment_by_name("making/served")
+    except ObjectNotFound:
+        return None

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def test_a_large_clip_into_an_object_store_takes_little_memory() -> None:
 
 
 @contextmanager
-def _together() -> Iterator[str]:
+def _together() -> Generator[str]:
     """Run a local Together in a process of its own, whose memory is its own."""
     command = [sys.executable, "-c", "from prefect_together.sandbox import run; run(port=0, render_seconds=0.1)"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())

@@ -20,10 +20,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any, TypedDict
 
-import av  # noqa: F401 - imported here, so that it counts as the level before a generation
-import obstore  # noqa: F401 - same
+import av
+import obstore
 
 from prefect_together import (
     claims,
@@ -47,16 +48,25 @@ from prefect_together.media import GeneratedMedia
 from prefect_together.requests import ImageRequest, Request, VideoRequest
 from prefect_together.storage import Storage, shared
 
+LEVEL = (av, obstore)
+"""What is imported here, so that it does not count as the memory of a generation."""
 
-class Job(TypedDict, total=False):
-    """What a worker is told."""
+
+class Errand(TypedDict):
+    """What every worker is told."""
 
     base_url: str
+    """Of the local Together."""
     library: str
+    requests: list[dict[str, Any]]
+    """Fields of the requests, each with its ``kind``; they are made one after the other."""
+
+
+class Job(Errand, total=False):
+    """What a worker may be told besides."""
+
     options: dict[str, Any]
     """Of the object store."""
-    requests: list[dict[str, Any]]
-    """Fields of the requests, each with its ``kind``; they are made one after the other, or all at once in ``threads``."""
     on_unknown: str
     flow_run: str | None
     kill: str | None
@@ -90,7 +100,7 @@ _out: Callable[[dict[str, Any]], None]
 
 def say_to(file: Any) -> None:
     """Say everything to a file from now on."""
-    global _out  # noqa: PLW0603 - one process, one voice
+    global _out
 
     def out(line: dict[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
@@ -104,7 +114,6 @@ def say_to(file: Any) -> None:
 
 def arm(point: str, by: signal.Signals) -> None:
     """Let this process kill itself at a point: the package's own functions are wrapped, and nothing else is changed."""
-
     once = iter([True])
 
     def die() -> None:
@@ -197,14 +206,14 @@ def pretend(job: Job) -> None:
                 return super().now(tz) + timedelta(seconds=skew)
 
         for module in (claims, delivery, identity, keeping, leases, ledger, unknown):
-            vars(module)["datetime"] = Skewed
+            module.__dict__["datetime"] = Skewed
 
     def pauses(self: Pace) -> Iterator[float]:
         while True:
             yield 0.1
 
     Pace.pauses = pauses
-    vars(keeping)["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
+    keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
 
 
 # Making
@@ -284,6 +293,7 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
 
     library = MediaLibrary(url=job["library"], options=job.get("options", {}))  # type: ignore[arg-type]
 
+    @flow(name="making")
     def making() -> list[GeneratedMedia]:
         context = FlowRunContext.get()
         assert context is not None
@@ -299,14 +309,14 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
                 made.append(generate_video(request, library=library))
         return made
 
-    if job["flow"] == "served":
-        flow(making, name="making").serve(name="served", pause_on_shutdown=False, print_starting_message=False)
+    if job.get("flow") == "served":
+        making.serve(name="served", pause_on_shutdown=False, print_starting_message=False)  # pyright: ignore[reportUnknownMemberType]
         return []
     if "resume" in job:
         with get_client(sync_client=True) as client:
             found = client.read_flow_run(job["resume"])  # type: ignore[arg-type]
-        return run_flow(flow(making, name="making"), flow_run=found)  # type: ignore[return-value]
-    return flow(making, name="making")()
+        return run_flow(making, flow_run=found)  # type: ignore[return-value]
+    return making()
 
 
 def work(job: Job) -> None:
@@ -332,11 +342,10 @@ def work(job: Job) -> None:
 
 def _memory(name: str) -> int:
     """Return what /proc says of this process's memory in bytes; asking for the level starts the peak anew."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        found = next(line for line in status if line.startswith(name))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = next(line for line in status.splitlines() if line.startswith(name))
     if name == "VmRSS":
-        with open("/proc/self/clear_refs", "w", encoding="ascii") as peak:
-            peak.write("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return int(found.split()[1]) * 1024
 
 
