@@ -86,7 +86,9 @@ def connect(guard: Guard | None) -> AiohttpTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,  # the client bounds requests itself, in front of the pool
-            keepalive_timeout=30.0,
+            # Shorter than servers keep idle connections (5 s is common): a paid request that meets the server's hang-up on
+            # an old connection has an unknown outcome, although nobody took it.
+            keepalive_timeout=4.0,
             resolver=_GuardedResolver(guard) if guard else None,
         )
         return aiohttp.ClientSession(connector=connector, trust_env=True, cookie_jar=aiohttp.DummyCookieJar())

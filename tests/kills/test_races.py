@@ -118,6 +118,30 @@ def test_those_who_wait_see_at_once_that_the_sender_is_dead(
     assert charges == len(together.charges())
 
 
+def test_a_new_run_makes_a_picture_and_a_clip_of_its_own(together: Sandbox, workers: Workshop, library: Path) -> None:
+    """Without a seed, a new run is a new picture and therefore another clip, whatever the killed one left."""
+    told = job(together, library, PICTURE, TINY)
+    assert "polling" == workers.start({**told, "flow_run": "killed", "kill": "polling"}).ends()["at"]
+    assert [False, False] == [file["reused"] for file in workers.start({**told, "flow_run": "another"}).stored()]
+    assert 4 == len(together.charges())
+
+
+@pytest.mark.parametrize("seed", [7, None], ids=["seeded", "unseeded"])
+def test_a_job_of_another_account_is_not_asked_for(
+    seed: int | None, together: Sandbox, workers: Workshop, library: Path
+) -> None:
+    """A job is known to the account alone that made it: another one does not take it over, and says so or pays its own."""
+    told = job(together, library, {**TINY, "seed": seed})
+    assert "polling" == workers.start({**told, "flow_run": "killed", "kill": "polling"}).ends()["at"]
+    polls = together.count("/v2/videos/", "GET")
+    said = workers.start({**told, "flow_run": "another", "api_key": "another-key", "grace": 1.0}).ends()
+    if said["outcome"] == "stored":
+        assert 2 == len(together.charges())
+        return
+    assert "account" in said["message"]
+    assert (polls, 1) == (together.count("/v2/videos/", "GET"), len(together.charges()))
+
+
 def test_one_of_several_runs_takes_over_what_a_dead_one_left(together: Sandbox, workers: Workshop, library: Path) -> None:
     """Four runs find one orphaned job: one takes it, three pay for their own, and all have clips of their own."""
     _left_behind(together, workers, library)

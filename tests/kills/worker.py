@@ -57,6 +57,7 @@ class Errand(TypedDict):
 
     base_url: str
     """Of the local Together."""
+    api_key: str
     library: str
     requests: list[dict[str, Any]]
     """Fields of the requests, each with its ``kind``; they are made one after the other."""
@@ -91,6 +92,8 @@ class Job(Errand, total=False):
     """Seconds after which a lease is overdue; the beats are scaled with it."""
     patience: float
     """Seconds for which an entry about something paid is tried to be written."""
+    grace: float
+    """Seconds for which a job that nobody knows counts as not yet known."""
     memory: bool
     """Whether to measure the memory that a generation takes."""
 
@@ -198,6 +201,8 @@ def pretend(job: Job) -> None:
         leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
     if "patience" in job:
         records.PATIENCE = job["patience"]
+    if grace := job.get("grace"):
+        waiting.NOT_FOUND_GRACE = grace
     if skew := job.get("skew"):
 
         class Skewed(datetime):
@@ -225,6 +230,11 @@ def request_of(fields: dict[str, Any]) -> Request:
     return {"image": ImageRequest, "video": VideoRequest}[given.pop("kind")](**given)
 
 
+def with_first_frame(fields: dict[str, Any], made: list[GeneratedMedia]) -> Request:
+    """Return a request; for a clip, the picture that was made before it is its first frame."""
+    return request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
+
+
 def make(job: Job) -> list[GeneratedMedia]:
     """Make the requests of a job by the inner door that all tasks go through."""
 
@@ -232,8 +242,8 @@ def make(job: Job) -> list[GeneratedMedia]:
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
             ask = Ask(
-                request=request_of(fields),
-                client=runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64),
+                request=with_first_frame(fields, made),
+                client=runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
                 storage=shared(job["library"], job.get("options")),
                 caller=Caller(logging.getLogger("worker"), flow_run=job.get("flow_run")),
                 rules=Rules(),
@@ -249,7 +259,7 @@ def reconcile(job: Job) -> list[GeneratedMedia]:
     """Fetch what is left behind; where something is undecided, that is the outcome."""
 
     async def reconciling() -> list[GeneratedMedia]:
-        client = runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64)
+        client = runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64)
         storage = shared(job["library"], job.get("options"))
         report = await reconciliation.reconcile(storage, client, log=logging.getLogger("worker"), wait=60.0)
         if report.undecided:
@@ -301,8 +311,7 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
         _out({"flow_run": str(context.flow_run.id)})
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
-            # The picture that was made first is the first frame of the clip.
-            request = request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
+            request = with_first_frame(fields, made)
             if isinstance(request, ImageRequest):
                 made.append(generate_image(request, library=library))
             elif isinstance(request, VideoRequest):
