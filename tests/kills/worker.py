@@ -38,6 +38,7 @@ from prefect_together import (
     records,
     runtime,
     unknown,
+    waiting,
 )
 from prefect_together import reconciling as reconciliation
 from prefect_together.ask import Ask, Caller, Pace, Rules
