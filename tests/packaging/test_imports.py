@@ -19,14 +19,15 @@ PACKAGE = Path(prefect_together.__file__).parent
 LINES = 300
 
 LAYERS = (
-    ("catalog", "errors", "formats", "owner"),
+    ("catalog", "errors", "formats", "outliving", "owner"),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("connections", "identity", "ledger", "media"),
     ("books", "client", "leases", "report", "thumbnails"),
     ("ask", "keeping", "reconciliation", "runtime"),
     ("kinds", "settings", "waiting"),
     ("artifacts", "credentials", "records", "unknown"),
-    ("claims", "delivery", "library", "trace"),
+    ("delivery", "library", "takeover", "trace"),
+    ("claims",),
     ("generation",),
     ("reconciling",),
     ("tasks", "upkeep"),
