@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prefect_together.credentials import TogetherCredentials
     from prefect_together.library import MediaLibrary
-    from prefect_together.media import GeneratedImage, GeneratedVideo, VideoJob
+    from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
+    from prefect_together.publishing import apublish_gallery, apublish_grid, publish_gallery, publish_grid
     from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
     from prefect_together.tasks import (
         agenerate_image,
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "prefect_together.credentials": ("TogetherCredentials",),
     "prefect_together.library": ("MediaLibrary",),
-    "prefect_together.media": ("GeneratedImage", "GeneratedVideo", "VideoJob"),
+    "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
+    "prefect_together.publishing": ("apublish_gallery", "apublish_grid", "publish_gallery", "publish_grid"),
     "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
     "prefect_together.tasks": (
         "agenerate_image",
@@ -49,6 +51,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DerivedMedia",
     "GeneratedImage",
     "GeneratedVideo",
     "ImageLora",
@@ -62,11 +65,15 @@ __all__ = [
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "apublish_gallery",
+    "apublish_grid",
     "asubmit_video",
     "await_for_video",
     "generate_image",
     "generate_images",
     "generate_video",
+    "publish_gallery",
+    "publish_grid",
     "submit_video",
     "wait_for_video",
 ]

@@ -6,7 +6,9 @@ import asyncio
 from datetime import datetime, timezone
 
 from prefect_together.ask import Ask
+from prefect_together.durations import learn, usual
 from prefect_together.errors import GenerationFailed, GenerationTimeout, MediaError
+from prefect_together.happenings import Happening
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
 from prefect_together.kinds import Acceptance, Bill, reference
 from prefect_together.ledger import Attempt, Ledger
@@ -92,11 +94,26 @@ class Delivery:
         ask, job_id = self._ask, str(acceptance.job_id)
         age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
         left = timeout - age if age < timeout else timeout
+        usual_seconds = await usual(ask.storage, ask.request.model)
+        looks: list[float] = []
+
+        def look(status: str, seconds: float) -> None:
+            looks.append(seconds)
+            ask.tell(Happening("waiting", ask.request, job_id, status, seconds, usual_seconds))
+
         answer = await wait_for_job(
-            ask.client, job_id, age=age, remaining=left - waited, pace=ask.rules.pace, log=self._log
+            ask.client,
+            job_id,
+            age=age,
+            remaining=left - waited,
+            pace=ask.rules.pace,
+            log=self._log,
+            usual=usual_seconds,
+            look=look,
         )
         if answer is None:
             raise asyncio.TimeoutError
+        rendering = (datetime.now(timezone.utc) - acceptance.at).total_seconds()
         if answer.over:
             said = f"{answer.error_message or 'no reason given'} (code {answer.error_code or 'none'})"
             error = GenerationFailed(
@@ -119,7 +136,10 @@ class Delivery:
             raise
         bill = Bill(answer.cost, ask.estimate())
         media = reference(ask.request, kept, fingerprint=self._fingerprint, bill=bill, job_id=job_id, reported=answer)
-        return await self._store(attempt, [media])
+        stored = await self._store(attempt, [media])
+        if looks:  # else it was over before anybody looked, and nobody knows since when
+            await learn(ask.storage, ask.request.model, rendering)
+        return stored
 
     async def _store(self, attempt: Attempt, media: list[GeneratedMedia]) -> list[GeneratedMedia]:
         entry = {"media": [file.model_dump(mode="json", exclude={"reused"}, exclude_none=True) for file in media]}
@@ -140,4 +160,3 @@ def timed_out(job_id: str, model: str, timeout: float) -> GenerationTimeout:
     """Return the error for a job that outlasts its waiter."""
     what = f"Job {job_id} ({model}) still runs after the {timeout:.0f} s that were to be waited."
     return GenerationTimeout(what, advice="Run it again, or wait_for_video(error.job), to go on waiting.")
-

@@ -35,6 +35,7 @@ class TogetherSettings(PrefectBaseSettings):
         default=64, description="Requests in flight at once, per account and process."
     )
     artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
+    trace_prompts: bool = Field(default=False, description="Whether events and trace spans carry the prompt.")
 
     def rules(self) -> Rules:
         """Return what is allowed, for those who know nothing of settings."""
