@@ -90,13 +90,13 @@ async def _show(media: KeptFile) -> None:
 
 def describe(media: KeptFile, picture: str | None) -> str:
     """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
-    price = cost(media).replace("<br>", " · ")
-    line = " · ".join(part for part in (f"**{escaped(name(media))}**", price, facts(media)) if part)
+    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show the first paragraph only: hence
+    # one paragraph of several short lines.
     parts = [f"![{media.media_type}]({picture})"] if picture else []
-    parts.append(line)
+    parts += [f"**{escaped(name(media))}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, (GeneratedImage, GeneratedVideo)):
-        parts.append(f"> {escaped(clipped(media.request.title(), _PROMPT))}")
-    return "\n\n".join([*parts, f"[The file]({media.uri})"])
+        parts.append(f"_{escaped(clipped(media.request.title(), _PROMPT))}_")
+    return "  \n".join(part for part in (*parts, f"[The file]({media.uri})") if part)
 
 
 def _key(media: KeptFile) -> str:

@@ -34,10 +34,11 @@ def gallery(title: str, media: Sequence[KeptFile], failures: Sequence[BaseExcept
     """
     parts = [f"## {escaped(title)}", summary(media, failures)]
     if media:
-        lines = ["| # | | made | cost |", "|---:|---|---|---|"]
+        lines = ["| | made by | cost |", "|---|---|---|"]
         for number, file in enumerate(media[:ROWS], 1):
             picture = image(file, thumbnail(file) if number <= PICTURES else None)
-            lines.append(f"| {number} | {picture} | {made(file, media)} | {cost(file)} |")
+            # A line of words above the picture: cells are aligned by their first lines, so the words beside it start on top.
+            lines.append(f"| **{number}** {kind(file)}<br>{picture} | {made(file, media)} | {cost(file)} |")
         parts.append("\n".join(lines))
     if len(media) > ROWS:
         parts.append(f"… and {len(media) - ROWS} more.")
@@ -86,7 +87,7 @@ def summary(media: Sequence[KeptFile], failures: Sequence[BaseException]) -> str
     counts = [_count(pictures, "picture"), _count(len(generated) - pictures, "clip"), _count(len(films), "derived file")]
     counts.append(f"**{len(failures)} failed**" if failures else "")
     text = " · ".join(count for count in counts if count) or "Nothing was made."
-    return f"{text}  \n{escaped(money(generated))}" if generated else text
+    return f"{text}  \n{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text
 
 
 def made(media: KeptFile, among: Sequence[KeptFile]) -> str:
@@ -104,6 +105,12 @@ def name(media: KeptFile) -> str:
     if isinstance(media, GeneratedMedia):
         return media.model.rpartition("/")[2]
     return media.title() if isinstance(media, DerivedMedia) else media.media_type
+
+
+def kind(media: KeptFile) -> str:
+    """Return what a file is to a person."""
+    moving = media.media_type.startswith("video/")
+    return ("film" if isinstance(media, DerivedMedia) else "clip") if moving else "picture"
 
 
 def facts(media: KeptFile) -> str:
