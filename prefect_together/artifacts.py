@@ -90,13 +90,13 @@ async def _show(media: KeptFile) -> None:
 
 def describe(media: KeptFile, picture: str | None) -> str:
     """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
-    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show the first paragraph only: hence
-    # one paragraph of several short lines.
+    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show the first line of markdown only:
+    # hence one line, broken into short ones.
     parts = [f"![{media.media_type}]({picture})"] if picture else []
     parts += [f"**{escaped(name(media))}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, (GeneratedImage, GeneratedVideo)):
         parts.append(f"_{escaped(clipped(media.request.title(), _PROMPT))}_")
-    return "  \n".join(part for part in (*parts, f"[The file]({media.uri})") if part)
+    return "<br>".join(part for part in (*parts, f"[The file]({media.uri})") if part)
 
 
 def _key(media: KeptFile) -> str:

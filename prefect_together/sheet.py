@@ -87,7 +87,7 @@ def summary(media: Sequence[KeptFile], failures: Sequence[BaseException]) -> str
     counts = [_count(pictures, "picture"), _count(len(generated) - pictures, "clip"), _count(len(films), "derived file")]
     counts.append(f"**{len(failures)} failed**" if failures else "")
     text = " · ".join(count for count in counts if count) or "Nothing was made."
-    return f"{text}  \n{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text
+    return f"{text}<br>{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text
 
 
 def made(media: KeptFile, among: Sequence[KeptFile]) -> str:

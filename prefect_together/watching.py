@@ -21,7 +21,7 @@ def listener() -> Tell:
         elif happening.job_id in bars and bars[happening.job_id].begun:
             ended = happening.what in {"kept", "reused"}
             text = "The clip is kept." if ended else f"It is {happening.what}."
-            bars[happening.job_id].at(100.0 if ended else 0.0, f"{text}  \n{_title(happening)}", now=True)
+            bars[happening.job_id].at(100.0 if ended else 0.0, f"{text}<br>{_title(happening)}", now=True)
 
     return hear
 
@@ -31,7 +31,7 @@ def _wait(bars: dict[str, Progress], happening: Happening) -> None:
     bar = bars.setdefault(job, Progress("waiting-" + re.sub(r"[^a-z0-9]+", "", job.lower())[-8:]))
     usual = "" if happening.usual is None else f", usually {happening.usual:.0f} s"
     status = (happening.status or "no status").replace("_", " ")
-    bar.at(share(seconds, happening.usual), f"**{status}**, {seconds:.0f} s{usual}  \n{_title(happening)}")
+    bar.at(share(seconds, happening.usual), f"**{status}**, {seconds:.0f} s{usual}<br>{_title(happening)}")
 
 
 def _title(happening: Happening) -> str:
