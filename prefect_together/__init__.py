@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefect_together.credentials import TogetherCredentials
+    from prefect_together.editing import join_videos, last_frame
     from prefect_together.library import MediaLibrary
     from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
     from prefect_together.publishing import apublish_gallery, apublish_grid, publish_gallery, publish_grid
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "prefect_together.credentials": ("TogetherCredentials",),
+    "prefect_together.editing": ("join_videos", "last_frame"),
     "prefect_together.library": ("MediaLibrary",),
     "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
     "prefect_together.publishing": ("apublish_gallery", "apublish_grid", "publish_gallery", "publish_grid"),
@@ -72,6 +74,8 @@ __all__ = [
     "generate_image",
     "generate_images",
     "generate_video",
+    "join_videos",
+    "last_frame",
     "publish_gallery",
     "publish_grid",
     "submit_video",
