@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from prefect_together.editing import join_videos, last_frame
     from prefect_together.library import MediaLibrary
     from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
-    from prefect_together.publishing import apublish_gallery, apublish_grid, publish_gallery, publish_grid
+    from prefect_together.publishing import (
+        apublish_gallery,
+        apublish_grid,
+        awrite_gallery,
+        publish_gallery,
+        publish_grid,
+        write_gallery,
+    )
     from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
+    from prefect_together.review import Decision, Review, areview_images, review_images
     from prefect_together.tasks import (
         agenerate_image,
         agenerate_images,
@@ -35,8 +43,16 @@ _HOMES = {
     "prefect_together.editing": ("join_videos", "last_frame"),
     "prefect_together.library": ("MediaLibrary",),
     "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
-    "prefect_together.publishing": ("apublish_gallery", "apublish_grid", "publish_gallery", "publish_grid"),
+    "prefect_together.publishing": (
+        "apublish_gallery",
+        "apublish_grid",
+        "awrite_gallery",
+        "publish_gallery",
+        "publish_grid",
+        "write_gallery",
+    ),
     "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
+    "prefect_together.review": ("Decision", "Review", "areview_images", "review_images"),
     "prefect_together.tasks": (
         "agenerate_image",
         "agenerate_images",
@@ -53,6 +69,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Decision",
     "DerivedMedia",
     "GeneratedImage",
     "GeneratedVideo",
@@ -61,6 +78,7 @@ __all__ = [
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
+    "Review",
     "TogetherCredentials",
     "VideoJob",
     "VideoRequest",
@@ -69,8 +87,10 @@ __all__ = [
     "agenerate_video",
     "apublish_gallery",
     "apublish_grid",
+    "areview_images",
     "asubmit_video",
     "await_for_video",
+    "awrite_gallery",
     "generate_image",
     "generate_images",
     "generate_video",
@@ -78,8 +98,10 @@ __all__ = [
     "last_frame",
     "publish_gallery",
     "publish_grid",
+    "review_images",
     "submit_video",
     "wait_for_video",
+    "write_gallery",
 ]
 
 

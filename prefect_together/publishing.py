@@ -6,12 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from prefect.artifacts import LinkArtifact
 from prefect.logging.loggers import get_logger
 
 from prefect_together import sheet
-from prefect_together.artifacts import publish_markdown, thumbnails, wanted
+from prefect_together.artifacts import publish, publish_markdown, thumbnails, wanted
+from prefect_together.library import MediaLibrary
 from prefect_together.lineage import flat
 from prefect_together.media import KeptFile
+from prefect_together.page import write_page
 from prefect_together.runtime import arun, run
 
 _LARGEST = 12 * 1024
@@ -85,6 +88,36 @@ async def apublish_grid(
 ) -> bool:
     """Show files side by side: ``publish_grid`` for async flows."""
     return await arun(_grid(cells, key, rows, columns, title, notes))
+
+
+def write_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
+    """Write ``gallery.html`` into the library, anew with what has come since, and link it from the run.
+
+    Args:
+        library: Which library; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+        title: The page's heading.
+
+    Returns:
+        The address of the page, or None where it could not be written. It never raises.
+    """
+    return run(_page(library, title))
+
+
+async def awrite_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
+    """Write ``gallery.html``: ``write_gallery`` for async flows."""
+    return await arun(_page(library, title))
+
+
+async def _page(library: MediaLibrary | None, title: str) -> str | None:
+    try:
+        address = await write_page((library or MediaLibrary()).storage(), title=title)
+        if wanted():
+            about = "Everything that the library keeps, as one page.<br>Open it beside the files."
+            await publish(LinkArtifact(key="gallery", link=address, description=about))
+    except Exception as error:  # see `publish_gallery`
+        get_logger("together").warning("No gallery page: %s: %s", type(error).__name__, error)
+        return None
+    return address
 
 
 async def _gallery(media: Any, key: str, title: str | None) -> bool:
