@@ -1,6 +1,6 @@
 """Serves the scheduled flows from one process: no work pool, no worker, no image. Ctrl-C ends it.
 
-python flows/serve.py                  daily at 07:00, nightly at 03:00
+python flows/serve.py                  daily at 07:00, reconcile at 03:00
 python flows/serve.py --every 10       both every ten seconds, to see them fire
 """
 
@@ -16,7 +16,7 @@ from prefect import serve
 sys.path.insert(0, str(Path(__file__).parent))
 
 from daily import daily
-from nightly import nightly
+from reconcile import reconcile_library
 from storyboard import storyboard
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     night: dict[str, Any] = {"interval": every} if every else {"cron": "0 3 * * *"}
     serve(
         daily.to_deployment("daily-picture", tags=["together", "scheduled"], **morning),
-        nightly.to_deployment("nightly-gallery", tags=["together", "scheduled"], **night),
+        reconcile_library.to_deployment("nightly-reconcile", tags=["together", "scheduled"], **night),
         storyboard.to_deployment("storyboard", tags=["together"]),
     )
 

@@ -7,7 +7,6 @@ line) does not pay for importing it.
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,11 +28,13 @@ if TYPE_CHECKING:
         agenerate_image,
         agenerate_images,
         agenerate_video,
+        areconcile,
         asubmit_video,
         await_for_video,
         generate_image,
         generate_images,
         generate_video,
+        reconcile,
         submit_video,
         wait_for_video,
     )
@@ -57,11 +58,13 @@ _HOMES = {
         "agenerate_image",
         "agenerate_images",
         "agenerate_video",
+        "areconcile",
         "asubmit_video",
         "await_for_video",
         "generate_image",
         "generate_images",
         "generate_video",
+        "reconcile",
         "submit_video",
         "wait_for_video",
     ),
@@ -87,6 +90,7 @@ __all__ = [
     "agenerate_video",
     "apublish_gallery",
     "apublish_grid",
+    "areconcile",
     "areview_images",
     "asubmit_video",
     "await_for_video",
@@ -98,6 +102,7 @@ __all__ = [
     "last_frame",
     "publish_gallery",
     "publish_grid",
+    "reconcile",
     "review_images",
     "submit_video",
     "wait_for_video",
@@ -115,9 +120,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-if "prefect" in sys.modules:
-    # Prefect finds the blocks of its collections by importing this package, so then they have to be defined.
-    from prefect_together.credentials import TogetherCredentials
-    from prefect_together.library import MediaLibrary

@@ -30,7 +30,10 @@ class Guard:
         Raises:
             MediaError: Its scheme or host may not be asked.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise MediaError(f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no URL.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             what = f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no http(s) URL."
             raise MediaError(what, paid="yes")

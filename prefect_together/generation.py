@@ -28,18 +28,20 @@ from prefect_together.requests import VideoRequest
 _locks: weakref.WeakValueDictionary[tuple[str, ...], asyncio.Lock] = weakref.WeakValueDictionary()
 
 
-async def obtain(ask: Ask, *, timeout: float | None = None) -> list[GeneratedMedia]:
+async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | None = None) -> list[GeneratedMedia]:
     """Return the files of a request: those that are kept already, or those that this call pays for.
 
     Args:
         ask: What is asked, of whom, and by which rules.
         timeout: Seconds to wait for a job, counted from its submission.
+        fingerprint: What the ledger knows the request by, where that is known already: the local files that it was made of
+            may be gone.
 
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
     with _telling(ask):
-        life = await _Life.of(ask)
+        life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
         return await life.finish(await life.settle(), timeout=timeout)
 
 
@@ -74,6 +76,11 @@ def _telling(ask: Ask) -> Generator[None, None, None]:
     except TogetherError as error:
         ask.tell(Happening("failed", ask.request, getattr(error, "job_id", None), error=error))
         raise
+
+
+async def keep(ask: Ask, attempt: Attempt, *, timeout: float) -> list[GeneratedMedia]:
+    """Return the files of an attempt that was accepted, whoever it was for. Never pays. Raises as ``obtain``."""
+    return await _Life(ask, attempt.fingerprint).finish(Settled(attempt, paid=False), timeout=timeout)
 
 
 class _Life:
@@ -162,7 +169,8 @@ class _Life:
         """Let one caller of this process at a time take a step: the next finds its result in the ledger."""
         name = (self.ask.storage.url, self.fingerprint, self.scope, step, *what)
         lock = _locks.setdefault(name, asyncio.Lock())
-        await asyncio.wait_for(lock.acquire(), timeout)
+        # A wait of 0 would give up before it tried.
+        await asyncio.wait_for(lock.acquire(), None if timeout is None else max(timeout, 1.0))
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from prefect.settings.base import PrefectBaseSettings, build_settings_config
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from prefect_together.ask import Preflight, Rules
+from prefect_together.ask import Preflight, ProvenanceChoice, Rules
 
 
 class TogetherSettings(PrefectBaseSettings):
@@ -34,6 +34,11 @@ class TogetherSettings(PrefectBaseSettings):
     max_connections: Annotated[int, Field(ge=1)] = Field(
         default=64, description="Requests in flight at once, per account and process."
     )
+    provenance: ProvenanceChoice = Field(
+        default="none",
+        description="How files say what made them, beside the ledger: none, sidecar (a JSON file beside each) or embed (XMP "
+        "inside PNG, JPEG and MP4, which changes their bytes and no pixel).",
+    )
     artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
     trace_prompts: bool = Field(default=False, description="Whether events and trace spans carry the prompt.")
 
@@ -43,6 +48,7 @@ class TogetherSettings(PrefectBaseSettings):
             resubmit_below=self.resubmit_below,
             max_download_bytes=self.max_download_bytes,
             preflight=self.preflight,
+            provenance=self.provenance,
         )
 
     def library_url(self) -> str:

@@ -1,6 +1,7 @@
 """The Prefect tasks, in pairs: ``generate_image`` for sync flows, ``agenerate_image`` for async ones. No logic here."""
 
 from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
+from prefect_together.tasks.upkeep import areconcile, reconcile
 from prefect_together.tasks.videos import (
     agenerate_video,
     asubmit_video,
@@ -14,11 +15,13 @@ __all__ = [
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "areconcile",
     "asubmit_video",
     "await_for_video",
     "generate_image",
     "generate_images",
     "generate_video",
+    "reconcile",
     "submit_video",
     "wait_for_video",
 ]

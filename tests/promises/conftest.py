@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+
 import pytest
 
 from prefect_together.ask import Pace
+
 
 @pytest.fixture(autouse=True)
 def _environment(prefect_server: object) -> None:
@@ -26,4 +28,8 @@ def _quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _quick_retries_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetch a file again at once."""
-    monkeypatch.setattr("prefect_together.keeping.backoff", lambda *_, **__: 0.02)
+
+    def at_once(tries: int, *, first: float, longest: float) -> float:
+        return 0.02
+
+    monkeypatch.setattr("prefect_together.keeping.backoff", at_once)
