@@ -17,7 +17,7 @@ from typing import Literal
 
 from prefect_together.artifacts import show
 from prefect_together.errors import InvalidRequest, LibraryError
-from prefect_together.formats import HEAD, Incoming, Shape, image_shape, video_shape
+from prefect_together.formats import Shape, image_shape, video_shape
 from prefect_together.library import MediaLibrary
 from prefect_together.media import DerivedMedia, KeptFile
 from prefect_together.runtime import run
@@ -61,7 +61,7 @@ def last_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> Deriv
         last_picture(video.path(), path)
         return Spliced()
 
-    return run(_derive("last_frame", [video], (library or MediaLibrary()).storage(), make, "png"))
+    return run(_derive("last_frame", [video], (library or MediaLibrary()).storage(), make, "image/png"))
 
 
 def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
@@ -83,7 +83,7 @@ def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = No
     clips = list(videos)
     _clips(clips, "join_videos")
     storage = (library or MediaLibrary()).storage()
-    return run(_derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "mp4"))
+    return run(_derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4"))
 
 
 def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
@@ -100,23 +100,24 @@ async def _derive(
     sources: Sequence[KeptFile],
     storage: Storage,
     make: Callable[[Path], Spliced],
-    extension: str,
+    media_type: Literal["image/png", "video/mp4"],
 ) -> DerivedMedia:
     name = hashlib.sha256("\n".join([operation, *(source.sha256 for source in sources)]).encode()).hexdigest()
     note = f"derived/{name}.json"
+    extension = media_type.partition("/")[2]
     if known := await _known(storage, note):
         return known
     with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
         path = Path(folder, f"made.{extension}")
         spliced = await asyncio.to_thread(make, path)
-        incoming, shape = await asyncio.to_thread(_measure, path)
+        sha256, size, shape = await asyncio.to_thread(_measure, path, media_type.partition("/")[0])
         key = f"derived/{operation.replace('_', '-')}-{name[:12]}.{extension}"
         await storage.write_stream(key, _chunks(path))
     media = DerivedMedia(
         uri=storage.uri(key),
-        sha256=incoming.sha256,
-        size=incoming.size,
-        media_type=incoming.format.media_type if incoming.format else f"video/{extension}",
+        sha256=sha256,
+        size=size,
+        media_type=media_type,
         created_at=datetime.now(timezone.utc),
         width=shape.width,
         height=shape.height,
@@ -142,16 +143,15 @@ async def _known(storage: Storage, note: str) -> DerivedMedia | None:
     return media if key is not None and await storage.size(key) == media.size else None
 
 
-def _measure(path: Path) -> tuple[Incoming, Shape]:
+def _measure(path: Path, kind: str) -> tuple[str, int, Shape]:
+    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        incoming = Incoming(file.read(HEAD))
-        file.seek(0)
         while chunk := file.read(_CHUNK):
-            incoming.feed(chunk)
+            digest.update(chunk)
+            size += len(chunk)
         file.seek(0)
-        kind = incoming.format.kind if incoming.format else "video"
         shape = video_shape(file) if kind == "video" else image_shape(file.read(64 * 1024))
-    return incoming, shape
+    return digest.hexdigest(), size, shape
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
