@@ -187,10 +187,9 @@ class _Plan:
             told = f"**{escaped(name(file))}**<br>{escaped(clipped(prompt, 200))}<br>{cost(file).replace('<br>', ' · ')}"
             lines.append(f"| **{number}**<br>{image(file, pictures.get(file.sha256))} | {told} |")
             title = f"{number} · {clipped(prompt, 60)}"
-            what = "approve: it goes on. redo: it is made again. drop: it does not go on."
-            fields[f"picture_{number}"] = (Verdict, Field(default="approve", title=title, description=what))
-            asked = "What to do differently when it is made again."
-            fields[f"note_{number}"] = (str, Field(default="", title=f"Note on {number}", description=asked, max_length=500))
+            # No descriptions: the first UI gives the pictures above whatever room the fields leave.
+            fields[f"picture_{number}"] = (Verdict, Field(default="approve", title=title))
+            fields[f"note_{number}"] = (str, Field(default="", title=f"Note on {number}", max_length=500))
         model: type[RunInput] = create_model("ReviewOfPictures", __base__=RunInput, **fields)
         return model.with_initial_data(description="\n".join([self._words(), "", *lines]))
 
@@ -198,7 +197,8 @@ class _Plan:
         count = len(self.images)
         each = "" if self.price is None else f" Each one that is approved costs about ${self.price.normalize():f} next"
         most = "" if self.price is None else f", ${(self.price * count).normalize():f} for all of them."
-        return f"**{count} picture{'s' if count > 1 else ''} to decide on.**{escaped(each + most)}"
+        what = " Approve: it goes on. Redo: it is made again, as you note. Drop: it does not go on."
+        return f"**{count} picture{'s' if count > 1 else ''} to decide on.**{what}{escaped(each + most)}"
 
     def answering(self) -> _Waker:
         """Return what answers for a person who does not, where the policy says so."""
