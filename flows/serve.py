@@ -27,11 +27,12 @@ def main() -> None:
     every: int | None = parser.parse_args().every
     morning: dict[str, Any] = {"interval": every} if every else {"cron": "0 7 * * *"}
     night: dict[str, Any] = {"interval": every} if every else {"cron": "0 3 * * *"}
-    serve(
+    deployments: list[Any] = [  # in a process without a loop these are deployments, and no coroutines
         daily.to_deployment("daily-picture", tags=["together", "scheduled"], **morning),
         reconcile_library.to_deployment("nightly-reconcile", tags=["together", "scheduled"], **night),
         storyboard.to_deployment("storyboard", tags=["together"]),
-    )
+    ]
+    serve(*deployments)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from prefect_together import (
     ImageRequest,
     Keyframe,
     MediaLibrary,
+    Review,
     VideoRequest,
     catalog,
     generate_image,
@@ -66,7 +67,7 @@ def storyboard(
     height: Annotated[int, Field(ge=64, le=4096)] = 768,
     seed: int | None = 7,
     continuity: Literal["cut", "chain"] = "cut",
-    review: bool = True,
+    review: bool = True,  # noqa: FBT001, FBT002 - a box to tick in the form
     review_minutes: Annotated[int, Field(ge=1)] = 60,
     on_timeout: Literal["fail", "keep", "drop"] = "fail",
 ) -> list[GeneratedImage | GeneratedVideo | DerivedMedia]:
@@ -119,7 +120,8 @@ def _review(
     turn: int,
     timeout: int,
     on_timeout: Literal["fail", "keep", "drop"],
-):
+) -> Review:
+    """Ask a person about the stills."""
     stills = [still for _, still in pairs]
     return review_images(stills, price=price, timeout=timeout, on_timeout=on_timeout, key=f"review-{turn}")
 

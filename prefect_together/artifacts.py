@@ -90,8 +90,8 @@ async def _show(media: KeptFile) -> None:
 
 def describe(media: KeptFile, picture: str | None) -> str:
     """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
-    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show the first line of markdown only:
-    # hence one line, broken into short ones.
+    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
+    # markdown: hence one line, broken into short ones.
     parts = [f"![{media.media_type}]({picture})"] if picture else []
     parts += [f"**{escaped(name(media))}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, (GeneratedImage, GeneratedVideo)):

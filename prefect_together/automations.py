@@ -54,7 +54,7 @@ def when_generation(
     """
     actions: list[RunDeployment | SendNotification] = []
     if run_deployment is not None:
-        actions.append(RunDeployment(source="selected", deployment_id=run_deployment, parameters=parameters))
+        actions.append(RunDeployment(source="selected", deployment_id=run_deployment, parameters=parameters, job_variables=None))
     chosen = what or ("failed", "unknown")
     if notify is not None:
         subject = "Together: a generation is {{ event.event.split('.')[-1] }}"

@@ -155,6 +155,6 @@ def _measure(path: Path, kind: str) -> tuple[str, int, Shape]:
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:  # noqa: ASYNC230 - opened once, read in a thread
+    with path.open("rb") as file:
         while chunk := await asyncio.to_thread(file.read, _CHUNK):
             yield chunk

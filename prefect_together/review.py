@@ -229,7 +229,7 @@ class _Waker:
 
         self._timer = threading.Timer(seconds, fire) if values else None
 
-    def __enter__(self) -> _Waker:
+    def __enter__(self) -> _Waker:  # noqa: PYI034 - typing has no Self before Python 3.11
         if self._timer:
             self._timer.daemon = True
             self._timer.start()

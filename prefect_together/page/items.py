@@ -119,8 +119,8 @@ def _how(file: GeneratedMedia) -> Literal["reported", "estimated", "unknown"]:
 
 
 def _kind(entry: dict[str, Any]) -> str:
-    media = (entry.get("media") or [{}])[0]
-    return "video" if str(media.get("media_type", "")).startswith("video/") else "image"
+    media: list[dict[str, Any]] = entry.get("media") or [{}]
+    return "video" if str(media[0].get("media_type", "")).startswith("video/") else "image"
 
 
 def _known(amount: Any) -> float | None:

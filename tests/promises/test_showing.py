@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -83,7 +82,9 @@ def test_a_grid_stands_side_by_side(together_sandbox: Sandbox) -> None:
     assert "| | **cheap** | **dear** |" in found.data
 
 
-def test_no_server_no_harm(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_server_no_harm(
+    together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Where the server takes no artifact, the task succeeds, is paid once, and says so in the log."""
 
     async def refusing(self: Artifact, client: object = None) -> None:
@@ -131,10 +132,9 @@ def test_a_slow_server_delays_nobody(together_sandbox: Sandbox, monkeypatch: pyt
 
 
 @pytest.fixture
-def _no_pillow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PIL", "PIL.Image", "av"):
         monkeypatch.setitem(sys.modules, name, None)
-    yield
 
 
 def test_without_pillow_there_are_words(together_sandbox: Sandbox, request: pytest.FixtureRequest) -> None:
@@ -301,7 +301,10 @@ def test_spans_follow_the_run(together_sandbox: Sandbox, monkeypatch: pytest.Mon
         def start_span(self, name: str, **given: Any) -> Span:
             return Span(name, **given)
 
-    monkeypatch.setattr(trace, "get_tracer", lambda *_: Tracer())
+    def tracer(*_: str) -> Tracer:
+        return Tracer()
+
+    monkeypatch.setattr(trace, "get_tracer", tracer)
 
     @task
     def work() -> None:
@@ -313,7 +316,11 @@ def test_spans_follow_the_run(together_sandbox: Sandbox, monkeypatch: pytest.Mon
     work()
     kept, failed = spans
     assert "generate_image black-forest-labs/FLUX.2-pro" == kept.name
-    assert {"gen_ai.provider.name": "together", "gen_ai.request.seed": 1, "prefect_together.estimated_cost_usd": 0.03}.items() <= kept.attributes.items()
+    assert {
+        "gen_ai.provider.name": "together",
+        "gen_ai.request.seed": 1,
+        "prefect_together.estimated_cost_usd": 0.03,
+    }.items() <= kept.attributes.items()
     assert "ContentPolicyError" == failed.attributes["error.type"]
     assert kept.ended
     assert failed.ended

@@ -25,9 +25,9 @@ SHOTS = ROOT / "screenshots"
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Yield a browser for the session."""
+    """Yield a browser for one module: while it is there, playwright's own event loop runs in this thread."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
@@ -127,7 +127,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)
         log.close()
 
 
@@ -151,3 +151,11 @@ def widths(page: Page) -> list[int]:
 def shoot(page: Page, name: str) -> None:
     """Keep a picture of what is seen."""
     page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def holds(page: Page, condition: str, seconds: float = 20) -> None:
+    """Wait until a JavaScript expression is true. A page may forbid evaluation from within, which playwright's own does."""
+    ends = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < ends, f"never true: {condition}"
+        page.wait_for_timeout(50)

@@ -6,17 +6,17 @@ import asyncio
 import io
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefect_together.cli import main
 from prefect_together.page.writing import page as page_of
 from prefect_together.page.writing import write_page
 from prefect_together.storage import Storage
 
-from .conftest import Prefect, shoot
+from .conftest import Prefect, holds, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def library(prefect: Prefect) -> Path:
     """Return a library with stills, clips, a film and a job that failed."""
-    prefect.run("flows/storyboard.py", "--sandbox", "--review", "false", "--video-model", "sandbox/tiny", "--continuity", "chain")
+    prefect.run(
+        "flows/storyboard.py", "--sandbox", "--review", "false", "--video-model", "sandbox/tiny", "--continuity", "chain"
+    )
     prefect.run("flows/compare_models.py", "--sandbox")
     folder = prefect.home / "library"
-    assert 0 == main(["gallery", "--library", str(folder), "--title", "Films of November"])
+    said = prefect.run("-m", "prefect_together.cli", "gallery", "--library", str(folder), "--title", "Films of November")
+    assert (folder / "gallery.html").as_uri() in said
     return folder
 
 
@@ -45,14 +48,14 @@ def test_everything_loads_and_nothing_leaves(page: Page, library: Path) -> None:
     assert number >= 18
     for tile in tiles.all():
         tile.scroll_into_view_if_needed()
-    page.wait_for_function("[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth > 0)")
+    holds(page, "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth > 0)")
     clips = page.locator(".tile", has=page.locator(".badge", has_text="clip")).or_(page.locator(".tile", has_text="film of"))
     assert clips.count() >= 4
     for place in range(clips.count()):
         clips.nth(place).click()
-        page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+        holds(page, "document.querySelector('video')?.readyState >= 2")
         page.evaluate("document.querySelector('video').play()")
-        page.wait_for_function("document.querySelector('video').currentTime > 0")
+        holds(page, "document.querySelector('video').currentTime > 0")
         page.keyboard.press("Escape")
     page.evaluate("scrollTo(0, 0)")
     shoot(page, "gallery")
@@ -68,7 +71,7 @@ def test_the_way_from_still_to_film(page: Page, library: Path) -> None:
     page.locator("#way button").first.click()
     assert "sandbox/tiny" in page.inner_text("#facts")
     assert "VideoRequest(" in page.inner_text("#code")
-    page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+    holds(page, "document.querySelector('video')?.readyState >= 2")
     shoot(page, "gallery-clip")
     page.get_by_role("button", name="Copy the request").click()
     page.get_by_role("button", name="Copied").wait_for()
@@ -78,7 +81,7 @@ def test_filters_and_keyboard(page: Page, library: Path) -> None:
     """Kind, model and words narrow the tiles; the whole page can be used without a mouse, and everything has a name."""
     page.goto((library / "gallery.html").as_uri())
     page.get_by_label("Kind").select_option("film")
-    assert 1 == page.locator(".tile").count()
+    assert ["film"] == list({badge.split()[0] for badge in page.locator(".badge").all_inner_texts()})
     page.get_by_label("Kind").select_option("")
     page.keyboard.press("/")
     page.keyboard.type("paper boat")
@@ -116,7 +119,7 @@ def test_a_thousand_items_are_quick(page: Page, tmp_path: Path) -> None:
         small = io.BytesIO()
         pictures.new("RGB", (480, 270), (number % 255, 90, 140)).save(small, "webp")
         (tmp_path / f"{number}.webp").write_bytes(small.getvalue())
-    tiles = [
+    tiles: list[dict[str, Any]] = [
         {"id": str(n), "kind": "image", "state": "kept", "model": f"m/{n % 7}", "title": f"picture {n}", "when": "2026-11-22T10:00:00+00:00",
          "run": f"run-{n % 40}", "cost": 0.03, "how": "estimated", "href": f"{n}.webp", "thumb": f"{n}.webp", "sha": str(n), "from": [], "code": "x"}
         for n in range(1000)
@@ -124,7 +127,7 @@ def test_a_thousand_items_are_quick(page: Page, tmp_path: Path) -> None:
     (tmp_path / "gallery.html").write_text(page_of("Many", tiles))
     began = time.monotonic()
     page.goto((tmp_path / "gallery.html").as_uri())
-    page.wait_for_function("document.querySelectorAll('.tile img')[8]?.naturalWidth > 0")
+    holds(page, "document.querySelectorAll('.tile img')[8]?.naturalWidth > 0")
     assert time.monotonic() - began < 2
     assert page.locator(".tile").count() < 200
     for _ in range(40):
@@ -145,7 +148,8 @@ def test_only_what_is_new_is_read(library: Path) -> None:
         return await real(key)
 
     storage.read = reading  # type: ignore[method-assign]
-    asyncio.run(write_page(storage))
+    with ThreadPoolExecutor(1) as pool:  # this thread has playwright's loop
+        pool.submit(asyncio.run, write_page(storage)).result()
     assert ["gallery/index.json"] == read
     assert smalls == {path: path.stat().st_mtime_ns for path in (library / "gallery" / "small").iterdir()}
 
@@ -153,7 +157,17 @@ def test_only_what_is_new_is_read(library: Path) -> None:
 def test_a_prompt_cannot_break_out(page: Page, tmp_path: Path) -> None:
     """HTML and script in a prompt are words."""
     nasty = "</script><img src=x onerror=alert(1)><!-- <b>"
-    tile = {"id": "1", "kind": "image", "state": "failed", "model": nasty, "title": nasty, "when": "", "how": "unknown", "why": nasty, "from": []}
+    tile: dict[str, Any] = {
+        "id": "1",
+        "kind": "image",
+        "state": "failed",
+        "model": nasty,
+        "title": nasty,
+        "when": "",
+        "how": "unknown",
+        "why": nasty,
+        "from": [],
+    }
     (tmp_path / "gallery.html").write_text(page_of(nasty, [tile]))
     page.on("dialog", lambda dialog: pytest.fail("a prompt ran as a script"))
     page.goto((tmp_path / "gallery.html").as_uri())

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) -> None:
     """The dialog shows the pictures; what is dropped there gets no clip, and the rest of the film is made."""
     seed = "31" if ui == "v2" else "32"
-    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", f"Review {ui}")
+    flow = prefect.start(
+        "flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", f"Review {ui}"
+    )
     try:
         run = prefect.until(lambda: _paused(prefect, f"Review {ui}"))
         see(page, prefect, ui, f"runs/flow-run/{run['id']}")
@@ -27,15 +29,23 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
             page.get_by_role("button", name="Resume").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_text("3 pictures to decide on.").wait_for()
-        page.wait_for_function("[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth == 240).length == 3")
+        page.wait_for_function(
+            "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth == 240).length == 3"
+        )
         page.wait_for_timeout(500)
         shoot(page, f"review-{ui}")
-        dialog.get_by_role("button").filter(has_text="approve").nth(1).click()
-        page.get_by_role("option", name="drop").or_(page.get_by_text("drop", exact=True)).last.click()
+        verdict = dialog.get_by_role("button").filter(has_text="approve").nth(1)
+        if ui == "v2":
+            verdict.click()
+            page.get_by_role("option", name="drop").click()
+        else:
+            verdict.press("Space")
+            page.locator(".p-select-option", has_text="drop").last.click()
         dialog.get_by_role("button", name="Resume" if ui == "v2" else "Submit").click()
         said, _ = flow.communicate(timeout=120)
     finally:
         flow.kill()
+        flow.communicate()
     assert 0 == flow.returncode, said
     assert "2 approved, 0 to be made again, 1 dropped" in said
     assert 2 == said.count("clip     ")
@@ -43,7 +53,9 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
 
 def test_wrong_input_is_refused(prefect: Prefect) -> None:
     """An answer that is none of the three is refused, with the field's name, and the run stays paused."""
-    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", "33", "--video-model", "sandbox/tiny", "--title", "Refused")
+    flow = prefect.start(
+        "flows/storyboard.py", "--sandbox", "--seed", "33", "--video-model", "sandbox/tiny", "--title", "Refused"
+    )
     try:
         run = prefect.until(lambda: _paused(prefect, "Refused"))
         answer = prefect.ask(f"flow_runs/{run['id']}/resume", {"run_input": {"picture_1": "maybe"}})
@@ -54,7 +66,7 @@ def test_wrong_input_is_refused(prefect: Prefect) -> None:
         pytest.fail(error.read().decode())
     finally:
         flow.kill()
-        flow.wait(30)
+        flow.communicate()
 
 
 def _paused(prefect: Prefect, name: str) -> dict[str, Any] | None:
