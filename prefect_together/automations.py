@@ -54,7 +54,8 @@ def when_generation(
     """
     actions: list[RunDeployment | SendNotification] = []
     if run_deployment is not None:
-        actions.append(RunDeployment(source="selected", deployment_id=run_deployment, parameters=parameters, job_variables=None))
+        chosen_one = {"source": "selected", "deployment_id": run_deployment, "parameters": parameters}
+        actions.append(RunDeployment.model_validate(chosen_one))
     chosen = what or ("failed", "unknown")
     if notify is not None:
         subject = "Together: a generation is {{ event.event.split('.')[-1] }}"
