@@ -15,6 +15,7 @@ from prefect_together import (
     VideoRequest,
     generate_image,
     generate_video,
+    publish_gallery,
 )
 from prefect_together.command import run_as_command
 from prefect_together.report import summary
@@ -45,6 +46,7 @@ def image_to_video(
     """
     still = generate_image(ImageRequest(prompt=idea, model=model, width=width, height=height, seed=seed))
     clip = generate_video(VideoRequest(prompt=motion, model=video_model, frame_images=[still], seconds=seconds, seed=seed))
+    publish_gallery([still, clip], key="image-to-video", title=idea)
     return still, clip
 
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from prefect_together import reconcile
+from prefect_together import reconcile, write_gallery
 from prefect_together.command import run_as_command
 from prefect_together.reconciliation import Reconciliation
 
 
 @flow(name="reconcile")
 def reconcile_library(wait: float = 0.0) -> Reconciliation:
-    """Fetch what was paid for and never kept, and list what needs a decision.
+    """Fetch what was paid for and never kept, list what needs a decision, and write the gallery page anew.
 
     Args:
         wait: Seconds to wait for each job that still renders; 0 asks each once.
     """
     report = reconcile(wait=wait)
     create_markdown_artifact(f"```\n{report.text()}\n```", key="reconciliation", description="Ledger and library")
+    write_gallery()
     return report
 
 

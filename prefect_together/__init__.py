@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefect_together.credentials import TogetherCredentials
+    from prefect_together.editing import join_videos, last_frame
     from prefect_together.library import MediaLibrary
-    from prefect_together.media import GeneratedImage, GeneratedVideo, VideoJob
+    from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
+    from prefect_together.publishing import (
+        apublish_gallery,
+        apublish_grid,
+        awrite_gallery,
+        publish_gallery,
+        publish_grid,
+        write_gallery,
+    )
     from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
+    from prefect_together.review import Decision, Review, areview_images, review_images
     from prefect_together.tasks import (
         agenerate_image,
         agenerate_images,
@@ -31,9 +41,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "prefect_together.credentials": ("TogetherCredentials",),
+    "prefect_together.editing": ("join_videos", "last_frame"),
     "prefect_together.library": ("MediaLibrary",),
-    "prefect_together.media": ("GeneratedImage", "GeneratedVideo", "VideoJob"),
+    "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
+    "prefect_together.publishing": (
+        "apublish_gallery",
+        "apublish_grid",
+        "awrite_gallery",
+        "publish_gallery",
+        "publish_grid",
+        "write_gallery",
+    ),
     "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
+    "prefect_together.review": ("Decision", "Review", "areview_images", "review_images"),
     "prefect_together.tasks": (
         "agenerate_image",
         "agenerate_images",
@@ -52,6 +72,8 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Decision",
+    "DerivedMedia",
     "GeneratedImage",
     "GeneratedVideo",
     "ImageLora",
@@ -59,21 +81,32 @@ __all__ = [
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
+    "Review",
     "TogetherCredentials",
     "VideoJob",
     "VideoRequest",
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "apublish_gallery",
+    "apublish_grid",
     "areconcile",
+    "areview_images",
     "asubmit_video",
     "await_for_video",
+    "awrite_gallery",
     "generate_image",
     "generate_images",
     "generate_video",
+    "join_videos",
+    "last_frame",
+    "publish_gallery",
+    "publish_grid",
     "reconcile",
+    "review_images",
     "submit_video",
     "wait_for_video",
+    "write_gallery",
 ]
 
 

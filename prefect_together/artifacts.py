@@ -1,67 +1,154 @@
-"""What the Prefect UI shows of a kept file: one image artifact with a thumbnail in its description. Never fails a task."""
+"""What the Prefect UI shows of kept files: a card for each, with its thumbnail. Never fails or delays a paid task."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from prefect.artifacts import acreate_image_artifact
+from prefect.artifacts import Artifact, ImageArtifact, MarkdownArtifact
+from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import get_logger
 
-from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo
+from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
+from prefect_together.runtime import later
 from prefect_together.settings import TogetherSettings
+from prefect_together.sheet import clipped, cost, escaped, facts, name
 from prefect_together.thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
 
 PATIENCE = 10.0
 """Seconds that a server gets for taking an artifact."""
+HOLD = 0.04
+"""Seconds that a task waits for its artifact; after that the artifact goes on without it."""
+_AT_ONCE = 8
 _PROMPT = 500
 
 
-async def show(media: Sequence[GeneratedMedia]) -> None:
-    """Give every file an artifact in the run that asked for it. Whatever goes wrong is a line in the log."""
+async def show(media: Sequence[KeptFile]) -> None:
+    """Give every file a card in the run that asked for it. Whatever goes wrong is a line in the log."""
+    if media and wanted():
+        await asyncio.wait([later(_show(file)) for file in media], timeout=HOLD)
+
+
+def wanted() -> bool:
+    """Tell whether there is a run to show something in, and artifacts are not switched off."""
     in_a_run = FlowRunContext.get() is not None or TaskRunContext.get() is not None
-    if in_a_run and TogetherSettings().artifacts:
-        await asyncio.gather(*(_show(file) for file in media))
+    return in_a_run and TogetherSettings().artifacts
 
 
-async def _show(media: GeneratedMedia) -> None:
+async def publish(artifact: Artifact) -> UUID | None:
+    """Give an artifact to the server; return its id, or None where the server did not take it."""
+
+    async def creating() -> UUID:
+        async with _client() as client:  # opening it may hang as well, where the server is gone
+            return (await artifact.acreate(client=client)).id
+
+    try:
+        async with _turn():
+            return await asyncio.wait_for(creating(), PATIENCE)
+    except Exception as error:  # an artifact is decoration: no server may cost what was paid for
+        get_logger("together").warning("No artifact %s: %s: %s", artifact.key, type(error).__name__, error)
+        return None
+
+
+async def publish_markdown(key: str, markdown: str, about: str) -> bool:
+    """Give a page of markdown to the server; return whether it took it."""
+    return await publish(MarkdownArtifact(key=key, markdown=markdown, description=about)) is not None
+
+
+async def thumbnails(media: Sequence[KeptFile], *, side: int, largest: int) -> dict[str, str]:
+    """Return the data URIs of files by their SHA-256, without those that cannot be made."""
+    found: dict[str, str] = {}
+
+    async def make(file: KeptFile) -> None:
+        try:
+            picture = await asyncio.to_thread(thumbnail, file, side=side, largest=largest)
+        except Exception as error:  # a picture that cannot be read is shown as a line of text
+            get_logger("together").warning("No thumbnail of %s: %s: %s", file.uri, type(error).__name__, error)
+        else:
+            found.update({file.sha256: picture} if picture else {})
+
+    await asyncio.gather(*(make(file) for file in media))
+    return found
+
+
+async def _show(media: KeptFile) -> None:
     try:
         picture = await asyncio.to_thread(thumbnail, media)
-        creating = acreate_image_artifact(
-            image_url=media.source_url or media.uri, key=_key(media), description=describe(media, picture)
-        )
-        await asyncio.wait_for(creating, PATIENCE)
-    except Exception as error:  # an artifact is decoration: neither a server nor a broken picture may cost what was paid for
-        get_logger("together").warning("No artifact for %s: %s: %s", media.uri, type(error).__name__, error)
+    except Exception as error:  # the words are worth showing without it
+        get_logger("together").warning("No thumbnail of %s: %s: %s", media.uri, type(error).__name__, error)
+        picture = None
+    card = describe(media, picture)
+    await publish(ImageArtifact(image_url=media.source_url or media.uri, key=_key(media), description=card))
 
 
-def describe(media: GeneratedMedia, picture: str | None) -> str:
+def describe(media: KeptFile, picture: str | None) -> str:
     """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
-    facts = [f"**{media.model.rpartition('/')[2]}**", _price(media), "reused" if media.reused else "paid"]
-    if media.seed is not None:
-        facts.append(f"seed {media.seed}")
-    if media.width and media.height:
-        facts.append(f"{media.width}×{media.height}")
-    if isinstance(media, GeneratedVideo) and media.seconds:
-        facts.append(f"{media.seconds:g} s")
-    title = " ".join(media.request.title().split()) if isinstance(media, (GeneratedImage, GeneratedVideo)) else ""
-    title = title if len(title) <= _PROMPT else title[:_PROMPT] + "…"
+    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
+    # markdown: hence one line, broken into short ones.
     parts = [f"![{media.media_type}]({picture})"] if picture else []
-    return "\n\n".join([*parts, " · ".join(facts), f"> {_escaped(title)}", f"[The file]({media.uri})"])
+    parts += [f"**{escaped(name(media))}**", cost(media).replace("<br>", " · "), facts(media)]
+    if isinstance(media, (GeneratedImage, GeneratedVideo)):
+        parts.append(f"_{escaped(clipped(media.request.title(), _PROMPT))}_")
+    return "<br>".join(part for part in (*parts, f"[The file]({media.uri})") if part)
 
 
-def _price(media: GeneratedMedia) -> str:
-    return f"{media.price()} reported" if media.cost is not None else media.price()
-
-
-def _key(media: GeneratedMedia) -> str:
+def _key(media: KeptFile) -> str:
+    if isinstance(media, DerivedMedia):
+        return f"{media.operation.replace('_', '-')}-{media.sha256[:12]}"
+    name = media.fingerprint if isinstance(media, GeneratedMedia) else media.sha256
     index = f"-{media.index}" if isinstance(media, GeneratedImage) and media.request.n > 1 else ""
-    return f"{media.media_type.split('/')[0]}-{media.fingerprint[:12]}{index}"
+    return f"{media.media_type.split('/')[0]}-{name[:12]}{index}"
 
 
-def _escaped(text: str) -> str:
-    """Keep a prompt from being read as markdown or HTML."""
-    for character in "\\`*_{}[]<>#!|~":
-        text = text.replace(character, f"\\{character}")
-    return text
+class _Shared:
+    """One Prefect client for all artifacts that are under way: opening one takes longer than using it."""
+
+    def __init__(self) -> None:
+        self.turns = asyncio.Semaphore(_AT_ONCE)
+        self.opening = asyncio.Lock()
+        self.users = 0
+        self.context: Any = None
+        self.client: PrefectClient | None = None
+
+
+_shared: dict[asyncio.AbstractEventLoop, _Shared] = {}
+
+
+def _here() -> _Shared:
+    loop = asyncio.get_running_loop()
+    for closed in [other for other in _shared if other.is_closed()]:
+        del _shared[closed]
+    return _shared.setdefault(loop, _Shared())
+
+
+@asynccontextmanager
+async def _turn() -> AsyncGenerator[None, None]:
+    async with _here().turns:
+        yield
+
+
+@asynccontextmanager
+async def _client() -> AsyncGenerator[PrefectClient, None]:
+    """Yield the shared client; the first user opens it and the last one closes it."""
+    shared = _here()
+    async with shared.opening:
+        if shared.client is None:
+            shared.context = get_client()
+            shared.client = await shared.context.__aenter__()
+        client: PrefectClient = shared.client  # pyright: ignore[reportAssignmentType] - it was None a moment ago
+        shared.users += 1
+    try:
+        yield client
+    finally:
+        async with shared.opening:
+            shared.users -= 1
+            if not shared.users:
+                context, shared.context, shared.client = shared.context, None, None
+                await context.__aexit__(None, None, None)

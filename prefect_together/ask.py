@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from prefect_together import catalog
 from prefect_together.errors import InvalidRequest
+from prefect_together.happenings import Happening, Tell, nobody
 from prefect_together.ledger import ANY
 from prefect_together.requests import Request
 
@@ -74,6 +75,8 @@ class Caller:
     flow_run: str | None = None
     """The outermost flow run: its retries and its subflows belong to it."""
     task_run: str | None = None
+    tell: Tell = nobody
+    """Is told what happens, for those who watch."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,13 @@ class Ask:
     def estimate(self) -> Decimal | None:
         """Return what the request costs by the catalogue, in USD, or None where no price is known."""
         return catalog.estimate(self.request.model, self.request.given())
+
+    def tell(self, happening: Happening) -> None:
+        """Tell whoever listens what happened; a listener that fails harms nobody."""
+        try:
+            self.caller.tell(happening)
+        except Exception as error:  # listeners decorate: whatever they raise, what is paid for goes on
+            self.caller.log.debug("Nobody heard that it was %s: %s: %s", happening.what, type(error).__name__, error)
 
     def check(self) -> None:
         """Say what the model will not take, before anything is sent.

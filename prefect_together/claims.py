@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect_together.ask import Ask
 from prefect_together.errors import GenerationFailed, LibraryError, UnknownOutcome
+from prefect_together.happenings import Happening
 from prefect_together.identity import write_body
 from prefect_together.kinds import Acceptance, send
 from prefect_together.leases import Hold, Watch, holding, owned
@@ -197,6 +198,7 @@ class Claims:
                     await self._ledger.record(attempt, "refused", {"why": str(getattr(error, "what", error))})
                 raise
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
+            self._ask.tell(Happening("accepted", self._ask.request, acceptance.job_id))
             if acceptance.inline:
                 media = await self._keep(attempt, acceptance)
                 return Settled(replace(attempt, events=frozenset({"claimed", "stored"})), paid=True, media=media)

@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"prefect-together {version('prefect-together')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _sandbox(commands)
+    _gallery(commands)
     _ledger(commands)
     _reconcile(commands)
     _trace(commands)
@@ -82,6 +83,34 @@ def _run_sandbox(given: argparse.Namespace) -> None:
     from prefect_together import sandbox
 
     sandbox.run(given.host, given.port, render_seconds=given.render_seconds, state=given.state)
+
+
+def _gallery(commands: Any) -> None:
+    about = "Write gallery.html into a media library: pictures, clips, prompts and costs, in one page that needs no server."
+    parser = commands.add_parser("gallery", help=about, description=about, allow_abbrev=False)
+    parser.add_argument("--library", metavar="URL", help="a folder, s3://, gs:// or az:// (default: that of the settings)")
+    parser.add_argument("--title", default="Gallery", help="the page's heading (default: %(default)s)")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
+    parser.set_defaults(run=_run_gallery)
+
+
+def _run_gallery(given: argparse.Namespace) -> None:
+    import asyncio
+
+    from prefect_together.page import write_page
+    from prefect_together.storage import Storage
+
+    library = given.library
+    if library is None:
+        from prefect_together.settings import TogetherSettings  # only where it has to be asked: it imports Prefect
+
+        library = TogetherSettings().library_url()
+    address = asyncio.run(write_page(Storage(library), title=given.title))
+    print(address)
+    if given.open:
+        import webbrowser
+
+        webbrowser.open(address)
 
 
 def _later(name: str) -> Callable[[argparse.Namespace], None]:

@@ -57,6 +57,7 @@ def _parser(flow: Flow[Any, Any]) -> tuple[argparse.ArgumentParser, list[str]]:
     parser.add_argument("--sandbox", action="store_true", help="use a local Together: real files, nothing is paid")
     for name, schema in flow.parameters.properties.items():
         kinds = [schema.get("type"), *(option.get("type") for option in schema.get("anyOf", []))]
+        kinds += ["object"] if "$ref" in schema or "allOf" in schema else []
         about = (schema.get("description") or "").replace("%", "%%")
         default = schema.get("default")
         parser.add_argument(
@@ -73,12 +74,26 @@ def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
     number: Callable[[str], Any] = int if "integer" in kinds else float if "number" in kinds else str
 
     def value(text: str) -> Any:
+        if "array" in kinds or "object" in kinds:
+            return _document(text)
         if "null" in kinds and text.lower() == _NONE:
             return _NONE
         return text.lower() in {"1", "true", "yes"} if "boolean" in kinds else number(text)
 
     value.__name__ = "number" if number is not str else "value"
     return value
+
+
+def _document(text: str) -> Any:
+    """Read a list or an object: from a YAML or JSON file, or as it stands on the command line."""
+    import yaml  # comes with Prefect; few flows need it
+
+    path = Path(text)
+    named = path.suffix.lower() in {".yaml", ".yml", ".json"}
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8") if named else text)
+    except (OSError, yaml.YAMLError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {error}") from None
 
 
 def _ui(run: str) -> str:

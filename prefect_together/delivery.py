@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from prefect_together.answers import JobAnswer, backoff
 from prefect_together.ask import Ask
+from prefect_together.durations import learn, usual
 from prefect_together.errors import APIError, GenerationFailed, GenerationTimeout, LibraryError, MediaError, TogetherError
+from prefect_together.happenings import Happening
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
 from prefect_together.kinds import Acceptance, Bill, reference
 from prefect_together.ledger import Attempt, Ledger, encode
@@ -119,9 +122,17 @@ class Delivery:
         ask, job_id = self._ask, str(acceptance.job_id)
         age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
         left = timeout - age if age < timeout else timeout
-        answer = await self._answer(attempt, acceptance, age, left - waited)
+        usual_seconds = await usual(ask.storage, ask.request.model)
+        looks: list[float] = []
+
+        def look(status: str, seconds: float) -> None:
+            looks.append(seconds)
+            ask.tell(Happening("waiting", ask.request, job_id, status, seconds, usual_seconds))
+
+        answer = await self._answer(attempt, acceptance, age, left - waited, usual_seconds, look)
         if answer is None:
             raise asyncio.TimeoutError
+        rendering = (datetime.now(timezone.utc) - acceptance.at).total_seconds()
         if answer.over:
             said = f"{answer.error_message or 'no reason given'} (code {answer.error_code or 'none'})"
             error = GenerationFailed(
@@ -144,13 +155,33 @@ class Delivery:
             raise _paid(error) from None
         bill = Bill(answer.cost, ask.estimate())
         media = reference(ask.request, kept, fingerprint=self._fingerprint, bill=bill, job_id=job_id, reported=answer)
-        return await self._store(attempt, [media])
+        stored = await self._store(attempt, [media])
+        if looks:  # else it was over before anybody looked, and nobody knows since when
+            await learn(ask.storage, ask.request.model, rendering)
+        return stored
 
-    async def _answer(self, attempt: Attempt, acceptance: Acceptance, age: float, left: float) -> JobAnswer | None:
+    async def _answer(
+        self,
+        attempt: Attempt,
+        acceptance: Acceptance,
+        age: float,
+        left: float,
+        usual_seconds: float | None,
+        look: Callable[[str, float], None],
+    ) -> JobAnswer | None:
         """Wait for the answer; a job that nobody knows any more is recorded as lost, where it is ours to know."""
         ask, job_id = self._ask, str(acceptance.job_id)
         try:
-            return await wait_for_job(ask.client, job_id, age=age, remaining=left, pace=ask.rules.pace, log=self._log)
+            return await wait_for_job(
+                ask.client,
+                job_id,
+                age=age,
+                remaining=left,
+                pace=ask.rules.pace,
+                log=self._log,
+                usual=usual_seconds,
+                look=look,
+            )
         except APIError as error:
             error.paid = "yes"
             if error.status != 404:
@@ -207,4 +238,3 @@ def timed_out(job_id: str, model: str, timeout: float) -> GenerationTimeout:
     """Return the error for a job that outlasts its waiter."""
     what = f"Job {job_id} ({model}) still runs after the {timeout:.0f} s that were to be waited."
     return GenerationTimeout(what, advice="Run it again, or wait_for_video(error.job), to go on waiting.")
-

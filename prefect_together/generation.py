@@ -10,13 +10,14 @@ import asyncio
 import hashlib
 import time
 import weakref
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 from prefect_together.ask import Ask
 from prefect_together.claims import Claims, Settled
 from prefect_together.delivery import Delivery, timed_out
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import GenerationTimeout, InvalidRequest, TogetherError, UnknownOutcome
+from prefect_together.happenings import Happening
 from prefect_together.identity import identify
 from prefect_together.kinds import Acceptance
 from prefect_together.leases import Hold, holding, owned, release
@@ -40,26 +41,44 @@ async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | N
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
-    life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
-    with life.hold:
-        return await life.finish(await life.settle(), timeout=timeout)
+    with _telling(ask):
+        life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
+        with life.hold:
+            return await life.finish(await life.settle(), timeout=timeout)
 
 
 async def submit(ask: Ask) -> VideoJob:
     """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``obtain``."""
-    life = await _Life.of(ask)
-    with life.hold:
-        settled = await life.settle()
-        if settled.attempt.state != "stored":
-            await release(life.ledger, settled.attempt, handed_out=True)
-        return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
+    with _telling(ask):
+        life = await _Life.of(ask)
+        with life.hold:
+            settled = await life.settle()
+            if settled.attempt.state != "stored":
+                await release(life.ledger, settled.attempt, handed_out=True)
+            return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
 
 
 async def wait(ask: Ask, job: VideoJob, *, timeout: float) -> list[GeneratedMedia]:
     """Return the clip of a job that was submitted here or anywhere. Never pays. Raises as ``obtain``."""
-    fingerprint = job.fingerprint or (await identify(ask.request, realm=ask.client.realm)).fingerprint
-    life = _Life(ask, fingerprint)
-    return await life.finish(Settled(await life.attempt_of(job), paid=not job.reused), timeout=timeout)
+    with _telling(ask):
+        fingerprint = job.fingerprint or (await identify(ask.request, realm=ask.client.realm)).fingerprint
+        life = _Life(ask, fingerprint)
+        return await life.finish(Settled(await life.attempt_of(job), paid=not job.reused), timeout=timeout)
+
+
+@contextmanager
+def _telling(ask: Ask) -> Generator[None, None, None]:
+    """Tell those who listen how it ended, where it ended badly."""
+    try:
+        yield
+    except UnknownOutcome as error:
+        ask.tell(Happening("unknown", ask.request, error=error))
+        raise
+    except GenerationTimeout:
+        raise  # the job still runs: nothing has happened yet
+    except TogetherError as error:
+        ask.tell(Happening("failed", ask.request, getattr(error, "job_id", None), error=error))
+        raise
 
 
 async def keep(ask: Ask, attempt: Attempt, *, timeout: float) -> list[GeneratedMedia]:
@@ -100,7 +119,12 @@ class _Life:
                 raise error from None
         for file in media:
             log.info("%s %s", "Kept:" if settled.paid else "Reused, nothing paid:", file)
-        return [file.model_copy(update={"reused": not settled.paid}) for file in media]
+        media = [file.model_copy(update={"reused": not settled.paid}) for file in media]
+        for file in media:
+            seconds = None if settled.acceptance is None else (file.created_at - settled.acceptance.at).total_seconds()
+            what = "kept" if settled.paid else "reused"
+            self.ask.tell(Happening(what, self.ask.request, file.job_id, seconds=seconds, media=file))
+        return media
 
     async def _deliver(self, settled: Settled, timeout: float | None, began: float) -> list[GeneratedMedia]:
         attempt = settled.attempt

@@ -9,7 +9,7 @@ import tempfile
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,45 +20,13 @@ from prefect_together.storage import locate
 _CHUNK = 1024 * 1024
 
 
-class GeneratedMedia(MediaReference):
-    """A kept file together with what made it and what it cost. Money is USD; None means not known, never free."""
+class KeptFile(MediaReference):
+    """A file in the library that can be opened and verified; its bytes are never in here."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
-
-    model: str
-    """Together's model id."""
     width: int | None = None
     """Pixels, read from the file."""
     height: int | None = None
     """Pixels, read from the file."""
-    seed: int | None = None
-    """The seed that was asked for, if one was."""
-    cost: Decimal | None = None
-    """USD that Together reported for it, or None: image answers carry no cost, video answers not always."""
-    estimated_cost: Decimal | None = None
-    """USD by the catalogue's list price, or None where no price is known."""
-    job_id: str | None = None
-    """Together's id of the job (videos)."""
-    fingerprint: str
-    """What was asked, as a hash: the name of its folder in the ledger."""
-    reused: bool = False
-    """Whether it was paid for before this call, so that this call sent and paid nothing."""
-
-    def __str__(self) -> str:
-        measures = [f"{self.width}x{self.height}"] if self.width else []
-        measures += [f"{self.seconds:g} s"] if isinstance(self, GeneratedVideo) and self.seconds else []
-        return f"{self.uri} ({', '.join([self.media_type, *measures, f'{self.size} bytes', self.price()])})"
-
-    def price(self) -> str:
-        """Return what it cost, in words that keep reported, estimated and unknown apart."""
-        if self.cost is not None:
-            return f"${self.cost.normalize():f}"
-        return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
-
-    @property
-    def request_kind(self) -> str:
-        """The generation type that made it: ``image`` or ``video``."""
-        return "video" if isinstance(self, GeneratedVideo) else "image"
 
     def open(self) -> BinaryIO:
         """Open the file for reading, wherever it is kept.
@@ -133,6 +101,41 @@ class GeneratedMedia(MediaReference):
         )
 
 
+class GeneratedMedia(KeptFile):
+    """A kept file together with what made it and what it cost. Money is USD; None means not known, never free."""
+
+    model: str
+    """Together's model id."""
+    seed: int | None = None
+    """The seed that was asked for, if one was."""
+    cost: Decimal | None = None
+    """USD that Together reported for it, or None: image answers carry no cost, video answers not always."""
+    estimated_cost: Decimal | None = None
+    """USD by the catalogue's list price, or None where no price is known."""
+    job_id: str | None = None
+    """Together's id of the job (videos)."""
+    fingerprint: str
+    """What was asked, as a hash: the name of its folder in the ledger."""
+    reused: bool = False
+    """Whether it was paid for before this call, so that this call sent and paid nothing."""
+
+    def __str__(self) -> str:
+        measures = [f"{self.width}x{self.height}"] if self.width else []
+        measures += [f"{self.seconds:g} s"] if isinstance(self, GeneratedVideo) and self.seconds else []
+        return f"{self.uri} ({', '.join([self.media_type, *measures, f'{self.size} bytes', self.price()])})"
+
+    def price(self) -> str:
+        """Return what it cost, in words that keep reported, estimated and unknown apart."""
+        if self.cost is not None:
+            return f"${self.cost.normalize():f}"
+        return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
+
+    @property
+    def request_kind(self) -> str:
+        """The generation type that made it: ``image`` or ``video``."""
+        return "video" if isinstance(self, GeneratedVideo) else "image"
+
+
 class GeneratedImage(GeneratedMedia):
     """A picture that was made, kept, and can be opened; may be given to any request that takes a picture."""
 
@@ -151,6 +154,28 @@ class GeneratedVideo(GeneratedMedia):
     """Length of the clip in seconds, read from the file."""
     fps: float | None = None
     """Frames per second, read from the file where PyAV is installed."""
+
+
+class DerivedMedia(KeptFile):
+    """A file that was made on this machine from kept ones: the last frame of a clip, a film of several. It cost nothing."""
+
+    operation: Literal["last_frame", "join"]
+    """How it was made."""
+    sources: tuple[MediaReference, ...]
+    """What it was made from, in order."""
+    seconds: float | None = None
+    """Length in seconds, of a film."""
+    fps: float | None = None
+    """Frames per second, of a film."""
+    reencoded: bool = False
+    """Whether pictures had to be encoded anew, because the clips differ in size, rate or codec."""
+
+    def __str__(self) -> str:
+        return f"{self.uri} ({self.media_type}, {self.title()}, {self.size} bytes)"
+
+    def title(self) -> str:
+        """Return what a person would call it."""
+        return "last frame of a clip" if self.operation == "last_frame" else f"film of {len(self.sources)} clips"
 
 
 class VideoJob(BaseModel):

@@ -6,19 +6,17 @@ from collections.abc import Iterable
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from prefect_together.media import GeneratedMedia, GeneratedVideo
+from prefect_together.media import DerivedMedia, GeneratedMedia, GeneratedVideo, KeptFile
 from prefect_together.storage import local_folder
 
 
-def summary(media: Iterable[GeneratedMedia]) -> str:
+def summary(media: Iterable[KeptFile]) -> str:
     """Return one line for each file and a last one for the money, e.g. ``Paid in this run: $0.49 reported, …``."""
     files = list(media)
-    rows = [
-        (_kind(file), "reused" if file.reused else "paid", file.price(), _shape(file), where(file.uri)) for file in files
-    ]
+    rows = [(_kind(file), *_paid(file), _shape(file), where(file.uri)) for file in files]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]) for row in rows]
-    return "\n".join([*lines, money(files)])
+    return "\n".join([*lines, money(file for file in files if isinstance(file, GeneratedMedia))])
 
 
 def money(media: Iterable[GeneratedMedia]) -> str:
@@ -43,12 +41,20 @@ def where(uri: str) -> str:
     return str(folder) if folder else uri
 
 
-def _kind(media: GeneratedMedia) -> str:
-    return "clip" if isinstance(media, GeneratedVideo) else "picture"
+def _kind(media: KeptFile) -> str:
+    if not media.media_type.startswith("video/"):
+        return "picture"
+    return "film" if isinstance(media, DerivedMedia) else "clip"
 
 
-def _shape(media: GeneratedMedia) -> str:
+def _paid(media: KeptFile) -> tuple[str, str]:
+    if not isinstance(media, GeneratedMedia):
+        return "made here", "free"
+    return "reused" if media.reused else "paid", media.price()
+
+
+def _shape(media: KeptFile) -> str:
     parts = [f"{media.width}x{media.height}"] if media.width and media.height else []
-    if isinstance(media, GeneratedVideo) and media.seconds:
+    if isinstance(media, (GeneratedVideo, DerivedMedia)) and media.seconds:
         parts.append(f"{media.seconds:g} s" + (f" at {media.fps:g} fps" if media.fps else ""))
     return ", ".join(parts)

@@ -128,6 +128,39 @@ def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:
     return runtime().start(working)
 
 
+_later: set[asyncio.Task[None]] = set()
+
+
+def later(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Start work that nobody has to wait for, and that must not raise. Call it on the background loop.
+
+    It is given a moment to end before the process does; what it would have shown is lost with a process that is killed.
+    """
+    task = asyncio.create_task(work)
+    _later.add(task)
+    task.add_done_callback(_later.discard)
+    return task
+
+
+def flush(timeout: float = 10.0) -> bool:
+    """Wait for what was started with ``later``; return whether all of it has ended."""
+    running = _runtime
+    if running is None or running.pid != os.getpid() or not _later:
+        return True
+
+    async def waiting() -> bool:
+        pending = set(_later)
+        return not pending or not (await asyncio.wait(pending, timeout=timeout))[1]
+
+    with suppress(Exception):  # at the end of a process there may be no loop any more, and nobody to tell
+        return running.start(waiting).result(timeout + 1.0)
+    return False
+
+
+# Threads and name lookups are gone when `atexit` runs; this hook, which concurrent.futures uses too, comes before that.
+getattr(threading, "_register_atexit", atexit.register)(flush)
+
+
 def client(api_key: str, base_url: str, *, timeout: float, max_connections: int) -> TogetherClient:
     """Return the client of an account, the same one for everybody in this process. Call it on the background loop."""
     from prefect_together.client import TogetherClient  # slow to import, and not every process sends

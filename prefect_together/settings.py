@@ -40,6 +40,7 @@ class TogetherSettings(PrefectBaseSettings):
         "inside PNG, JPEG and MP4, which changes their bytes and no pixel).",
     )
     artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
+    trace_prompts: bool = Field(default=False, description="Whether events and trace spans carry the prompt.")
 
     def rules(self) -> Rules:
         """Return what is allowed, for those who know nothing of settings."""

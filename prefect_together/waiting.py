@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from prefect_together.answers import JobAnswer
 from prefect_together.ask import Log, Pace
@@ -21,7 +22,15 @@ REPORT_EVERY = 60.0
 
 
 async def wait_for_job(
-    client: TogetherClient, job_id: str, *, age: float, remaining: float, pace: Pace, log: Log
+    client: TogetherClient,
+    job_id: str,
+    *,
+    age: float,
+    remaining: float,
+    pace: Pace,
+    log: Log,
+    usual: float | None = None,
+    look: Callable[[str, float], None] | None = None,
 ) -> JobAnswer | None:
     """Ask until the job is over; return its last answer, or None when the time is up first.
 
@@ -35,6 +44,8 @@ async def wait_for_job(
         remaining: Seconds that may be waited.
         pace: How often to ask.
         log: Where to say how it goes.
+        usual: Seconds that such a job usually takes, for the log.
+        look: Is told, after each look at a job that still runs, its status and the seconds since it was submitted.
 
     Raises:
         APIError: The job cannot be asked for: the key is refused, or nobody knows the job.
@@ -70,7 +81,10 @@ async def wait_for_job(
             if answer.status != status or elapsed - said >= REPORT_EVERY:
                 status, said = answer.status, elapsed
                 shown = status or "no status"
-                log.info("Waiting for job %s: %s, %.0f s since it was submitted.", job_id, shown, age + elapsed)
+                hint = "" if usual is None else f"; usually {usual:.0f} s"
+                log.info("Waiting for job %s: %s, %.0f s since it was submitted%s.", job_id, shown, age + elapsed, hint)
+            if look is not None:
+                look(answer.status, age + elapsed)
         left = remaining - (time.monotonic() - began)
         if left <= 0:
             return None
@@ -82,5 +96,3 @@ def _passing(error: TogetherError, age: float) -> bool:
     if isinstance(error, APIError) and error.status == 404:
         return age < NOT_FOUND_GRACE
     return error.retryable
-
-

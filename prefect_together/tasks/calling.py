@@ -8,6 +8,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.logging.loggers import get_logger
 
+from prefect_together import watching
 from prefect_together.ask import Ask, Caller, Log, OnUnknown, Reuse
 from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
@@ -74,7 +75,9 @@ async def _caller() -> Caller:
     outermost = own
     if own and not (run and run.parent_task_run_id is None):
         outermost = await outermost_flow_run(own)
-    return Caller(log=run_logger(), flow_run=outermost, task_run=str(task.task_run.id) if task else None)
+    return Caller(
+        log=run_logger(), flow_run=outermost, task_run=str(task.task_run.id) if task else None, tell=watching.listener()
+    )
 
 
 def _one_of(name: str, value: str, allowed: Any) -> None:

@@ -14,6 +14,7 @@ from prefect_together.reconciliation import Reconciliation
 from prefect_together.requests import ImageRequest, Request, VideoRequest
 from prefect_together.settings import TogetherSettings
 from prefect_together.tasks.calling import ask_for, expect, run_logger
+from prefect_together.telemetry import span
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ async def delivered(arguments: Arguments, job: VideoJob) -> GeneratedVideo:
     """Wait for the clip of a job."""
     from prefect_together.generation import wait
 
-    media = await wait(await arguments.ask(VideoRequest), job, timeout=arguments.timeout or 0.0)
+    ask = await arguments.ask(VideoRequest)
+    with span(ask.request, prompt=TogetherSettings().trace_prompts) as note:
+        note.media = media = await wait(ask, job, timeout=arguments.timeout or 0.0)
     await show(media)
     return _clip(media)
 
@@ -78,7 +81,9 @@ async def delivered(arguments: Arguments, job: VideoJob) -> GeneratedVideo:
 async def _obtain(arguments: Arguments, kind: type[Request]) -> list[GeneratedMedia]:
     from prefect_together.generation import obtain  # imports the HTTP client, which is slow
 
-    media = await obtain(await arguments.ask(kind), timeout=arguments.timeout)
+    ask = await arguments.ask(kind)
+    with span(ask.request, prompt=TogetherSettings().trace_prompts) as note:
+        note.media = media = await obtain(ask, timeout=arguments.timeout)
     await show(media)
     return media
 

@@ -1,0 +1,72 @@
+"""Every day one idea of a list becomes a picture and a clip, and the gallery page is written anew. Once per day, no more.
+
+python flows/daily.py --sandbox            today's picture and clip
+python flows/daily.py                      the real one: set TOGETHER_API_KEY
+python flows/serve.py                      stays, and runs it every morning (`prefect server start` beside it)
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+from prefect import flow, get_run_logger
+from pydantic import Field
+
+from prefect_together import (
+    GeneratedImage,
+    GeneratedVideo,
+    ImageRequest,
+    VideoRequest,
+    generate_image,
+    generate_video,
+    publish_gallery,
+    write_gallery,
+)
+from prefect_together.command import run_as_command
+from prefect_together.report import summary
+
+IDEAS = [
+    "a kingfisher above a frozen brook",
+    "an empty tram at night, rain on the windows",
+    "a market stall with oranges in low sun",
+    "fog between the birches, one red leaf",
+    "a steam ship in the ice",
+    "laundry on a roof, swallows",
+    "a desk by the window, first snow",
+]
+
+
+@flow(name="daily", flow_run_name="daily-picture")
+def daily(
+    ideas: Annotated[list[str], Field(min_length=1)] = IDEAS,
+    day: dt.date | None = None,
+    model: str = "black-forest-labs/FLUX.2-pro",
+    video_model: str = "minimax/hailuo-02",
+    motion: str = "slow drift, light changing",
+    seconds: Annotated[int, Field(ge=1, le=15)] = 6,
+) -> list[GeneratedImage | GeneratedVideo]:
+    """Make today's picture and clip; a second run on the same day finds both and pays nothing.
+
+    Args:
+        ideas: One of them is taken each day, in turn.
+        day: Another day than today, as YYYY-MM-DD.
+        model: Together's id of the image model.
+        video_model: Together's id of the video model.
+        motion: What happens in the clip.
+        seconds: Length of the clip.
+    """
+    today = day or dt.datetime.now(dt.timezone.utc).date()
+    number = today.toordinal()
+    idea = ideas[number % len(ideas)]
+    get_run_logger().info("The idea of %s: %s", today.isoformat(), idea)
+    # The day is the seed: equal requests of one day are one generation, whoever runs them and however often.
+    still = generate_image(ImageRequest(prompt=idea, model=model, width=1344, height=768, seed=number))
+    clip = generate_video(VideoRequest(prompt=motion, model=video_model, frame_images=[still], seconds=seconds, seed=number))
+    publish_gallery([still, clip], key="daily", title=f"{today.isoformat()}: {idea}")
+    write_gallery(title="Every day")
+    return [still, clip]
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_as_command(daily, summary))

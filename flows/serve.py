@@ -1,0 +1,39 @@
+"""Serves the scheduled flows from one process: no work pool, no worker, no image. Ctrl-C ends it.
+
+python flows/serve.py                  daily at 07:00, reconcile at 03:00
+python flows/serve.py --every 10       both every ten seconds, to see them fire
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import serve
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from daily import daily
+from reconcile import reconcile_library
+from storyboard import storyboard
+
+
+def main() -> None:
+    """Serve three flows: two on a schedule, and the storyboard for the form in the UI."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
+    parser.add_argument("--every", type=int, metavar="SECONDS", help="run the scheduled ones this often instead")
+    every: int | None = parser.parse_args().every
+    morning: dict[str, Any] = {"interval": every} if every else {"cron": "0 7 * * *"}
+    night: dict[str, Any] = {"interval": every} if every else {"cron": "0 3 * * *"}
+    deployments: list[Any] = [  # in a process without a loop these are deployments, and no coroutines
+        daily.to_deployment("daily-picture", tags=["together", "scheduled"], **morning),
+        reconcile_library.to_deployment("nightly-reconcile", tags=["together", "scheduled"], **night),
+        storyboard.to_deployment("storyboard", tags=["together"]),
+    ]
+    serve(*deployments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""A storyboard becomes a film: stills first, which a person approves, then clips from those stills, then one file.
+
+python flows/storyboard.py --sandbox --review false          a local Together: nothing is paid
+python flows/storyboard.py --shots flows/storyboard.yaml     the real one, waiting for approval in the Prefect UI
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from prefect import flow
+from prefect.utilities.annotations import unmapped
+from pydantic import BaseModel, ConfigDict, Field
+
+from prefect_together import (
+    DerivedMedia,
+    GeneratedImage,
+    GeneratedVideo,
+    ImageRequest,
+    Keyframe,
+    MediaLibrary,
+    Review,
+    VideoRequest,
+    catalog,
+    generate_image,
+    generate_video,
+    join_videos,
+    last_frame,
+    publish_gallery,
+    review_images,
+)
+from prefect_together.command import run_as_command
+from prefect_together.report import summary
+
+ROUNDS = 3
+"""Times that pictures may be made again."""
+
+
+class Shot(BaseModel):
+    """One shot of the film."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    prompt: Annotated[str, Field(min_length=1)]
+    """What the picture shows."""
+    motion: str = "slow push in"
+    """What happens in the clip."""
+    seconds: Annotated[int, Field(ge=1, le=15)] = 6
+    """Length of the clip, 1 to 15 seconds; which lengths there are depends on the model."""
+
+
+SHOTS = [
+    Shot(prompt="a lighthouse on a cliff at dusk, storm far out", motion="slow push in, waves breaking"),
+    Shot(prompt="the keeper climbs the spiral stairs with a lamp", motion="the lamp swings, shadows turn"),
+    Shot(prompt="the beam sweeps over a small boat in high waves", motion="the boat rises and falls"),
+]
+
+
+@flow(name="storyboard", flow_run_name="{title:.60}")
+def storyboard(
+    title: str = "The lighthouse",
+    shots: list[Shot] = SHOTS,
+    model: str = "black-forest-labs/FLUX.2-pro",
+    video_model: str = "minimax/hailuo-02",
+    width: Annotated[int, Field(ge=64, le=4096)] = 1344,
+    height: Annotated[int, Field(ge=64, le=4096)] = 768,
+    seed: int | None = 7,
+    continuity: Literal["cut", "chain"] = "cut",
+    review: bool = True,  # noqa: FBT001, FBT002 - a box to tick in the form
+    review_minutes: Annotated[int, Field(ge=1)] = 60,
+    on_timeout: Literal["fail", "keep", "drop"] = "fail",
+) -> list[GeneratedImage | GeneratedVideo | DerivedMedia]:
+    """Turn a storyboard into a film, asking before the expensive part.
+
+    Args:
+        title: What the film is called.
+        shots: The shots, in order: prompt, motion, seconds. As an option: a YAML or JSON file.
+        model: Together's id of the image model.
+        video_model: Together's id of the video model.
+        width: Width of the stills in pixels.
+        height: Height of the stills in pixels.
+        seed: With a seed everything is made once and reused by every later run.
+        continuity: cut: each clip begins on its own still, all at once. chain: each clip begins on the last frame of the
+            one before and ends on its own still, one after the other.
+        review: Whether a person approves the stills in the Prefect UI before clips are paid for.
+        review_minutes: How long to wait for that.
+        on_timeout: What happens when nobody answers: fail, keep all, or drop all.
+    """
+    library = MediaLibrary()
+    ask = [ImageRequest(prompt=shot.prompt, model=model, width=width, height=height, seed=seed) for shot in shots]
+    stills = _stills(ask, library)
+    pairs = list(zip(shots, stills, strict=True))
+    price = catalog.estimate(video_model, {"model": video_model, "seconds": str(shots[0].seconds)}) if shots else None
+    for turn in range(1, ROUNDS + 1):
+        if not review:
+            break
+        done = _review(pairs, price, turn, review_minutes * 60, on_timeout)
+        again = {decision.image.sha256: decision.note for decision in done.redo}
+        dropped = {image.sha256 for image in done.dropped}
+        pairs = [pair for pair in pairs if pair[1].sha256 not in dropped]
+        if not again:
+            break
+        pairs = _remade(pairs, again, turn, library)
+    clips = _clips(pairs, video_model, seed, library, chain=continuity == "chain")
+    film = [join_videos(clips, library=library)] if clips else []
+    made: list[GeneratedImage | GeneratedVideo | DerivedMedia] = [*(still for _, still in pairs), *clips, *film]
+    publish_gallery(made, key="storyboard", title=title)
+    return made
+
+
+def _stills(requests: list[ImageRequest], library: MediaLibrary) -> list[GeneratedImage]:
+    """Make all stills at once."""
+    return [future.result() for future in generate_image.map(requests, library=unmapped(library))]
+
+
+def _review(
+    pairs: list[tuple[Shot, GeneratedImage]],
+    price: Decimal | None,
+    turn: int,
+    timeout: int,
+    on_timeout: Literal["fail", "keep", "drop"],
+) -> Review:
+    """Ask a person about the stills."""
+    stills = [still for _, still in pairs]
+    return review_images(stills, price=price, timeout=timeout, on_timeout=on_timeout, key=f"review-{turn}")
+
+
+def _remade(
+    pairs: list[tuple[Shot, GeneratedImage]], again: dict[str, str], turn: int, library: MediaLibrary
+) -> list[tuple[Shot, GeneratedImage]]:
+    """Make some stills again, with what the reviewer noted."""
+    made: list[tuple[Shot, GeneratedImage]] = []
+    for shot, still in pairs:
+        if still.sha256 not in again:
+            made.append((shot, still))
+            continue
+        note = again[still.sha256]
+        prompt = f"{still.request.prompt}. {note}" if note else still.request.prompt
+        request = still.request.model_copy(update={"prompt": prompt, "take": turn})
+        made.append((shot, generate_image(request, library=library)))
+    return made
+
+
+def _clips(
+    pairs: list[tuple[Shot, GeneratedImage]], model: str, seed: int | None, library: MediaLibrary, *, chain: bool
+) -> list[GeneratedVideo]:
+    """Make the clips: all at once, or each one from where the last one ended."""
+    if not chain:
+        requests = [
+            VideoRequest(prompt=shot.motion, model=model, frame_images=[still], seconds=shot.seconds, seed=seed)
+            for shot, still in pairs
+        ]
+        return [future.result() for future in generate_video.map(requests, library=unmapped(library))]
+    clips: list[GeneratedVideo] = []
+    for shot, still in pairs:
+        frames = [Keyframe(input_image=still, frame="first")]
+        if clips:
+            start = last_frame(clips[-1], library=library)
+            frames = [Keyframe(input_image=start, frame="first"), Keyframe(input_image=still, frame="last")]
+        request = VideoRequest(prompt=shot.motion, model=model, frame_images=frames, seconds=shot.seconds, seed=seed)
+        clips.append(generate_video(request, library=library))
+    return clips
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_as_command(storyboard, summary))

@@ -1,0 +1,340 @@
+"""What is shown never costs what was paid for: no server, no Pillow, a broken picture, a slow server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from prefect import flow, task
+from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+
+from prefect_together import (
+    DerivedMedia,
+    GeneratedImage,
+    areview_images,
+    artifacts,
+    generate_image,
+    generate_video,
+    join_videos,
+    last_frame,
+    publish_gallery,
+    publish_grid,
+    review_images,
+    runtime,
+    write_gallery,
+)
+from prefect_together.errors import ConfigurationError, InvalidRequest, TogetherError
+from prefect_together.happenings import Happening
+from prefect_together.media import GeneratedVideo
+from prefect_together.sandbox import Sandbox
+
+from .asking import IMAGES, clip, picture
+
+
+def _shown(key: str) -> list[Any]:
+    async def asking() -> list[Any]:
+        async with get_client() as client:
+            return [found for found in await client.read_artifacts() if (found.key or "").startswith(key)]
+
+    runtime.flush()
+    return asyncio.run(asking())
+
+
+def test_a_gallery_lists_files_money_and_failures(together_sandbox: Sandbox) -> None:
+    """One table: thumbnails, what came of what, reported, estimated and unknown costs apart, and why one is missing."""
+
+    @flow
+    def work() -> bool:
+        still = generate_image(picture("a fox | in <b>snow</b>", seed=1))
+        moving = generate_video(clip(frame_images=[still], seed=1))
+        together_sandbox.fault(IMAGES, "422")
+        failed = generate_image(picture("nothing", seed=2), return_state=True).result(raise_on_failure=False)
+        return publish_gallery([[still, moving], failed], key="My gallery!", title="Foxes")
+
+    assert work()
+    (found,) = _shown("my-gallery")
+    assert 2 == found.data.count("data:image/webp;base64,")
+    assert "<b>" not in found.data
+    assert "**2** clip" in found.data
+    assert "← #1" in found.data
+    assert "### 1 failed" in found.data
+    assert "ContentPolicyError" in found.data
+    assert "About \\$0.03 by list price, 1 of unknown cost" in found.data
+    assert len(found.data) < 60_000
+
+
+def test_a_grid_stands_side_by_side(together_sandbox: Sandbox) -> None:
+    """A cell for each file, the reason where there is none, and notes below."""
+
+    @flow
+    def work() -> bool:
+        cells = [[generate_image(picture(seed=1)), ValueError("no | such model")]]
+        return publish_grid(cells, key="grid", rows=["a fox"], columns=["one", "two"], notes=["cheap", "dear"])
+
+    assert work()
+    (found,) = _shown("grid")
+    assert "**ValueError**: no &#124; such model" in found.data
+    assert "| | **cheap** | **dear** |" in found.data
+
+
+def test_no_server_no_harm(
+    together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the server takes no artifact, the task succeeds, is paid once, and says so in the log."""
+
+    async def refusing(self: Artifact, client: object = None) -> None:
+        raise ConnectionError("the server is gone")
+
+    monkeypatch.setattr(Artifact, "acreate", refusing)
+
+    @flow
+    def work() -> tuple[GeneratedImage, bool]:
+        made = generate_image(picture(seed=1))
+        return made, publish_gallery([made], key="gone")
+
+    made, shown = work()
+    runtime.flush()
+    assert made.verify()
+    assert not shown
+    assert 1 == len(together_sandbox.charges())
+    assert "the server is gone" in caplog.text
+
+
+def test_a_slow_server_delays_nobody(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task waits at most 50 ms for its card, however long the server takes."""
+    real = Artifact.acreate
+    spent: list[float] = []
+
+    async def slowly(self: Artifact, client: Any = None) -> Any:
+        await asyncio.sleep(1.0)
+        return await real(self, client=client)  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
+
+    async def timed(media: Any, show: Any = artifacts.show) -> None:
+        began = time.perf_counter()
+        await show(media)
+        spent.append(time.perf_counter() - began)
+
+    monkeypatch.setattr(Artifact, "acreate", slowly)
+    monkeypatch.setattr("prefect_together.tasks.work.show", timed)
+
+    @flow
+    def work() -> list[GeneratedImage]:
+        return [generate_image(picture(seed=seed)) for seed in range(4)]
+
+    made = work()
+    assert max(spent) < 0.08  # 50 ms and what a busy machine adds
+    assert {f"image-{file.fingerprint[:12]}" for file in made} <= {found.key for found in _shown("image-")}
+
+
+@pytest.fixture
+def _no_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PIL", "PIL.Image", "av"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_without_pillow_there_are_words(together_sandbox: Sandbox, request: pytest.FixtureRequest) -> None:
+    """Without the extra, galleries and pages are there without thumbnails, and derived media say what is missing."""
+    moving = generate_video(clip(seed=1))
+    still = generate_image(picture(seed=1))
+    request.getfixturevalue("_no_pillow")
+    from prefect_together import thumbnails
+
+    thumbnails._made.clear()  # pyright: ignore[reportPrivateUsage]
+
+    @flow
+    def work() -> bool:
+        return publish_gallery([still, moving], key="words")
+
+    assert work()
+    (found,) = _shown("words")
+    assert "base64" not in found.data
+    assert "_image/" in found.data
+    assert write_gallery()
+    with pytest.raises(ConfigurationError, match="PyAV is not installed"):
+        last_frame(moving)
+
+
+def test_a_file_that_is_gone_is_words(together_sandbox: Sandbox) -> None:
+    """A gallery with a file that is not there any more shows the others."""
+
+    @flow
+    def work() -> bool:
+        first, second = generate_image(picture(seed=1)), generate_image(picture(seed=2))
+        gone = first.model_copy(update={"uri": first.uri + "x", "sha256": "0" * 64})
+        return publish_gallery([gone, second], key="half")
+
+    assert work()
+    assert 1 == _shown("half")[0].data.count("base64")
+
+
+def test_listeners_cannot_harm(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event or a bar that raises is nobody's problem."""
+
+    def failing(happening: Happening) -> None:
+        raise RuntimeError("no events today")
+
+    monkeypatch.setattr("prefect_together.watching.emit", failing)
+
+    @flow
+    def work() -> GeneratedVideo:
+        return generate_video(clip(seed=1))
+
+    assert work().verify()
+
+
+def test_a_large_gallery_is_bounded(together_sandbox: Sandbox) -> None:
+    """Five hundred files are one artifact below Prefect's limit; what is not listed is counted."""
+
+    @flow
+    def work() -> bool:
+        made = generate_image(picture(seed=1, width=1024, height=1024))
+        return publish_gallery([made] * 500, key="large")
+
+    assert work()
+    (found,) = _shown("large")
+    assert len(found.data) < 1_400_000
+    assert "… and 300 more." in found.data
+
+
+def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
+    """Equal clips are joined as they are; both are kept, found again, free, and know what they came from."""
+    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2))
+    frame, film = last_frame(one), join_videos([one, two])
+    assert ("image/png", 64, 48) == (frame.media_type, frame.width, frame.height)
+    assert (2.0, 15.0, False) == (film.seconds, film.fps, film.reencoded)
+    assert [one.sha256, two.sha256] == [source.sha256 for source in film.sources]
+    assert film.verify()
+    assert film == join_videos([one, two])
+    assert film == DerivedMedia.model_validate_json(film.model_dump_json())
+    follows = generate_video(clip(frame_images=[frame], seed=3))
+    assert follows.verify()
+
+
+def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
+    """Another size is brought to the first one's, and the film says so."""
+    one = generate_video(clip(seed=1))
+    other = generate_video(clip(seed=2, width=128, height=96))
+    film = join_videos([one, other])
+    assert (64, 48, True) == (film.width, film.height, film.reencoded)
+    assert film.seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_only_clips_are_joined(together_sandbox: Sandbox) -> None:
+    """A picture or nothing is refused in one sentence."""
+    with pytest.raises(InvalidRequest, match="was given none"):
+        join_videos([])
+    with pytest.raises(InvalidRequest, match="takes clips"):
+        join_videos([generate_image(picture(seed=1))])
+
+
+@pytest.mark.parametrize(("policy", "approved"), [pytest.param("keep", 2, id="keep"), pytest.param("drop", 0, id="drop")])
+def test_nobody_answers(policy: Any, approved: int, together_sandbox: Sandbox) -> None:
+    """When the time is up the policy decides, the run goes on, and the report says what dropping saved."""
+
+    @flow
+    def work() -> Any:
+        made = [generate_image(picture(seed=seed)) for seed in (1, 2)]
+        done = review_images(made, price=Decimal("0.49"), timeout=1, on_timeout=policy, poll_interval=1)
+        return len(done.approved), done.timed_out, done.saved, str(done)
+
+    count, timed_out, saved, said = work()
+    assert (approved, True, Decimal("0.49") * (2 - approved)) == (count, timed_out, saved)
+    assert ("saved about $0.98" in said) == (policy == "drop")
+
+
+def test_nobody_answers_an_async_flow(together_sandbox: Sandbox) -> None:
+    """The async twin does the same."""
+
+    @flow
+    async def work(made: list[GeneratedImage]) -> Any:
+        done = await areview_images(made, timeout=1, on_timeout="keep", poll_interval=1)
+        return len(done.approved)
+
+    assert 1 == asyncio.run(work([generate_image(picture(seed=1))]))
+
+
+def test_a_review_says_what_it_cannot_do(together_sandbox: Sandbox) -> None:
+    """Outside of a flow, with too many pictures, or with a policy that needs a process: one sentence."""
+    made = generate_image(picture(seed=1))
+    with pytest.raises(ConfigurationError, match="call it in a flow"):
+        review_images([made])
+
+    @flow
+    def too_many() -> None:
+        review_images([made] * 41)
+
+    @flow
+    def suspended() -> None:
+        review_images([made], how="suspend", on_timeout="keep")
+
+    for wrong in (too_many, suspended):
+        with pytest.raises(InvalidRequest):
+            wrong()
+
+
+def test_spans_follow_the_run(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each generation is a span with `gen_ai.*` attributes and no prompt, also where it fails; without a provider, none."""
+    from opentelemetry import trace
+
+    spans: list[Any] = []
+
+    class Span:
+        def __init__(self, name: str, **given: Any) -> None:
+            self.name, self.attributes, self.ended, self.status = name, dict(given["attributes"]), False, None
+            spans.append(self)
+
+        def set_attribute(self, name: str, value: Any) -> None:
+            self.attributes[name] = value
+
+        def set_status(self, status: Any) -> None:
+            self.status = status
+
+        def end(self) -> None:
+            self.ended = True
+
+    class Tracer:
+        def start_span(self, name: str, **given: Any) -> Span:
+            return Span(name, **given)
+
+    def tracer(*_: str) -> Tracer:
+        return Tracer()
+
+    monkeypatch.setattr(trace, "get_tracer", tracer)
+
+    @task
+    def work() -> None:
+        generate_image(picture("a secret fox", seed=1))
+        together_sandbox.fault(IMAGES, "422")
+        with pytest.raises(TogetherError):
+            generate_image(picture("a secret fox", seed=2))
+
+    work()
+    kept, failed = spans
+    assert "generate_image black-forest-labs/FLUX.2-pro" == kept.name
+    assert {
+        "gen_ai.provider.name": "together",
+        "gen_ai.request.seed": 1,
+        "prefect_together.estimated_cost_usd": 0.03,
+    }.items() <= kept.attributes.items()
+    assert "ContentPolicyError" == failed.attributes["error.type"]
+    assert kept.ended
+    assert failed.ended
+    assert "secret" not in str([(span.attributes.get("gen_ai.prompt"), span.name) for span in spans])
+
+
+def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second clip of a model is waited for in the knowledge of how long the first one took."""
+    heard: list[Happening] = []
+    monkeypatch.setattr("prefect_together.watching.emit", heard.append)
+    generate_video(clip(seed=1))
+    generate_video(clip(seed=2))
+    waits = [happening for happening in heard if happening.what == "waiting"]
+    assert waits[0].usual is None
+    assert waits[-1].usual is not None
+    assert 0 < waits[-1].usual < 30
+    assert ["accepted", "kept"] * 2 == [happening.what for happening in heard if happening.what != "waiting"]

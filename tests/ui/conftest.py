@@ -1,0 +1,161 @@
+"""A Prefect server with its UIs, flows as commands, and a real browser; skipped where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / "screenshots"
+"""Where pictures of what was seen go; git ignores it."""
+QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Yield a browser for one module: while it is there, playwright's own event loop runs in this thread."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no chromium here")
+    sandbox = [] if os.name != "posix" or os.geteuid() else ["--no-sandbox"]
+    SHOTS.mkdir(exist_ok=True)
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*QUIET, *sandbox])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """Yield a fresh page in a window of its own."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1100})
+    context.set_default_timeout(20_000)
+    yield context.new_page()
+    context.close()
+
+
+class Prefect:
+    """A Prefect server with its UIs, and the commands that use it."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self.url = url
+        self.home = home
+        self.environment = {
+            **os.environ,
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": f"{url}/api",
+            "PREFECT_UI_API_URL": f"{url}/api",
+            "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": str(home / "library"),
+            "PREFECT_LOGGING_LEVEL": "INFO",
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Ask the API; with a body, by POST."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/{path}", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        """Start a Python command against this server."""
+        return subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, *command: str) -> str:
+        """Run a Python command to its end and return what it said."""
+        process = self.start(*command)
+        said, _ = process.communicate(timeout=150)
+        assert 0 == process.returncode, said
+        return said
+
+    def runs(self, **filters: Any) -> list[dict[str, Any]]:
+        """Return flow runs, the latest first."""
+        return self.ask("flow_runs/filter", {"sort": "START_TIME_DESC", **filters})
+
+    def latest(self, flow: str) -> dict[str, Any]:
+        """Return the latest run of a flow."""
+        return self.runs(limit=1, flows={"name": {"any_": [flow]}})[0]
+
+    def until(self, happens: Callable[[], Any], seconds: float = 60) -> Any:
+        """Wait until something is the case, and return it."""
+        ends = time.monotonic() + seconds
+        while not (found := happens()):
+            assert time.monotonic() < ends, "it never happened"
+            time.sleep(0.5)
+        return found
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
+    """Run a Prefect server as people do, and yield it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = Prefect(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("prefect"))
+    environment = {name: value for name, value in server.environment.items() if name != "PREFECT_API_URL"}
+    log = (server.home / "server.log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
+        env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+
+    def answers() -> bool:
+        try:
+            return server.ask("health") is True
+        except OSError:
+            return False
+
+    try:
+        server.until(answers, 90)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(60)
+        log.close()
+
+
+@pytest.fixture(params=["v2", "v1"])
+def ui(request: pytest.FixtureRequest) -> str:
+    """Name each of the two UIs that Prefect ships."""
+    return request.param
+
+
+def see(page: Page, prefect: Prefect, ui: str, path: str) -> None:
+    """Open a page of one of the UIs."""
+    page.goto(f"{prefect.url}{'/v2' if ui == 'v2' else ''}/{path}")
+    page.wait_for_load_state("networkidle")
+
+
+def widths(page: Page) -> list[int]:
+    """Return the natural widths of all data pictures on a page."""
+    return page.evaluate("[...document.images].filter(i => i.src.startsWith('data:image/webp')).map(i => i.naturalWidth)")
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture of what is seen."""
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def holds(page: Page, condition: str, seconds: float = 20) -> None:
+    """Wait until a JavaScript expression is true. A page may forbid evaluation from within, which playwright's own does."""
+    ends = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        assert time.monotonic() < ends, f"never true: {condition}"
+        page.wait_for_timeout(50)

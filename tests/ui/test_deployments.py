@@ -1,0 +1,131 @@
+"""Served flows: schedules fire, the form is good, a review suspends and pays nothing twice, an automation reacts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+
+import pytest
+
+from prefect_together import sandbox
+from prefect_together.sandbox import Sandbox
+
+from .conftest import Prefect, see, shoot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+TINY = {"video_model": "sandbox/tiny", "width": 128, "height": 96}
+
+
+@pytest.fixture(scope="module")
+def together() -> Iterator[Sandbox]:
+    """Run a local Together that counts."""
+    with sandbox.serve(render_seconds=0.2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(prefect: Prefect, together: Sandbox) -> Iterator[dict[str, str]]:
+    """Serve the flows as the README says, and yield the ids of their deployments by name."""
+    prefect.environment |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
+    process = prefect.start("flows/serve.py", "--every", "15")
+    try:
+
+        def deployments() -> dict[str, str]:
+            found = {one["name"]: one["id"] for one in prefect.ask("deployments/filter", {"limit": 50})}
+            return found if {"daily-picture", "nightly-reconcile", "storyboard"} <= set(found) else {}
+
+        yield prefect.until(deployments)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_a_schedule_fires(page: Page, prefect: Prefect, served: dict[str, str], ui: str) -> None:
+    """A scheduled run starts by itself, completes, and is shown as such."""
+
+    def completed() -> list[dict[str, Any]]:
+        wanted = {"deployment_id": {"any_": [served["nightly-reconcile"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+        return prefect.runs(limit=1, flow_runs=wanted)
+
+    run = prefect.until(completed, 120)[0]
+    assert run["auto_scheduled"]
+    see(page, prefect, ui, f"deployments/deployment/{served['daily-picture']}")
+    page.get_by_text("Every 15 seconds").first.wait_for()
+    shoot(page, f"schedule-{ui}")
+
+
+def test_the_form(page: Page, prefect: Prefect, served: dict[str, str], ui: str) -> None:
+    """The form has a field with description and default for every parameter."""
+    see(page, prefect, ui, f"deployments/deployment/{served['storyboard']}/run")
+    for words in ("What the film is called.", "Whether a person approves the stills", "Width of the stills in pixels."):
+        page.get_by_text(words).first.wait_for()
+    assert page.get_by_text("video_model").or_(page.get_by_text("Video Model")).first.is_visible()
+    page.wait_for_timeout(500)
+    shoot(page, f"form-{ui}")
+
+
+def test_a_bad_value_is_refused_by_name(prefect: Prefect, served: dict[str, str]) -> None:
+    """What the form does not allow is refused by the server, which names the field, before a run exists."""
+    for name, wrong in (("width", 7), ("shots", [{"prompt": "x", "seconds": 99}]), ("continuity", "maybe")):
+        with pytest.raises(HTTPError) as caught:
+            prefect.ask(f"deployments/{served['storyboard']}/create_flow_run", {"parameters": {name: wrong}})
+        assert name in caught.value.read().decode()
+
+
+def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandbox, served: dict[str, str]) -> None:
+    """The process ends while somebody decides; the flow starts again from its top, and only clips are paid for then."""
+    before = len(together.charges())
+    parameters = {
+        **TINY,
+        "seed": None,
+        "title": "Suspended",
+        "shots": [{"prompt": f"shot {n}", "seconds": 1} for n in (1, 2)],
+    }
+    run = prefect.ask(
+        f"deployments/{served['storyboard']}/create_flow_run", {"parameters": parameters, "name": "Suspended"}
+    )["id"]
+
+    def state() -> str:
+        return prefect.ask(f"flow_runs/{run}")["state_name"]
+
+    prefect.until(lambda: state() == "Suspended", 90)
+    charged = [charge for charge in together.charges()[before:] if "shot" in json.dumps(str(charge))]
+    assert 2 == len(charged)
+    answer = prefect.ask(f"flow_runs/{run}/resume", {"run_input": {"picture_1": "drop", "picture_2": "approve"}})
+    assert "ACCEPT" == answer["status"]
+    prefect.until(lambda: state() in {"Completed", "Failed", "Crashed"}, 120)
+    assert "Completed" == state()
+    asked = [request for request in together.requests() if request.method == "POST" and "shot" in json.dumps(request.body)]
+    assert 2 == len(asked)
+
+
+def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, str]) -> None:
+    """`when_generation("failed", run_deployment=…)` runs the deployment when such an event comes in."""
+    create = (
+        "import sys, uuid; from prefect_together.automations import when_generation;"
+        "print(when_generation('failed', run_deployment=uuid.UUID(sys.argv[1]), model='m/fails').create().id)"
+    )
+    prefect.run("-c", create, served["daily-picture"])
+
+    def by_automation() -> list[dict[str, Any]]:
+        found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["daily-picture"]]}})
+        return [run for run in found if not run["auto_scheduled"]]
+
+    assert [] == by_automation()
+    prefect.until(lambda: _emit(prefect) or by_automation(), 90)
+
+
+def _emit(prefect: Prefect) -> None:
+    resource = {
+        "prefect.resource.id": f"prefect-together.generation.{uuid.uuid4().hex}",
+        "prefect-together.model": "m/fails",
+    }
+    now = dt.datetime.now(dt.timezone.utc).isoformat()
+    event = {"id": str(uuid.uuid4()), "occurred": now, "event": "prefect-together.generation.failed", "resource": resource}
+    prefect.ask("events", [{**event, "payload": {"model": "m/fails"}, "related": []}])

@@ -1,0 +1,177 @@
+"""`gallery.html` from `file://`: everything loads, nothing leaves, a thousand items are quick, keyboard and phone work."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from prefect_together.page.writing import page as page_of
+from prefect_together.page.writing import write_page
+from prefect_together.storage import Storage
+
+from .conftest import Prefect, holds, shoot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="module")
+def library(prefect: Prefect) -> Path:
+    """Return a library with stills, clips, a film and a job that failed."""
+    prefect.run(
+        "flows/storyboard.py", "--sandbox", "--review", "false", "--video-model", "sandbox/tiny", "--continuity", "chain"
+    )
+    prefect.run("flows/compare_models.py", "--sandbox")
+    folder = prefect.home / "library"
+    said = prefect.run("-m", "prefect_together.cli", "gallery", "--library", str(folder), "--title", "Films of November")
+    assert (folder / "gallery.html").as_uri() in said
+    return folder
+
+
+def test_everything_loads_and_nothing_leaves(page: Page, library: Path) -> None:
+    """Every picture loads, every clip plays, the console stays empty, and no request goes to a network."""
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((library / "gallery.html").as_uri())
+    tiles = page.locator(".tile")
+    number = tiles.count()
+    assert number >= 18
+    for tile in tiles.all():
+        tile.scroll_into_view_if_needed()
+    holds(page, "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth > 0)")
+    clips = page.locator(".tile", has=page.locator(".badge", has_text="clip")).or_(page.locator(".tile", has_text="film of"))
+    assert clips.count() >= 4
+    for place in range(clips.count()):
+        clips.nth(place).click()
+        holds(page, "document.querySelector('video')?.readyState >= 2")
+        page.evaluate("document.querySelector('video').play()")
+        holds(page, "document.querySelector('video').currentTime > 0")
+        page.keyboard.press("Escape")
+    page.evaluate("scrollTo(0, 0)")
+    shoot(page, "gallery")
+    assert [] == complaints
+    assert [] == [url for url in asked if not url.startswith(("file:", "data:"))]
+
+
+def test_the_way_from_still_to_film(page: Page, library: Path) -> None:
+    """A clip names its still and its film, and each leads to the other; the request can be copied."""
+    page.goto((library / "gallery.html").as_uri())
+    page.locator(".tile", has_text="film of 3 clips").first.click()
+    assert 4 == page.locator("#way button").count()
+    page.locator("#way button").first.click()
+    assert "sandbox/tiny" in page.inner_text("#facts")
+    assert "VideoRequest(" in page.inner_text("#code")
+    holds(page, "document.querySelector('video')?.readyState >= 2")
+    shoot(page, "gallery-clip")
+    page.get_by_role("button", name="Copy the request").click()
+    page.get_by_role("button", name="Copied").wait_for()
+
+
+def test_filters_and_keyboard(page: Page, library: Path) -> None:
+    """Kind, model and words narrow the tiles; the whole page can be used without a mouse, and everything has a name."""
+    page.goto((library / "gallery.html").as_uri())
+    page.get_by_label("Kind").select_option("film")
+    assert ["film"] == list({badge.split()[0] for badge in page.locator(".badge").all_inner_texts()})
+    page.get_by_label("Kind").select_option("")
+    page.keyboard.press("/")
+    page.keyboard.type("paper boat")
+    assert 6 == page.locator(".tile").count()
+    assert "6 of" in page.inner_text("#count")
+    page.locator(".tile").first.focus()
+    page.keyboard.press("Enter")
+    first = page.inner_text("#facts")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#facts") != first
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.classList.contains('tile')")
+    unnamed = "[...document.querySelectorAll('button, input, select, a[href]')].filter(e => !(e.getAttribute('aria-label') || e.innerText)).length"
+    assert 0 == page.evaluate(unnamed)
+    page.get_by_label("Search prompts").fill("no such thing")
+    assert page.get_by_text("Nothing here matches.").is_visible()
+
+
+def test_on_a_phone_in_the_dark(chromium: Browser, library: Path) -> None:
+    """Nothing is wider than a phone, and the dark scheme is dark."""
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", device_scale_factor=2)
+    page = context.new_page()
+    page.goto((library / "gallery.html").as_uri())
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert "rgb(18, 19, 22)" == page.evaluate("getComputedStyle(document.body).backgroundColor")
+    shoot(page, "gallery-phone")
+    context.close()
+
+
+def test_a_thousand_items_are_quick(page: Page, tmp_path: Path) -> None:
+    """A page of 1,000 items is there in less than two seconds, and shows its end when one scrolls."""
+    pictures = pytest.importorskip("PIL.Image")
+    for number in range(1000):
+        small = io.BytesIO()
+        pictures.new("RGB", (480, 270), (number % 255, 90, 140)).save(small, "webp")
+        (tmp_path / f"{number}.webp").write_bytes(small.getvalue())
+    tiles: list[dict[str, Any]] = [
+        {"id": str(n), "kind": "image", "state": "kept", "model": f"m/{n % 7}", "title": f"picture {n}", "when": "2026-11-22T10:00:00+00:00",
+         "run": f"run-{n % 40}", "cost": 0.03, "how": "estimated", "href": f"{n}.webp", "thumb": f"{n}.webp", "sha": str(n), "from": [], "code": "x"}
+        for n in range(1000)
+    ]  # fmt: skip
+    (tmp_path / "gallery.html").write_text(page_of("Many", tiles))
+    began = time.monotonic()
+    page.goto((tmp_path / "gallery.html").as_uri())
+    holds(page, "document.querySelectorAll('.tile img')[8]?.naturalWidth > 0")
+    assert time.monotonic() - began < 2
+    assert page.locator(".tile").count() < 200
+    for _ in range(40):
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.wait_for_timeout(50)
+    assert 1000 == page.locator(".tile").count()
+
+
+def test_only_what_is_new_is_read(library: Path) -> None:
+    """A second call reads no entry of the ledger and makes no small picture again."""
+    smalls = {path: path.stat().st_mtime_ns for path in (library / "gallery" / "small").iterdir()}
+    storage = Storage(str(library))
+    read: list[str] = []
+    real = storage.read
+
+    async def reading(key: str) -> bytes:
+        read.append(key)
+        return await real(key)
+
+    storage.read = reading  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:  # this thread has playwright's loop
+        pool.submit(asyncio.run, write_page(storage)).result()
+    assert ["gallery/index.json"] == read
+    assert smalls == {path: path.stat().st_mtime_ns for path in (library / "gallery" / "small").iterdir()}
+
+
+def test_a_prompt_cannot_break_out(page: Page, tmp_path: Path) -> None:
+    """HTML and script in a prompt are words."""
+    nasty = "</script><img src=x onerror=alert(1)><!-- <b>"
+    tile: dict[str, Any] = {
+        "id": "1",
+        "kind": "image",
+        "state": "failed",
+        "model": nasty,
+        "title": nasty,
+        "when": "",
+        "how": "unknown",
+        "why": nasty,
+        "from": [],
+    }
+    (tmp_path / "gallery.html").write_text(page_of(nasty, [tile]))
+    page.on("dialog", lambda dialog: pytest.fail("a prompt ran as a script"))
+    page.goto((tmp_path / "gallery.html").as_uri())
+    page.locator(".tile").click()
+    assert nasty == page.inner_text("#name")
+    assert 0 == page.locator("img[src=x]").count()
+    assert json.loads(page.text_content("#data") or "")["title"] == nasty

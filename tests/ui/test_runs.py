@@ -1,0 +1,78 @@
+"""What a person sees of a run in both of Prefect's UIs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .conftest import Prefect, see, shoot, widths
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="module")
+def teaser(prefect: Prefect) -> dict[str, Any]:
+    """Run `image_to_video` as a command."""
+    prefect.run("flows/image_to_video.py", "--sandbox")
+    return prefect.latest("image-to-video")
+
+
+@pytest.fixture(scope="module")
+def film(prefect: Prefect) -> dict[str, Any]:
+    """Run `storyboard` without a review."""
+    prefect.run("flows/storyboard.py", "--sandbox", "--review", "false", "--video-model", "sandbox/tiny")
+    return prefect.latest("storyboard")
+
+
+def test_the_artifacts_tab_is_a_gallery(page: Page, prefect: Prefect, teaser: dict[str, Any], ui: str) -> None:
+    """The still's and the clip's thumbnails are visible, with model and cost."""
+    see(page, prefect, ui, f"runs/flow-run/{teaser['id']}?tab=Artifacts")
+    page.get_by_text("Artifacts", exact=True).last.click()
+    page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 2")
+    for words in ("FLUX.2-pro", "about $0.03 · estimated · paid", "hailuo-02", "$0.49 · reported · paid"):
+        assert page.get_by_text(words).first.is_visible(), words
+    page.wait_for_timeout(1500)  # the graph draws itself
+    shoot(page, f"run-{ui}")
+
+
+def test_the_gallery_of_a_storyboard(page: Page, prefect: Prefect, film: dict[str, Any], ui: str) -> None:
+    """One table with a thumbnail for each still, clip and film, totals, lineage, and no raw base64 on the page."""
+    found = prefect.ask("artifacts/filter", {"artifacts": {"key": {"any_": ["storyboard"]}}, "sort": "CREATED_DESC"})
+    see(page, prefect, ui, f"artifacts/artifact/{found[0]['id']}")
+    page.wait_for_function("[...document.images].filter(i => i.naturalWidth >= 60).length == 7")
+    text = page.inner_text("body")
+    assert "3 pictures · 3 clips · 1 derived file" in text
+    assert "film of 3 clips ← #4, #5, #6" in text, text
+    assert "base64" not in text
+    assert 7 == len(widths(page))
+    shoot(page, f"storyboard-{ui}")
+
+
+def test_the_run_says_what_it_waits_for(prefect: Prefect, teaser: dict[str, Any]) -> None:
+    """A clip that is waited for has a bar that ends at 100, and log lines that say for how long."""
+    found = prefect.ask(
+        "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [teaser["id"]]}, "type": {"any_": ["progress"]}}}
+    )
+    assert [100.0] == [artifact["data"] for artifact in found]
+    logs = prefect.ask("logs/filter", {"logs": {"flow_run_id": {"any_": [teaser["id"]]}}, "limit": 200})
+    assert any("s since it was submitted" in line["message"] for line in logs)
+
+
+def test_events_say_what_happened_and_no_prompt(prefect: Prefect, teaser: dict[str, Any]) -> None:
+    """Accepted and kept events carry model and cost; the prompt stays out."""
+
+    def kept() -> Any:
+        found = prefect.ask(
+            "events/filter", {"filter": {"event": {"prefix": ["prefect-together.generation."]}}, "limit": 50}
+        )
+        return [event for event in found["events"] if event["event"].endswith("kept")] and found["events"]
+
+    events = prefect.until(kept)
+    clip = next(
+        event for event in events if event["event"].endswith("kept") and event["payload"]["model"] == "minimax/hailuo-02"
+    )
+    assert {"kind": "video", "cost": "0.49", "reused": False}.items() <= clip["payload"].items()
+    assert "fox" not in str([event["payload"] for event in events if "uri" not in event["payload"]])
+    assert all("prompt" not in event["payload"] for event in events)
