@@ -21,7 +21,7 @@ LINES = 300
 LAYERS = (
     ("catalog", "errors", "formats", "owner"),
     ("addresses", "answers", "requests", "sandbox", "storage"),
-    ("connections", "identity", "ledger", "media"),
+    ("connections", "governor", "identity", "ledger", "media"),
     ("client", "leases", "report", "thumbnails"),
     ("ask", "keeping", "runtime"),
     ("kinds", "settings", "waiting"),
