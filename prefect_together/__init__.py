@@ -10,16 +10,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_together.batch.outcomes import BatchItem, BatchResult
+    from prefect_together.budget import SpendLimit
     from prefect_together.credentials import TogetherCredentials
     from prefect_together.library import MediaLibrary
     from prefect_together.media import GeneratedImage, GeneratedVideo, VideoJob
     from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
+    from prefect_together.tables import RequestTable, requests_from_table
     from prefect_together.tasks import (
+        agenerate_batch,
         agenerate_image,
         agenerate_images,
         agenerate_video,
         asubmit_video,
         await_for_video,
+        generate_batch,
         generate_image,
         generate_images,
         generate_video,
@@ -28,16 +33,21 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "prefect_together.batch.outcomes": ("BatchItem", "BatchResult"),
+    "prefect_together.budget": ("SpendLimit",),
     "prefect_together.credentials": ("TogetherCredentials",),
     "prefect_together.library": ("MediaLibrary",),
     "prefect_together.media": ("GeneratedImage", "GeneratedVideo", "VideoJob"),
     "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
+    "prefect_together.tables": ("RequestTable", "requests_from_table"),
     "prefect_together.tasks": (
+        "agenerate_batch",
         "agenerate_image",
         "agenerate_images",
         "agenerate_video",
         "asubmit_video",
         "await_for_video",
+        "generate_batch",
         "generate_image",
         "generate_images",
         "generate_video",
@@ -48,6 +58,8 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BatchItem",
+    "BatchResult",
     "GeneratedImage",
     "GeneratedVideo",
     "ImageLora",
@@ -55,17 +67,22 @@ __all__ = [
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
+    "RequestTable",
+    "SpendLimit",
     "TogetherCredentials",
     "VideoJob",
     "VideoRequest",
+    "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
     "asubmit_video",
     "await_for_video",
+    "generate_batch",
     "generate_image",
     "generate_images",
     "generate_video",
+    "requests_from_table",
     "submit_video",
     "wait_for_video",
 ]

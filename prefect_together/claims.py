@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 from prefect_together.ask import Ask
@@ -91,7 +92,15 @@ class Claims:
             if self._scope != ANY and (adopted := await self._adopt(history)):
                 return Settled(adopted, paid=False)
             attempt = history.next(self._scope)
-            if await self._claim(attempt):
+            if self._ask.purse:
+                await self._ask.purse.reserve(attempt.key, self._ask.estimate())
+            claimed = False
+            try:
+                claimed = await self._claim(attempt)
+            finally:
+                if not claimed:
+                    await self._give_back(attempt)
+            if claimed:
                 with contextlib.suppress(UnknownOutcome):  # it is recorded: the next turn decides what to do about it
                     return await self._send(attempt)
 
@@ -198,6 +207,7 @@ class Claims:
             except TogetherError as error:
                 with contextlib.suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
                     await self._ledger.record(attempt, "refused", {"why": error.what})
+                await self._give_back(attempt)
                 raise
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
             if acceptance.inline:
@@ -207,6 +217,10 @@ class Claims:
             await record_paid(self._ledger, attempt, "accepted", entry, self._log)
             accepted = replace(attempt, events=frozenset({"claimed", "accepted"}))
             return Settled(accepted, paid=True, acceptance=acceptance)
+
+    async def _give_back(self, attempt: Attempt) -> None:
+        if self._ask.purse:
+            await self._ask.purse.settle(attempt.key, Decimal(0))
 
 
 def _forget(task: asyncio.Task[Any]) -> None:

@@ -97,6 +97,8 @@ class Delivery:
         )
         if answer is None:
             raise asyncio.TimeoutError
+        if ask.purse and answer.cost is not None:
+            await ask.purse.settle(attempt.key, answer.cost)
         if answer.over:
             said = f"{answer.error_message or 'no reason given'} (code {answer.error_code or 'none'})"
             error = GenerationFailed(

@@ -27,17 +27,18 @@ from prefect_together.requests import VideoRequest
 _locks: weakref.WeakValueDictionary[tuple[str, ...], asyncio.Lock] = weakref.WeakValueDictionary()
 
 
-async def obtain(ask: Ask, *, timeout: float | None = None) -> list[GeneratedMedia]:
+async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | None = None) -> list[GeneratedMedia]:
     """Return the files of a request: those that are kept already, or those that this call pays for.
 
     Args:
         ask: What is asked, of whom, and by which rules.
         timeout: Seconds to wait for a job, counted from its submission.
+        fingerprint: What the ledger knows the request by, where the caller has worked it out already.
 
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
-    life = await _Life.of(ask)
+    life = await _Life.of(ask, fingerprint)
     return await life.finish(await life.settle(), timeout=timeout)
 
 
@@ -66,9 +67,9 @@ class _Life:
         self.delivery = Delivery(ask, self.ledger, fingerprint)
 
     @classmethod
-    async def of(cls, ask: Ask) -> _Life:
+    async def of(cls, ask: Ask, fingerprint: str | None = None) -> _Life:
         ask.check()
-        return cls(ask, (await identify(ask.request, realm=ask.client.realm)).fingerprint)
+        return cls(ask, fingerprint or (await identify(ask.request, realm=ask.client.realm)).fingerprint)
 
     async def settle(self) -> Settled:
         async with self._alone("sending"):

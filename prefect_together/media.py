@@ -147,6 +147,10 @@ class GeneratedVideo(GeneratedMedia):
     """Frames per second, read from the file where PyAV is installed."""
 
 
+MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
+"""What each kind of request makes."""
+
+
 class VideoJob(BaseModel):
     """A clip that Together has accepted and is rendering. It is paid for: ``wait_for_video`` fetches it."""
 

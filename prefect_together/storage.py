@@ -75,6 +75,11 @@ class Storage:
                 self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )
 
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Write an object from an open file, waiting for it; it appears whole or not at all."""
+        with _errors(f"write {key}", self.url):
+            obstore.put(self._store, key, file, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT)
+
     async def read(self, key: str) -> bytes:
         """Return an object's bytes.
 

@@ -24,11 +24,21 @@ def thumbnail(media: GeneratedMedia) -> str | None:
         TogetherError: The file cannot be opened.
     """
     try:
-        with media.open() as file:
-            picture = _first_frame(file) if isinstance(media, GeneratedVideo) else _picture(file)
+        picture = picture_of(media)
     except ImportError:
         return None
     return f"data:image/webp;base64,{base64.b64encode(_encode(picture)).decode()}"
+
+
+def picture_of(media: GeneratedMedia) -> Image.Image:
+    """Return a picture, or the first frame of a clip.
+
+    Raises:
+        ImportError: Pillow or PyAV is not installed.
+        TogetherError: The file cannot be opened.
+    """
+    with media.open() as file:
+        return _first_frame(file) if isinstance(media, GeneratedVideo) else _picture(file)
 
 
 def _picture(file: BinaryIO) -> Image.Image:

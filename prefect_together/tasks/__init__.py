@@ -1,5 +1,6 @@
 """The Prefect tasks, in pairs: ``generate_image`` for sync flows, ``agenerate_image`` for async ones. No logic here."""
 
+from prefect_together.tasks.batches import agenerate_batch, generate_batch
 from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
 from prefect_together.tasks.videos import (
     agenerate_video,
@@ -11,11 +12,13 @@ from prefect_together.tasks.videos import (
 )
 
 __all__ = [
+    "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
     "asubmit_video",
     "await_for_video",
+    "generate_batch",
     "generate_image",
     "generate_images",
     "generate_video",

@@ -21,13 +21,14 @@ LINES = 300
 LAYERS = (
     ("catalog", "errors", "formats", "owner"),
     ("addresses", "answers", "requests", "sandbox", "storage"),
-    ("connections", "governor", "identity", "ledger", "media"),
-    ("client", "leases", "report", "thumbnails"),
-    ("ask", "keeping", "runtime"),
+    ("budget", "connections", "governor", "identity", "ledger", "media"),
+    ("client", "leases", "report", "tables", "thumbnails"),
+    ("ask", "keeping", "runtime", "sheets"),
     ("kinds", "settings", "waiting"),
     ("artifacts", "credentials", "records", "unknown"),
     ("claims", "delivery", "library"),
     ("generation",),
+    ("batch",),
     ("tasks",),
     ("cli", "command", "testing"),
     (ROOT,),
@@ -40,11 +41,13 @@ RESERVED = {
     "httpx_aiohttp": {"client", "connections"},
     "prefect": {"artifacts", "command", "credentials", "library", "settings", "tasks"},
     "obstore": {"storage"},
-    "PIL": {"sandbox", "thumbnails"},
+    "PIL": {"sandbox", "sheets", "thumbnails"},
     "av": {"formats", "sandbox", "thumbnails"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "pytest": {"testing"},
+    "narwhals": {"tables"},
+    "pyarrow": {"tables"},
 }
 """What only these may import."""
 
@@ -152,7 +155,7 @@ def test_sandbox_is_independent(module: Module) -> None:
 @pytest.mark.parametrize("package", ["requests", "tasks"])
 def test_types_do_not_know_each_other(package: str) -> None:
     """A type of generation is one file of requests and one of tasks, and no such file imports another of its package."""
-    shared = {"base", "explain"} if package == "requests" else {"calling", "options", "runs", "work"}
+    shared = {"base", "explain"} if package == "requests" else {"batches", "calling", "many", "options", "runs", "work"}
     prefix = f"{ROOT}.{package}."
     types = {name for name in NAMES if name.startswith(prefix) and name.removeprefix(prefix) not in shared}
     assert {f"{prefix}images", f"{prefix}videos"} <= types
