@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefect_together.batch.outcomes import BatchItem, BatchResult
+    from prefect_together.batch.plans import Plan
     from prefect_together.budget import SpendLimit
     from prefect_together.credentials import TogetherCredentials
     from prefect_together.library import MediaLibrary
@@ -22,18 +23,21 @@ if TYPE_CHECKING:
         agenerate_image,
         agenerate_images,
         agenerate_video,
+        aplan,
         asubmit_video,
         await_for_video,
         generate_batch,
         generate_image,
         generate_images,
         generate_video,
+        plan,
         submit_video,
         wait_for_video,
     )
 
 _HOMES = {
     "prefect_together.batch.outcomes": ("BatchItem", "BatchResult"),
+    "prefect_together.batch.plans": ("Plan",),
     "prefect_together.budget": ("SpendLimit",),
     "prefect_together.credentials": ("TogetherCredentials",),
     "prefect_together.library": ("MediaLibrary",),
@@ -45,12 +49,14 @@ _HOMES = {
         "agenerate_image",
         "agenerate_images",
         "agenerate_video",
+        "aplan",
         "asubmit_video",
         "await_for_video",
         "generate_batch",
         "generate_image",
         "generate_images",
         "generate_video",
+        "plan",
         "submit_video",
         "wait_for_video",
     ),
@@ -67,6 +73,7 @@ __all__ = [
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
+    "Plan",
     "RequestTable",
     "SpendLimit",
     "TogetherCredentials",
@@ -76,12 +83,14 @@ __all__ = [
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "aplan",
     "asubmit_video",
     "await_for_video",
     "generate_batch",
     "generate_image",
     "generate_images",
     "generate_video",
+    "plan",
     "requests_from_table",
     "submit_video",
     "wait_for_video",

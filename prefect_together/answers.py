@@ -24,7 +24,6 @@ from prefect_together.errors import (
     ServerError,
 )
 
-
 _SHARING = 'An organisation admin must switch on "Allow passthrough models" (Organization Settings, Privacy).'
 
 

@@ -112,7 +112,7 @@ class Source:
 def _header(file: io.TextIOWrapper, kind: str, name: str) -> list[str]:
     csv.field_size_limit(_FIELD)
     reader = csv.reader(_clean(file), delimiter="\t" if kind == "tsv" else ",")
-    names: list[str] = next(reader, [])
+    names = next(reader, list[str]())
     names = [column.strip() for column in names]
     if not any(names):
         raise InvalidRequest(f"The table {name} is empty: its first line should name the columns.")

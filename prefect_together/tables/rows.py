@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -38,6 +40,7 @@ def requests_from_table(
     columns: Mapping[str, str] | None = None,
     templates: Mapping[str, str] | None = None,
     constants: Mapping[str, Any] | None = None,
+    rows: int | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> RequestTable:
     """Return the requests of a table, one for each row; rows are read when they are needed, and as often as needed.
@@ -63,6 +66,7 @@ def requests_from_table(
         columns: The column of a field, where their names differ: ``{"prompt": "Caption"}``.
         templates: The text of a field with columns in braces: ``{"prompt": "a photo of {product}"}``.
         constants: The value of a field for all rows; a row's own non-empty cell outranks it.
+        rows: How many rows to take, from the first; by default all.
         options: Settings of the object store in obstore's names, for a URL.
 
     Raises:
@@ -75,6 +79,7 @@ def requests_from_table(
         {name: columns[name] for name in columns} if columns else {},
         dict(templates or {}),
         dict(constants or {}),
+        rows,
     )
     table.check()
     return table
@@ -90,12 +95,14 @@ class RequestTable:
         columns: dict[str, str],
         templates: dict[str, str],
         constants: dict[str, Any],
+        rows: int | None = None,
     ) -> None:
         self.source = source
         self.request = request
         self.columns = columns
         self.templates = templates
         self.constants = constants
+        self.rows = rows
 
     def __repr__(self) -> str:
         return f"RequestTable({str(self.source)!r}, {self.request.__name__})"
@@ -105,7 +112,7 @@ class RequestTable:
 
     def __iter__(self) -> Iterator[Row]:
         names = {name.lower(): name for name in self.request.model_fields if name != "extra"}
-        for number, cells in enumerate(self.source.rows(), 1):
+        for number, cells in enumerate(itertools.islice(self.source.rows(), self.rows), 1):
             if isinstance(cells, BadRow):
                 yield Row(number, None, f"Row {number}: {cells}.")
             else:
@@ -113,7 +120,10 @@ class RequestTable:
 
     @cached_property
     def _length(self) -> int:
-        return len(self.source)
+        if self.rows is not None and isinstance(self.source.what, (str, Path)):
+            return sum(1 for _ in itertools.islice(self.source.rows(), self.rows))
+        length = len(self.source)
+        return length if self.rows is None else min(length, self.rows)
 
     def check(self) -> None:
         """Say now what is wrong with all rows alike.

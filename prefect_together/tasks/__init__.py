@@ -2,6 +2,7 @@
 
 from prefect_together.tasks.batches import agenerate_batch, generate_batch
 from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
+from prefect_together.tasks.plans import aplan, plan
 from prefect_together.tasks.videos import (
     agenerate_video,
     asubmit_video,
@@ -16,12 +17,14 @@ __all__ = [
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "aplan",
     "asubmit_video",
     "await_for_video",
     "generate_batch",
     "generate_image",
     "generate_images",
     "generate_video",
+    "plan",
     "submit_video",
     "wait_for_video",
 ]

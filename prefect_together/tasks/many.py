@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
@@ -15,7 +15,6 @@ from prefect.concurrency.asyncio import concurrency as global_limit
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from prefect_together.artifacts import Progress, show_batch
 from prefect_together.ask import Ask, OnUnknown, Reuse
 from prefect_together.budget import Purse, SpendLimit
 from prefect_together.credentials import TogetherCredentials
@@ -24,6 +23,7 @@ from prefect_together.library import MediaLibrary
 from prefect_together.requests import ImageRequest, Request
 from prefect_together.settings import TogetherSettings
 from prefect_together.sheets import contact_sheet
+from prefect_together.summaries import Progress, show_batch
 from prefect_together.tables import RequestTable, Row
 from prefect_together.tasks.calling import ask_for
 
@@ -64,7 +64,6 @@ class BatchArguments:
     chunk_size: int | None = None
     name: str | None = None
     retry: Retry = "failed"
-    shows: bool = field(default=True)
 
     def check(self) -> None:
         """Refuse options that make no sense.
@@ -89,7 +88,7 @@ class BatchArguments:
             return
         for number, request in enumerate(cast("Iterable[Any]", self.requests), 1):
             if isinstance(request, Request):
-                yield Row(number, request)
+                yield Row(number, request, columns={"prompt": request.title()})
             else:
                 yield Row(number, None, f"Row {number} is a {type(request).__name__}, not a request.")
 
