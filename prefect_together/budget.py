@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -23,7 +22,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_together.errors import BudgetExceeded, LibraryError
-from prefect_together.owner import this_process
+from prefect_together.owner import this_process, unique
 from prefect_together.storage import Storage
 
 ROOT = "limits"
@@ -177,7 +176,7 @@ class _Shared:
                 if not await self._advance():
                     return taken
                 continue  # somebody else wrote meanwhile, and may have given money back
-            token = uuid.uuid4().hex
+            token = unique()
             entry = {
                 "version": 1,
                 "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
@@ -13,7 +12,7 @@ from typing import Any
 
 from prefect_together.errors import TogetherError
 from prefect_together.ledger import Attempt, Ledger
-from prefect_together.owner import Owner, this_process
+from prefect_together.owner import Owner, this_process, unique
 
 FIRST_BEAT = 4.0
 """Seconds before a lease is written at all: most pictures are done by then and need none."""
@@ -31,7 +30,11 @@ _held: set[str] = set()  # what this very process is at work on
 async def holding(ledger: Ledger, attempt: Attempt) -> AsyncGenerator[None, None]:
     """Hold an attempt: renew its lease until the block ends, and give it up then."""
     _held.add(attempt.key)
-    beating = asyncio.create_task(_beat(ledger, attempt))
+    beating: list[asyncio.Task[None]] = []
+    # Most are over before the first beat: a timer costs them a tenth of a task.
+    timer = asyncio.get_running_loop().call_later(
+        FIRST_BEAT, lambda: beating.append(asyncio.create_task(_beat(ledger, attempt)))
+    )
     try:
         yield
     except BaseException:
@@ -40,7 +43,9 @@ async def holding(ledger: Ledger, attempt: Attempt) -> AsyncGenerator[None, None
         raise
     finally:
         _held.discard(attempt.key)
-        beating.cancel()
+        timer.cancel()
+        for task in beating:
+            task.cancel()
 
 
 async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False) -> None:
@@ -51,7 +56,7 @@ async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False)
 
 def owned() -> dict[str, Any]:
     """Return what a claim says about who makes it; ``token`` tells our own entry from an equal one of somebody else."""
-    return {"owner": this_process().model_dump(), "token": uuid.uuid4().hex}
+    return {"owner": this_process().model_dump(), "token": unique()}
 
 
 class Watch:
@@ -91,7 +96,6 @@ class Watch:
 
 
 async def _beat(ledger: Ledger, attempt: Attempt) -> None:
-    await asyncio.sleep(FIRST_BEAT)
     while True:
         with contextlib.suppress(TogetherError):  # a missed beat is made good by the next
             await ledger.renew(attempt, _signed())

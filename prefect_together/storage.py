@@ -100,6 +100,8 @@ class Storage:
 
     async def names(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, sorted."""
+        if self.folder is not None and not (self.folder / prefix).exists():
+            return []  # what was never asked for: much cheaper than a listing
         with _errors(f"list {prefix}", self.url):
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())

@@ -25,7 +25,7 @@ class Spool:
     """Lines that come in any order and are read in theirs."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._file = tempfile.TemporaryFile(buffering=1024 * 1024)  # noqa: SIM115 - closed by close()
         self._at = array("q")
         self._end = 0
 

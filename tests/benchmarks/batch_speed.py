@@ -104,7 +104,7 @@ def batch(origin: str, count: int, folder: Path, *, server: bool = True) -> tupl
     requests = [ImageRequest(prompt=f"picture {n}", model=MODEL, seed=1, width=256, height=256) for n in range(count)]
 
     @flow
-    def run(some: list[ImageRequest]) -> float:
+    def run(some: Any) -> float:
         return generate_batch(some, concurrency=AT_ONCE, fail_on="any").seconds
 
     with prefect_test_harness(server_startup_timeout=90):
