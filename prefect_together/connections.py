@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -86,6 +87,8 @@ def connect(guard: Guard | None) -> AiohttpTransport:
             keepalive_timeout=30.0,
             resolver=_GuardedResolver(guard) if guard else None,
         )
-        return aiohttp.ClientSession(connector=connector, trust_env=True, cookie_jar=aiohttp.DummyCookieJar())
+        # Where it may trust the environment, aiohttp asks for proxies in a thread, twice for each request.
+        proxied = bool(getproxies())
+        return aiohttp.ClientSession(connector=connector, trust_env=proxied, cookie_jar=aiohttp.DummyCookieJar())
 
     return AiohttpTransport(client=session)
