@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timezone
+from functools import partial
 
 from prefect_together.ask import Ask
+from prefect_together.durations import learn, usual
 from prefect_together.errors import GenerationFailed, GenerationTimeout, MediaError
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
 from prefect_together.kinds import Acceptance, Bill, reference
@@ -93,7 +95,14 @@ class Delivery:
         age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
         left = timeout - age if age < timeout else timeout
         answer = await wait_for_job(
-            ask.client, job_id, age=age, remaining=left - waited, pace=ask.rules.pace, log=self._log
+            ask.client,
+            job_id,
+            age=age,
+            remaining=left - waited,
+            pace=ask.rules.pace,
+            log=self._log,
+            usual=await usual(ask.storage, ask.request.model),
+            learn=partial(learn, ask.storage, ask.request.model),
         )
         if answer is None:
             raise asyncio.TimeoutError

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from prefect_together.answers import JobAnswer
 from prefect_together.ask import Log, Pace
 from prefect_together.client import TogetherClient
+from prefect_together.durations import looks
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, TogetherError
 
 NOT_FOUND_GRACE = 60.0
@@ -21,7 +23,15 @@ REPORT_EVERY = 60.0
 
 
 async def wait_for_job(
-    client: TogetherClient, job_id: str, *, age: float, remaining: float, pace: Pace, log: Log
+    client: TogetherClient,
+    job_id: str,
+    *,
+    age: float,
+    remaining: float,
+    pace: Pace,
+    log: Log,
+    usual: tuple[float, ...] = (),
+    learn: Callable[[float], Awaitable[None]] | None = None,
 ) -> JobAnswer | None:
     """Ask until the job is over; return its last answer, or None when the time is up first.
 
@@ -35,6 +45,8 @@ async def wait_for_job(
         remaining: Seconds that may be waited.
         pace: How often to ask.
         log: Where to say how it goes.
+        usual: How long such jobs took in seconds, shortest first; then that says how often to ask.
+        learn: Is told how long this one took, where its end was seen.
 
     Raises:
         APIError: The job cannot be asked for: the key is refused, or nobody knows the job.
@@ -43,7 +55,9 @@ async def wait_for_job(
     began = time.monotonic()
     troubled_since: float | None = None
     no_url, said, status = 0, 0.0, ""
-    pauses = pace.pauses()
+    pauses, running_at = looks(usual, age) if usual else pace.pauses(), None
+    if usual and age < usual[0]:
+        await asyncio.sleep(min(next(pauses), max(0.0, remaining)))  # nobody was ever done so early
     while True:
         try:
             answer = await client.video(job_id)
@@ -59,8 +73,12 @@ async def wait_for_job(
             log.warning("Asking for job %s failed, which does not harm the job: %s", job_id, error.what)
         else:
             troubled_since = None
+            now = age + time.monotonic() - began
             if answer.done or answer.over:
+                if learn and answer.done and running_at is not None:
+                    await learn((running_at + now) / 2)
                 return answer
+            running_at = now
             if answer.status == "completed":
                 no_url += 1
                 if no_url > NO_URL_POLLS:
@@ -82,5 +100,3 @@ def _passing(error: TogetherError, age: float) -> bool:
     if isinstance(error, APIError) and error.status == 404:
         return age < NOT_FOUND_GRACE
     return error.retryable
-
-

@@ -11,6 +11,7 @@ from decimal import Decimal
 from prefect_together import catalog
 from prefect_together.ask import Ask
 from prefect_together.batch.plans import Plan
+from prefect_together.durations import usual
 from prefect_together.errors import InvalidRequest
 from prefect_together.identity import identify
 from prefect_together.ledger import ANY, History, Ledger
@@ -29,9 +30,11 @@ class Planner:
         template: The question that would be put for every request.
         worst_case: USD that a request of unknown price counts as.
         max_cost: USD that the batch may spend, if that is limited.
+        concurrency: How many would run at once.
     """
 
-    def __init__(self, template: Ask, *, worst_case: Decimal, max_cost: Decimal | None) -> None:
+    def __init__(self, template: Ask, *, worst_case: Decimal, max_cost: Decimal | None, concurrency: int = LOOKS) -> None:
+        self._concurrency = concurrency
         self._template = template
         self._ledger = Ledger(template.storage)
         self._worst_case = worst_case
@@ -55,9 +58,19 @@ class Planner:
             worst_case=self._worst_case,
             at_risk=self._at_risk if self._risk_known and self._counts["unknown"] else None,
             over=self._over,
+            longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
             problems=self._problems,
         )
+
+    async def _longest_wait(self) -> float | None:
+        """Return how long all would take if they went at once by model: nine of ten jobs are over by then."""
+        waits: list[float] = []
+        for model, count in self._models.items():
+            if durations := await usual(self._template.storage, model):
+                rounds = -(-count // self._concurrency)
+                waits.append(rounds * durations[int(len(durations) * 0.9)])
+        return max(waits, default=None)
 
     async def _work(self, coming: Iterator[Row]) -> None:
         for row in coming:

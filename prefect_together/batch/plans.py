@@ -35,7 +35,7 @@ class Plan(BaseModel):
     over: int = 0
     """Requests that ``max_cost`` would refuse, if they went in order."""
     longest_wait: float | None = None
-    """Seconds that all would take by what the library knows of the models' usual durations; None where it knows nothing."""
+    """Seconds that the clips to send would usually take; None where the library has not learnt how long their models do."""
     models: dict[str, int] = {}
     """How many requests would be sent to each model."""
     problems: list[str] = []

@@ -22,7 +22,7 @@ LAYERS = (
     ("catalog", "errors", "formats", "owner"),
     ("addresses", "answers", "requests", "sandbox", "storage"),
     ("budget", "connections", "governor", "identity", "ledger", "media"),
-    ("client", "leases", "report", "tables", "thumbnails"),
+    ("client", "durations", "leases", "report", "tables", "thumbnails"),
     ("ask", "keeping", "runtime", "sheets"),
     ("kinds", "settings", "waiting"),
     ("artifacts", "credentials", "records", "unknown"),
