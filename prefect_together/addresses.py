@@ -11,6 +11,8 @@ TOGETHER = "https://api.together.ai"
 
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # carrier-grade NAT; `is_private` leaves it out
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 def api_origin(base_url: str) -> str:
@@ -19,7 +21,12 @@ def api_origin(base_url: str) -> str:
     Raises:
         ConfigurationError: The address has a user in it, is no http(s) URL, or would send a key unencrypted.
     """
-    parts = urlsplit(base_url.strip())
+    try:
+        parts = urlsplit(base_url.strip())
+    except ValueError:
+        raise ConfigurationError(f"The base URL is not one: give one such as {TOGETHER!r}.") from None
+    if "@" in base_url and not parts.hostname:
+        raise ConfigurationError(f"The base URL has a user name or password in it and no scheme: give {TOGETHER!r}.")
     if parts.username is not None or parts.password is not None:
         host = parts.hostname or "its host"
         raise ConfigurationError(f"The base URL for {host} has a user name or password in it: give the key as api_key.")
@@ -59,8 +66,10 @@ def is_public(host: str) -> bool:
     if address is None:
         return not is_loopback(host)
     if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
+        if address in _NAT64 or address in _COMPATIBLE:
             return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))
+        if address.is_site_local or address in _LOCAL_NAT64:
+            return False
         if inner := address.ipv4_mapped or address.sixtofour:
             return is_public(str(inner))
     return address.is_global and not address.is_multicast and address not in _SHARED

@@ -119,6 +119,7 @@ def read_job(payload: Any) -> JobAnswer:
 def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
     """Return the error that an HTTP status of 400 or more stands for (together-api.md 2.5, 2.6, 7.2)."""
     message, code = _error_body(text)
+    message = " ".join(message.split())
     request_id = headers.get("x-request-id") or headers.get("x-together-traceid")
     said = f"Together answered {status}" + (f" ({code})" if code else "") + (f": {message}" if message else "")
     said = said.rstrip(".") + "."
@@ -135,8 +136,8 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
             return InsufficientBalance(said, advice="Add credit at https://api.together.ai/settings/billing.", **about)
         case 403 if "third_party_data_sharing" in lowered:
             return DataSharingBlocked(said, advice=_SHARING, **about)
-        case 403 if "1010" in text:
-            advice = "The network in front of Together rejects the client, not the key: check proxies that change User-Agent."
+        case 403 if "error code: 1010" in text:
+            advice = "The network in front of Together rejects this client: check proxies that change the User-Agent."
             return PermissionDenied(said, advice=advice, **about)
         case 403:
             return PermissionDenied(said, advice="Check what the key's organisation may use.", **about)
@@ -146,6 +147,8 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
         case _ if code == "model_not_available":
             advice = "Choose another model, or start a dedicated endpoint for this one."
             return BadRequest(said, advice=advice, **about)
+        case 408:
+            return ServerError(said, advice="Try again.", retryable=True, **about)
         case _ if status < 500:
             return BadRequest(said, advice="Correct the request; refusals are free.", **about)
         case _:
@@ -228,7 +231,7 @@ def _positive(value: Any) -> float | None:
     """Read a number that may come as a number or as text."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and number >= 0 else None
 

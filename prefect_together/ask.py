@@ -33,6 +33,9 @@ OnUnknown = Literal["auto", "fail", "resubmit"]
 Preflight = Literal["error", "warn", "off"]
 """What a documented rule that a request breaks leads to."""
 
+ProvenanceChoice = Literal["none", "sidecar", "embed"]
+"""How files say what made them: not at all, in a JSON file beside them, or in XMP inside them, which changes their bytes."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -59,6 +62,8 @@ class Rules:
     """The largest file that is taken."""
     preflight: Preflight = "error"
     """What a documented rule that a request breaks leads to."""
+    provenance: ProvenanceChoice = "none"
+    """How files say what made them."""
     pace: Pace = field(default_factory=Pace)
     """How often a job is asked for."""
 
@@ -88,6 +93,8 @@ class Ask:
     """The name that stands for the run where several runs share what has no seed: a batch that is run again."""
     purse: Purse | None = None
     """What may be spent, where that is limited."""
+    in_scope: str | None = None
+    """The scope of an earlier attempt that is gone on with, whoever asked then."""
 
     def scope(self) -> str:
         """Return who may share the result: everybody, this run, or this call alone.
@@ -95,6 +102,8 @@ class Ask:
         A request with a seed is reproducible, so it is made once. One without a seed means "a fresh one": once per run,
         so that retries of the run never pay again and the next run does.
         """
+        if self.in_scope is not None:
+            return self.in_scope
         if self.reuse == "always" or (self.reuse == "auto" and self.request.seeded):
             return ANY
         if self.share is not None and self.reuse != "never":

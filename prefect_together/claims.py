@@ -129,9 +129,7 @@ class Claims:
             last = history.within(scope)[-1]
             if last.state not in _OPEN:
                 continue
-            while (alive := await self._alive(last)) is None:
-                await asyncio.sleep(2.0)  # on another machine: only time tells
-            if last.state in {"claimed", "accepted"} and alive:
+            if last.state in {"claimed", "accepted"} and await Watch(self._ledger, last).settled():
                 continue
             if last.state == "claimed":
                 await self._bury(last)

@@ -221,6 +221,8 @@ class TogetherClient:
                     yield Hosted(_length(response), response.aiter_raw())
                 finally:
                     await response.aclose()
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise MediaError(f"Together named {_shown(url)!r} as the place of a file, which is no URL: {error}.") from error
         except httpx.HTTPError as error:
             what = f"The file at {_shown(url)} did not arrive: {_said(error)}."
             raise MediaError(what, paid="yes", retryable=True) from error

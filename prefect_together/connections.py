@@ -31,7 +31,10 @@ class Guard:
         Raises:
             MediaError: Its scheme or host may not be asked.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise MediaError(f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no URL.") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             what = f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no http(s) URL."
             raise MediaError(what, paid="yes")
@@ -84,7 +87,9 @@ def connect(guard: Guard | None) -> AiohttpTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,  # the client bounds requests itself, in front of the pool
-            keepalive_timeout=30.0,
+            # Shorter than servers keep idle connections (5 s is common): a paid request that meets the server's hang-up on
+            # an old connection has an unknown outcome, although nobody took it.
+            keepalive_timeout=4.0,
             resolver=_GuardedResolver(guard) if guard else None,
         )
         # Where it may trust the environment, aiohttp asks for proxies in a thread, twice for each request.

@@ -8,12 +8,13 @@ from functools import partial
 
 from prefect_together.ask import Ask
 from prefect_together.durations import learn, usual
-from prefect_together.errors import GenerationFailed, GenerationTimeout, MediaError
+from prefect_together.errors import GenerationFailed, GenerationTimeout, LibraryError, MediaError
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
 from prefect_together.kinds import Acceptance, Bill, reference
-from prefect_together.ledger import Attempt, Ledger
+from prefect_together.ledger import Attempt, Ledger, encode
 from prefect_together.media import GeneratedMedia
-from prefect_together.records import read_media, record_paid
+from prefect_together.provenance import Provenance
+from prefect_together.records import read_media, record_paid, sidecar, sidecar_entry
 from prefect_together.unknown import Unknowns
 from prefect_together.waiting import wait_for_job
 
@@ -134,6 +135,9 @@ class Delivery:
 
     async def _store(self, attempt: Attempt, media: list[GeneratedMedia]) -> list[GeneratedMedia]:
         entry = {"media": [file.model_dump(mode="json", exclude={"reused"}, exclude_none=True) for file in media]}
+        if self._ask.rules.provenance == "sidecar":
+            for file in media:
+                await self._write_sidecar(attempt, file)
         if await record_paid(self._ledger, attempt, "stored", entry, self._log):
             return media
         # Somebody else waited for the same and was faster: theirs is the one that counts.
@@ -141,10 +145,23 @@ class Delivery:
         for file in media:
             if (key := self._ask.storage.key(file.uri)) is not None:
                 await self._ask.storage.delete(key)
+                await self._ask.storage.delete(sidecar(key))
         return theirs
 
+    async def _write_sidecar(self, attempt: Attempt, file: GeneratedMedia) -> None:
+        key = self._ask.storage.key(file.uri)
+        if key is None:
+            return
+        try:
+            await self._ask.storage.write(sidecar(key), encode(sidecar_entry(attempt.key, file, self._ask.caller.flow_run)))
+        except LibraryError as error:  # the ledger has it all: a missing sidecar must not cost what was paid for
+            self._log.warning("%s The file itself is kept.", error.what)
+
     def _name(self) -> Name:
-        return Name(self._ask.request.kind, self._ask.request.title(), self._fingerprint)
+        request = self._ask.request
+        seed: int | None = getattr(request, "seed", None)
+        embedded = Provenance(request.model, self._fingerprint, seed) if self._ask.rules.provenance == "embed" else None
+        return Name(request.kind, request.title(), self._fingerprint, embedded)
 
 
 def timed_out(job_id: str, model: str, timeout: float) -> GenerationTimeout:

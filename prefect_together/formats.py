@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import struct
 from dataclasses import dataclass
@@ -26,7 +25,9 @@ _AVIF = Format("image/avif", "avif", "image")
 _MP4 = Format("video/mp4", "mp4", "video")
 _WEBM = Format("video/webm", "webm", "video")
 
-HEAD = 32
+_STILLS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})  # HEIF: pictures in MP4's boxes, none of Together's kinds
+
+HEAD = 64
 """Bytes from the start of a file that ``sniff`` needs."""
 
 
@@ -39,14 +40,15 @@ def sniff(head: bytes) -> Format | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return _WEBP
     if head[4:8] == b"ftyp":
-        return _AVIF if head[8:12] in {b"avif", b"avis"} else _MP4
+        brand = head[8:12]
+        return _AVIF if brand in {b"avif", b"avis"} else None if brand in _STILLS else _MP4
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return _WEBM
     return None
 
 
 class Incoming:
-    """Follows a file as it comes in: counts and hashes it, and tells at the end whether it is whole.
+    """Follows a file as it comes in: counts it, and tells at the end whether it is whole.
 
     A server that closes a connection without having said the length cuts a file off silently; what the formats themselves
     say about their end finds that out.
@@ -55,22 +57,16 @@ class Incoming:
     def __init__(self, head: bytes) -> None:
         self.format = sniff(head)
         self.size = 0
-        self._digest = hashlib.sha256()
         self._tail = b""
+        self._stated = struct.unpack("<I", head[4:8])[0] + 8 if self.format is _WEBP else None  # RIFF states its length
         self._boxes = _Boxes() if self.format is _MP4 else None
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._digest.update(chunk)
         if self._boxes:
             self._boxes.feed(chunk, self.size)
         self.size += len(chunk)
         self._tail = (self._tail + chunk[-64:])[-64:]
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 in hex of what has come so far."""
-        return self._digest.hexdigest()
 
     def whole(self) -> bool:
         """Tell whether the file ends where its format says it should (True where the format does not say)."""
@@ -80,6 +76,8 @@ class Incoming:
             return b"\xff\xd9" in self._tail
         if self._boxes:
             return self._boxes.whole(self.size)
+        if self._stated is not None:
+            return self.size >= self._stated
         return self.size > 0
 
 
@@ -90,7 +88,7 @@ class _Boxes:
         self._next = 0  # offset of the next box header
         self._header = b""
         self._open_ended = False
-        self._index = False
+        self._kinds: set[bytes] = set()
 
     def feed(self, chunk: bytes, offset: int) -> None:
         end = offset + len(chunk)
@@ -100,13 +98,13 @@ class _Boxes:
             size, kind, header = _box(self._header)
             if not header:
                 return
-            self._index = self._index or kind == b"moov"
+            self._kinds.add(kind)
             self._open_ended = size == 0  # the last box may run to the end of the file
             self._next += max(size, header)
             self._header = b""
 
     def whole(self, size: int) -> bool:
-        return self._index and (self._open_ended or self._next == size)
+        return {b"moov", b"mdat"} <= self._kinds and (self._open_ended or self._next == size)
 
 
 def _box(header: bytes) -> tuple[int, bytes, int]:
@@ -133,7 +131,10 @@ class Shape:
 
 def image_shape(data: bytes) -> Shape:
     """Return the size of a picture from its header."""
-    width, height = imagesize.get(io.BytesIO(data))  # pyright: ignore[reportUnknownMemberType]
+    try:
+        width, height = imagesize.get(io.BytesIO(data))  # pyright: ignore[reportUnknownMemberType]
+    except (ValueError, TypeError, IndexError, struct.error):
+        return Shape()  # a header that cannot be read: the picture is kept all the same
     return Shape(int(width), int(height)) if width > 0 and height > 0 else Shape()
 
 
@@ -155,6 +156,13 @@ def video_shape(file: BinaryIO) -> Shape:
 
 
 def _mp4_shape(file: BinaryIO) -> Shape:
+    try:
+        return _indexed_shape(file)
+    except (struct.error, IndexError):
+        return Shape()  # an index too short for its fields; the clip is kept all the same
+
+
+def _indexed_shape(file: BinaryIO) -> Shape:
     moov = _child(file, b"moov", 0, file.seek(0, io.SEEK_END))
     if moov is None:
         return Shape()

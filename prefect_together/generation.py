@@ -33,12 +33,13 @@ async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | N
     Args:
         ask: What is asked, of whom, and by which rules.
         timeout: Seconds to wait for a job, counted from its submission.
-        fingerprint: What the ledger knows the request by, where the caller has worked it out already.
+        fingerprint: What the ledger knows the request by, where that is known already: the local files that it was made of
+            may be gone.
 
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
-    life = await _Life.of(ask, fingerprint)
+    life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
     return await life.finish(await life.settle(), timeout=timeout)
 
 
@@ -58,6 +59,11 @@ async def wait(ask: Ask, job: VideoJob, *, timeout: float) -> list[GeneratedMedi
     return await life.finish(Settled(await life.attempt_of(job), paid=not job.reused), timeout=timeout)
 
 
+async def keep(ask: Ask, attempt: Attempt, *, timeout: float) -> list[GeneratedMedia]:
+    """Return the files of an attempt that was accepted, whoever it was for. Never pays. Raises as ``obtain``."""
+    return await _Life(ask, attempt.fingerprint).finish(Settled(attempt, paid=False), timeout=timeout)
+
+
 class _Life:
     def __init__(self, ask: Ask, fingerprint: str) -> None:
         self.ask = ask
@@ -67,9 +73,9 @@ class _Life:
         self.delivery = Delivery(ask, self.ledger, fingerprint)
 
     @classmethod
-    async def of(cls, ask: Ask, fingerprint: str | None = None) -> _Life:
+    async def of(cls, ask: Ask) -> _Life:
         ask.check()
-        return cls(ask, fingerprint or (await identify(ask.request, realm=ask.client.realm)).fingerprint)
+        return cls(ask, (await identify(ask.request, realm=ask.client.realm)).fingerprint)
 
     async def settle(self) -> Settled:
         async with self._alone("sending"):
@@ -140,7 +146,8 @@ class _Life:
         name = (self.ask.storage.url, self.fingerprint, self.scope, step, *what)
         lock = _locks.setdefault(name, asyncio.Lock())
         if lock.locked():
-            await asyncio.wait_for(lock.acquire(), timeout)
+            # A wait of 0 would give up before it tried.
+            await asyncio.wait_for(lock.acquire(), None if timeout is None else max(timeout, 1.0))
         else:
             await lock.acquire()  # at once, and without the timer and the task of a wait
         try:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from prefect_together.errors import InvalidRequest, LibraryError
+from prefect_together.errors import InvalidRequest, LibraryError, MediaError
 from prefect_together.formats import HEAD, sniff
 from prefect_together.requests import Form, MediaInput, MediaReference, Request, is_remote
 from prefect_together.storage import local_folder, locate
@@ -53,7 +53,7 @@ async def identify(request: Request, *, realm: str) -> Identified:
         return {"url": str(value)} if is_remote(str(value)) else {"sha256": hashes[str(value)]}
 
     # The realm keeps the sandbox's pictures from ever standing in for Together's.
-    identity = {"v": _ID_VERSION, "kind": request.kind, "realm": realm, **request.identity(name)}
+    identity = {**request.identity(name), "v": _ID_VERSION, "kind": request.kind, "realm": realm}
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return Identified(request, hashlib.sha256(canonical.encode()).hexdigest()[:40])
 
@@ -118,24 +118,31 @@ def _read(request: Request, value: MediaInput) -> bytes:
     storage, key = locate(value.uri)
     try:
         with storage.open(key) as file:
-            return file.read()
+            data = file.read()
     except FileNotFoundError:
         raise InvalidRequest(f"{type(request).__name__}: {value.uri} is not in the library any more.") from None
     except OSError as error:
         raise LibraryError(f"{value.uri} could not be read: {error}.", retryable=True) from error
+    if hashlib.sha256(data).hexdigest() != value.sha256:
+        what = f"{value.uri} has changed since it was kept, so it is not what the request was made of."
+        raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")
+    return data
 
 
 def _read_local(request: Request, name: str) -> bytes:
-    path = (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
     kind = type(request).__name__
     try:
+        path = (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
         _check_size(request, name, path.stat().st_size)
         data = path.read_bytes()
     except FileNotFoundError:
         what = f"{kind}: there is no file {name!r}: give an existing path, a URL or a generated file."
         raise InvalidRequest(what) from None
-    except OSError as error:
-        raise InvalidRequest(f"{kind}: the file {name!r} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError, RuntimeError) as error:  # "~nobody" and a NUL are no OSError
+        if isinstance(error, InvalidRequest):
+            raise
+        said = error.strerror if isinstance(error, OSError) else error
+        raise InvalidRequest(f"{kind}: the file {name!r} cannot be read: {said}.") from None
     if not data:
         raise InvalidRequest(f"{kind}: the file {name!r} is empty.")
     return data

@@ -19,6 +19,7 @@ from prefect_together.client import TogetherClient
 from prefect_together.errors import MediaError
 from prefect_together.formats import HEAD, Format, Incoming, Shape, image_shape, video_shape
 from prefect_together.owner import unique
+from prefect_together.provenance import Provenance
 from prefect_together.storage import Storage
 
 _log = logging.getLogger("prefect.together")
@@ -44,11 +45,13 @@ class Kept:
 
 @dataclass(frozen=True)
 class Name:
-    """What a file's name is made of; the extension comes from its bytes."""
+    """What a file's name is made of, and what is written into it; the extension comes from its bytes."""
 
     kind: str
     title: str
     fingerprint: str
+    provenance: Provenance | None = None
+    """What the file itself is to say of what made it."""
 
     def key(self, extension: str) -> str:
         """Return a new key such as ``images/2026-11-22/a-fox-in-the-snow-7f3a9c12-4be1.jpg``.
@@ -81,8 +84,10 @@ async def keep_inline(storage: Storage, name: Name, b64: str) -> Kept:
     incoming = Incoming(data[:HEAD])
     incoming.feed(data)
     key = name.key(_expected(incoming, name, "Together's answer").extension)
+    stored = _Stored(name.provenance, data[:HEAD])
+    data = stored.feed(data) + stored.end()
     await storage.write(key, data)
-    return _kept(storage, key, incoming, image_shape(data), None)
+    return _kept(storage, key, incoming, stored, image_shape(data), None)
 
 
 async def fetch(client: TogetherClient, storage: Storage, name: Name, url: str, *, largest: int) -> Kept:
@@ -118,8 +123,9 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
                 break
             head += chunk
         incoming = Incoming(head[:HEAD])
-        kind = _expected(incoming, name, f"The file at {shown}", whole=False)
+        kind = _expected(incoming, name, f"The file at {shown}")
         key = name.key(kind.extension)
+        stored = _Stored(name.provenance, head[:HEAD])
 
         async def checked() -> AsyncIterator[bytes]:
             """Pass the bytes on; raising here, before the stream ends, keeps a bad file from ever appearing."""
@@ -128,19 +134,50 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
                 incoming.feed(chunk)
                 if incoming.size > largest:
                     raise _too_large(shown, incoming.size, largest)
-                yield chunk
+                yield stored.feed(chunk)
                 chunk = await anext(chunks, b"")
             if hosted.length is not None and incoming.size != hosted.length:
                 raise _cut_off(shown, incoming.size, hosted.length)
             if hosted.length is None and not incoming.whole():
                 raise _cut_off(shown, incoming.size, None)
+            if end := stored.end():
+                yield end
 
         if kind.kind == "image" and hosted.length is not None and hosted.length <= _WHOLE:
             data = b"".join([chunk async for chunk in checked()])
             await storage.write(key, data)
-            return _kept(storage, key, incoming, image_shape(data), url)
+            return _kept(storage, key, incoming, stored, image_shape(data), url)
         await storage.write_stream(key, checked())
-    return _kept(storage, key, incoming, await asyncio.to_thread(_measure, storage, key, kind), url)
+    return _kept(storage, key, incoming, stored, await asyncio.to_thread(_measure, storage, key, kind), url)
+
+
+class _Stored:
+    """What is stored of a file that passes: its bytes, with provenance put in where that is asked for."""
+
+    def __init__(self, provenance: Provenance | None, head: bytes) -> None:
+        self._begin, self._at = provenance.before(head) if provenance else (b"", 0)
+        self._end = provenance.after(head) if provenance else b""
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return what is stored of the next bytes; the first chunk holds the whole head."""
+        if self._begin:
+            chunk, self._begin = chunk[: self._at] + self._begin + chunk[self._at :], b""
+        return self._count(chunk)
+
+    def end(self) -> bytes:
+        """Return what is stored behind the last byte."""
+        return self._count(self._end)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def _count(self, chunk: bytes) -> bytes:
+        self._digest.update(chunk)
+        self.size += len(chunk)
+        return chunk
 
 
 def _measure(storage: Storage, key: str, kind: Format) -> Shape:
@@ -148,13 +185,11 @@ def _measure(storage: Storage, key: str, kind: Format) -> Shape:
         return video_shape(file) if kind.kind == "video" else image_shape(file.read(64 * 1024))
 
 
-def _expected(incoming: Incoming, name: Name, where: str, *, whole: bool = True) -> Format:
+def _expected(incoming: Incoming, name: Name, where: str) -> Format:
     if incoming.format is None or incoming.format.kind != name.kind:
         found = incoming.format.media_type if incoming.format else "no picture or clip"
         advice = "Fetch it again later; the generation itself is not repeated."
         raise MediaError(f"{where} is {found}, not {_a(name.kind)}.", paid="yes", advice=advice, retryable=True)
-    if whole and not incoming.whole():
-        raise MediaError(f"{where} is cut off after {incoming.size} bytes.", paid="yes")
     return incoming.format
 
 
@@ -174,13 +209,15 @@ def _too_large(shown: str, size: int, largest: int) -> MediaError:
     return MediaError(what, paid="yes", advice=advice)
 
 
-def _kept(storage: Storage, key: str, incoming: Incoming, shape: Shape, source_url: str | None) -> Kept:
+def _kept(
+    storage: Storage, key: str, incoming: Incoming, stored: _Stored, shape: Shape, source_url: str | None
+) -> Kept:
     kind: Any = incoming.format
     return Kept(
         uri=storage.uri(key),
         key=key,
-        sha256=incoming.sha256,
-        size=incoming.size,
+        sha256=stored.sha256,
+        size=stored.size,
         media_type=kind.media_type,
         shape=shape,
         created_at=datetime.now(timezone.utc),

@@ -95,6 +95,13 @@ class Watch:
         return None if time.monotonic() - self._changed < OVERDUE else False
 
 
+    async def settled(self) -> bool:
+        """Look until it is known whether somebody is at work on it: half a minute where the holder is on another machine."""
+        while (alive := await self.alive()) is None:
+            await asyncio.sleep(BEAT / 4)
+        return alive
+
+
 async def _beat(ledger: Ledger, attempt: Attempt) -> None:
     while True:
         with contextlib.suppress(TogetherError):  # a missed beat is made good by the next

@@ -52,7 +52,8 @@ class Attempt:
     @property
     def state(self) -> State:
         """What became of it."""
-        state: State = next(state for state in _PRECEDENCE if state in self.events)
+        known: tuple[State, ...] = tuple(state for state in _PRECEDENCE if state in self.events)
+        state: State = known[0] if known else "claimed"
         return "resolved" if state in {"lost", "unknown", "claimed"} and "resolved" in self.events else state
 
     @property
@@ -135,7 +136,7 @@ def attempts(names: Iterable[str]) -> Iterator[Attempt]:
         if len(parts) != 5 or parts[0] != ROOT:
             continue
         number, dash, event = parts[4].removesuffix(".json").partition("-")
-        if dash and number.isdigit():
+        if dash and number.isdecimal():
             events.setdefault((parts[2], parts[3], int(number)), set()).add(event)
     for (fingerprint, scope, number), known in sorted(events.items()):
         if known & set(_PRECEDENCE):

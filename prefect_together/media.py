@@ -47,13 +47,18 @@ class GeneratedMedia(MediaReference):
     def __str__(self) -> str:
         measures = [f"{self.width}x{self.height}"] if self.width else []
         measures += [f"{self.seconds:g} s"] if isinstance(self, GeneratedVideo) and self.seconds else []
-        return " ".join([f"{self.uri} ({self.media_type},", *measures, f"{self.size} bytes, {self.price()})"])
+        return f"{self.uri} ({', '.join([self.media_type, *measures, f'{self.size} bytes', self.price()])})"
 
     def price(self) -> str:
         """Return what it cost, in words that keep reported, estimated and unknown apart."""
         if self.cost is not None:
             return f"${self.cost.normalize():f}"
         return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
+
+    @property
+    def request_kind(self) -> str:
+        """The generation type that made it: ``image`` or ``video``."""
+        return "video" if isinstance(self, GeneratedVideo) else "image"
 
     def open(self) -> BinaryIO:
         """Open the file for reading, wherever it is kept.
@@ -88,12 +93,13 @@ class GeneratedMedia(MediaReference):
         cached = caches / "prefect-together" / f"{self.sha256}{Path(key).suffix}"
         if not (cached.is_file() and cached.stat().st_size == self.size):
             cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=cached.parent, delete=False) as copy, self.open() as file:
-                shutil.copyfileobj(file, copy, _CHUNK)
-            fetched = Path(copy.name)
-            with fetched.open("rb") as file:
-                self._compare(file)
-            fetched.replace(cached)
+            with tempfile.TemporaryDirectory(dir=cached.parent) as room:
+                fetched = Path(room, cached.name)
+                with self.open() as file, fetched.open("wb") as copy:
+                    shutil.copyfileobj(file, copy, _CHUNK)
+                with fetched.open("rb") as file:
+                    self._compare(file)
+                fetched.replace(cached)
         return cached
 
     def verify(self) -> bool:

@@ -71,3 +71,14 @@ async def refreshed(ledger: Ledger, attempt: Attempt) -> Attempt:
     history = await ledger.history(attempt.fingerprint)
     same = [known for known in history.within(attempt.scope) if known.number == attempt.number]
     return same[0] if same else attempt
+
+
+def sidecar(key: str) -> str:
+    """Return where the JSON file beside a kept file is."""
+    return f"{key}.json"
+
+
+def sidecar_entry(attempt: str, file: GeneratedMedia, flow_run: str | None) -> dict[str, Any]:
+    """Return what stands in a sidecar: the reference, and where the ledger has the rest."""
+    media = file.model_dump(mode="json", exclude={"reused"}, exclude_none=True)
+    return {"attempt": attempt, "kind": file.request_kind, "flow_run": flow_run, "media": media}

@@ -10,7 +10,7 @@ from prefect.settings.base import PrefectBaseSettings, build_settings_config
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from prefect_together.ask import Preflight, Rules
+from prefect_together.ask import Preflight, ProvenanceChoice, Rules
 
 
 class TogetherSettings(PrefectBaseSettings):
@@ -37,6 +37,11 @@ class TogetherSettings(PrefectBaseSettings):
     worst_case: Annotated[Decimal, Field(ge=0)] = Field(
         default=Decimal("5.00"), description="USD that a request of unknown price counts as against max_cost and limits."
     )
+    provenance: ProvenanceChoice = Field(
+        default="none",
+        description="How files say what made them, beside the ledger: none, sidecar (a JSON file beside each) or embed (XMP "
+        "inside PNG, JPEG and MP4, which changes their bytes and no pixel).",
+    )
     artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
 
     def rules(self) -> Rules:
@@ -45,6 +50,7 @@ class TogetherSettings(PrefectBaseSettings):
             resubmit_below=self.resubmit_below,
             max_download_bytes=self.max_download_bytes,
             preflight=self.preflight,
+            provenance=self.provenance,
         )
 
     def library_url(self) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +49,7 @@ class Storage:
             else:
                 self.url = url.rstrip("/")
                 self._store = _remote(self.url, dict(options or {}))
-        except (BaseError, ValueError, OSError) as error:
+        except (BaseError, ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The media library {url!r} cannot be opened: {_brief(error)}.") from None
         register(self)
 
@@ -57,6 +59,7 @@ class Storage:
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
         with _errors(f"write {key}", self.url):
+            _check(key)
             try:
                 await obstore.put_async(self._store, key, data, mode="create")
             except AlreadyExistsError:
@@ -66,11 +69,13 @@ class Storage:
     async def write(self, key: str, data: bytes) -> None:
         """Write an object, replacing what was there."""
         with _errors(f"write {key}", self.url):
+            _check(key)
             await obstore.put_async(self._store, key, data)
 
     async def write_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object of any size; it appears whole when the stream ends, and not at all when the stream raises."""
         with _errors(f"write {key}", self.url):
+            _check(key)
             await obstore.put_async(
                 self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )
@@ -88,11 +93,13 @@ class Storage:
             LibraryError: It cannot be read.
         """
         with _errors(f"read {key}", self.url, may_be_missing=True):
+            _check(key)
             return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
 
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
         with _errors(f"look for {key}", self.url):
+            _check(key)
             try:
                 return (await obstore.head_async(self._store, key))["size"]
             except FileNotFoundError:
@@ -109,6 +116,7 @@ class Storage:
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""
         with _errors(f"delete {key}", self.url):
+            _check(key)
             try:
                 await obstore.delete_async(self._store, key)
             except FileNotFoundError:
@@ -117,12 +125,14 @@ class Storage:
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading and seeking, without fetching it whole."""
         with _errors(f"open {key}", self.url, may_be_missing=True):
+            _check(key)
             if self.folder is not None:
                 return (self.folder / key).open("rb")
             return io.BufferedReader(_Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
 
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""
+        _check(key)
         return (self.folder / key).as_uri() if self.folder is not None else f"{self.url}/{key}"
 
     def key(self, uri: str) -> str | None:
@@ -233,7 +243,7 @@ def _errors(doing: str, url: str, *, may_be_missing: bool = False) -> Generator[
     """Turn what an object store or a disk raises into one error that says what to look at."""
     try:
         yield
-    except (BaseError, OSError) as error:
+    except (BaseError, OSError, _BadKey) as error:
         if may_be_missing and isinstance(error, FileNotFoundError):
             raise
         raise LibraryError(
@@ -241,6 +251,29 @@ def _errors(doing: str, url: str, *, may_be_missing: bool = False) -> Generator[
             advice="Check that it exists, has room and may be written to.",
             retryable=True,
         ) from error
+
+
+class _BadKey(ValueError):
+    """A key that would leave the root."""
+
+
+def _check(key: str) -> None:
+    """Refuse keys that lead out of the root; obstore does so too, but Python's own paths do not."""
+    if any(part in {"", ".", ".."} for part in key.split("/")):
+        raise _BadKey(f"{key!r} is no key")
+
+
+def _settle() -> None:
+    """Give the object store's threads a moment to let go of Python's objects.
+
+    Without it a process that ends right behind an operation of obstore is aborted (SIGABRT) now and then, after its work is
+    done: a thread of Rust takes the interpreter's lock while the interpreter is being taken down.
+    """
+    if _known:
+        time.sleep(0.2)
+
+
+atexit.register(_settle)
 
 
 def _brief(error: BaseException) -> str:

@@ -133,6 +133,7 @@ class Batch:
                 self._over(row, request, "skipped", said=said, fingerprint=fingerprint)
                 return
             ask = replace(self.template, request=request)
+            ask.check()
             media = await obtain(ask, timeout=self.options.timeout, fingerprint=fingerprint)
         except Exception as error:  # whatever is wrong with one request must not take the others with it
             if not isinstance(error, TogetherError):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from prefect_together.errors import InvalidRequest
 from prefect_together.requests.explain import explain
@@ -38,7 +37,7 @@ class MediaReference(BaseModel):
     """Size in bytes."""
     media_type: str
     """What the bytes are, e.g. ``image/png`` (from the bytes themselves, not from a name)."""
-    created_at: datetime
+    created_at: AwareDatetime
     """When it was kept (UTC)."""
     source_url: str | None = None
     """Where Together hosted it. Such links die within about an hour for images and a day for videos."""
@@ -75,7 +74,7 @@ else:
 
 def is_remote(value: str) -> bool:
     """Tell whether a media input is passed on as it is: an http(s) URL, or a provider's asset id (a UUID)."""
-    return value.startswith(("http://", "https://")) or _ASSET_ID.fullmatch(value) is not None
+    return value.lower().startswith(("http://", "https://")) or _ASSET_ID.fullmatch(value) is not None
 
 
 def _none_or_list(value: object) -> object:
@@ -93,24 +92,14 @@ Seed = Annotated[int, Field(ge=0, le=2147483647)]
 """Together answers 400 to any other seed (together-api.md 2.6: measured 2026-09-06)."""
 
 
-class Request(BaseModel):
-    """A request is a value: frozen, valid by construction, equal when it asks for the same thing.
+class Value(BaseModel):
+    """A frozen value that says in one sentence what is wrong with it.
 
     Raises:
         InvalidRequest: On construction, naming the field, the value and what is allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, str_strip_whitespace=False)
-
-    kind: ClassVar[str]
-    """What it makes: ``image`` or ``video``."""
-
-    model: Annotated[str, Field(min_length=1)]
-    """Together's model id, e.g. `black-forest-labs/FLUX.2-pro`."""
-    extra: dict[str, Any] = Field(default_factory=dict)
-    """Body fields that are newer than this package; sent as they are."""
-    take: Annotated[int, Field(ge=0)] | None = None
-    """Tells equal requests apart: each take is a generation of its own. Never sent."""
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     if not TYPE_CHECKING:  # so that editors complete the fields
 
@@ -120,20 +109,38 @@ class Request(BaseModel):
             except ValidationError as error:
                 raise InvalidRequest(explain(type(self), error)) from None
 
+
+class Request(Value):
+    """A request is a value: frozen, valid by construction, equal when it asks for the same thing.
+
+    Raises:
+        InvalidRequest: On construction, naming the field, the value and what is allowed.
+    """
+
+    kind: ClassVar[str]
+    """What it makes: ``image`` or ``video``."""
+
+    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    """Together's model id, e.g. `black-forest-labs/FLUX.2-pro`."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Body fields that are newer than this package; sent as they are."""
+    take: Annotated[int, Field(ge=0)] | None = None
+    """Tells equal requests apart: each take is a generation of its own. Never sent."""
+
     @field_validator("extra")
     @classmethod
     def _extra_is_extra(cls, value: dict[str, Any]) -> dict[str, Any]:
         if known := sorted(value.keys() & cls.model_fields.keys()):
             raise ValueError(f"{known[0]!r} is a field of {cls.__name__}: set it there, not in extra")
         try:
-            json.dumps(value)
+            json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"it must be plain JSON, and {error}") from None
         return value
 
     def given(self) -> dict[str, Any]:
         """Return the fields that were set, as plain values: what the catalogue judges and prices."""
-        names = self.model_fields_set - {"extra", "take", "model"}
+        names = self.model_fields_set - {"extra", "take", "model", *self.transport_fields()}
         return {name: value for name in sorted(names) if (value := getattr(self, name)) is not None}
 
     def body(self, render: Render) -> dict[str, Any]:

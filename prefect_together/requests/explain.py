@@ -14,9 +14,17 @@ _PATTERNS = {r"\S": "it is empty, give at least one character", r"^\d+:\d+$": "g
 
 def explain(model: type[BaseModel], error: ValidationError) -> str:
     """Return one sentence that names every wrong field, its value and what is allowed."""
-    # A union reports one problem for each of its branches: the first says enough.
-    first = {_place(problem["loc"]): dict(problem) for problem in reversed(error.errors(include_url=False))}
-    sentence = "; ".join(_one(model, problem) for problem in reversed(first.values()))
+    # A union reports one problem for each of its branches: together they say what is allowed at that place.
+    places: dict[tuple[int | str, ...], list[str]] = {}
+    for problem in error.errors(include_url=False):
+        said = places.setdefault(_place(problem["loc"]), [])
+        one = _one(model, dict(problem))
+        start = one.partition(": ")[0] + ": "
+        if not said:
+            said.append(one)
+        elif said[0].startswith(start) and one not in said:
+            said.append(one.removeprefix(start))
+    sentence = "; ".join(" or ".join(dict.fromkeys(said)) for said in places.values())
     return sentence if sentence.endswith("?") else sentence + "."
 
 
@@ -35,8 +43,11 @@ def _one(model: type[BaseModel], problem: dict[str, Any]) -> str:
     match problem["type"]:
         case "extra_forbidden":
             inner = str(location[len(location) - 1])
+            if len(location) > 1:
+                return f"{where} has no field {inner!r} (given {_quoted(value)})"
             close = get_close_matches(inner, model.model_fields, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"what is newer goes in extra={{{inner!r}: …}}"
+            newer = f"what is newer goes in extra={{{inner!r}: …}}" if "extra" in model.model_fields else "leave it out"
+            hint = f"did you mean {close[0]!r}?" if close else newer
             return f"{model.__name__} has no field {inner!r} (given {_quoted(value)}): {hint}"
         case "missing":
             return f"{model.__name__} needs {'.'.join(str(part) for part in location)!r}, which was not given"

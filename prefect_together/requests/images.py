@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from prefect_together.requests.base import Items, MediaInput, Render, Request, Seed, plain
+from prefect_together.requests.base import Items, MediaInput, Render, Request, Seed, Value, plain
 
 
-class ImageLora(BaseModel):
+class ImageLora(Value):
     """A LoRA to mix in. Together removed its FLUX LoRA models; kept for dedicated endpoints (together-api.md 2.1)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     path: str
     """URL of the LoRA."""
@@ -55,7 +53,7 @@ class ImageRequest(Request):
     """0 to 2147483647. A request with a seed is made once and reused by every later run."""
     negative_prompt: str | None = None
     """What to keep out of the picture."""
-    guidance_scale: Annotated[float, Field(ge=0)] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """How literally the prompt is taken: 1-5 loosely, 8-10 strictly."""
     image_url: MediaInput | None = None
     """One picture to edit (Kontext, FLUX.2 pro and flex)."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from prefect_together.requests.base import Items, MediaInput, Render, Request, Seed, plain
+from prefect_together.requests.base import Items, MediaInput, Render, Request, Seed, Value, plain
 
 
-class Keyframe(BaseModel):
+class Keyframe(Value):
     """A picture that the clip passes through.
 
     Example:
@@ -19,8 +19,6 @@ class Keyframe(BaseModel):
         opening = Keyframe(input_image="https://example.com/dawn.jpg", frame="first")
         ```
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     input_image: MediaInput
     """The picture: a URL, a local path or a generated image."""
@@ -89,7 +87,7 @@ class VideoRequest(Request):
     """Diffusion steps, 1 to 50."""
     seed: Seed | None = None
     """0 to 2147483647. A request with a seed is made once and reused by every later run."""
-    guidance_scale: Annotated[float, Field(ge=0)] | None = None
+    guidance_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """How literally the prompt is taken; 6-10 for most models."""
     output_format: Literal["MP4", "WEBM"] | None = None
     """File format. Together's default is MP4."""

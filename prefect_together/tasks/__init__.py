@@ -3,6 +3,7 @@
 from prefect_together.tasks.batches import agenerate_batch, generate_batch
 from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
 from prefect_together.tasks.plans import aplan, plan
+from prefect_together.tasks.upkeep import areconcile, reconcile
 from prefect_together.tasks.videos import (
     agenerate_video,
     asubmit_video,
@@ -18,6 +19,7 @@ __all__ = [
     "agenerate_images",
     "agenerate_video",
     "aplan",
+    "areconcile",
     "asubmit_video",
     "await_for_video",
     "generate_batch",
@@ -25,6 +27,7 @@ __all__ = [
     "generate_images",
     "generate_video",
     "plan",
+    "reconcile",
     "submit_video",
     "wait_for_video",
 ]

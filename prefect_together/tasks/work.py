@@ -10,8 +10,10 @@ from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
 from prefect_together.library import MediaLibrary
 from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo, VideoJob
+from prefect_together.reconciliation import Reconciliation
 from prefect_together.requests import ImageRequest, Request, VideoRequest
-from prefect_together.tasks.calling import ask_for, expect
+from prefect_together.settings import TogetherSettings
+from prefect_together.tasks.calling import ask_for, expect, run_logger
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,17 @@ def _clip(media: list[GeneratedMedia]) -> GeneratedVideo:
     if not isinstance(clip, GeneratedVideo):
         raise TypeError(f"a video request came back as {type(clip).__name__}")
     return clip
+
+
+async def reconciled(credentials: TogetherCredentials | None, library: MediaLibrary | None, wait: float) -> Reconciliation:
+    """Reconcile a library, and show what came of it."""
+    from prefect_together.reconciling import reconcile
+
+    client, storage = (credentials or TogetherCredentials()).get_client(), (library or MediaLibrary()).storage()
+    report = await reconcile(storage, client, log=run_logger(), rules=TogetherSettings().rules(), wait=wait)
+    run_logger().info("%s", report.text())
+    await show(report.kept)
+    return report
 
 
 def request_of(job: VideoJob | object) -> VideoRequest:

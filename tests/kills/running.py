@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 60.0
@@ -30,8 +30,12 @@ class Running:
         ended: Waits for its end and returns its exit code, where that is known from outside.
     """
 
-    def __init__(self, lines: TextIO, pid: int | None = None, ended: Callable[[], int] | None = None) -> None:
+    patience = PATIENCE
+    """Seconds to wait for its end."""
+
+    def __init__(self, lines: IO[str], pid: int | None = None, ended: Callable[[], int] | None = None) -> None:
         self._said: dict[str, Any] = {}
+        self._over = False
         self._ended = ended
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
@@ -48,8 +52,10 @@ class Running:
 
     def ends(self) -> dict[str, Any]:
         """Wait for its end and return all that it said, with its exit code."""
-        while (line := self._lines.get(timeout=PATIENCE)) is not None:
-            self._said |= line
+        while not self._over:
+            line = self._lines.get(timeout=self.patience)
+            self._over = line is None
+            self._said |= line or {}
         if self._ended is not None:
             self._said["code"] = self._ended()
         return self._said
@@ -65,7 +71,7 @@ class Running:
         assert (0, "stored") == (said["code"], said.get("outcome")), said
         return said["files"]
 
-    def _listen(self, lines: TextIO) -> None:
+    def _listen(self, lines: IO[str]) -> None:
         with lines:
             for line in lines:
                 if line.startswith("{"):
@@ -88,7 +94,7 @@ class Workshop:
 
 
 @contextmanager
-def workshop(folder: Path) -> Iterator[Workshop]:
+def workshop(folder: Path) -> Generator[Workshop]:
     """Open a workshop and close it at the end."""
     path = folder / "workers"
     process = subprocess.Popen([sys.executable, str(WORKER), "--listen", str(path)], env=environment())
@@ -101,7 +107,7 @@ def workshop(folder: Path) -> Iterator[Workshop]:
 
 
 @contextmanager
-def program(job: dict[str, Any], **variables: str) -> Iterator[Running]:
+def program(job: dict[str, Any], **variables: str) -> Generator[Running]:
     """Start a worker as a program of its own, and make sure that it ends."""
     command = [sys.executable, str(WORKER), json.dumps(job)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment() | variables)

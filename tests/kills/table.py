@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["image", "inline", "video"]
-Restart = Literal["seeded", "unseeded", "retry"]
+Restart = Literal["seeded", "unseeded", "retry", "reconcile"]
 Rule = Literal["auto", "fail", "resubmit"]
-Outcome = Literal["stored", "UnknownOutcome"]
+Outcome = Literal["stored", "UnknownOutcome", "undecided"]
 
 KINDS: dict[Kind, str] = {
     "image": "a picture of $0.03, fetched from its link",
@@ -24,6 +24,7 @@ RESTARTS: dict[Restart, str] = {
     "seeded": "a new run of a request with a seed",
     "unseeded": "a new run of a request without a seed",
     "retry": "a retry of the same flow run, without a seed",
+    "reconcile": "no run at all: reconcile, which knows nothing but the library",
 }
 
 POINTS: dict[str, str] = {
@@ -58,23 +59,23 @@ class Row:
     charges: int
     """How often it was paid for in the end, first run included."""
     outcome: Outcome
-    """What the last run, and every further one of the same request, comes to."""
+    """What the last run, and every further one of the same request, comes to; ``undecided`` is reconcile's word."""
     promise: str
     then: str | None = None
     """Where a second run is killed as well, before the last one."""
 
 
-_UNKNOWN = frozenset({"after-claim", "during-post", "after-answer"})
-
 _NOTHING_SENT = "Nothing was sent yet: the next run sends it, and that is the only charge."
 _FORGIVEN = "Nobody can know whether it was charged; one accident of $0.03 is forgiven: it is sent again."
 _TOO_DEAR = "Nobody can know whether it was charged, and $0.30 are not risked: nothing is sent until somebody decides."
-_FAIL = "Nobody can know whether it was charged, and on_unknown=\"fail\" risks nothing: nothing is sent."
-_RESUBMIT = "Nobody can know whether it was charged; somebody decided by on_unknown=\"resubmit\": it is sent again."
+_FAIL = 'Nobody can know whether it was charged, and on_unknown="fail" risks nothing: nothing is sent.'
+_RESUBMIT = 'Nobody can know whether it was charged; somebody decided by on_unknown="resubmit": it is sent again.'
 _FETCHED = "It is paid for and the answer is on record: the next run fetches it and pays nothing."
 _JOB = "The job is on record: the next run goes on waiting for it and pays nothing."
 _REUSED = "It is kept and on record: the next run takes it from the library."
 _FRESH = "It is kept and on record for the run that made it; a new run without a seed asks for a fresh one and pays for that."
+_RECONCILED = "Reconcile finds it in the ledger, fetches it and pays nothing."
+_LISTED = "Nobody can know whether it was charged: reconcile lists it for a decision and sends nothing."
 _TAKEN_OVER = "A run that dies while it takes over a paid job loses nothing: the one after it takes it over."
 
 
@@ -131,6 +132,15 @@ ROWS: tuple[Row, ...] = (
         restarts=("seeded", "retry"),
         then="during-post",
     ),
+    *_across(
+        "during-post",
+        "image",
+        3,
+        "stored",
+        "Each new run without a seed asks for a picture of its own: three runs pay three times at most, accidents included.",
+        restarts=("unseeded",),
+        then="during-post",
+    ),
     # From the record of the answer on, nothing is paid again, whatever the rule.
     *_across("after-accepted", "image", 1, "stored", _FETCHED),
     *_across("after-accepted", "image", 1, "stored", _FETCHED, on_unknown="fail"),
@@ -149,6 +159,16 @@ ROWS: tuple[Row, ...] = (
     # A picture that comes inside the answer has no link to fetch it by: it is on record when it is kept.
     *_across("after-file", "inline", 2, "stored", _FORGIVEN),
     *_across("after-record", "inline", 1, "stored", _REUSED, restarts=("seeded", "retry")),
+    # Reconcile needs no run.
+    *_across("after-claim", "image", 0, "undecided", _LISTED, restarts=("reconcile",)),
+    *_across("during-post", "image", 1, "undecided", _LISTED, restarts=("reconcile",)),
+    *_across("during-post", "video", 1, "undecided", _LISTED, restarts=("reconcile",)),
+    *_across("after-answer", "video", 1, "undecided", _LISTED, restarts=("reconcile",)),
+    *_across("after-accepted", "image", 1, "stored", _RECONCILED, restarts=("reconcile",)),
+    *_across("polling", "video", 1, "stored", _RECONCILED, restarts=("reconcile",)),
+    *_across("downloading", "image", 1, "stored", _RECONCILED, restarts=("reconcile",)),
+    *_across("downloading", "video", 1, "stored", _RECONCILED, restarts=("reconcile",)),
+    *_across("after-file", "video", 1, "stored", _RECONCILED, restarts=("reconcile",)),
     # A new run that takes over what a killed one left may be killed as well.
     *_across("polling", "video", 1, "stored", _TAKEN_OVER, restarts=("unseeded",), then="before-adopting"),
     *_across("polling", "video", 1, "stored", _TAKEN_OVER, restarts=("unseeded",), then="adopting"),
@@ -156,10 +176,7 @@ ROWS: tuple[Row, ...] = (
     *_across("polling", "video", 1, "stored", _TAKEN_OVER, restarts=("unseeded",), then="adopted"),
     *_across("polling", "video", 1, "stored", _TAKEN_OVER, restarts=("unseeded",), then="downloading"),
     *_across("downloading", "image", 1, "stored", _TAKEN_OVER, restarts=("unseeded",), then="adopting"),
+    *_across("polling", "video", 1, "stored", _TAKEN_OVER, restarts=("reconcile",), then="adopting"),
+    *_across("polling", "video", 1, "stored", _TAKEN_OVER, restarts=("reconcile",), then="adopting-claimed"),
 )
 """Every row is a test."""
-
-
-def unknowable(row: Row) -> bool:
-    """Tell whether the row's first run dies where nobody can know what was charged."""
-    return row.point in _UNKNOWN or (row.kind == "inline" and row.point == "after-file")

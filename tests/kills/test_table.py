@@ -25,8 +25,10 @@ def test_killed_and_started_again(row: Row, together: Sandbox, workers: Workshop
     said = workers.start(_job(row, last, together, library)).ends()
     assert (0, row.outcome) == (said["code"], said["outcome"]), said
     assert row.charges == len(together.charges())
-    # Whoever asks again gets the same; a new run without a seed would ask for a fresh one.
-    if row.restart != "unseeded" or row.outcome == "UnknownOutcome":
+    if row.restart == "reconcile":
+        assert (row.outcome == "stored") == bool(said.get("files"))
+    # Whoever asks again gets the same; a new run without a seed would ask for a fresh one, and reconcile has nothing to do.
+    elif row.restart != "unseeded" or row.outcome == "UnknownOutcome":
         again = workers.start(_job(row, last + 1, together, library)).ends()
         assert (row.outcome, _hashes(said)) == (again["outcome"], _hashes(again))
         assert row.charges == len(together.charges())
@@ -38,7 +40,8 @@ def test_killed_and_started_again(row: Row, together: Sandbox, workers: Workshop
 def _job(row: Row, number: int, together: Sandbox, library: Path) -> dict[str, Any]:
     request = {**REQUESTS[row.kind], **({"seed": 7} if row.restart == "seeded" else {})}
     flow_run = "the-same-run" if row.restart == "retry" else f"run-{number}"
-    return job(together, library, request, on_unknown=row.on_unknown, flow_run=flow_run)
+    reconcile = row.restart == "reconcile" and number > bool(row.then)
+    return job(together, library, request, on_unknown=row.on_unknown, flow_run=flow_run, reconcile=reconcile)
 
 
 def _killed(point: str, told: dict[str, Any], together: Sandbox, workers: Workshop) -> None:

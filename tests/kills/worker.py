@@ -20,10 +20,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any, TypedDict
 
-import av  # noqa: F401 - imported here, so that it counts as the level before a generation
-import obstore  # noqa: F401 - same
+import av
+import obstore
 
 from prefect_together import (
     claims,
@@ -37,7 +38,9 @@ from prefect_together import (
     records,
     runtime,
     unknown,
+    waiting,
 )
+from prefect_together import reconciling as reconciliation
 from prefect_together.ask import Ask, Caller, Pace, Rules
 from prefect_together.client import TogetherClient
 from prefect_together.errors import TogetherError
@@ -46,16 +49,26 @@ from prefect_together.media import GeneratedMedia
 from prefect_together.requests import ImageRequest, Request, VideoRequest
 from prefect_together.storage import Storage, shared
 
+LEVEL = (av, obstore)
+"""What is imported here, so that it does not count as the memory of a generation."""
 
-class Job(TypedDict, total=False):
-    """What a worker is told."""
+
+class Errand(TypedDict):
+    """What every worker is told."""
 
     base_url: str
+    """Of the local Together."""
+    api_key: str
     library: str
+    requests: list[dict[str, Any]]
+    """Fields of the requests, each with its ``kind``; they are made one after the other."""
+
+
+class Job(Errand, total=False):
+    """What a worker may be told besides."""
+
     options: dict[str, Any]
     """Of the object store."""
-    requests: list[dict[str, Any]]
-    """Fields of the requests, each with its ``kind``; they are made one after the other, or all at once in ``threads``."""
     on_unknown: str
     flow_run: str | None
     kill: str | None
@@ -68,6 +81,8 @@ class Job(TypedDict, total=False):
     """How many threads make the same requests at once."""
     flow: str
     """Which Prefect flow to run, instead of calling the package's inner door."""
+    reconcile: bool
+    """Whether to reconcile instead of making anything."""
     resume: str
     """Which flow run to run again."""
     machine: str
@@ -78,6 +93,8 @@ class Job(TypedDict, total=False):
     """Seconds after which a lease is overdue; the beats are scaled with it."""
     patience: float
     """Seconds for which an entry about something paid is tried to be written."""
+    grace: float
+    """Seconds for which a job that nobody knows counts as not yet known."""
     memory: bool
     """Whether to measure the memory that a generation takes."""
 
@@ -87,7 +104,7 @@ _out: Callable[[dict[str, Any]], None]
 
 def say_to(file: Any) -> None:
     """Say everything to a file from now on."""
-    global _out  # noqa: PLW0603 - one process, one voice
+    global _out
 
     def out(line: dict[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
@@ -101,8 +118,11 @@ def say_to(file: Any) -> None:
 
 def arm(point: str, by: signal.Signals) -> None:
     """Let this process kill itself at a point: the package's own functions are wrapped, and nothing else is changed."""
+    once = iter([True])
 
     def die() -> None:
+        if not next(once, False):
+            return  # stopped and woken again: it goes on as if nothing had happened
         _out({"at": point})
         os.kill(os.getpid(), by)
         if by is signal.SIGKILL:
@@ -182,6 +202,8 @@ def pretend(job: Job) -> None:
         leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
     if "patience" in job:
         records.PATIENCE = job["patience"]
+    if grace := job.get("grace"):
+        waiting.NOT_FOUND_GRACE = grace
     if skew := job.get("skew"):
 
         class Skewed(datetime):
@@ -190,14 +212,14 @@ def pretend(job: Job) -> None:
                 return super().now(tz) + timedelta(seconds=skew)
 
         for module in (claims, delivery, identity, keeping, leases, ledger, unknown):
-            vars(module)["datetime"] = Skewed
+            module.__dict__["datetime"] = Skewed
 
-    def pauses(self: Pace) -> Iterator[float]:  # noqa: ARG001 - its own pace is a matter of minutes
+    def pauses(self: Pace) -> Iterator[float]:
         while True:
             yield 0.1
 
     Pace.pauses = pauses
-    vars(keeping)["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
+    keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
 
 
 # Making
@@ -209,6 +231,11 @@ def request_of(fields: dict[str, Any]) -> Request:
     return {"image": ImageRequest, "video": VideoRequest}[given.pop("kind")](**given)
 
 
+def with_first_frame(fields: dict[str, Any], made: list[GeneratedMedia]) -> Request:
+    """Return a request; for a clip, the picture that was made before it is its first frame."""
+    return request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
+
+
 def make(job: Job) -> list[GeneratedMedia]:
     """Make the requests of a job by the inner door that all tasks go through."""
 
@@ -216,8 +243,8 @@ def make(job: Job) -> list[GeneratedMedia]:
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
             ask = Ask(
-                request=request_of(fields),
-                client=runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64),
+                request=with_first_frame(fields, made),
+                client=runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
                 storage=shared(job["library"], job.get("options")),
                 caller=Caller(logging.getLogger("worker"), flow_run=job.get("flow_run")),
                 rules=Rules(),
@@ -227,6 +254,24 @@ def make(job: Job) -> list[GeneratedMedia]:
         return made
 
     return runtime.run(making())
+
+
+def reconcile(job: Job) -> list[GeneratedMedia]:
+    """Fetch what is left behind; where something is undecided, that is the outcome."""
+
+    async def reconciling() -> list[GeneratedMedia]:
+        client = runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64)
+        storage = shared(job["library"], job.get("options"))
+        report = await reconciliation.reconcile(storage, client, log=logging.getLogger("worker"), wait=60.0)
+        if report.undecided:
+            raise Undecided(report.text())
+        return list(report.kept)
+
+    return runtime.run(reconciling())
+
+
+class Undecided(Exception):
+    """Reconcile found what needs a decision."""
 
 
 def make_in_threads(job: Job) -> list[GeneratedMedia]:
@@ -259,6 +304,7 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
 
     library = MediaLibrary(url=job["library"], options=job.get("options", {}))  # type: ignore[arg-type]
 
+    @flow(name="making")
     def making() -> list[GeneratedMedia]:
         context = FlowRunContext.get()
         assert context is not None
@@ -266,22 +312,21 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
         _out({"flow_run": str(context.flow_run.id)})
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
-            request = request_of(fields)
+            request = with_first_frame(fields, made)
             if isinstance(request, ImageRequest):
                 made.append(generate_image(request, library=library))
             elif isinstance(request, VideoRequest):
-                frames = list(made) or None  # the picture that was made first is the first frame
-                made.append(generate_video(request.model_copy(update={"frame_images": frames}), library=library))
+                made.append(generate_video(request, library=library))
         return made
 
-    if job["flow"] == "served":
-        flow(making, name="making").serve(name="served", pause_on_shutdown=False, print_starting_message=False)
+    if job.get("flow") == "served":
+        making.serve(name="served", pause_on_shutdown=False, print_starting_message=False)  # pyright: ignore[reportUnknownMemberType]
         return []
     if "resume" in job:
         with get_client(sync_client=True) as client:
             found = client.read_flow_run(job["resume"])  # type: ignore[arg-type]
-        return run_flow(flow(making, name="making"), flow_run=found)  # type: ignore[return-value]
-    return flow(making, name="making")()
+        return run_flow(making, flow_run=found)  # type: ignore[return-value]
+    return making()
 
 
 def work(job: Job) -> None:
@@ -290,6 +335,7 @@ def work(job: Job) -> None:
     if kill := job.get("kill"):
         arm(kill, signal.Signals[job.get("by", "SIGKILL")])
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
+    how = reconcile if job.get("reconcile") else how
     level = _memory("VmRSS") if job.get("memory") else 0
     time.sleep(max(0.0, job.get("start_at", 0.0) - time.time()))
     try:
@@ -298,7 +344,7 @@ def work(job: Job) -> None:
         said = {"message": str(error), "paid": error.paid, "retryable": error.retryable}
         _out({"outcome": type(error).__name__, **said})
     except Exception as error:  # whatever else happens is for the test to judge
-        _out({"outcome": type(error).__name__, "message": str(error)})
+        _out({"outcome": type(error).__name__.replace("Undecided", "undecided"), "message": str(error)})
     else:
         files = [{"sha256": file.sha256, "reused": file.reused, "uri": file.uri, "size": file.size} for file in made]
         _out({"outcome": "stored", "files": files, "grown": _memory("VmHWM") - level if level else 0})
@@ -306,11 +352,10 @@ def work(job: Job) -> None:
 
 def _memory(name: str) -> int:
     """Return what /proc says of this process's memory in bytes; asking for the level starts the peak anew."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        found = next(line for line in status if line.startswith(name))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = next(line for line in status.splitlines() if line.startswith(name))
     if name == "VmRSS":
-        with open("/proc/self/clear_refs", "w", encoding="ascii") as peak:
-            peak.write("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return int(found.split()[1]) * 1024
 
 

@@ -20,17 +20,17 @@ LINES = 300
 
 LAYERS = (
     ("catalog", "errors", "formats", "owner"),
-    ("addresses", "answers", "requests", "sandbox", "storage"),
+    ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("budget", "connections", "governor", "identity", "ledger", "media"),
-    ("client", "durations", "leases", "report", "tables", "thumbnails"),
-    ("ask", "keeping", "runtime", "sheets"),
+    ("books", "client", "durations", "leases", "report", "tables", "thumbnails"),
+    ("ask", "keeping", "reconciliation", "runtime", "sheets"),
     ("kinds", "settings", "waiting"),
     ("artifacts", "credentials", "records", "unknown"),
-    ("claims", "delivery", "library"),
+    ("claims", "delivery", "library", "trace"),
     ("generation",),
-    ("batch",),
+    ("batch", "reconciling"),
     ("summaries",),
-    ("tasks",),
+    ("tasks", "upkeep"),
     ("cli", "command", "testing"),
     (ROOT,),
 )

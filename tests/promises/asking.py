@@ -14,15 +14,20 @@ FILE = "GET file"
 
 def picture(prompt: str = "a fox in the snow", **fields: Any) -> ImageRequest:
     """Ask for a small picture of $0.03."""
-    return ImageRequest(**{"prompt": prompt, "model": "black-forest-labs/FLUX.2-pro", "width": 256, "height": 256, **fields})
+    small: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro", "width": 256, "height": 256}
+    asked: dict[str, Any] = {**small, "prompt": prompt, **fields}
+    return ImageRequest(**asked)
 
 
 def clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
     """Ask for a tiny clip by a model that only the sandbox has: quickly drawn, its price is known to nobody."""
-    tiny = {"model": "sandbox/tiny", "width": 64, "height": 48, "seconds": 1, "fps": 15}
-    return VideoRequest(**{"prompt": prompt, **tiny, **fields})
+    tiny: dict[str, Any] = {"model": "sandbox/tiny", "width": 64, "height": 48, "seconds": 1, "fps": 15}
+    asked: dict[str, Any] = {**tiny, "prompt": prompt, **fields}
+    return VideoRequest(**asked)
 
 
 def dear_clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
     """Ask for a clip of $0.49."""
-    return VideoRequest(**{"prompt": prompt, "model": "minimax/hailuo-02", "seconds": 6, **fields})
+    dear: dict[str, Any] = {"model": "minimax/hailuo-02", "seconds": 6}
+    asked: dict[str, Any] = {**dear, "prompt": prompt, **fields}
+    return VideoRequest(**asked)

@@ -28,4 +28,8 @@ def _quick_polls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _quick_retries_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fetch a file again at once."""
-    monkeypatch.setattr("prefect_together.keeping.backoff", lambda *_, **__: 0.02)
+
+    def at_once(tries: int, *, first: float, longest: float) -> float:
+        return 0.02
+
+    monkeypatch.setattr("prefect_together.keeping.backoff", at_once)

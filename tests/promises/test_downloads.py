@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from prefect_together import MediaLibrary, generate_image, generate_images, generate_video
-from prefect_together.errors import MediaError
+from prefect_together.errors import MediaError, UnknownOutcome
 from prefect_together.requests import Request
 from prefect_together.sandbox import Sandbox
 
@@ -119,3 +120,20 @@ def test_a_library_of_ones_own(together_sandbox: Sandbox, tmp_path: Path) -> Non
     made = generate_image(picture(seed=1), library=MediaLibrary(url=str(tmp_path / "my pictures")))
     assert made.path().is_relative_to(tmp_path / "my pictures")
     assert not (tmp_path / "library").exists()
+
+
+@pytest.mark.parametrize(("fields", "charges"), [({}, 2), ({"model": "sandbox/new"}, 1)], ids=["cheap", "unpriced"])
+def test_what_expired_before_it_was_fetched_is_lost(
+    fields: dict[str, str], charges: int, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links that died before anybody fetched them are a paid loss: cheap is sent again with a warning, else a person decides."""
+    monkeypatch.setattr("prefect_together.unknown._LINKS_LIVE", timedelta(0))
+    together_sandbox.fault(FILE, "expired", times=1)
+    with pytest.raises(MediaError):
+        generate_image(picture(seed=1, **fields))
+    if charges == 1:
+        with pytest.raises(UnknownOutcome, match="its file has expired"):
+            generate_image(picture(seed=1, **fields))
+    else:
+        assert generate_image(picture(seed=1, **fields)).verify()
+    assert charges == len(together_sandbox.charges())

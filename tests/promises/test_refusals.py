@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from prefect import flow
 from pydantic import SecretStr
 
 from prefect_together import ImageRequest, TogetherCredentials, VideoRequest, errors, generate_image, generate_video
+from prefect_together.client import Patience
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, VIDEOS, picture
@@ -97,8 +100,7 @@ def test_an_edge_block_says_so(together_sandbox: Sandbox) -> None:
 
 def test_nobody_listens(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port on which nobody listens is offered the request for a while; then nothing was paid, and it may be retried."""
-    monkeypatch.setattr("prefect_together.client.Patience.refused", 2.0)
-    monkeypatch.setattr("prefect_together.client.Patience.__init__", lambda self: None)
+    monkeypatch.setattr("prefect_together.client.Patience", partial(Patience, refused=2.0))
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         credentials = TogetherCredentials(base_url=f"http://127.0.0.1:{held.getsockname()[1]}")
@@ -129,12 +131,11 @@ def test_nobody_listens(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_bad_input_is_one_sentence_before_anything_is_sent(make: object, names: str, together_sandbox: Sandbox) -> None:
+def test_bad_input_is_one_sentence_before_anything_is_sent(make: Callable[[], ImageRequest | VideoRequest], names: str, together_sandbox: Sandbox) -> None:
     """What a model cannot take is said before a request leaves, in one sentence that names what to change."""
-    request = make()  # type: ignore[operator]
-    run = generate_image if isinstance(request, ImageRequest) else generate_video
+    request = make()
     with pytest.raises(errors.InvalidRequest, match=names) as caught:
-        run(request)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        generate_image(request) if isinstance(request, ImageRequest) else generate_video(request)
     assert "\n" not in str(caught.value)
     assert [] == together_sandbox.requests()
 

@@ -132,7 +132,7 @@ def test_public_addresses_may_hold_files(host: str) -> None:
         ("", False),
     ],
 )
-def test_what_is_this_machine(host: str, expected: bool) -> None:  # noqa: FBT001
+def test_what_is_this_machine(host: str, expected: bool) -> None:
     """Loopback, by address or by name."""
     assert expected == is_loopback(host)
 
@@ -209,7 +209,7 @@ def test_files_may_not_be_fetched_from(guard: Guard, url: str, said: str) -> Non
         pytest.param(LOCAL, "cdn.example.com", "169.254.169.254", False, id="metadata-service-from-sandbox"),
     ],
 )
-def test_a_name_is_judged_by_its_address(guard: Guard, host: str, address: str, expected: bool) -> None:  # noqa: FBT001
+def test_a_name_is_judged_by_its_address(guard: Guard, host: str, address: str, expected: bool) -> None:
     """What a name resolves to counts, not how it looks."""
     assert expected == guard.allows(host, address)
 

@@ -141,7 +141,7 @@ def test_a_missing_cost_is_unknown() -> None:
         pytest.param(None, None, False, False, id="no-status"),
     ],
 )
-def test_when_a_job_is_done_or_over(status: str | None, url: str | None, done: bool, over: bool) -> None:  # noqa: FBT001
+def test_when_a_job_is_done_or_over(status: str | None, url: str | None, done: bool, over: bool) -> None:
     """Anything but success and failure means that it still runs: the set of statuses is open."""
     read = job(status=status, outputs={"video_url": url})
     assert (done, over) == (read.done, read.over)

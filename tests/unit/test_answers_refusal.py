@@ -104,7 +104,7 @@ NON_SERVERLESS = (
         *[pytest.param(status, "", errors.ServerError, True, "again", id=str(status)) for status in (504, 520, 524, 529)],
     ],
 )
-def test_a_refusal_is_the_right_error(status: int, text: str, error: type[APIError], retryable: bool, advice: str) -> None:  # noqa: FBT001
+def test_a_refusal_is_the_right_error(status: int, text: str, error: type[APIError], retryable: bool, advice: str) -> None:
     """The status, and what the body adds to it, decide the class, the advice and whether trying again is worth it."""
     refused = refusal(status, text, {})
     assert (error, retryable, status, "nothing") == (type(refused), refused.retryable, refused.status, refused.paid)
@@ -171,7 +171,7 @@ def test_a_busy_server_says_how_long(status: int) -> None:
         (400, "model_not_available", False),
     ],
 )
-def test_which_503_will_not_pass(status: int, code: str | None, expected: bool) -> None:  # noqa: FBT001
+def test_which_503_will_not_pass(status: int, code: str | None, expected: bool) -> None:
     """Only one is permanent: nobody serves the model."""
     assert expected == permanent(status, code)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import sys
 from typing import Any
@@ -93,11 +92,11 @@ def test_other_bytes_are_nothing_we_know(head: bytes) -> None:
 @pytest.mark.parametrize("step", [1, 7, 4096])
 @pytest.mark.parametrize("name", list(FILES))
 def test_a_whole_file_is_whole(name: str, step: int) -> None:
-    """However it is cut into pieces on the way, it is counted, hashed and found whole."""
+    """However it is cut into pieces on the way, it is counted and found whole."""
     data = FILES[name]
     incoming = arrived(data, step)
     assert incoming.whole()
-    assert (len(data), hashlib.sha256(data).hexdigest()) == (incoming.size, incoming.sha256)
+    assert len(data) == incoming.size
 
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "mp4"])
@@ -144,7 +143,7 @@ FTYP = box(b"ftyp", b"isom\0\0\2\0isomiso2")
         pytest.param(FTYP + box(b"mdat", b"x") + box(b"moov", b"y")[:5], False, id="half-a-header"),
     ],
 )
-def test_boxes_are_walked_in_any_pieces(data: bytes, whole: bool, step: int) -> None:  # noqa: FBT001
+def test_boxes_are_walked_in_any_pieces(data: bytes, whole: bool, step: int) -> None:
     """Sizes come in three forms, and headers may fall between two pieces."""
     assert whole == arrived(data, step).whole()
 

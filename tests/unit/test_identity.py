@@ -13,12 +13,23 @@ import pytest
 
 from prefect_together import identity
 from prefect_together.errors import InvalidRequest
-from prefect_together.identity import INLINE_FRAME_WARNING, LARGEST_INLINE, identify, write_body
+from prefect_together.identity import INLINE_FRAME_WARNING, LARGEST_INLINE, Body, identify
 from prefect_together.requests import Request
 
 from .making import full_image, full_video, generated_image, image, picture, reference, video, write
 
 PICTURE = picture()
+
+
+async def written(request: Request, *, alive: bool = True, asked: list[str] | None = None) -> Body:
+    """Return a request's body, while hosted links are alive or dead."""
+
+    async def is_there(url: str) -> bool:
+        if asked is not None:
+            asked.append(url)
+        return alive
+
+    return await identity.write_body(request, is_there)
 
 
 async def fingerprint(request: Request, realm: str = "together") -> str:
@@ -163,7 +174,7 @@ def broken(folder: Path, what: str) -> str:
         pytest.param("long", "cannot be read", id="name-too-long"),
     ],
 )
-@pytest.mark.parametrize("ask", [identify, write_body], ids=["identify", "write_body"])
+@pytest.mark.parametrize("ask", [identify, written], ids=["identify", "write_body"])
 async def test_a_file_that_cannot_be_sent_is_refused(tmp_path: Path, what: str, said: str, ask: Any) -> None:
     """One sentence names the file and what is wrong with it, before anything is sent."""
     request = image(image_url=broken(tmp_path, what))
@@ -181,7 +192,7 @@ async def test_the_largest_file_is_sent(tmp_path: Path, monkeypatch: pytest.Monk
     """The limit itself is allowed."""
     monkeypatch.setattr(identity, "LARGEST_INLINE", len(PICTURE))
     name = write(tmp_path / "a.png", PICTURE)
-    assert (await write_body(image(image_url=name))).content["image_url"].startswith("data:image/png;base64,")
+    assert (await written(image(image_url=name))).content["image_url"].startswith("data:image/png;base64,")
 
 
 def decoded(text: str) -> bytes:
@@ -192,12 +203,12 @@ def decoded(text: str) -> bytes:
 async def test_a_file_goes_inline_as_its_field_takes_it(tmp_path: Path) -> None:
     """The image API gets a data URL, a video frame gets bare base64 (together-api.md 3.2)."""
     name = write(tmp_path / "a.bin", PICTURE)
-    sent = (await write_body(image(image_url=name, reference_images=[name, "https://x/b.png"]))).content
+    sent = (await written(image(image_url=name, reference_images=[name, "https://x/b.png"]))).content
     prefix, _, text = sent["image_url"].partition(",")
     assert ("data:image/png;base64", PICTURE) == (prefix, decoded(text))
     assert [sent["image_url"], "https://x/b.png"] == sent["reference_images"]
 
-    sent = (await write_body(video(frame_images=name, reference_images=name))).content["media"]
+    sent = (await written(video(frame_images=name, reference_images=name))).content["media"]
     assert PICTURE == decoded(sent["frame_images"][0]["input_image"])
     assert sent["reference_images"][0].startswith("data:image/png;base64,")
 
@@ -212,7 +223,7 @@ async def test_a_file_goes_inline_as_its_field_takes_it(tmp_path: Path) -> None:
 )
 async def test_a_data_url_says_what_it_holds(tmp_path: Path, name: str, data: bytes, media_type: str) -> None:
     """The media type comes from the bytes, else from the name."""
-    sent = (await write_body(video(audio_inputs=write(tmp_path / name, data)))).content["media"]["audio_inputs"][0]
+    sent = (await written(video(audio_inputs=write(tmp_path / name, data)))).content["media"]["audio_inputs"][0]
     assert media_type.replace("x-", "") == sent.removeprefix("data:").partition(";")[0].replace("x-", "")
 
 
@@ -241,20 +252,31 @@ async def test_a_hosted_link_is_passed_on_while_it_lives(
     tmp_path: Path,
     age: timedelta,
     media_type: str,
-    passed_on: bool,  # noqa: FBT001
+    passed_on: bool,
 ) -> None:
     """Links die within the hour for images and the day for videos: after that the kept bytes go inline."""
     link = "https://api.together.ai/shrt/abc"
     value = kept(tmp_path, created_at=datetime.now(timezone.utc) - age, media_type=media_type, source_url=link)
-    sent = (await write_body(image(image_url=value))).content["image_url"]
+    sent = (await written(image(image_url=value))).content["image_url"]
     assert passed_on == (sent == link)
     if not passed_on:
         assert PICTURE == decoded(sent.partition(",")[2])
 
 
+async def test_a_dead_link_is_not_passed_on(tmp_path: Path) -> None:
+    """A job with a dead link fails and may be billed: what was kept goes inline instead; strangers' links are their business."""
+    link, asked = "https://api.together.ai/shrt/abc", list[str]()
+    value = kept(tmp_path, created_at=datetime.now(timezone.utc), source_url=link)
+    request = image(image_url=value, reference_images=["https://example.com/b.png"])
+    sent = (await written(request, alive=False, asked=asked)).content
+    assert PICTURE == decoded(sent["image_url"].partition(",")[2])
+    assert ["https://example.com/b.png"] == sent["reference_images"]
+    assert [link] == asked
+
+
 async def test_a_reference_without_a_link_goes_inline(tmp_path: Path) -> None:
     """What was kept can always be sent."""
-    sent = (await write_body(video(frame_images=kept(tmp_path, created_at=NOW)))).content["media"]["frame_images"]
+    sent = (await written(video(frame_images=kept(tmp_path, created_at=NOW)))).content["media"]["frame_images"]
     assert PICTURE == decoded(sent[0]["input_image"])
 
 
@@ -263,13 +285,13 @@ async def test_a_lost_reference_is_refused(tmp_path: Path) -> None:
     value = kept(tmp_path, created_at=NOW)
     (tmp_path / "kept.png").unlink()
     with pytest.raises(InvalidRequest, match=r"kept\.png is not in the library any more"):
-        await write_body(image(image_url=value))
+        await written(image(image_url=value))
 
 
 async def test_a_reference_that_is_too_large_is_refused() -> None:
     """Its size is known, so nothing is read."""
     with pytest.raises(InvalidRequest, match="30 MB"):
-        await write_body(image(image_url=reference(size=LARGEST_INLINE + 1, created_at=NOW)))
+        await written(image(image_url=reference(size=LARGEST_INLINE + 1, created_at=NOW)))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +305,7 @@ async def test_a_reference_that_is_too_large_is_refused() -> None:
 async def test_a_large_frame_is_warned_of(tmp_path: Path, size: int, field: str, warned: int) -> None:
     """Together may refuse inline frames above 60 KB: that is said, once per file, and it is sent all the same."""
     name = write(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + bytes(size - 8))
-    body = await write_body(video(**{field: [name, name]}))
+    body = await written(video(**{field: [name, name]}))
     assert warned == len(body.warnings)
     assert [] == [text for text in body.warnings if "60 KB" not in text or "URL" not in text]
     assert 2 == len(body.content["media"][field])
@@ -293,5 +315,5 @@ async def test_a_large_frame_is_warned_of(tmp_path: Path, size: int, field: str,
 async def test_a_body_is_json(tmp_path: Path, request_: Request) -> None:
     """What is written can be sent as it is."""
     changed = request_.model_copy(update={"image_url": write(tmp_path / "a.png", PICTURE), "reference_images": None})
-    body = (await write_body(changed)).content
+    body = (await written(changed)).content
     assert body == json.loads(json.dumps(body, allow_nan=False))

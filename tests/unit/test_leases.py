@@ -88,7 +88,7 @@ async def test_what_one_look_tells(
     ledger: Ledger,
     who: str,
     more: dict[str, Any],
-    expected: bool | None,  # noqa: FBT001
+    expected: bool | None,
     event: str,
 ) -> None:
     """A dead process is seen at once, another machine takes more looks, and what was handed out waits for its run."""
@@ -106,7 +106,7 @@ async def test_what_one_look_tells(
         pytest.param({"released": True}, False, id="given-up"),
     ],
 )
-async def test_a_process_next_door(ledger: Ledger, neighbour: Owner, more: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+async def test_a_process_next_door(ledger: Ledger, neighbour: Owner, more: dict[str, Any], expected: bool) -> None:
     """It has the same clock, so its lease has an age; a process that runs but does nothing any more is given up."""
     await found(ledger, neighbour, **more)
     assert expected is await Watch(ledger, ATTEMPT).alive()

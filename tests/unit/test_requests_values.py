@@ -133,7 +133,7 @@ def test_a_generated_image_is_kept_as_its_reference() -> None:
         pytest.param(video(prompt=None, frame_images="a.png"), False, 1, "minimax/hailuo-02", "video", id="no-prompt"),
     ],
 )
-def test_what_a_request_says_about_itself(request_: Request, seeded: bool, count: int, title: str, kind: str) -> None:  # noqa: FBT001
+def test_what_a_request_says_about_itself(request_: Request, seeded: bool, count: int, title: str, kind: str) -> None:
     """Whether it is reproducible, how many files it makes, and what a person would call it."""
     assert (seeded, count, title, kind) == (request_.seeded, request_.count, request_.title(), request_.kind)
 
@@ -154,6 +154,6 @@ def test_given_names_what_was_set() -> None:
         pytest.param("0191e3a8-4c5e-7abc-8def-0123456789ab.png", False, id="path-like-an-id"),
     ],
 )
-def test_what_is_passed_on_as_it_is(value: str, remote: bool) -> None:  # noqa: FBT001
+def test_what_is_passed_on_as_it_is(value: str, remote: bool) -> None:
     """URLs and providers' asset ids are Together's business, everything else is a file of ours."""
     assert remote == is_remote(value)

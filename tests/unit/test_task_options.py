@@ -66,7 +66,7 @@ def failed(data: Any) -> State[Any]:
         pytest.param(None, False, id="nothing"),
     ],
 )
-def test_only_what_says_so_is_tried_again(data: Any, expected: bool) -> None:  # noqa: FBT001
+def test_only_what_says_so_is_tried_again(data: Any, expected: bool) -> None:
     """A retry that pays again is impossible: only errors of ours that say they are safe are retried."""
     assert expected is is_retryable(NONE, NONE, failed(data))
 

@@ -1,0 +1,30 @@
+"""What was paid for and never kept is fetched, and what nobody knows the outcome of is listed. Pays nothing; run it nightly.
+
+python flows/reconcile.py            by the library and the key of the environment
+python flows/reconcile.py --wait 600 waits ten minutes for each job that still renders
+"""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from prefect_together import reconcile
+from prefect_together.command import run_as_command
+from prefect_together.reconciliation import Reconciliation
+
+
+@flow(name="reconcile")
+def reconcile_library(wait: float = 0.0) -> Reconciliation:
+    """Fetch what was paid for and never kept, and list what needs a decision.
+
+    Args:
+        wait: Seconds to wait for each job that still renders; 0 asks each once.
+    """
+    report = reconcile(wait=wait)
+    create_markdown_artifact(f"```\n{report.text()}\n```", key="reconciliation", description="Ledger and library")
+    return report
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_as_command(reconcile_library, Reconciliation.text))

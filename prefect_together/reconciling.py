@@ -1,0 +1,104 @@
+"""Brings ledger and library together again: fetches what was paid for, lists what nobody knows. Never pays unasked."""
+
+from __future__ import annotations
+
+from prefect_together.ask import Ask, Caller, Log, Rules
+from prefect_together.books import Row, find, rows
+from prefect_together.client import TogetherClient
+from prefect_together.errors import GenerationTimeout, InvalidRequest, TogetherError
+from prefect_together.generation import keep, obtain
+from prefect_together.leases import Watch
+from prefect_together.ledger import Ledger
+from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo
+from prefect_together.reconciliation import Entry, Reconciliation
+from prefect_together.storage import Storage
+
+_UNDECIDED = frozenset({"unknown", "lost"})
+
+
+async def reconcile(
+    storage: Storage, client: TogetherClient, *, log: Log, rules: Rules | None = None, wait: float = 0.0
+) -> Reconciliation:
+    """Adopt everything that was accepted and never kept, and list what needs a decision.
+
+    Args:
+        storage: The library; nothing else is needed, on whatever machine.
+        client: The account that paid.
+        log: Where to say what happens.
+        rules: What is allowed.
+        wait: Seconds to wait for each job that still renders; 0 asks each once.
+
+    Raises:
+        LibraryError: The ledger cannot be read.
+    """
+    ledger, report = Ledger(storage), Reconciliation()
+    for row in await rows(storage):
+        if row.state not in {"claimed", "accepted", *_UNDECIDED}:
+            continue
+        if row.realm not in {None, client.realm}:
+            report.elsewhere += 1
+            continue
+        if row.state in _UNDECIDED:
+            report.undecided.append(Entry.of(row))
+        elif await Watch(ledger, row.attempt).settled():
+            report.running.append(Entry.of(row))
+        elif row.state == "claimed":
+            why = "The process that was sending it ended before it heard an answer"
+            await ledger.record(row.attempt, "unknown", {"why": why})
+            report.undecided.append(Entry.of(await find(storage, row.key)))
+        else:
+            await _adopt(row, _ask(row, storage, client, log, rules), report, wait)
+    return report
+
+
+async def forget(storage: Storage, key: str) -> Row:
+    """Note that an undecided attempt is settled: it was not charged, or does not matter. Its request may be sent again.
+
+    Raises:
+        InvalidRequest: There is no such attempt, or it is not undecided.
+    """
+    row = await _undecided(storage, key)
+    await Ledger(storage).record(row.attempt, "resolved", {"how": "forgotten"})
+    return row
+
+
+async def resubmit(
+    storage: Storage, client: TogetherClient, key: str, *, log: Log, rules: Rules | None = None, timeout: float = 1800.0
+) -> list[GeneratedMedia]:
+    """Send the request of an undecided attempt again, which is paid for, and keep what comes.
+
+    Raises:
+        InvalidRequest: There is no such attempt, or it is not undecided.
+        TogetherError: As the tasks raise.
+    """
+    row = await _undecided(storage, key)
+    await Ledger(storage).record(row.attempt, "resolved", {"how": "resubmitted by hand"})
+    ask = _ask(row, storage, client, log, rules)
+    return await obtain(ask, timeout=timeout, fingerprint=row.attempt.fingerprint)
+
+
+async def _adopt(row: Row, ask: Ask, report: Reconciliation, wait: float) -> None:
+    try:
+        media = await keep(ask, row.attempt, timeout=wait)
+        report.kept += [file for file in media if isinstance(file, (GeneratedImage, GeneratedVideo))]
+    except GenerationTimeout:
+        report.running.append(Entry.of(row))
+    except TogetherError as error:
+        after = await find(ask.storage, row.key)
+        if after.state in _UNDECIDED:
+            report.undecided.append(Entry.of(after))
+        else:
+            report.failed.append(Entry.of(row, str(error)))
+
+
+def _ask(row: Row, storage: Storage, client: TogetherClient, log: Log, rules: Rules | None) -> Ask:
+    caller = Caller(log=log, flow_run=row.flow_run)
+    return Ask(row.request(), client, storage, caller, rules or Rules(), in_scope=row.attempt.scope)
+
+
+async def _undecided(storage: Storage, key: str) -> Row:
+    row = await find(storage, key)
+    if row.state not in _UNDECIDED:
+        raise InvalidRequest(f"{row.key} is {row.state}: only what is unknown or lost needs a decision.")
+    return row
+

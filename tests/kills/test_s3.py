@@ -1,0 +1,85 @@
+"""The same on an object store: create-only puts are the lock there as well."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from prefect_together.sandbox import Sandbox
+
+from .asking import DEAR, IMAGES, PICTURE, TINY, job
+from .running import Workshop, until
+
+moto_server = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
+
+
+@pytest.fixture(scope="module")
+def _s3() -> Iterator[dict[str, Any]]:
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {"endpoint": f"http://{host}:{port}", "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
+    server.stop()
+
+
+@pytest.fixture
+def bucket(_s3: dict[str, Any]) -> dict[str, Any]:
+    """Make a bucket and return where it is."""
+    import urllib.request
+
+    name = f"kills-{uuid.uuid4().hex[:12]}"
+    request = urllib.request.Request(f"{_s3['endpoint']}/{name}", method="PUT")
+    with urllib.request.urlopen(request, timeout=30):
+        return {"library": f"s3://{name}/media", "options": _s3}
+
+
+def test_a_picture_becomes_a_clip_and_both_are_reused(
+    together: Sandbox, workers: Workshop, bucket: dict[str, Any]
+) -> None:
+    """Kept in the bucket, found there by the next process; two charges in all."""
+    told = job(together, bucket["library"], {**PICTURE, "seed": 7}, {**TINY, "seed": 7}, options=bucket["options"])
+    first, second = workers.start(told).stored(), workers.start(told).stored()
+    assert [file["uri"] for file in first] == [file["uri"] for file in second]
+    assert [False, False, True, True] == [file["reused"] for file in first + second]
+    assert all(file["uri"].startswith(bucket["library"]) for file in first)
+    assert 2 == len(together.charges())
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_that_ask_for_the_same_pay_once(
+    processes: int, together: Sandbox, workers: Workshop, bucket: dict[str, Any]
+) -> None:
+    """One claim wins in the bucket."""
+    moment = time.time() + 0.5
+    told = job(together, bucket["library"], {**PICTURE, "seed": 7}, options=bucket["options"], start_at=moment)
+    running = [workers.start(told) for _ in range(processes)]
+    assert 1 == len({worker.stored()[0]["uri"] for worker in running})
+    assert 1 == len(together.charges())
+
+
+@pytest.mark.parametrize("seed", [7, None], ids=["seeded", "unseeded"])
+@pytest.mark.parametrize("point", ["after-accepted", "polling", "downloading", "after-file"])
+def test_killed_and_started_again(
+    point: str, seed: int | None, together: Sandbox, workers: Workshop, bucket: dict[str, Any]
+) -> None:
+    """From the record of the answer on, nothing is paid again, seeded or in a new run without a seed."""
+    told = job(together, bucket["library"], {**DEAR, "seed": seed}, options=bucket["options"])
+    assert point == workers.start({**told, "flow_run": "first", "kill": point}).ends()["at"]
+    workers.start({**told, "flow_run": "second"}).stored()
+    assert 1 == len(together.charges())
+
+
+def test_killed_during_the_post(together: Sandbox, workers: Workshop, bucket: dict[str, Any]) -> None:
+    """The claim in the bucket tells that it may have been charged."""
+    together.fault(IMAGES, "accept_then_delay", seconds=30)
+    told = job(together, bucket["library"], {**PICTURE, "seed": 7}, options=bucket["options"], on_unknown="fail")
+    worker = workers.start(told)
+    until("it is charged", together.charges)
+    worker.kill()
+    for _ in range(2):
+        assert "UnknownOutcome" == workers.start(told).ends()["outcome"]
+    assert 1 == len(together.charges())

@@ -1,0 +1,139 @@
+"""Where a file came from can be told: by the ledger, by a sidecar, by the file itself; no pixel changes for it."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# PyAV's and Pillow's stubs leave types open.
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import av
+import pytest
+from PIL import Image
+
+from prefect_together import (
+    GeneratedImage,
+    GeneratedVideo,
+    ImageRequest,
+    VideoRequest,
+    generate_image,
+    generate_video,
+    provenance,
+)
+from prefect_together.cli import main
+from prefect_together.errors import InvalidRequest
+from prefect_together.runtime import run
+from prefect_together.sandbox import Sandbox
+from prefect_together.storage import Storage
+from prefect_together.trace import as_code, trace
+
+from .asking import clip, picture
+
+
+def _said(media: GeneratedImage | GeneratedVideo) -> provenance.Provenance | None:
+    with media.open() as file:
+        return provenance.read(file)
+
+
+def _pixels(data: bytes) -> bytes:
+    return Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize("form", ["url", "base64"])
+@pytest.mark.parametrize("output", ["png", "jpeg"])
+def test_pictures_carry_provenance_and_keep_their_pixels(
+    output: str, form: str, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Embedded XMP names source type, model, seed and fingerprint; pixels are those without, and the hash is the file's."""
+    request = picture('a "fox" & <snow>', seed=3, output_format=output, response_format=form)
+    plain = generate_image(request)
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_PROVENANCE", "embed")
+    marked = generate_image(request, reuse="never")
+    assert marked.verify()
+    assert plain.sha256 != marked.sha256
+    assert _pixels(plain.read_bytes()) == _pixels(marked.read_bytes())
+    assert provenance.Provenance(request.model, marked.fingerprint, 3) == _said(marked)
+    assert provenance.SOURCE_TYPE.encode() in marked.read_bytes()
+    assert b"fox" not in marked.read_bytes()  # a prompt stays at home
+    with Image.open(marked.path()) as image:
+        image.load()
+        assert "xmp" in image.info  # Pillow finds it where the format keeps it
+    assert _said(plain) is None
+
+
+def test_clips_carry_provenance_and_still_play(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box at the end of an MP4 moves nothing: the clip decodes frame by frame as before."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_PROVENANCE", "embed")
+    marked = generate_video(clip(seed=3))
+    assert marked.verify()
+    said = _said(marked)
+    assert said is not None
+    assert (marked.fingerprint, 3) == (said.fingerprint, said.seed)
+    with av.open(marked.path()) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+    assert 15 == frames
+
+
+def test_a_trace_leads_back_to_the_inputs(
+    together_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`trace` of a clip tells its request and that of the still that it was made from."""
+    still = generate_image(picture("a fox", seed=1))
+    moving = generate_video(clip("it wakes", seed=2, frame_images=[still]))
+    story = run(trace(Storage(str(tmp_path / "library")), str(moving.path())))
+    assert moving.request == story.request
+    assert ["ledger"] == [made_from.source for made_from in story.inputs if not isinstance(made_from, str)]
+    assert 0 == main(["trace", "--library", str(tmp_path / "library"), moving.uri])
+    printed = capsys.readouterr().out
+    for said in ("it wakes", "a fox", "made from:", moving.sha256, still.sha256):
+        assert said in printed
+
+
+def test_a_copy_elsewhere_is_traced_by_what_it_says(
+    together_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy under another name is known by its embedded fingerprint."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_PROVENANCE", "embed")
+    made = generate_image(picture(seed=1))
+    copy = shutil.copy(made.path(), tmp_path / "holiday.jpg")
+    assert made.request == run(trace(Storage(str(tmp_path / "library")), str(copy))).request
+
+
+def test_a_copy_with_its_sidecar_needs_no_library(
+    together_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file and the sidecar beside it, taken elsewhere, tell the request without the ledger."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_PROVENANCE", "sidecar")
+    made = generate_image(picture(seed=1))
+    copy = shutil.copy(made.path(), tmp_path / "holiday.jpg")
+    shutil.copy(f"{made.path()}.json", f"{copy}.json")
+    story = run(trace(Storage(str(tmp_path / "empty")), str(copy)))
+    assert ("sidecar", made.request) == (story.source, story.request)
+
+
+def test_a_replay_builds_the_same_request(
+    together_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Python that `replay` prints builds an equal request, which finds the same file."""
+    still = generate_image(picture("a fox", seed=1))
+    moving = generate_video(clip("it wakes", seed=2, frame_images=[still]))
+    assert 0 == main(["replay", "--library", str(tmp_path / "library"), moving.uri])
+    again = eval(capsys.readouterr().out, {"VideoRequest": VideoRequest, "ImageRequest": ImageRequest})
+    assert moving.request == again
+    assert as_code(still.request).startswith("ImageRequest(")
+    assert generate_video(again).reused
+
+
+def test_an_unknown_file_is_one_sentence(tmp_path: Path, together_sandbox: Sandbox) -> None:
+    """A file of which nothing is known says so."""
+    Image.new("RGB", (2, 2)).save(tmp_path / "mine.png")
+    with pytest.raises(InvalidRequest, match="Nothing is known of"):
+        run(trace(Storage(str(tmp_path / "library")), str(tmp_path / "mine.png")))
+
+
+def test_the_result_is_a_picture_of_its_own_type(together_sandbox: Sandbox) -> None:
+    """A reference survives JSON with its request and its money."""
+    made = generate_image(picture(seed=1))
+    assert made == GeneratedImage.model_validate_json(made.model_dump_json())
