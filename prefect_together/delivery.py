@@ -44,7 +44,7 @@ class Delivery:
         media = await read_media(self._ledger, attempt, self._ask.request.kind)
         for file in media:
             key = self._ask.storage.key(file.uri)
-            if key is not None and await self._ask.storage.size(key) is None:
+            if key is not None and not await self._ask.storage.exists(key):
                 what = f"{file.uri} was kept at {file.created_at:%Y-%m-%d %H:%M} and is not in the library any more."
                 raise MediaError(what, paid="yes", advice='Restore it, or ask with reuse="never" for a new one.')
         return media

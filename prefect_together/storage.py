@@ -105,6 +105,12 @@ class Storage:
             except FileNotFoundError:
                 return None
 
+    async def exists(self, key: str) -> bool:
+        """Tell whether there is an object; in a folder, without the detour through the store."""
+        if self.folder is not None:
+            return (self.folder / key).is_file()
+        return await self.size(key) is not None
+
     async def names(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, sorted."""
         if self.folder is not None and not (self.folder / prefix).exists():

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from prefect_together.ask import Ask, Log
 from prefect_together.batch.manifest import Spool
@@ -30,19 +30,22 @@ from prefect_together.errors import (
 )
 from prefect_together.generation import obtain
 from prefect_together.identity import identify
-from prefect_together.media import GeneratedMedia
+from prefect_together.media import MEDIA, GeneratedMedia
 from prefect_together.report import Tally
 from prefect_together.requests import Request
+from prefect_together.sheets import SHOWN
 from prefect_together.tables import Row
 
 Retry = Literal["failed", "none"]
 """What becomes of what failed in the last run under the same name: done again, or left."""
 
+Line: TypeAlias = "dict[str, Any]"
+"""A line of a manifest."""
+
 REPORT_EVERY = 5.0
 """Seconds between reports of progress."""
 _FATAL = (AuthenticationError, InsufficientBalance, ConfigurationError)  # the next request would hear the same
 _REFUSED = (InvalidRequest, BudgetExceeded)
-_SHOWN = 48
 _WARNINGS = 20
 
 
@@ -62,10 +65,10 @@ class Batch:
     Args:
         template: The question that is put for every request: of whom, kept where, by which rules. Its request is replaced.
         options: How it runs.
-        before: Fingerprint and outcome of each request of the last run under the same name.
+        before: The manifest's line of each request of the last run under the same name, by fingerprint.
     """
 
-    def __init__(self, template: Ask, options: Options, before: Mapping[str, str] | None = None) -> None:
+    def __init__(self, template: Ask, options: Options, before: Mapping[str, Line] | None = None) -> None:
         self.template = replace(template, caller=replace(template.caller, log=Quiet(template.caller.log)))
         self.options = options
         self.spool = Spool()
@@ -74,8 +77,7 @@ class Batch:
         self.maybe_paid = 0
         self.retryable = 0
         self.problems: Counter[str] = Counter()
-        self.shown: list[GeneratedMedia] = []
-        """Some of the files, evenly spread, for a contact sheet."""
+        self._shown: list[tuple[str, dict[str, Any]]] = []
         self.began = time.monotonic()
         self.stopped: str | None = None
         """Why it stopped before its end."""
@@ -128,9 +130,7 @@ class Batch:
             fingerprint = (await identify(request, realm=self.template.client.realm)).fingerprint
             if self._before:
                 self._seen.add(fingerprint)
-            if self.options.retry == "none" and (last := self._before.get(fingerprint)) in {"failed", "unknown"}:
-                said = f'It was {last} in the last run, and retry is "none".'
-                self._over(row, request, "skipped", said=said, fingerprint=fingerprint)
+            if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
                 return
             ask = replace(self.template, request=request)
             ask.check()
@@ -148,6 +148,33 @@ class Batch:
         outcome = "reused" if all(file.reused for file in media) else "kept"
         self._over(row, request, outcome, media=media, seconds=time.monotonic() - began, fingerprint=fingerprint)
 
+    async def _as_before(self, row: Row, request: Request, last: Line) -> bool:
+        """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
+        began = time.monotonic()
+        if self.options.retry == "none" and last["outcome"] in {"failed", "unknown"}:
+            said = f'It was {last["outcome"]} in the last run, and retry is "none".'
+            self._over(row, request, "skipped", said=said, fingerprint=last["fingerprint"])
+            return True
+        if last["outcome"] not in GOOD or self.template.reuse == "never":
+            return False
+        # What was kept stays kept, so the ledger need not be asked again: only whether the files are still there.
+        keys = [self.template.storage.key(str(file["uri"])) for file in last["files"]]
+        if not all([key is not None and await self.template.storage.exists(key) for key in keys]):
+            return False
+        self.counts["reused"] += 1
+        self.tally.reused += len(keys)
+        self._show(request.kind, last["files"][0])
+        files = [{**file, "reused": True} for file in last["files"]]
+        line = {
+            **last,
+            "row": row.number,
+            "outcome": "reused",
+            "seconds": round(time.monotonic() - began, 3),
+            "files": files,
+        }
+        self.spool.put(row.number, {**line, "columns": dict(row.columns)})
+        return True
+
     def _over(
         self,
         row: Row,
@@ -164,8 +191,6 @@ class Batch:
         self.counts[outcome] += 1
         for file in media:
             self.tally.add(file)
-        if media:
-            self._show(media[0])
         line: dict[str, Any] = {"row": row.number, "outcome": outcome, "seconds": round(seconds, 3)}
         if request is not None:
             line |= {"kind": request.kind, "model": request.model, "seed": getattr(request, "seed", None)}
@@ -180,6 +205,7 @@ class Batch:
             line["columns"] = dict(row.columns)
         if media:
             line["files"] = [file.model_dump(mode="json", exclude_none=True) for file in media]
+            self._show(str(line["kind"]), line["files"][0])
         self.spool.put(row.number, line)
         most = self.options.stop_after_failures
         if most is not None and not self.stopped and self.counts["failed"] + self.counts["unknown"] >= most:
@@ -193,14 +219,18 @@ class Batch:
         if self.problems[line["error_type"]] <= 3:
             self._log.warning("Row %d was %s: %s", line["row"], line["outcome"], line["error"])
 
-    def _show(self, file: GeneratedMedia) -> None:
+    def _show(self, kind: str, file: dict[str, Any]) -> None:
         """Remember every so manieth file: twice as many as are shown at most, then every second is let go."""
         good = self.counts["kept"] + self.counts["reused"]
         if good % self._stride == 0 or good == 1:
-            self.shown.append(file)
-        if len(self.shown) > 2 * _SHOWN:
-            self.shown = self.shown[::2]
+            self._shown.append((kind, file))
+        if len(self._shown) > 2 * SHOWN:
+            self._shown = self._shown[::2]
             self._stride *= 2
+
+    def shown(self) -> list[GeneratedMedia]:
+        """Return some of the files, evenly spread, for a contact sheet."""
+        return [MEDIA[kind].model_validate(file) for kind, file in self._shown]
 
     @property
     def _log(self) -> Log:

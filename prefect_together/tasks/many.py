@@ -150,10 +150,10 @@ async def batch(arguments: BatchArguments) -> BatchResult:
     template = await arguments.template()
     storage, log, name = template.storage, template.caller.log, arguments.name
     previous = await manifest.latest(storage, name) if name else None
-    before: dict[str, str] = {}
+    before: dict[str, running.Line] = {}
     if previous:
         lines = await asyncio.to_thread(lambda: list(read_lines(previous)))
-        before = {line["fingerprint"]: line["outcome"] for line in lines if line.get("fingerprint")}
+        before = {line["fingerprint"]: line for line in lines if line.get("fingerprint")}
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
     how = running.Options(width, arguments.timeout, arguments.stop_after_failures, arguments.retry)
     work, key = running.Batch(template, how, before), manifest.new_key(name)
@@ -167,7 +167,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         await _chunks(work, arguments)
         where = await manifest.write(storage, key, work.spool)
         result = _result(work, where, previous, arguments)
-        sheet = await asyncio.to_thread(contact_sheet, work.shown)
+        sheet = await asyncio.to_thread(lambda: contact_sheet(work.shown()))
         if sheet is not None:
             await storage.write(f"{key}.webp", sheet)
             result = result.model_copy(update={"contact_sheet": storage.uri(f"{key}.webp")})
