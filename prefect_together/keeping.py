@@ -181,15 +181,19 @@ class _Stored:
 
 
 def _measure(storage: Storage, key: str, kind: Format) -> Shape:
-    with storage.open(key) as file:
-        return video_shape(file) if kind.kind == "video" else image_shape(file.read(64 * 1024))
+    try:
+        with storage.open(key) as file:
+            return video_shape(file) if kind.kind == "video" else image_shape(file.read(64 * 1024))
+    except Exception as error:  # whatever a store or a decoder raises: the file is kept all the same
+        _log.warning("%s cannot be measured: %s", storage.uri(key), error)
+        return Shape()
 
 
 def _expected(incoming: Incoming, name: Name, where: str) -> Format:
     if incoming.format is None or incoming.format.kind != name.kind:
         found = incoming.format.media_type if incoming.format else "no picture or clip"
         advice = "Fetch it again later; the generation itself is not repeated."
-        raise MediaError(f"{where} is {found}, not {_a(name.kind)}.", paid="yes", advice=advice, retryable=True)
+        raise MediaError(f"{where} is {found}, not {_a(name.kind)}.", advice=advice, retryable=True)
     return incoming.format
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from prefect_together.errors import ConfigurationError, LibraryError
+from prefect_together.streams import Reader
 
 REMOTE_SCHEMES = ("s3", "gs", "az")
 
@@ -42,6 +44,7 @@ class Storage:
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self.folder = local_folder(url)
+        self._locks = self.folder is not None  # a file system has them; an object store shows it on first use
         try:
             if self.folder is not None:
                 self.url = self.folder.as_uri()
@@ -58,6 +61,11 @@ class Storage:
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
+        if not self._locks:
+            await self._prove()
+        return await self._create(key, data)
+
+    async def _create(self, key: str, data: bytes) -> bool:
         with _errors(f"write {key}", self.url):
             _check(key)
             try:
@@ -65,6 +73,19 @@ class Storage:
             except AlreadyExistsError:
                 return False
             return True
+
+    async def _prove(self) -> None:
+        """See to it that a second create fails: some servers that speak S3 accept the condition and ignore it."""
+        key = f"probe-{uuid.uuid4().hex}"
+        await self._create(key, b"")
+        won_twice = await self._create(key, b"")
+        await self.delete(key)
+        if won_twice:
+            raise ConfigurationError(
+                f"{self.url} lets two writers create the same object, so nothing there can tell who pays: "
+                "choose a store with conditional writes (If-None-Match)."
+            )
+        self._locks = True
 
     async def write(self, key: str, data: bytes) -> None:
         """Write an object, replacing what was there."""
@@ -134,7 +155,7 @@ class Storage:
             _check(key)
             if self.folder is not None:
                 return (self.folder / key).open("rb")
-            return io.BufferedReader(_Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
+            return io.BufferedReader(Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
 
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""
@@ -147,32 +168,6 @@ class Storage:
             return uri[len(self.url) + 1 :] if uri.startswith(f"{self.url}/") else None
         path = local_folder(uri)
         return path.relative_to(self.folder).as_posix() if path and path.is_relative_to(self.folder) else None
-
-
-class _Reader(io.RawIOBase):
-    """Gives obstore's reader the interface of a Python file, which Pillow, PyAV and shutil expect."""
-
-    def __init__(self, reader: obstore.ReadableFile) -> None:
-        self._reader = reader
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._reader.seek(offset, whence)
-
-    def readinto(self, buffer: Any) -> int:
-        data = bytes(self._reader.read(len(buffer)))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._reader.close()
-        super().close()
 
 
 _known: dict[str, Storage] = {}

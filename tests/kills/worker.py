@@ -18,36 +18,22 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, TypedDict
 
 import av
 import obstore
+from killing import arm
 
-from prefect_together import (
-    claims,
-    delivery,
-    generation,
-    identity,
-    keeping,
-    leases,
-    ledger,
-    owner,
-    records,
-    runtime,
-    unknown,
-    waiting,
-)
+from prefect_together import generation, keeping, leases, owner, records, runtime, waiting
 from prefect_together import reconciling as reconciliation
 from prefect_together.ask import Ask, Caller, Pace, Rules
-from prefect_together.client import TogetherClient
 from prefect_together.errors import TogetherError
-from prefect_together.ledger import Attempt, Event, Ledger
 from prefect_together.media import GeneratedMedia
 from prefect_together.requests import ImageRequest, Request, VideoRequest
-from prefect_together.storage import Storage, shared
+from prefect_together.storage import shared
 
 LEVEL = (av, obstore)
 """What is imported here, so that it does not count as the memory of a generation."""
@@ -113,83 +99,6 @@ def say_to(file: Any) -> None:
     _out = out
 
 
-# Killing
-
-
-def arm(point: str, by: signal.Signals) -> None:
-    """Let this process kill itself at a point: the package's own functions are wrapped, and nothing else is changed."""
-    once = iter([True])
-
-    def die() -> None:
-        if not next(once, False):
-            return  # stopped and woken again: it goes on as if nothing had happened
-        _out({"at": point})
-        os.kill(os.getpid(), by)
-        if by is signal.SIGKILL:
-            time.sleep(60)  # the signal is a matter of microseconds
-
-    record = Ledger.record
-    before: dict[str, Event] = {"before-claim": "claimed", "after-file": "stored", "before-adopting": "adopted"}
-    after: dict[str, Event] = {
-        "after-claim": "claimed",
-        "after-accepted": "accepted",
-        "after-record": "stored",
-        "adopting": "adopted",
-        "adopting-claimed": "claimed",
-        "adopted": "accepted",
-    }
-
-    async def recorded(self: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
-        taking_over = bool(entry.get("adopted")) or event == "adopted"
-        if event == before.get(point) and taking_over == ("adopting" in point):
-            die()
-        written = await record(self, attempt, event, entry)
-        if event == after.get(point) and taking_over == point.startswith("adopt"):
-            die()
-        return written
-
-    Ledger.record = recorded
-
-    if point == "after-answer":
-        send = claims.send
-
-        async def sent(*given: Any) -> Any:
-            acceptance = await send(*given)
-            die()
-            return acceptance
-
-        claims.send = sent
-    if point == "polling":
-        video = TogetherClient.video
-
-        async def polled(self: TogetherClient, job_id: str) -> Any:
-            answer = await video(self, job_id)
-            die()
-            return answer
-
-        TogetherClient.video = polled
-    if point == "downloading":
-        write, write_stream = Storage.write, Storage.write_stream
-
-        async def written(self: Storage, key: str, data: bytes) -> None:
-            if not key.startswith("ledger/"):
-                die()  # small pictures are written in one go
-            await write(self, key, data)
-
-        async def streamed(self: Storage, key: str, chunks: AsyncIterator[bytes]) -> None:
-            async def cut() -> AsyncIterator[bytes]:
-                got = 0
-                async for chunk in chunks:
-                    if got:
-                        die()
-                    got += len(chunk)
-                    yield chunk
-
-            await write_stream(self, key, cut())
-
-        Storage.write, Storage.write_stream = written, streamed
-
-
 # Surroundings
 
 
@@ -211,8 +120,9 @@ def pretend(job: Job) -> None:
             def now(cls, tz: tzinfo | None = None) -> Skewed:
                 return super().now(tz) + timedelta(seconds=skew)
 
-        for module in (claims, delivery, identity, keeping, leases, ledger, unknown):
-            module.__dict__["datetime"] = Skewed
+        for name, module in list(sys.modules.items()):
+            if name.startswith("prefect_together.") and getattr(module, "datetime", None) is datetime:
+                module.__dict__["datetime"] = Skewed
 
     def pauses(self: Pace) -> Iterator[float]:
         while True:
@@ -333,7 +243,7 @@ def work(job: Job) -> None:
     """Do a job and say what came of it."""
     pretend(job)
     if kill := job.get("kill"):
-        arm(kill, signal.Signals[job.get("by", "SIGKILL")])
+        arm(kill, signal.Signals[job.get("by", "SIGKILL")], _out)
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else how
     level = _memory("VmRSS") if job.get("memory") else 0

@@ -19,14 +19,15 @@ PACKAGE = Path(prefect_together.__file__).parent
 LINES = 300
 
 LAYERS = (
-    ("catalog", "errors", "formats", "owner"),
+    ("catalog", "errors", "formats", "outliving", "owner", "streams"),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("budget", "connections", "governor", "identity", "ledger", "media"),
     ("books", "client", "durations", "leases", "report", "tables", "thumbnails"),
     ("ask", "keeping", "reconciliation", "runtime", "sheets"),
     ("kinds", "settings", "waiting"),
     ("artifacts", "credentials", "records", "unknown"),
-    ("claims", "delivery", "library", "trace"),
+    ("delivery", "library", "takeover", "trace"),
+    ("claims",),
     ("generation",),
     ("batch", "reconciling"),
     ("summaries",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from prefect_together.tables import RequestTable, requests_from_table, writing
 
 from .conftest import Place
 
-MODEL = {"model": "black-forest-labs/FLUX.2-pro"}
+MODEL: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro"}
 ROWS: list[dict[str, Any]] = [
     {"Prompt": "a fox, asleep", "seed": 1, "width": 512, "note": "ä"},
     {"Prompt": 'a "red" fox', "seed": 2, "width": None, "note": "b"},
@@ -84,8 +85,6 @@ def test_an_object_store(bucket: Place) -> None:
     url = f"{bucket.url}/in/table.csv"
     with pytest.raises(InvalidRequest, match="There is no table"):
         requests_from_table(url, constants=MODEL, options=bucket.options)
-    import io
-
     storage.put_file("in/table.csv", io.BytesIO(_csv(ROWS).encode()))
     _check(requests_from_table(url, constants={**MODEL, "height": 256}, options=bucket.options))
     _check(requests_from_table(url, constants={**MODEL, "height": 256}))
@@ -177,7 +176,7 @@ def test_no_such_table(tmp_path: Path) -> None:
     """A file that is not there, and a thing that is no table."""
     with pytest.raises(InvalidRequest, match="There is no table"):
         requests_from_table(tmp_path / "none.csv")
-    with pytest.raises(InvalidRequest, match="An? int is no table|A int is no table"):
+    with pytest.raises(InvalidRequest, match=r"A int is no table"):
         requests_from_table(7)
 
 
