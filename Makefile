@@ -58,7 +58,7 @@ $(VENV):
 
 $(READY): pyproject.toml $(VENV)
 	@echo 'Setting up .venv (about a minute the first time) ...'
-	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media]'
+	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media,tables]'
 	@touch $@
 
 else
@@ -74,7 +74,7 @@ $(VENV):
 $(READY): pyproject.toml $(VENV)
 	@echo 'Setting up .venv (about a minute the first time) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media]'
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media,tables]'
 	@touch $@
 
 endif

@@ -10,6 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_together.batch.outcomes import BatchItem, BatchResult
+    from prefect_together.batch.plans import Plan
+    from prefect_together.budget import SpendLimit
     from prefect_together.credentials import TogetherCredentials
     from prefect_together.editing import join_videos, last_frame
     from prefect_together.library import MediaLibrary
@@ -24,22 +27,30 @@ if TYPE_CHECKING:
     )
     from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
     from prefect_together.review import Decision, Review, areview_images, review_images
+    from prefect_together.tables import RequestTable, requests_from_table
     from prefect_together.tasks import (
+        agenerate_batch,
         agenerate_image,
         agenerate_images,
         agenerate_video,
+        aplan,
         areconcile,
         asubmit_video,
         await_for_video,
+        generate_batch,
         generate_image,
         generate_images,
         generate_video,
+        plan,
         reconcile,
         submit_video,
         wait_for_video,
     )
 
 _HOMES = {
+    "prefect_together.batch.outcomes": ("BatchItem", "BatchResult"),
+    "prefect_together.batch.plans": ("Plan",),
+    "prefect_together.budget": ("SpendLimit",),
     "prefect_together.credentials": ("TogetherCredentials",),
     "prefect_together.editing": ("join_videos", "last_frame"),
     "prefect_together.library": ("MediaLibrary",),
@@ -54,16 +65,21 @@ _HOMES = {
     ),
     "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
     "prefect_together.review": ("Decision", "Review", "areview_images", "review_images"),
+    "prefect_together.tables": ("RequestTable", "requests_from_table"),
     "prefect_together.tasks": (
+        "agenerate_batch",
         "agenerate_image",
         "agenerate_images",
         "agenerate_video",
+        "aplan",
         "areconcile",
         "asubmit_video",
         "await_for_video",
+        "generate_batch",
         "generate_image",
         "generate_images",
         "generate_video",
+        "plan",
         "reconcile",
         "submit_video",
         "wait_for_video",
@@ -72,6 +88,8 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BatchItem",
+    "BatchResult",
     "Decision",
     "DerivedMedia",
     "GeneratedImage",
@@ -81,13 +99,18 @@ __all__ = [
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
+    "Plan",
+    "RequestTable",
     "Review",
+    "SpendLimit",
     "TogetherCredentials",
     "VideoJob",
     "VideoRequest",
+    "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "aplan",
     "apublish_gallery",
     "apublish_grid",
     "areconcile",
@@ -95,14 +118,17 @@ __all__ = [
     "asubmit_video",
     "await_for_video",
     "awrite_gallery",
+    "generate_batch",
     "generate_image",
     "generate_images",
     "generate_video",
     "join_videos",
     "last_frame",
+    "plan",
     "publish_gallery",
     "publish_grid",
     "reconcile",
+    "requests_from_table",
     "review_images",
     "submit_video",
     "wait_for_video",

@@ -8,9 +8,11 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from prefect_together import catalog
+from prefect_together.budget import Purse
 from prefect_together.errors import InvalidRequest
 from prefect_together.happenings import Happening, Tell, nobody
 from prefect_together.ledger import ANY
@@ -90,6 +92,10 @@ class Ask:
     rules: Rules = field(default_factory=Rules)
     reuse: Reuse = "auto"
     on_unknown: OnUnknown = "auto"
+    share: str | None = None
+    """The name that stands for the run where several runs share what has no seed: a batch that is run again."""
+    purse: Purse | None = None
+    """What may be spent, where that is limited."""
     in_scope: str | None = None
     """The scope of an earlier attempt that is gone on with, whoever asked then."""
 
@@ -103,6 +109,8 @@ class Ask:
             return self.in_scope
         if self.reuse == "always" or (self.reuse == "auto" and self.request.seeded):
             return ANY
+        if self.share is not None and self.reuse != "never":
+            return f"batch-{self.share}"
         run = self.caller.task_run if self.reuse == "never" else self.caller.flow_run or self.caller.task_run
         if run is None:
             return f"call-{uuid.uuid4()}"
@@ -110,6 +118,10 @@ class Ask:
 
     def estimate(self) -> Decimal | None:
         """Return what the request costs by the catalogue, in USD, or None where no price is known."""
+        return self._estimate
+
+    @cached_property
+    def _estimate(self) -> Decimal | None:
         return catalog.estimate(self.request.model, self.request.given())
 
     def tell(self, happening: Happening) -> None:

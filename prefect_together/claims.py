@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from prefect_together.ask import Ask
@@ -179,8 +180,16 @@ class Claims:
         return await asyncio.shield(outlives(self._claim_and_post(attempt)))
 
     async def _claim_and_post(self, attempt: Attempt) -> Settled | None:
+        if self._ask.purse:
+            await self._ask.purse.reserve(attempt.key, self._ask.estimate())
         async with holding(self._ledger, attempt):
-            if not await self._claim(attempt):
+            claimed = False
+            try:
+                claimed = await self._claim(attempt)
+            finally:
+                if not claimed:
+                    await self._give_back(attempt)
+            if not claimed:
                 return None
             claimed = time.monotonic()
             try:
@@ -196,6 +205,7 @@ class Claims:
             except Exception as error:  # whatever it is, nothing was taken: only UnknownOutcome says that it may have been
                 with contextlib.suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
                     await self._ledger.record(attempt, "refused", {"why": str(getattr(error, "what", error))})
+                await self._give_back(attempt)
                 raise
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
             self._ask.tell(Happening("accepted", self._ask.request, acceptance.job_id))
@@ -205,6 +215,10 @@ class Claims:
             await record_paid(self._ledger, attempt, "accepted", acceptance.entry(), self._log)
             accepted = replace(attempt, events=frozenset({"claimed", "accepted"}))
             return Settled(accepted, paid=True, acceptance=acceptance)
+
+    async def _give_back(self, attempt: Attempt) -> None:
+        if self._ask.purse:
+            await self._ask.purse.settle(attempt.key, Decimal(0))
 
     async def _body(self) -> dict[str, Any]:
         body = await write_body(self._ask.request, self._ask.client.is_there)

@@ -26,7 +26,6 @@ from prefect_together.answers import (
     JobAnswer,
     NotUnderstood,
     backoff,
-    error_code,
     permanent,
     read_images,
     read_job,
@@ -35,6 +34,7 @@ from prefect_together.answers import (
 )
 from prefect_together.connections import Guard, connect
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, RateLimited, ServerError, UnknownOutcome
+from prefect_together.governor import LONGEST, Governor
 
 USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
 
@@ -68,8 +68,9 @@ class TogetherClient:
         api_key: Sent to the API's origin and nowhere else.
         base_url: The API's origin, e.g. ``https://api.together.ai``.
         timeout: Seconds to wait for an answer. Pictures are made while the request is open, so this is long.
-        max_connections: Requests in flight at once.
+        max_connections: Paid requests in flight at once, and as many polls and downloads.
         patience: How long refused requests go on being offered.
+        governor: Deals the slots of paid requests to the models, for all clients of an account.
     """
 
     def __init__(
@@ -80,15 +81,18 @@ class TogetherClient:
         timeout: float = 600.0,
         max_connections: int = 64,
         patience: Patience | None = None,
+        governor: Governor | None = None,
     ) -> None:
         self.origin = api_origin(base_url)
         self.realm = realm(self.origin)
         self.account = hashlib.blake2b(api_key.encode(), digest_size=6, person=b"together-account").hexdigest()
-        self._authorization = f"Bearer {api_key}"
+        self._headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": USER_AGENT}
+        self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self._patience = patience or Patience()
         self._guard = Guard(allow_loopback=self.realm == "loopback", allow_host=urlsplit(self.origin).hostname or "")
         # Waiting in front of the pool is cheap; a thousand requests queued inside it are not.
         self._slots = asyncio.Semaphore(max_connections)
+        self._governor = governor or Governor(max_connections)
         limits = httpx.Timeout(timeout, connect=15.0, pool=None)
         self._api = _http(connect(None), limits)
         self._files = _http(connect(self._guard), httpx.Timeout(60.0, connect=15.0, pool=None))
@@ -123,7 +127,8 @@ class TogetherClient:
             ConnectionFailed: No usable answer came.
         """
         try:
-            response = await self._exchange("GET", f"/v2/videos/{quote(job_id, safe='')}", timeout=30.0)
+            async with self._slots:
+                response = await self._exchange("GET", f"/v2/videos/{quote(job_id, safe='')}", timeout=30.0)
         except httpx.HTTPError as error:
             raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
         if response.status_code != 200:
@@ -136,7 +141,7 @@ class TogetherClient:
 
     async def _pay(self, path: str, body: dict[str, Any], read: Callable[[Any], _Answer]) -> _Answer:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        response = await self._offer(path, content)
+        response = await self._offer(path, str(body.get("model")), content)
         status = response.status_code
         if status >= 500 or status == 408:
             raise _unknown(f"Together answered {status} to POST {path}")
@@ -150,31 +155,33 @@ class TogetherClient:
         except ValueError as error:
             raise _unknown(f"Together answered {status} to POST {path}, but {_said(error)}") from error
 
-    async def _offer(self, path: str, content: bytes) -> httpx.Response:
+    async def _offer(self, path: str, model: str, content: bytes) -> httpx.Response:
         """Send until somebody takes it: only refusals that certainly cost nothing are repeated."""
-        tries, waited = 0, 0.0
+        lane, tries, waited = self._governor.lane(model), 0, 0.0
         while True:
             tries += 1
+            entered = await lane.enter()
             failure: APIError | ConnectionFailed
             try:
                 response = await self._exchange("POST", path, content=content)
             except httpx.HTTPError as error:
                 if not _never_connected(error):
                     raise _unknown(f"POST {path} was sent and then {_said(error)}") from error
-                advice = "Check the base URL and the network."
                 what = f"{self.origin} could not be reached: {_said(error)}."
-                failure = ConnectionFailed(what, advice=advice, retryable=True)
-                hint, patience = None, self._patience.refused
+                failure = ConnectionFailed(what, advice="Check the base URL and the network.", retryable=True)
+                pause, patience, hint = backoff(tries, first=1.0, longest=LONGEST), self._patience.refused, None
             else:
                 status = response.status_code
-                if status not in {429, 503} or permanent(status, error_code(response.text)):
-                    if status == 503:
-                        raise refusal(status, response.text, response.headers)
+                if status not in {429, 503}:
+                    lane.taken(entered)
                     return response
                 failure = refusal(status, response.text, response.headers)
+                if permanent(status, failure.code):
+                    raise failure
                 hint, patience = wait_hint(response.headers), self._patience.busy
-            # Never less than the server asked for; a little more, so that those who wait do not come back together.
-            pause = backoff(tries, first=1.0, longest=60.0) if hint is None else hint + backoff(1, first=0.1, longest=0.1)
+                pause = lane.limited(entered, hint) if status == 429 else lane.busy(tries, hint)
+            finally:
+                lane.leave()
             if waited + pause > patience:
                 if isinstance(failure, RateLimited):
                     failure.retry_after = hint
@@ -186,14 +193,11 @@ class TogetherClient:
     async def _exchange(
         self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None
     ) -> httpx.Response:
-        headers = {"Authorization": self._authorization, "Accept": "application/json", "User-Agent": USER_AGENT}
-        if content is not None:
-            headers["Content-Type"] = "application/json"
+        headers = self._json_headers if content is not None else self._headers
         request = self._api.build_request(method, self.origin + path, headers=headers, content=content)
         if timeout is not None:
             request.extensions["timeout"] = httpx.Timeout(timeout, connect=15.0, pool=None).as_dict()
-        async with self._slots:
-            return await self._api.send(request)
+        return await self._api.send(request)
 
     @asynccontextmanager
     async def download(self, url: str) -> AsyncGenerator[Hosted, None]:
@@ -287,8 +291,7 @@ def _said(error: Exception) -> str:
         return "the answer is not JSON"
     if isinstance(error, httpx.ReadTimeout):
         return "no answer came in time"
-    first = str(error).strip().split("\n", 1)[0].rstrip(".")
-    return f"{first or type(error).__name__}"
+    return str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__
 
 
 def _shown(url: str) -> str:

@@ -63,6 +63,8 @@ def _parser(flow: Flow[Any, Any]) -> tuple[argparse.ArgumentParser, list[str]]:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=_reader(kinds),
+            nargs="?" if "boolean" in kinds else None,
+            const=True if "boolean" in kinds else None,
             required=name in (flow.parameters.required or []),
             metavar=next((str(kind).upper() for kind in kinds if kind), "VALUE"),
             help=f"{about} (default: {_NONE if default is None else default})",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import statistics
 import time
-from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 
 from prefect_together.answers import JobAnswer, backoff
 from prefect_together.ask import Ask
@@ -48,7 +49,7 @@ class Delivery:
         media = await read_media(self._ledger, attempt, self._ask.request.kind)
         for file in media:
             key = self._ask.storage.key(file.uri)
-            if key is not None and await self._ask.storage.size(key) is None:
+            if key is not None and not await self._ask.storage.exists(key):
                 what = f"{file.uri} was kept at {file.created_at:%Y-%m-%d %H:%M} and is not in the library any more."
                 raise MediaError(what, paid="yes", advice='Restore it, or ask with reuse="never" for a new one.')
         return media
@@ -122,17 +123,11 @@ class Delivery:
         ask, job_id = self._ask, str(acceptance.job_id)
         age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
         left = timeout - age if age < timeout else timeout
-        usual_seconds = await usual(ask.storage, ask.request.model)
-        looks: list[float] = []
-
-        def look(status: str, seconds: float) -> None:
-            looks.append(seconds)
-            ask.tell(Happening("waiting", ask.request, job_id, status, seconds, usual_seconds))
-
-        answer = await self._answer(attempt, acceptance, age, left - waited, usual_seconds, look)
+        answer = await self._answer(attempt, acceptance, age, left - waited)
         if answer is None:
             raise asyncio.TimeoutError
-        rendering = (datetime.now(timezone.utc) - acceptance.at).total_seconds()
+        if ask.purse and answer.cost is not None:
+            await ask.purse.settle(attempt.key, answer.cost)
         if answer.over:
             said = f"{answer.error_message or 'no reason given'} (code {answer.error_code or 'none'})"
             error = GenerationFailed(
@@ -155,22 +150,17 @@ class Delivery:
             raise _paid(error) from None
         bill = Bill(answer.cost, ask.estimate())
         media = reference(ask.request, kept, fingerprint=self._fingerprint, bill=bill, job_id=job_id, reported=answer)
-        stored = await self._store(attempt, [media])
-        if looks:  # else it was over before anybody looked, and nobody knows since when
-            await learn(ask.storage, ask.request.model, rendering)
-        return stored
+        return await self._store(attempt, [media])
 
-    async def _answer(
-        self,
-        attempt: Attempt,
-        acceptance: Acceptance,
-        age: float,
-        left: float,
-        usual_seconds: float | None,
-        look: Callable[[str, float], None],
-    ) -> JobAnswer | None:
+    async def _answer(self, attempt: Attempt, acceptance: Acceptance, age: float, left: float) -> JobAnswer | None:
         """Wait for the answer; a job that nobody knows any more is recorded as lost, where it is ours to know."""
         ask, job_id = self._ask, str(acceptance.job_id)
+        known = await usual(ask.storage, ask.request.model)
+        typical = statistics.median(known) if known else None
+
+        def look(status: str, seconds: float) -> None:
+            ask.tell(Happening("waiting", ask.request, job_id, status, seconds, typical))
+
         try:
             return await wait_for_job(
                 ask.client,
@@ -179,7 +169,8 @@ class Delivery:
                 remaining=left,
                 pace=ask.rules.pace,
                 log=self._log,
-                usual=usual_seconds,
+                usual=known,
+                learn=partial(learn, ask.storage, ask.request.model),
                 look=look,
             )
         except APIError as error:

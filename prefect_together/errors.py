@@ -15,6 +15,8 @@ The tree::
     │   ├── RateLimited           429 or 503 for longer than we are willing to wait
     │   └── ServerError           5xx on a request that costs nothing
     ├── ConnectionFailed          Together could not be reached; nothing was sent
+    ├── BudgetExceeded            it would cost more than may be spent; nothing was sent
+    ├── BatchFailed               a batch went as ``fail_on`` says that it must not: .result
     ├── UnknownOutcome            a paid request was sent and no answer came: it may have been charged
     ├── GenerationFailed          the job was accepted, then failed or was cancelled: .job_id, .code
     ├── GenerationTimeout         the job still runs; it carries the job, and a later run goes on waiting
@@ -31,6 +33,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from prefect_together.batch.outcomes import BatchResult
     from prefect_together.media import VideoJob
 
 Paid = Literal["nothing", "maybe", "yes"]
@@ -147,6 +150,37 @@ class ServerError(APIError):
 
 class ConnectionFailed(TogetherError):
     """Together could not be reached: no connection was opened, so nothing was sent."""
+
+
+class BudgetExceeded(TogetherError):
+    """It would cost more than ``max_cost`` or a ``SpendLimit`` leaves, so it was not sent."""
+
+
+class BatchFailed(TogetherError):
+    """A batch went as its ``fail_on`` says that it must not. What was made is kept, and is in the result.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: ``"nothing"``: what was paid for is kept, and the result says what it cost.
+        advice: What to do next.
+        retryable: Whether running it again can help; it sends only what failed.
+        result: What came of every request.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "nothing",
+        advice: str = "",
+        retryable: bool = False,
+        result: BatchResult | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.result = result
+
+    def _paid_sentence(self) -> str:
+        return ""  # the result says it item by item
 
 
 class UnknownOutcome(TogetherError):

@@ -129,7 +129,7 @@ class _Life:
     async def _deliver(self, settled: Settled, timeout: float | None, began: float) -> list[GeneratedMedia]:
         attempt = settled.attempt
         if settled.acceptance is None:  # somebody else accepted it, or may have kept it meanwhile
-            attempt = await refreshed(self.ledger, attempt)
+            attempt = attempt if attempt.state == "stored" else await refreshed(self.ledger, attempt)
             if attempt.state == "stored":
                 return await self.delivery.stored(attempt)
         acceptance = await self.acceptance(settled)
@@ -175,8 +175,11 @@ class _Life:
         """Let one caller of this process at a time take a step: the next finds its result in the ledger."""
         name = (self.ask.storage.url, self.fingerprint, self.scope, step, *what)
         lock = _locks.setdefault(name, asyncio.Lock())
-        # A wait of 0 would give up before it tried.
-        await asyncio.wait_for(lock.acquire(), None if timeout is None else max(timeout, 1.0))
+        if lock.locked():
+            # A wait of 0 would give up before it tried.
+            await asyncio.wait_for(lock.acquire(), None if timeout is None else max(timeout, 1.0))
+        else:
+            await lock.acquire()  # at once, and without the timer and the task of a wait
         try:
             yield
         finally:

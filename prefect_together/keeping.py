@@ -9,17 +9,16 @@ import hashlib
 import logging
 import re
 import unicodedata
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import PurePosixPath
 from typing import Any
 
 from prefect_together.answers import backoff
 from prefect_together.client import TogetherClient
 from prefect_together.errors import MediaError
 from prefect_together.formats import HEAD, Format, Incoming, Shape, image_shape, video_shape
+from prefect_together.owner import unique
 from prefect_together.provenance import Provenance
 from prefect_together.storage import Storage
 
@@ -60,8 +59,8 @@ class Name:
         The last part keeps two processes that fetch the same file from writing to one name.
         """
         today = datetime.now(timezone.utc).date().isoformat()
-        unique = f"{self.fingerprint[:8]}-{uuid.uuid4().hex[:6]}"
-        return str(PurePosixPath(f"{self.kind}s", today, f"{slug(self.title)}-{unique}.{extension}"))
+        last = hashlib.sha256(unique().encode()).hexdigest()[:6]
+        return f"{self.kind}s/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
 
 
 def slug(title: str) -> str:

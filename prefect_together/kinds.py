@@ -13,8 +13,6 @@ from prefect_together.keeping import Kept
 from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo
 from prefect_together.requests import ImageRequest, Request, VideoRequest
 
-MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
-
 
 @dataclass(frozen=True)
 class Acceptance:

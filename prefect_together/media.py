@@ -178,6 +178,10 @@ class DerivedMedia(KeptFile):
         return "last frame of a clip" if self.operation == "last_frame" else f"film of {len(self.sources)} clips"
 
 
+MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
+"""What each kind of request makes."""
+
+
 class VideoJob(BaseModel):
     """A clip that Together has accepted and is rendering. It is paid for: ``wait_for_video`` fetches it."""
 

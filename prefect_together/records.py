@@ -9,9 +9,9 @@ from typing import Any
 from prefect_together.answers import backoff
 from prefect_together.ask import Log
 from prefect_together.errors import LibraryError
-from prefect_together.kinds import MEDIA, Acceptance
+from prefect_together.kinds import Acceptance
 from prefect_together.ledger import Attempt, Event, Ledger, new_token
-from prefect_together.media import GeneratedMedia
+from prefect_together.media import MEDIA, GeneratedMedia
 
 PATIENCE = 60.0
 """Seconds for which an entry about something paid is tried to be written."""

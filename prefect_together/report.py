@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -21,18 +22,47 @@ def summary(media: Iterable[KeptFile]) -> str:
 
 def money(media: Iterable[GeneratedMedia]) -> str:
     """Return what a run paid: reported, estimated and unknown costs are never added up with each other."""
-    files = list(media)
-    paid = [file for file in files if not file.reused]
-    if not paid:
-        return f"Paid in this run: nothing, all {len(files)} reused."
-    reported = [file.cost for file in paid if file.cost is not None]
-    estimated = [file.estimated_cost for file in paid if file.cost is None and file.estimated_cost is not None]
-    unknown = len(paid) - len(reported) - len(estimated)
-    parts = [f"${sum(reported, Decimal(0)).normalize():f} reported"] if reported else []
-    parts += [f"about ${sum(estimated, Decimal(0)).normalize():f} by list price"] if estimated else []
-    parts += [f"{unknown} of unknown cost"] if unknown else []
-    reused = len(files) - len(paid)
-    return "Paid in this run: " + ", ".join(parts) + (f"; {reused} reused." if reused else ".")
+    tally = Tally()
+    for file in media:
+        tally.add(file)
+    return str(tally)
+
+
+@dataclass
+class Tally:
+    """What was paid, added up by what is known of it."""
+
+    reported: Decimal | None = None
+    """USD that Together reported."""
+    estimated: Decimal | None = None
+    """USD by list price for what has no reported cost."""
+    unknown: int = 0
+    """Files whose cost nobody knows."""
+    paid: int = 0
+    """Files that were paid for now."""
+    reused: int = 0
+    """Files that were paid for before."""
+
+    def add(self, file: GeneratedMedia) -> None:
+        """Count a file."""
+        if file.reused:
+            self.reused += 1
+            return
+        self.paid += 1
+        if file.cost is not None:
+            self.reported = (self.reported or Decimal(0)) + file.cost
+        elif file.estimated_cost is not None:
+            self.estimated = (self.estimated or Decimal(0)) + file.estimated_cost
+        else:
+            self.unknown += 1
+
+    def __str__(self) -> str:
+        if not self.paid:
+            return "Paid in this run: nothing" + (f", all {self.reused:,} reused." if self.reused else ".")
+        parts = [f"${self.reported.normalize():f} reported"] if self.reported is not None else []
+        parts += [f"about ${self.estimated.normalize():f} by list price"] if self.estimated is not None else []
+        parts += [f"{self.unknown:,} of unknown cost"] if self.unknown else []
+        return "Paid in this run: " + ", ".join(parts) + (f"; {self.reused:,} reused." if self.reused else ".")
 
 
 def where(uri: str) -> str:

@@ -24,6 +24,7 @@ from prefect_together.outliving import finished
 
 if TYPE_CHECKING:
     from prefect_together.client import TogetherClient
+    from prefect_together.governor import Governor
 
 _T = TypeVar("_T")
 
@@ -38,6 +39,7 @@ class Runtime:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.clients: dict[tuple[Any, ...], TogetherClient] = {}
+        self.governors: dict[tuple[Any, ...], Governor] = {}
         self._stack = ExitStack()
         starting: AbstractContextManager[BlockingPortal] = start_blocking_portal(name="prefect-together")
         self._portal = self._stack.enter_context(starting)
@@ -164,9 +166,14 @@ getattr(threading, "_register_atexit", atexit.register)(flush)
 def client(api_key: str, base_url: str, *, timeout: float, max_connections: int) -> TogetherClient:
     """Return the client of an account, the same one for everybody in this process. Call it on the background loop."""
     from prefect_together.client import TogetherClient  # slow to import, and not every process sends
+    from prefect_together.governor import Governor
 
-    clients = runtime().clients
+    clients, governors = runtime().clients, runtime().governors
     key = (api_key, base_url, timeout, max_connections)
     if key not in clients:
-        clients[key] = TogetherClient(api_key, base_url, timeout=timeout, max_connections=max_connections)
+        # Whatever its timeout, every client of an account stands in one queue.
+        governor = governors.setdefault((api_key, base_url, max_connections), Governor(max_connections))
+        clients[key] = TogetherClient(
+            api_key, base_url, timeout=timeout, max_connections=max_connections, governor=governor
+        )
     return clients[key]

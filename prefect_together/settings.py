@@ -32,7 +32,10 @@ class TogetherSettings(PrefectBaseSettings):
         default=4 * 1024**3, description="The largest file that is fetched, in bytes."
     )
     max_connections: Annotated[int, Field(ge=1)] = Field(
-        default=64, description="Requests in flight at once, per account and process."
+        default=64, description="Paid requests in flight at once, per account and process."
+    )
+    worst_case: Annotated[Decimal, Field(ge=0)] = Field(
+        default=Decimal("5.00"), description="USD that a request of unknown price counts as against max_cost and limits."
     )
     provenance: ProvenanceChoice = Field(
         default="none",

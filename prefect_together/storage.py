@@ -21,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from prefect_together.errors import ConfigurationError, LibraryError
+from prefect_together.streams import Reader
 
 REMOTE_SCHEMES = ("s3", "gs", "az")
 
@@ -100,6 +101,11 @@ class Storage:
                 self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )
 
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Write an object from an open file, waiting for it; it appears whole or not at all."""
+        with _errors(f"write {key}", self.url):
+            obstore.put(self._store, key, file, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT)
+
     async def read(self, key: str) -> bytes:
         """Return an object's bytes.
 
@@ -120,8 +126,16 @@ class Storage:
             except FileNotFoundError:
                 return None
 
+    async def exists(self, key: str) -> bool:
+        """Tell whether there is an object; in a folder, without the detour through the store."""
+        if self.folder is not None:
+            return (self.folder / key).is_file()
+        return await self.size(key) is not None
+
     async def names(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, sorted."""
+        if self.folder is not None and not (self.folder / prefix).exists():
+            return []  # what was never asked for: much cheaper than a listing
         with _errors(f"list {prefix}", self.url):
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
@@ -141,7 +155,7 @@ class Storage:
             _check(key)
             if self.folder is not None:
                 return (self.folder / key).open("rb")
-            return io.BufferedReader(_Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
+            return io.BufferedReader(Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
 
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""
@@ -154,32 +168,6 @@ class Storage:
             return uri[len(self.url) + 1 :] if uri.startswith(f"{self.url}/") else None
         path = local_folder(uri)
         return path.relative_to(self.folder).as_posix() if path and path.is_relative_to(self.folder) else None
-
-
-class _Reader(io.RawIOBase):
-    """Gives obstore's reader the interface of a Python file, which Pillow, PyAV and shutil expect."""
-
-    def __init__(self, reader: obstore.ReadableFile) -> None:
-        self._reader = reader
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._reader.seek(offset, whence)
-
-    def readinto(self, buffer: Any) -> int:
-        data = bytes(self._reader.read(len(buffer)))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._reader.close()
-        super().close()
 
 
 _known: dict[str, Storage] = {}

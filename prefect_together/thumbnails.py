@@ -50,9 +50,7 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
             return known
     clip = media.media_type.startswith("video/")
     try:
-        with media.open() as file:
-            picture = _first_frame(file) if clip else _picture(file, side)
-        picture = picture.convert("RGB")
+        picture = picture_of(media, side=side).convert("RGB")
         picture.thumbnail((side, side))
         small = _encode(_marked(picture) if clip else picture, largest)
     except ImportError:
@@ -62,6 +60,21 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
         while len(_made) > _MADE:
             _made.popitem(last=False)
     return small
+
+
+def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
+    """Return a picture, or the first frame of a clip.
+
+    Args:
+        media: The file.
+        side: Pixels of the longer side that are enough; a picture may be larger.
+
+    Raises:
+        ImportError: Pillow or PyAV is not installed.
+        TogetherError: The file cannot be opened.
+    """
+    with media.open() as file:
+        return _first_frame(file) if media.media_type.startswith("video/") else _picture(file, side)
 
 
 def _picture(file: BinaryIO, side: int) -> Image.Image:

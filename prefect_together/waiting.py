@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from prefect_together.answers import JobAnswer
 from prefect_together.ask import Log, Pace
 from prefect_together.client import TogetherClient
+from prefect_together.durations import looks
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, TogetherError
 
 NOT_FOUND_GRACE = 60.0
@@ -29,7 +30,8 @@ async def wait_for_job(
     remaining: float,
     pace: Pace,
     log: Log,
-    usual: float | None = None,
+    usual: tuple[float, ...] = (),
+    learn: Callable[[float], Awaitable[None]] | None = None,
     look: Callable[[str, float], None] | None = None,
 ) -> JobAnswer | None:
     """Ask until the job is over; return its last answer, or None when the time is up first.
@@ -44,7 +46,8 @@ async def wait_for_job(
         remaining: Seconds that may be waited.
         pace: How often to ask.
         log: Where to say how it goes.
-        usual: Seconds that such a job usually takes, for the log.
+        usual: How long such jobs took in seconds, shortest first; then that says how often to ask.
+        learn: Is told how long this one took, where its end was seen.
         look: Is told, after each look at a job that still runs, its status and the seconds since it was submitted.
 
     Raises:
@@ -54,7 +57,9 @@ async def wait_for_job(
     began = time.monotonic()
     troubled_since: float | None = None
     no_url, said, status = 0, 0.0, ""
-    pauses = pace.pauses()
+    pauses, running_at = looks(usual, age) if usual else pace.pauses(), None
+    if usual and age < usual[0]:
+        await asyncio.sleep(min(next(pauses), max(0.0, remaining)))  # nobody was ever done so early
     while True:
         try:
             answer = await client.video(job_id)
@@ -70,8 +75,12 @@ async def wait_for_job(
             log.warning("Asking for job %s failed, which does not harm the job: %s", job_id, error.what)
         else:
             troubled_since = None
+            now = age + time.monotonic() - began
             if answer.done or answer.over:
+                if learn and answer.done and running_at is not None:
+                    await learn((running_at + now) / 2)
                 return answer
+            running_at = now
             if answer.status == "completed":
                 no_url += 1
                 if no_url > NO_URL_POLLS:
@@ -81,7 +90,7 @@ async def wait_for_job(
             if answer.status != status or elapsed - said >= REPORT_EVERY:
                 status, said = answer.status, elapsed
                 shown = status or "no status"
-                hint = "" if usual is None else f"; usually {usual:.0f} s"
+                hint = f"; usually {usual[len(usual) // 2]:.0f} s" if usual else ""
                 log.info("Waiting for job %s: %s, %.0f s since it was submitted%s.", job_id, shown, age + elapsed, hint)
             if look is not None:
                 look(answer.status, age + elapsed)

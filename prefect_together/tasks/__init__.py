@@ -1,6 +1,8 @@
 """The Prefect tasks, in pairs: ``generate_image`` for sync flows, ``agenerate_image`` for async ones. No logic here."""
 
+from prefect_together.tasks.batches import agenerate_batch, generate_batch
 from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
+from prefect_together.tasks.plans import aplan, plan
 from prefect_together.tasks.upkeep import areconcile, reconcile
 from prefect_together.tasks.videos import (
     agenerate_video,
@@ -12,15 +14,19 @@ from prefect_together.tasks.videos import (
 )
 
 __all__ = [
+    "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "aplan",
     "areconcile",
     "asubmit_video",
     "await_for_video",
+    "generate_batch",
     "generate_image",
     "generate_images",
     "generate_video",
+    "plan",
     "reconcile",
     "submit_video",
     "wait_for_video",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from prefect import Task
 from prefect.cache_policies import CacheKeyFnPolicy, CachePolicy
@@ -53,6 +53,8 @@ def run_name() -> str:
         given: dict[str, Any] = dict(task_run.parameters)
     except Exception:  # a name is decoration, whatever Prefect's context has to say
         return "together"
+    if "requests" in given:
+        return f"batch: {given.get('name') or _count(given['requests'])}"
     subject = given.get("request") or given.get("job")
     request = subject.request if isinstance(subject, VideoJob) else subject
     if not isinstance(request, Request):
@@ -60,6 +62,12 @@ def run_name() -> str:
     title = " ".join(request.title().split())
     title = title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "..."
     return f"{request.model.rpartition('/')[2]}: {title}"
+
+
+def _count(requests: Any) -> str:
+    if isinstance(requests, (list, tuple)):
+        return f"{len(cast('list[Any]', requests)):,} requests"
+    return repr(requests)[:_TITLE]
 
 
 def is_retryable(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature

@@ -19,11 +19,11 @@ PACKAGE = Path(prefect_together.__file__).parent
 LINES = 300
 
 LAYERS = (
-    ("catalog", "errors", "formats", "outliving", "owner"),
+    ("catalog", "errors", "formats", "outliving", "owner", "streams"),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
-    ("connections", "identity", "ledger", "media"),
-    ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "thumbnails"),
-    ("ask", "keeping", "reconciliation", "runtime", "sheet", "telemetry"),
+    ("budget", "connections", "governor", "identity", "ledger", "media"),
+    ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
+    ("ask", "contact", "keeping", "reconciliation", "runtime", "sheet", "telemetry"),
     ("kinds", "page", "settings", "waiting"),
     ("artifacts", "credentials", "events", "records", "unknown"),
     ("automations", "progress", "review"),
@@ -31,7 +31,8 @@ LAYERS = (
     ("delivery", "library", "trace"),
     ("claims", "publishing"),
     ("editing", "generation"),
-    ("reconciling",),
+    ("batch", "reconciling"),
+    ("summaries",),
     ("tasks", "upkeep"),
     ("cli", "command", "testing"),
     (ROOT,),
@@ -42,13 +43,28 @@ RESERVED = {
     "aiohttp": {"client", "connections"},
     "httpx": {"client", "connections"},
     "httpx_aiohttp": {"client", "connections"},
-    "prefect": {"artifacts", "automations", "command", "credentials", "events", "library", "progress", "publishing", "review", "settings", "tasks"},
+    "prefect": {
+        "artifacts",
+        "automations",
+        "command",
+        "credentials",
+        "events",
+        "library",
+        "progress",
+        "publishing",
+        "review",
+        "settings",
+        "summaries",
+        "tasks",
+    },
     "obstore": {"storage"},
-    "PIL": {"sandbox", "thumbnails"},
+    "PIL": {"contact", "sandbox", "thumbnails"},
     "av": {"formats", "sandbox", "splicing", "thumbnails"},
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "pytest": {"testing"},
+    "narwhals": {"tables"},
+    "pyarrow": {"tables"},
 }
 """What only these may import."""
 
@@ -156,7 +172,7 @@ def test_sandbox_is_independent(module: Module) -> None:
 @pytest.mark.parametrize("package", ["requests", "tasks"])
 def test_types_do_not_know_each_other(package: str) -> None:
     """A type of generation is one file of requests and one of tasks, and no such file imports another of its package."""
-    shared = {"base", "explain"} if package == "requests" else {"calling", "options", "runs", "work"}
+    shared = {"base", "explain"} if package == "requests" else {"batches", "calling", "many", "options", "plans", "runs", "work"}
     prefix = f"{ROOT}.{package}."
     types = {name for name in NAMES if name.startswith(prefix) and name.removeprefix(prefix) not in shared}
     assert {f"{prefix}images", f"{prefix}videos"} <= types

@@ -1,0 +1,87 @@
+"""A table of prompts becomes a table of pictures, and a clip of each if wanted: kill it at any row and start it again.
+
+python flows/prompt_table.py --sandbox --table prompts.csv                  a local Together: nothing is paid
+python flows/prompt_table.py --table prompts.csv --plan                     what it would send and cost
+python flows/prompt_table.py --table prompts.csv --max-cost 20              the real one: set TOGETHER_API_KEY
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from prefect_together import (
+    BatchResult,
+    GeneratedImage,
+    Plan,
+    VideoRequest,
+    generate_batch,
+    requests_from_table,
+)
+from prefect_together import plan as plan_batch
+from prefect_together.command import run_as_command
+
+
+@flow(name="prompt-table", flow_run_name="{table:.60}")
+def prompt_table(
+    table: str,
+    template: str | None = None,
+    rows: int | None = None,
+    model: str = "black-forest-labs/FLUX.2-pro",
+    width: int = 512,
+    height: int = 512,
+    seed: int = 7,
+    clip_model: str | None = None,
+    motion: str = "slow push in",
+    out: str = "pictures",
+    concurrency: int = 32,
+    max_cost: float | None = None,
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> Plan | list[BatchResult]:
+    """Make a picture of every row of a table, and write a table of what came of each.
+
+    Args:
+        table: A CSV, TSV, JSON lines or Parquet file, here or in an object store.
+        template: The prompt with columns in braces, e.g. "a photo of {product}"; without one, the column "prompt" is it.
+        rows: How many rows to take, from the first.
+        model: Together's id of the image model.
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
+        seed: Makes each picture once for all runs; another seed makes others.
+        clip_model: Together's id of a video model; with one, every picture is set in motion too.
+        motion: What happens in the clips.
+        out: What the tables that come out are called, without ending; a .parquet and a .csv are written.
+        concurrency: How many pictures or clips at once.
+        max_cost: USD that this run may spend on pictures, and again on clips.
+        plan: Say what would be sent and what it would cost, and send nothing.
+    """
+    requests = requests_from_table(
+        table,
+        templates={"prompt": template} if template else None,
+        constants={"model": model, "width": width, "height": height, "seed": seed},
+        rows=rows,
+    )
+    name = f"{Path(table).name} {model}"
+    if plan:
+        return plan_batch(requests, name=name, max_cost=max_cost)
+    results = [generate_batch(requests, name=name, concurrency=concurrency, max_cost=max_cost)]
+    if clip_model:
+        stills = [picture for picture in results[0].media if isinstance(picture, GeneratedImage)]
+        clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[still], seed=seed) for still in stills]
+        results.append(generate_batch(clips, name=f"{name} {clip_model}", concurrency=concurrency, max_cost=max_cost))
+    for result, kind in zip(results, ("", "-clips"), strict=False):
+        for ending in (".parquet", ".csv"):
+            result.write_table(f"{out}{kind}{ending}")
+    return results
+
+
+def report(outcome: Plan | list[BatchResult]) -> str:
+    """Return what is printed at the end."""
+    if isinstance(outcome, Plan):
+        return "\n".join([str(outcome), *outcome.problems])
+    return "\n".join(f"{result}\nManifest: {result.manifest}" for result in outcome)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_as_command(prompt_table, report))

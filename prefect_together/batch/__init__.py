@@ -1,0 +1,1 @@
+"""Many requests at once: run, counted, written down in a manifest, planned beforehand. Needs no Prefect."""

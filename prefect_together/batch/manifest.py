@@ -1,0 +1,89 @@
+"""The manifest of a batch: one JSON line for each request, in order, written while the batch runs. Decides nothing.
+
+Lines go to a file on this machine as their requests finish, and into the library in order when the batch ends. A batch
+that is killed leaves none and loses nothing: the ledger knows what is paid for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import uuid
+from array import array
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from prefect_together.keeping import slug
+from prefect_together.storage import Storage
+
+ROOT = "batches"
+
+
+class Spool:
+    """Lines that come in any order and are read in theirs."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=1024 * 1024)  # noqa: SIM115 - closed by close()
+        self._at = array("q")
+        self._end = 0
+
+    def put(self, number: int, line: dict[str, Any]) -> None:
+        """Add the line of a row, counted from 1."""
+        data = json.dumps(line, ensure_ascii=False, default=str, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        if number > len(self._at):
+            self._at.extend([-1] * (number - len(self._at)))
+        self._at[number - 1] = self._end
+        self._file.write(data)
+        self._end += len(data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.flush()
+        for at in self._at:
+            if at >= 0:
+                self._file.seek(at)
+                yield self._file.readline()
+        self._file.seek(self._end)
+
+    def close(self) -> None:
+        """Forget the lines."""
+        self._file.close()
+
+
+def folder(name: str | None) -> str:
+    """Return where the manifests of a batch are in a library."""
+    return f"{ROOT}/{short(name)}" if name else f"{ROOT}/unnamed/{datetime.now(timezone.utc).date().isoformat()}"
+
+
+def short(name: str) -> str:
+    """Return a name as it stands in paths: its words, and a hash that tells like names apart."""
+    return f"{slug(name)}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def new_key(name: str | None) -> str:
+    """Return the key of a new manifest, without its ending; later ones sort behind earlier ones."""
+    return f"{folder(name)}/{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+async def write(storage: Storage, key: str, spool: Spool) -> str:
+    """Write a manifest into the library, in order, and return where it is."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        held, size = list[bytes](), 0
+        for line in spool:
+            held.append(line)
+            size += len(line)
+            if size > 1024 * 1024:
+                yield b"".join(held)
+                held, size = [], 0
+        yield b"".join(held)
+
+    await storage.write_stream(f"{key}.jsonl", chunks())
+    return storage.uri(f"{key}.jsonl")
+
+
+async def latest(storage: Storage, name: str) -> str | None:
+    """Return where the manifest of the last run under a name is, if there was one."""
+    found = [key for key in await storage.names(folder(name)) if key.endswith(".jsonl")]
+    return storage.uri(found[-1]) if found else None

@@ -1,0 +1,70 @@
+"""What a batch would do and cost, as a value that a person can read. Finds out nothing itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from prefect_together import catalog
+
+
+class Plan(BaseModel):
+    """What a batch would do if it ran now, and what that would cost in USD."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    send: int = 0
+    """Requests that would be sent and paid for."""
+    reused: int = 0
+    """Requests whose files are kept already, or would be by an equal request of the same batch."""
+    waiting: int = 0
+    """Requests that are accepted or being sent already: they would be waited for, and nothing paid."""
+    unknown: int = 0
+    """Requests that were sent and may have been paid for; ``on_unknown`` decides whether they are sent again."""
+    refused: int = 0
+    """Rows that are wrong, and requests that their models are documented not to take."""
+    cost: Decimal = Decimal(0)
+    """USD by list price for what would be sent and has one."""
+    unknown_prices: int = 0
+    """Requests that would be sent and whose price nobody knows."""
+    worst_case: Decimal = Decimal(0)
+    """USD that each of those counts as."""
+    at_risk: Decimal | None = None
+    """USD by list price for the unknown ones, were they sent again; None where a price is not known."""
+    over: int = 0
+    """Requests that ``max_cost`` would refuse, if they went in order."""
+    longest_wait: float | None = None
+    """Seconds that the clips to send would usually take; None where the library has not learnt how long their models do."""
+    models: dict[str, int] = {}
+    """How many requests would be sent to each model."""
+    problems: list[str] = []
+    """Why rows are refused: the first twenty."""
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return self.send + self.reused + self.waiting + self.unknown + self.refused
+
+    @property
+    def most(self) -> Decimal:
+        """USD at most: known prices, and the worst case for each that is not known."""
+        return self.cost + self.unknown_prices * self.worst_case
+
+    def __str__(self) -> str:
+        parts = [f"{self.send:,} to send"] + [
+            f"{count:,} {name}"
+            for name, count in (
+                ("reused", self.reused),
+                ("under way", self.waiting),
+                ("of unknown outcome", self.unknown),
+                ("refused", self.refused),
+            )
+            if count
+        ]
+        price = f"about ${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        if self.unknown_prices:
+            price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
+        over = f" {self.over:,} of them would exceed max_cost." if self.over else ""
+        wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
+        return f"{', '.join(parts)}: {price}.{over}{wait}"

@@ -1,0 +1,117 @@
+"""What the Prefect UI shows of a batch: how far it is, then counts, money, problems and pictures. Never fails a task."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import Protocol
+from uuid import UUID
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
+from prefect.logging.loggers import get_logger
+
+from prefect_together.artifacts import PATIENCE, wanted
+from prefect_together.ask import Log
+from prefect_together.batch.outcomes import BatchItem, BatchResult
+from prefect_together.batch.plans import Plan
+from prefect_together.contact import data_uri
+from prefect_together.sheet import escaped
+
+_LONGEST = 500
+_PROBLEMS = 20
+
+
+class Running(Protocol):
+    """A batch that runs: how many of its requests are over, and in words how it goes."""
+
+    @property
+    def done(self) -> int:
+        """How many requests are over."""
+        ...
+
+
+class Progress:
+    """Says how a batch goes: a line in the log, and one progress artifact that is kept up to date.
+
+    Args:
+        total: How many requests there are, where that is known.
+        log: Where to say it.
+    """
+
+    def __init__(self, total: int | None, log: Log) -> None:
+        self._total = total
+        self._log = log
+        self._artifact: UUID | None = None
+        self._shows = wanted()
+
+    async def say(self, batch: Running) -> None:
+        """Say how far it is."""
+        of = f" of {self._total:,}" if self._total is not None else ""
+        self._log.info("%d%s done: %s", batch.done, of, batch)
+        await self._update(batch)
+
+    async def end(self, batch: Running) -> None:
+        """Say that it is over, where it was said that it runs."""
+        if self._artifact is not None:
+            self._total = batch.done
+            await self._update(batch)
+
+    async def _update(self, batch: Running) -> None:
+        if not self._shows or not self._total:
+            return
+        percent = min(100.0, 100.0 * batch.done / self._total)
+        try:
+            if self._artifact is None:
+                creating = acreate_progress_artifact(percent, key="batch-progress", description=escaped(str(batch)))
+                self._artifact = await asyncio.wait_for(creating, PATIENCE)
+            else:
+                updating = aupdate_progress_artifact(self._artifact, percent, description=escaped(str(batch)))
+                await asyncio.wait_for(updating, PATIENCE)
+        except Exception as error:  # decoration
+            self._shows = False
+            get_logger("together").warning("No progress artifact: %s: %s", type(error).__name__, error)
+
+
+async def show_batch(result: BatchResult, sheet: bytes | None) -> None:
+    """Give a batch its summary: counts, money, the first problems and a contact sheet."""
+    if wanted():
+        await _markdown("batch", await asyncio.to_thread(_summary, result, sheet))
+
+
+def _summary(result: BatchResult, sheet: bytes | None) -> str:
+    problems = list(itertools.islice((item for item in result.stream() if item.error), _PROBLEMS))
+    parts = [f"# {escaped(result.name or 'Batch')}", escaped(str(result)), _counts(result)]
+    parts += [f"![Some of the pictures]({data_uri(sheet)})"] if sheet else []
+    if problems:
+        parts.append("| row | outcome | |\n|---|---|---|\n" + "\n".join(_problem(item) for item in problems))
+    return "\n\n".join([*parts, f"[The manifest]({result.manifest})"])
+
+
+def _counts(result: BatchResult) -> str:
+    counts = {outcome: count for outcome, count in result.counts.items() if count} or {"rows": 0}
+    line = "|".join(f"{count:,}" for count in counts.values())
+    return f"|{'|'.join(counts)}|\n|{'---|' * len(counts)}\n|{line}|"
+
+
+def _problem(item: BatchItem) -> str:
+    text = " ".join(str(item.error).split())
+    return f"| {item.row} | {item.outcome} | {escaped(text if len(text) <= _LONGEST else text[:_LONGEST] + '…')} |"
+
+
+async def show_plan(plan: Plan) -> None:
+    """Show what a batch would do and cost."""
+    parts = ["# Plan", escaped(str(plan))]
+    if plan.models:
+        lines = [f"| {escaped(model)} | {count:,} |" for model, count in plan.models.items()]
+        parts.append("| model | to send |\n|---|---|\n" + "\n".join(lines))
+    parts += [f"* {escaped(problem)}" for problem in plan.problems]
+    await _markdown("plan", "\n\n".join(parts))
+
+
+async def _markdown(key: str, text: str) -> None:
+    if not wanted():
+        return
+    try:
+        await asyncio.wait_for(acreate_markdown_artifact(text, key=key), PATIENCE)
+    except Exception as error:  # decoration
+        get_logger("together").warning("No artifact for the %s: %s: %s", key, type(error).__name__, error)

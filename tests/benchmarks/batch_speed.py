@@ -1,0 +1,158 @@
+"""How fast a batch of pictures is beside bare loops: ratios from one run on one server, printed; it judges nothing.
+
+python tests/benchmarks/batch_speed.py [pictures] [KB of each]
+
+Every rival runs in a process of its own, makes the same requests, 32 at once, fetches every file and writes it to disk:
+
+    bare            our HTTP client in an asyncio loop, without ledger or library: the limit
+    sdk             the official SDK in an asyncio loop, its default transport
+    sdk-aiohttp     the same with its aiohttp transport
+    batch           generate_batch in a flow: an empty library
+    batch-again     the same once more: everything is kept
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+AT_ONCE = 32
+MODEL = "black-forest-labs/FLUX.2-pro"
+
+
+async def _loop(count: int, one: Callable[[int], Awaitable[None]]) -> float:
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def bounded(number: int) -> None:
+        async with slots:
+            await one(number)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(bounded(number) for number in range(count)))
+    return time.perf_counter() - began
+
+
+def bare(origin: str, count: int, folder: Path) -> float:
+    """Send with our client, write plain files."""
+    from prefect_together.client import TogetherClient
+
+    async def run() -> float:
+        client = TogetherClient("key", origin)
+
+        async def one(number: int) -> None:
+            body = {"model": MODEL, "prompt": f"picture {number}", "seed": 1, "width": 256, "height": 256}
+            answer = await client.create_images({**body, "response_format": "url"})
+            async with client.download(str(answer.items[0].url)) as hosted:
+                data = b"".join([chunk async for chunk in hosted.chunks])
+            (folder / f"{number}.jpg").write_bytes(data)
+
+        seconds = await _loop(count, one)
+        await client.aclose()
+        return seconds
+
+    return asyncio.run(run())
+
+
+def sdk(origin: str, count: int, folder: Path, *, aiohttp: bool) -> float:
+    """Send with the official SDK, write plain files."""
+    import httpx
+    import together
+
+    async def run() -> float:
+        library: Any = together
+        transport = {"http_client": library.DefaultAioHttpClient()} if aiohttp else {}
+        client = library.AsyncTogether(api_key="key", base_url=f"{origin}/v1", **transport)
+        files = library.DefaultAioHttpClient() if aiohttp else httpx.AsyncClient()
+
+        async def one(number: int) -> None:
+            answer = await client.images.generate(
+                model=MODEL, prompt=f"picture {number}", seed=1, width=256, height=256, response_format="url"
+            )
+            data = (await files.get(answer.data[0].url)).content
+            (folder / f"{number}.jpg").write_bytes(data)
+
+        seconds = await _loop(count, one)
+        await client.close()
+        return seconds
+
+    return asyncio.run(run())
+
+
+def batch(origin: str, count: int, folder: Path, *, server: bool = True) -> tuple[float, float, float]:
+    """Run a batch twice in a flow; return both times, and what the first added to the memory of the process in MB."""
+    os.environ |= {
+        "TOGETHER_BASE_URL": origin,
+        "TOGETHER_API_KEY": "key",
+        "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": str(folder),
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+    }
+    from prefect import flow
+    from prefect.testing.utilities import prefect_test_harness
+
+    from prefect_together import ImageRequest, generate_batch
+
+    requests = [ImageRequest(prompt=f"picture {n}", model=MODEL, seed=1, width=256, height=256) for n in range(count)]
+
+    @flow
+    def run(some: Any) -> float:
+        return generate_batch(some, concurrency=AT_ONCE, fail_on="any").seconds
+
+    with prefect_test_harness(server_startup_timeout=90):
+        run([request.model_copy(update={"take": 1}) for request in requests[:40]])  # imports, connections
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        first = run(requests)
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        return first, run(requests), grown
+
+
+def measured(rival: str, origin: str, count: int) -> dict[str, float]:
+    """Run one rival here."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        begin = time.process_time()
+        if rival == "batch":
+            first, again, grown = batch(origin, count, folder)
+            return {"batch": first, "batch-again": again, "memory": grown}
+        seconds = bare(origin, count, folder) if rival == "bare" else sdk(origin, count, folder, aiohttp="aiohttp" in rival)
+        return {rival: seconds, f"{rival} cpu": time.process_time() - begin}
+
+
+def main(count: int, kilobytes: int) -> None:
+    """Run all rivals on one server and print what came of it."""
+    command = [sys.executable, str(HERE / "fake_server.py"), str(kilobytes)]
+    serving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert serving.stdout
+    origin = serving.stdout.readline().strip()
+    found: dict[str, float] = {}
+    try:
+        for rival in ("bare", "sdk", "sdk-aiohttp", "batch", "bare"):
+            begun = [sys.executable, __file__, "--rival", rival, origin, str(count)]
+            shown = subprocess.run(begun, capture_output=True, text=True, check=False)
+            if shown.returncode:
+                print(f"{rival}: {shown.stderr.strip().splitlines()[-1]}")
+                continue
+            for name, value in json.loads(shown.stdout.strip().splitlines()[-1]).items():
+                found[name] = min(value, found.get(name, value))  # the better of two, where there are two
+    finally:
+        serving.kill()
+    for name in ("bare", "sdk", "sdk-aiohttp", "batch", "batch-again"):
+        if name in found:
+            print(f"{name:12} {count / found[name]:7.0f} pictures/s  batch is {found[name] / found['batch']:5.2f} times as fast")
+    print(f"memory of the batch above the idle process: {found['memory']:.0f} MB")
+
+
+if __name__ == "__main__":
+    if "--rival" in sys.argv:
+        print(json.dumps(measured(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, int(sys.argv[2]) if len(sys.argv) > 2 else 100)

@@ -1,0 +1,90 @@
+"""A Together that only answers: as fast as Python can, for measuring clients. It checks, draws and counts nothing.
+
+python tests/benchmarks/fake_server.py [file size in KB] [seconds per job]     prints its address, and serves until killed
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import random
+import sys
+import time
+from typing import Any
+
+JOBS: dict[str, float] = {}
+"""When each job is over, by the server's clock."""
+
+
+def picture(kilobytes: int) -> bytes:
+    """Return a JPEG of about so many bytes: noise, and zeroes behind its end where it is too small."""
+    from PIL import Image
+
+    side = max(16, int((kilobytes * 1024 / 1.1) ** 0.5))
+    out = io.BytesIO()
+    Image.frombytes("L", (side, side), os.urandom(side * side)).save(out, "jpeg", quality=75)
+    data = out.getvalue()[: kilobytes * 1024 - 2]
+    return data.ljust(kilobytes * 1024 - 2, b"\0") + b"\xff\xd9"
+
+
+class Together(asyncio.Protocol):
+    """One keep-alive connection."""
+
+    data = picture(100)
+    seconds = (0.0, 0.0)
+    origin = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end]
+            lowered = head.lower()
+            length = 0
+            if (at := lowered.find(b"content-length:")) >= 0:
+                length = int(lowered[at + 15 :].split(b"\r\n", 1)[0])
+            if len(self._buffer) < end + 4 + length:
+                return
+            self._buffer = self._buffer[end + 4 + length :]
+            method, path, _ = head.split(b" ", 2)
+            self._answer(method, path.decode())
+
+    def _answer(self, method: bytes, path: str) -> None:
+        if path.startswith("/file"):
+            self._send(b"image/jpeg", self.data)
+        elif path.startswith("/v2/videos"):
+            self._send(b"application/json", self._job(path.rpartition("/")[2] if method == b"GET" else ""))
+        else:
+            url = f"{self.origin}/file/{random.getrandbits(64):016x}.jpg"
+            answer = {"id": "x", "model": "m", "object": "list", "data": [{"index": 0, "url": url, "type": None}]}
+            self._send(b"application/json", json.dumps(answer).encode())
+
+    def _job(self, job: str) -> bytes:
+        if not job:
+            job = f"{random.getrandbits(64):016x}"
+            JOBS[job] = time.time() + random.uniform(*self.seconds)
+        status = "completed" if time.time() >= JOBS[job] else "in_progress"
+        outputs = {"video_url": f"{self.origin}/file/{job}.mp4", "cost": 0.1} if status == "completed" else None
+        return json.dumps({"id": job, "object": "video", "model": "m", "status": status, "outputs": outputs}).encode()
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+        self._transport.writelines([head, body])
+
+
+async def main(kilobytes: int, seconds: float) -> None:
+    """Serve until killed."""
+    Together.data, Together.seconds = picture(kilobytes), (seconds * 0.5, seconds * 1.5)
+    server = await asyncio.get_running_loop().create_server(Together, "127.0.0.1", 0, backlog=2048)
+    Together.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    print(Together.origin, flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, float(sys.argv[2]) if len(sys.argv) > 2 else 0.0))

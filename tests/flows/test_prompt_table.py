@@ -1,0 +1,116 @@
+"""The table flow: a table in, pictures and tables out; killed at any row and started again, every row is made once."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together import BatchResult, Plan, requests_from_table
+from prefect_together.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+PROMPTS = Path(os.environ.get("PARTI_PROMPTS") or ROOT.parent / "shared" / "data" / "PartiPrompts.tsv")
+POST = "/v1/images/generations"
+
+WORKER = """
+import json, sys
+from prefect import flow
+from prefect_together import generate_batch, requests_from_table
+
+@flow
+def run(path, on_unknown):
+    constants = {"model": "black-forest-labs/FLUX.2-pro", "width": 64, "height": 64}
+    return generate_batch(requests_from_table(path, constants=constants), name="killed", concurrency=4, on_unknown=on_unknown)
+
+result = run(sys.argv[1], sys.argv[2])
+print(json.dumps(result.counts))
+"""
+
+
+def _flow() -> Any:
+    spec = importlib.util.spec_from_file_location("prompt_table", ROOT / "flows" / "prompt_table.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _table(folder: Path, rows: int) -> Path:
+    path = folder / "prompts.csv"
+    lines = ["prompt,animal", *(f"picture {row} of a fox,fox {row}" for row in range(rows))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_table_in_tables_out(together_sandbox: Sandbox, prefect_server: str, tmp_path: Path) -> None:
+    """Pictures and clips of six rows, one of them bad; the plan says so before, and both tables have all columns."""
+    module, table = _flow(), _table(tmp_path, 5)
+    table.write_text(table.read_text(encoding="utf-8") + ",no prompt\n", encoding="utf-8")
+    options: dict[str, Any] = {"width": 64, "height": 64, "out": str(tmp_path / "out")}
+    planned = module.prompt_table(str(table), plan=True, **options)
+    assert isinstance(planned, Plan)
+    assert (5, 1) == (planned.send, planned.refused)
+    assert 0 == together_sandbox.count(POST)
+    results: list[BatchResult] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
+    assert [(5, 1), (5, 0)] == [(result.kept, result.refused) for result in results]
+    assert 10 == len(together_sandbox.charges())
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [*(f"fox {row}" for row in range(5)), "no prompt"] == [row["animal"] for row in rows]
+    assert "Row 6, column 'prompt'" in rows[5]["error"]
+    again: list[BatchResult] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
+    assert [5, 5] == [result.reused for result in again]
+    assert 10 == len(together_sandbox.charges())
+    assert 6 == len(requests_from_table(tmp_path / "out.parquet", constants={"model": "m"}))
+    assert results[0].contact_sheet
+
+
+@pytest.mark.parametrize("after", [1, 20, 47])
+def test_killed_at_any_row_and_started_again(
+    after: int, together_sandbox: Sandbox, prefect_server: str, tmp_path: Path
+) -> None:
+    """Killed after so many charges: the next run makes the others. Only what was in flight then is unknown."""
+    table = _table(tmp_path, 60)
+    environment = {**os.environ, "PREFECT_API_URL": prefect_server, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WORKER, str(table), "fail"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 90
+    while len(together_sandbox.charges()) < after:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert 0 == done.returncode, done.stderr[-2000:]
+    counts = json.loads(done.stdout.strip().splitlines()[-1])
+    made = counts["kept"] + counts["reused"]
+    assert 60 == made + counts["unknown"]
+    assert counts["unknown"] <= 4
+    assert made <= len(together_sandbox.charges()) <= 60
+
+
+@pytest.mark.skipif(not PROMPTS.exists(), reason="the table of PartiPrompts is not here")
+def test_all_of_parti_prompts(together_sandbox: Sandbox, prefect_server: str, tmp_path: Path) -> None:
+    """1,632 real prompts on the sandbox; again: no request, and every row reused."""
+    module = _flow()
+    options: dict[str, Any] = {"width": 64, "height": 64, "out": str(tmp_path / "out")}
+    (first,) = module.prompt_table(str(PROMPTS), **options)
+    assert 1632 == first.kept + first.reused
+    charged, asked = len(together_sandbox.charges()), len(together_sandbox.requests())
+    assert first.kept == charged
+    (again,) = module.prompt_table(str(PROMPTS), **options)
+    assert 1632 == again.reused
+    assert (charged, asked) == (len(together_sandbox.charges()), len(together_sandbox.requests()))
+    print(f"first {first.seconds:.1f} s, again {again.seconds:.1f} s")
