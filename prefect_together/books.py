@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.ledger import ROOT, Attempt, Ledger, State, attempts
 from prefect_together.requests import ImageRequest, Request, VideoRequest
 from prefect_together.storage import Storage
 
+_log = logging.getLogger("prefect.together")
 _AT_ONCE = 64  # entries read at the same time
 REQUESTS: dict[str, type[Request]] = {"image": ImageRequest, "video": VideoRequest}
 
@@ -115,11 +117,14 @@ async def rows(storage: Storage, prefix: str = "") -> list[Row]:
 
     async def read(attempt: Attempt) -> Row | None:
         async with slots:
-            claim = await ledger.entry(attempt, "claimed")
-            if claim is None:
-                return None  # somebody removed the claim by hand: there is nothing to say about it
-            outcome = {} if attempt.state == "claimed" else await ledger.entry(attempt, attempt.state)
-            return Row(attempt, claim, outcome or {})
+            try:
+                claim = await ledger.entry(attempt, "claimed")
+                outcome = {} if attempt.state == "claimed" else await ledger.entry(attempt, attempt.state)
+            except LibraryError as error:  # one broken entry must not hide all the others
+                _log.warning("%s %s is left out.", error.what, attempt.key)
+                return None
+            # A claim that somebody removed by hand leaves nothing to say.
+            return None if claim is None else Row(attempt, claim, outcome or {})
 
     found = [row for row in await asyncio.gather(*map(read, known)) if row is not None]
     return sorted(found, key=lambda row: (row.asked_at, row.key), reverse=True)

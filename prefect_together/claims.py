@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together.ask import Ask
+<<<<<<< HEAD
 from prefect_together.errors import GenerationFailed, LibraryError, TogetherError, UnknownOutcome
 from prefect_together.happenings import Happening
+=======
+from prefect_together.errors import GenerationFailed, LibraryError, UnknownOutcome
+>>>>>>> main
 from prefect_together.identity import write_body
 from prefect_together.kinds import Acceptance, send
-from prefect_together.leases import Watch, holding, owned
+from prefect_together.leases import Hold, Watch, holding, owned
 from prefect_together.ledger import ANY, Attempt, History, Ledger
 from prefect_together.media import GeneratedMedia
+from prefect_together.outliving import outlives
 from prefect_together.records import read_acceptance, record_paid, refreshed
+from prefect_together.takeover import bury, take_over
 from prefect_together.unknown import Unknowns
 
 LOOK_AGAIN = 0.25
@@ -25,7 +31,8 @@ LOOK_AGAIN = 0.25
 
 Keep = Callable[[Attempt, Acceptance], Awaitable[list[GeneratedMedia]]]
 
-_sending: set[asyncio.Task[Any]] = set()  # POSTs in flight outlive whoever waits for them
+_CLAIM_PATIENCE = 3.0  # seconds for which a claim is tried to be written: nothing is at stake yet
+_STALE = 5.0  # seconds after which a claim is looked at once more before the request is sent
 _OPEN = frozenset({"claimed", "accepted", "unknown", "lost"})
 
 
@@ -51,14 +58,16 @@ class Claims:
         fingerprint: What the ledger knows the request by.
         scope: Who may share the result.
         keep: Keeps pictures that come inline, before anybody can be cancelled.
+        hold: What the call is at work on.
     """
 
-    def __init__(self, ask: Ask, ledger: Ledger, fingerprint: str, scope: str, keep: Keep) -> None:
+    def __init__(self, ask: Ask, ledger: Ledger, fingerprint: str, scope: str, keep: Keep, hold: Hold) -> None:
         self._ask = ask
         self._ledger = ledger
         self._fingerprint = fingerprint
         self._scope = scope
         self._keep = keep
+        self._hold = hold
         self._log = ask.caller.log
         self._unknowns = Unknowns(ask, ledger)
         self._watches: dict[str, Watch] = {}
@@ -86,15 +95,15 @@ class Claims:
                 await asyncio.sleep(min(2.0, LOOK_AGAIN * 1.3**looks))
                 continue
             if own and own[-1].state == "claimed":
-                await self._bury(own[-1])
+                await bury(self._ledger, own[-1], self._log)
                 continue
             await self._unknowns.decide(own)
-            if self._scope != ANY and (adopted := await self._adopt(history)):
-                return Settled(adopted, paid=False)
-            attempt = history.next(self._scope)
-            if await self._claim(attempt):
-                with contextlib.suppress(UnknownOutcome):  # it is recorded: the next turn decides what to do about it
-                    return await self._send(attempt)
+            if self._scope != ANY and (orphan := await self._orphan(history)):
+                await self._adopt(orphan, history.next(self._scope))
+                continue
+            with contextlib.suppress(UnknownOutcome):  # it is recorded: the next turn decides what to do about it
+                if settled := await self._send(history.next(self._scope)):
+                    return settled
 
     def _known(self, history: History) -> Attempt | None:
         """Return what is kept, or accepted and still to be kept."""
@@ -107,41 +116,32 @@ class Claims:
     async def _alive(self, attempt: Attempt) -> bool | None:
         return await self._watches.setdefault(attempt.key, Watch(self._ledger, attempt)).alive()
 
-    async def _bury(self, attempt: Attempt) -> None:
-        why = "The process that was sending it ended before it heard an answer"
-        await self._ledger.record(attempt, "unknown", {"why": why})
-
-    async def _adopt(self, history: History) -> Attempt | None:
-        """Take over a job that another run paid for and left behind: what nobody ever got is as good as fresh.
+    async def _orphan(self, history: History) -> Attempt | None:
+        """Return a job that another run paid for and left behind: what nobody ever got is as good as fresh.
 
         What another run left in an unknown state is decided by the same rule as our own: it may be the very thing that is
         asked for now.
         """
-        for scope in dict.fromkeys(attempt.scope for attempt in history.outside(self._scope)):
-            last = history.within(scope)[-1]
-            if last.state not in _OPEN:
+        left = [attempt for attempt in history.latest(but=self._scope) if attempt.state in _OPEN]
+        busy = await asyncio.gather(*(self._busy(attempt) for attempt in left))
+        for attempt in (attempt for attempt, at_work in zip(left, busy, strict=True) if not at_work):
+            if attempt.state == "claimed":
+                await bury(self._ledger, attempt, self._log)
+            now = await refreshed(self._ledger, attempt)
+            if now.state == "accepted":
+                if (await read_acceptance(self._ledger, now)).account in {None, self._ask.client.account}:
+                    return now
                 continue
-            if last.state in {"claimed", "accepted"} and await Watch(self._ledger, last).settled():
-                continue
-            if last.state == "claimed":
-                await self._bury(last)
-            if last.state == "accepted":
-                if taken := await self._take_over(last, history.next(self._scope)):
-                    return taken
-                continue
-            await self._unknowns.decide((await self._ledger.history(self._fingerprint)).within(scope))
+            await self._unknowns.decide((await self._ledger.history(self._fingerprint)).within(now.scope))
         return None
 
-    async def _take_over(self, orphan: Attempt, successor: Attempt) -> Attempt | None:
-        acceptance = await read_acceptance(self._ledger, orphan)
-        if not await self._ledger.record(orphan, "adopted", {"by": successor.key, **owned()}):
-            return None
-        if not await self._claim(successor, adopted=orphan.key):
-            return None
-        entry = {**acceptance.entry(), "account": self._ask.client.account, "adopted": orphan.key}
-        await record_paid(self._ledger, successor, "accepted", entry, self._log)
-        self._log.info("Taking over what an earlier run paid for and did not keep: nothing is sent, nothing is paid.")
-        return await refreshed(self._ledger, successor)
+    async def _busy(self, attempt: Attempt) -> bool:
+        return attempt.state in {"claimed", "accepted"} and await Watch(self._ledger, attempt).settled()
+
+    async def _adopt(self, orphan: Attempt, successor: Attempt) -> None:
+        self._hold.add(successor)
+        if await self._claim(successor, adopted=orphan.key):
+            await take_over(self._ledger, orphan, successor, self._log)
 
     async def _fail_again(self, attempt: Attempt) -> None:
         """Raise the failure that this run has had already, instead of paying for another one."""
@@ -151,7 +151,7 @@ class Claims:
             return
         raise GenerationFailed(
             str(entry.get("why")),
-            paid="maybe",
+            paid="yes" if entry.get("cost") else "maybe",
             advice="This run is not charged for it again: correct the request, or start a new run.",
             job_id=entry.get("job_id"),
             status=str(entry.get("status")),
@@ -159,9 +159,9 @@ class Claims:
         )
 
     async def _claim(self, attempt: Attempt, *, adopted: str | None = None) -> bool:
-        request, mine = self._ask.request, owned()
+        request = self._ask.request
         entry = {
-            **mine,
+            **owned(),
             "account": self._ask.client.account,
             "realm": self._ask.client.realm,
             "kind": request.kind,
@@ -172,44 +172,46 @@ class Claims:
             "estimated_cost": self._ask.estimate(),
             "adopted": adopted,
         }
-        if await self._ledger.record(attempt, "claimed", entry):
-            return True
-        # An object store that repeats its own write may report our own entry as somebody else's.
-        return (await self._ledger.entry(attempt, "claimed") or {}).get("token") == mine["token"]
+        return await record_paid(self._ledger, attempt, "claimed", entry, self._log, patience=_CLAIM_PATIENCE)
 
-    async def _send(self, attempt: Attempt) -> Settled:
-        """Send a claimed request; a waiter that is cancelled meanwhile does not take the paid answer with it."""
-        task = asyncio.create_task(self._post(attempt))
-        _sending.add(task)
-        task.add_done_callback(_forget)
-        return await asyncio.shield(task)
+    async def _send(self, attempt: Attempt) -> Settled | None:
+        """Claim and send; return None where somebody else's claim came first.
 
-    async def _post(self, attempt: Attempt) -> Settled:
+        A waiter that is cancelled meanwhile does not take the paid answer with it.
+        """
+        self._hold.add(attempt)
+        return await asyncio.shield(outlives(self._claim_and_post(attempt)))
+
+    async def _claim_and_post(self, attempt: Attempt) -> Settled | None:
         async with holding(self._ledger, attempt):
+            if not await self._claim(attempt):
+                return None
+            claimed = time.monotonic()
             try:
-                body = await write_body(self._ask.request, self._ask.client.is_there)
-                for warning in body.warnings:
-                    self._log.warning("%s", warning)
-                acceptance = await send(self._ask.client, self._ask.request, body.content, datetime.now(timezone.utc))
+                body = await self._body()
+                # A process that was stopped meanwhile may have been taken for dead, and its claim decided upon.
+                if time.monotonic() - claimed > _STALE and (await refreshed(self._ledger, attempt)).state != "claimed":
+                    return None
+                self._unknowns.sent()
+                acceptance = await send(self._ask.client, self._ask.request, body)
             except UnknownOutcome as error:
                 await record_paid(self._ledger, attempt, "unknown", {"why": error.what}, self._log)
                 raise
-            except TogetherError as error:
+            except Exception as error:  # whatever it is, nothing was taken: only UnknownOutcome says that it may have been
                 with contextlib.suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
-                    await self._ledger.record(attempt, "refused", {"why": error.what})
+                    await self._ledger.record(attempt, "refused", {"why": str(getattr(error, "what", error))})
                 raise
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
             self._ask.tell(Happening("accepted", self._ask.request, acceptance.job_id))
             if acceptance.inline:
                 media = await self._keep(attempt, acceptance)
                 return Settled(replace(attempt, events=frozenset({"claimed", "stored"})), paid=True, media=media)
-            entry = {**acceptance.entry(), "account": self._ask.client.account}
-            await record_paid(self._ledger, attempt, "accepted", entry, self._log)
+            await record_paid(self._ledger, attempt, "accepted", acceptance.entry(), self._log)
             accepted = replace(attempt, events=frozenset({"claimed", "accepted"}))
             return Settled(accepted, paid=True, acceptance=acceptance)
 
-
-def _forget(task: asyncio.Task[Any]) -> None:
-    _sending.discard(task)
-    if not task.cancelled():
-        task.exception()  # taken note of: a waiter that was cancelled will not ask any more
+    async def _body(self) -> dict[str, Any]:
+        body = await write_body(self._ask.request, self._ask.client.is_there)
+        for warning in body.warnings:
+            self._log.warning("%s", warning)
+        return body.content

@@ -19,7 +19,6 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from prefect_together.addresses import api_origin, realm
 from prefect_together.answers import (
@@ -250,7 +249,7 @@ def _read_new_job(payload: Any) -> JobAnswer:
     return job
 
 
-def _http(transport: AiohttpTransport, timeout: httpx.Timeout) -> httpx.AsyncClient:
+def _http(transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
 

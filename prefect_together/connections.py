@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
 
@@ -77,18 +79,53 @@ class _GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-def connect(guard: Guard | None) -> AiohttpTransport:
-    """Return a transport for httpx over aiohttp: five times the throughput of httpx's own.
+class _ByEnvironment(httpx.AsyncBaseTransport):
+    """Goes through the proxy that the environment names for a host, and straight to all others and to this machine.
 
-    Proxies from the environment are honoured, as every other client does; cookies are not kept.
+    Not aiohttp's own ``trust_env``: that one also sends what ``~/.netrc`` holds, to file hosts too.
     """
 
+    def __init__(self, guard: Guard | None) -> None:
+        self._guard = guard
+        self._transports: dict[str | None, AiohttpTransport] = {}
+        self._proxies: dict[tuple[str, str], str | None] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        place = (request.url.scheme, request.url.host)
+        if place not in self._proxies:
+            self._proxies[place] = _proxy(request.url)
+        proxy = self._proxies[place]
+        if proxy not in self._transports:
+            self._transports[proxy] = _transport(self._guard, proxy)
+        return await self._transports[proxy].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+
+
+def connect(guard: Guard | None) -> httpx.AsyncBaseTransport:
+    """Return a transport for httpx over aiohttp: five times the throughput of httpx's own. Cookies are not kept."""
+    return _ByEnvironment(guard)
+
+
+def _proxy(url: httpx.URL) -> str | None:
+    if is_loopback(url.host) or proxy_bypass(url.host):
+        return None
+    proxies = getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")
+
+
+def _transport(guard: Guard | None, proxy: str | None) -> AiohttpTransport:
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,  # the client bounds requests itself, in front of the pool
-            keepalive_timeout=30.0,
-            resolver=_GuardedResolver(guard) if guard else None,
+            # Shorter than servers keep idle connections (5 s is common): a paid request that meets the server's hang-up on
+            # an old connection has an unknown outcome, although nobody took it.
+            keepalive_timeout=4.0,
+            # Through a proxy, names are the proxy's business.
+            resolver=_GuardedResolver(guard) if guard and proxy is None else None,
         )
-        return aiohttp.ClientSession(connector=connector, trust_env=True, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
-    return AiohttpTransport(client=session)
+    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None)

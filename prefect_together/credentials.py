@@ -63,6 +63,8 @@ class TogetherCredentials(CredentialsBlock):
                 "There is no API key: set the TOGETHER_API_KEY environment variable, pass credentials=TogetherCredentials("
                 "api_key=...), or try the sandbox with `prefect-together sandbox`."
             )
+        if not given.strip().isascii() or not given.strip().isprintable():
+            raise ConfigurationError("The API key holds characters that no key has: copy it again.")
         return given.strip()
 
     def check(self) -> None:

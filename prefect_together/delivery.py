@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from datetime import datetime, timezone
 
+from prefect_together.answers import JobAnswer, backoff
 from prefect_together.ask import Ask
+<<<<<<< HEAD
 from prefect_together.durations import learn, usual
 from prefect_together.errors import GenerationFailed, GenerationTimeout, LibraryError, MediaError
 from prefect_together.happenings import Happening
+=======
+from prefect_together.errors import APIError, GenerationFailed, GenerationTimeout, LibraryError, MediaError, TogetherError
+>>>>>>> main
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
 from prefect_together.kinds import Acceptance, Bill, reference
 from prefect_together.ledger import Attempt, Ledger, encode
 from prefect_together.media import GeneratedMedia
 from prefect_together.provenance import Provenance
-from prefect_together.records import read_media, record_paid, sidecar, sidecar_entry
+from prefect_together.records import PATIENCE, read_media, record_paid, sidecar, sidecar_entry
 from prefect_together.unknown import Unknowns
 from prefect_together.waiting import wait_for_job
 
@@ -55,26 +62,49 @@ class Delivery:
         Raises:
             MediaError: One cannot be had.
         """
-        name = self._name()
-        storage, largest = self._ask.storage, self._ask.rules.max_download_bytes
-        keeping = [keep_inline(storage, name, b64) for b64 in acceptance.inline]
+        name, storage, largest = self._name(), self._ask.storage, self._ask.rules.max_download_bytes
+        keeping = [self._keep_inline(name, b64) for b64 in acceptance.inline]
         keeping += [fetch(self._ask.client, storage, name, url, largest=largest) for url in acceptance.urls]
         outcomes = await asyncio.gather(*keeping, return_exceptions=True)
         kept = [outcome for outcome in outcomes if isinstance(outcome, Kept)]
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                for file in kept:  # what is not recorded must not lie around
-                    await storage.delete(file.key)
-                await self._unknowns.lost(attempt, acceptance, outcome)
-                raise outcome
-        bill = Bill(estimated=self._ask.estimate()).shared(len(kept))
-        return await self._store(
-            attempt,
-            [
-                reference(self._ask.request, file, fingerprint=self._fingerprint, bill=bill, index=index)
-                for index, file in enumerate(kept)
-            ],
-        )
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if errors and not (acceptance.inline and kept):
+            await self._drop(kept)  # what is not recorded must not lie around, and can be fetched again
+            await self._give_up(attempt, acceptance, errors[0])
+            raise _paid(errors[0])
+        for error in errors:  # it came inside the answer and cannot be had again: the others are worth keeping
+            self._log.error("One of %d pictures cannot be kept and is lost: %s", len(outcomes), error)
+        bill = Bill(estimated=self._ask.estimate()).shared(len(outcomes))
+        media = [
+            reference(self._ask.request, file, fingerprint=self._fingerprint, bill=bill, index=index)
+            for index, file in enumerate(kept)
+        ]
+        return await self._store(attempt, media)
+
+    async def _keep_inline(self, name: Name, b64: str) -> Kept:
+        """Keep a picture whose bytes are only here: a library that fails for a moment is tried again."""
+        began, tries = time.monotonic(), 0
+        while True:
+            tries += 1
+            try:
+                return await keep_inline(self._ask.storage, name, b64)
+            except LibraryError as error:
+                if time.monotonic() - began > PATIENCE:
+                    raise
+                self._log.warning("%s Trying again.", error.what)
+                await asyncio.sleep(backoff(tries, first=0.5, longest=5.0))
+
+    async def _give_up(self, attempt: Attempt, acceptance: Acceptance, error: BaseException) -> None:
+        if acceptance.inline:
+            with contextlib.suppress(LibraryError):  # the error at hand says more
+                await self._ledger.record(attempt, "lost", {"why": f"It was paid for, and could not be kept: {error}"})
+        else:
+            await self._unknowns.lost(attempt, acceptance, error)
+
+    async def _drop(self, kept: list[Kept]) -> None:
+        for file in kept:
+            with contextlib.suppress(LibraryError):  # a file too many is no reason to hide the error at hand
+                await self._ask.storage.delete(file.key)
 
     async def video(
         self, attempt: Attempt, acceptance: Acceptance, *, timeout: float, waited: float
@@ -95,6 +125,7 @@ class Delivery:
         ask, job_id = self._ask, str(acceptance.job_id)
         age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
         left = timeout - age if age < timeout else timeout
+<<<<<<< HEAD
         usual_seconds = await usual(ask.storage, ask.request.model)
         looks: list[float] = []
 
@@ -112,6 +143,9 @@ class Delivery:
             usual=usual_seconds,
             look=look,
         )
+=======
+        answer = await self._answer(attempt, acceptance, age, left - waited)
+>>>>>>> main
         if answer is None:
             raise asyncio.TimeoutError
         rendering = (datetime.now(timezone.utc) - acceptance.at).total_seconds()
@@ -132,15 +166,33 @@ class Delivery:
         url = str(answer.video_url)
         try:
             kept = await fetch(ask.client, ask.storage, self._name(), url, largest=ask.rules.max_download_bytes)
-        except MediaError as error:
+        except TogetherError as error:
             await self._unknowns.lost(attempt, acceptance, error)
-            raise
+            raise _paid(error) from None
         bill = Bill(answer.cost, ask.estimate())
         media = reference(ask.request, kept, fingerprint=self._fingerprint, bill=bill, job_id=job_id, reported=answer)
         stored = await self._store(attempt, [media])
         if looks:  # else it was over before anybody looked, and nobody knows since when
             await learn(ask.storage, ask.request.model, rendering)
         return stored
+
+    async def _answer(self, attempt: Attempt, acceptance: Acceptance, age: float, left: float) -> JobAnswer | None:
+        """Wait for the answer; a job that nobody knows any more is recorded as lost, where it is ours to know."""
+        ask, job_id = self._ask, str(acceptance.job_id)
+        try:
+            return await wait_for_job(ask.client, job_id, age=age, remaining=left, pace=ask.rules.pace, log=self._log)
+        except APIError as error:
+            error.paid = "yes"
+            if error.status != 404:
+                raise
+            if acceptance.account not in {None, ask.client.account}:
+                error.advice = "It was submitted by another account: use that account's key."
+                raise
+            why = f"Together does not know job {job_id} any more"
+            with contextlib.suppress(LibraryError):  # the error at hand says more
+                await self._ledger.record(attempt, "lost", {"why": why, "job_id": job_id})
+            error.advice = f"{why}: run it again to decide what to do about it."
+            raise
 
     async def _store(self, attempt: Attempt, media: list[GeneratedMedia]) -> list[GeneratedMedia]:
         entry = {"media": [file.model_dump(mode="json", exclude={"reused"}, exclude_none=True) for file in media]}
@@ -151,8 +203,9 @@ class Delivery:
             return media
         # Somebody else waited for the same and was faster: theirs is the one that counts.
         theirs = await self.stored(attempt)
+        named = {file.uri for file in theirs}
         for file in media:
-            if (key := self._ask.storage.key(file.uri)) is not None:
+            if file.uri not in named and (key := self._ask.storage.key(file.uri)) is not None:
                 await self._ask.storage.delete(key)
                 await self._ask.storage.delete(sidecar(key))
         return theirs
@@ -171,6 +224,13 @@ class Delivery:
         seed: int | None = getattr(request, "seed", None)
         embedded = Provenance(request.model, self._fingerprint, seed) if self._ask.rules.provenance == "embed" else None
         return Name(request.kind, request.title(), self._fingerprint, embedded)
+
+
+def _paid(error: BaseException) -> BaseException:
+    """Return an error about something that was paid for, saying so."""
+    if isinstance(error, TogetherError):
+        error.paid = "yes"
+    return error
 
 
 def timed_out(job_id: str, model: str, timeout: float) -> GenerationTimeout:

@@ -131,7 +131,10 @@ class Shape:
 
 def image_shape(data: bytes) -> Shape:
     """Return the size of a picture from its header."""
-    width, height = imagesize.get(io.BytesIO(data))  # pyright: ignore[reportUnknownMemberType]
+    try:
+        width, height = imagesize.get(io.BytesIO(data))  # pyright: ignore[reportUnknownMemberType]
+    except (ValueError, TypeError, IndexError, struct.error):
+        return Shape()  # a header that cannot be read: the picture is kept all the same
     return Shape(int(width), int(height)) if width > 0 and height > 0 else Shape()
 
 

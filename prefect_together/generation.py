@@ -7,6 +7,7 @@ is in the ledger, and every step can be taken again by another process.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 import weakref
 from collections.abc import AsyncGenerator, Generator
@@ -19,7 +20,7 @@ from prefect_together.errors import GenerationTimeout, InvalidRequest, TogetherE
 from prefect_together.happenings import Happening
 from prefect_together.identity import identify
 from prefect_together.kinds import Acceptance
-from prefect_together.leases import holding, owned, release
+from prefect_together.leases import Hold, holding, owned, release
 from prefect_together.ledger import Attempt, Ledger
 from prefect_together.media import GeneratedMedia, VideoJob
 from prefect_together.records import read_acceptance, record_paid, refreshed
@@ -40,19 +41,33 @@ async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | N
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
+<<<<<<< HEAD
     with _telling(ask):
         life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
+=======
+    life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
+    with life.hold:
+>>>>>>> main
         return await life.finish(await life.settle(), timeout=timeout)
 
 
 async def submit(ask: Ask) -> VideoJob:
     """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``obtain``."""
+<<<<<<< HEAD
     with _telling(ask):
         life = await _Life.of(ask)
         settled = await life.settle()
     if settled.attempt.state != "stored":
         await release(life.ledger, settled.attempt, handed_out=True)
     return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
+=======
+    life = await _Life.of(ask)
+    with life.hold:
+        settled = await life.settle()
+        if settled.attempt.state != "stored":
+            await release(life.ledger, settled.attempt, handed_out=True)
+        return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
+>>>>>>> main
 
 
 async def wait(ask: Ask, job: VideoJob, *, timeout: float) -> list[GeneratedMedia]:
@@ -90,6 +105,7 @@ class _Life:
         self.ledger = Ledger(ask.storage)
         self.scope = ask.scope()
         self.delivery = Delivery(ask, self.ledger, fingerprint)
+        self.hold = Hold()
 
     @classmethod
     async def of(cls, ask: Ask) -> _Life:
@@ -98,7 +114,7 @@ class _Life:
 
     async def settle(self) -> Settled:
         async with self._alone("sending"):
-            claims = Claims(self.ask, self.ledger, self.fingerprint, self.scope, self.delivery.images)
+            claims = Claims(self.ask, self.ledger, self.fingerprint, self.scope, self.delivery.images, self.hold)
             return await claims.settle()
 
     async def finish(self, settled: Settled, *, timeout: float | None) -> list[GeneratedMedia]:
@@ -157,8 +173,10 @@ class _Life:
         """Return the ledger's attempt behind a job; one that this library has not seen is written down first."""
         scope, _, number = job.attempt.partition("/")
         attempt = await refreshed(self.ledger, Attempt(self.fingerprint, scope, int(number or 1)))
-        if not attempt.events:
-            entry = {**Acceptance(job.submitted_at, job_id=job.id).entry(), "account": self.ask.client.account}
+        known = await self.ledger.entry(attempt, "accepted") if attempt.events else None
+        if known is None or known["job_id"] != job.id:
+            attempt = Attempt(self.fingerprint, f"job-{hashlib.sha256(job.id.encode()).hexdigest()[:16]}", 1)
+            entry = Acceptance(job.submitted_at, job_id=job.id, account=self.ask.client.account).entry()
             claim = {"kind": job.request.kind, "model": job.request.model, "request": job.request.model_dump(mode="json")}
             await record_paid(self.ledger, attempt, "claimed", {**owned(), **claim}, self.ask.caller.log)
             await record_paid(self.ledger, attempt, "accepted", entry, self.ask.caller.log)

@@ -124,7 +124,7 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
                 break
             head += chunk
         incoming = Incoming(head[:HEAD])
-        kind = _expected(incoming, name, f"The file at {shown}", whole=False)
+        kind = _expected(incoming, name, f"The file at {shown}")
         key = name.key(kind.extension)
         stored = _Stored(name.provenance, head[:HEAD])
 
@@ -182,17 +182,19 @@ class _Stored:
 
 
 def _measure(storage: Storage, key: str, kind: Format) -> Shape:
-    with storage.open(key) as file:
-        return video_shape(file) if kind.kind == "video" else image_shape(file.read(64 * 1024))
+    try:
+        with storage.open(key) as file:
+            return video_shape(file) if kind.kind == "video" else image_shape(file.read(64 * 1024))
+    except Exception as error:  # whatever a store or a decoder raises: the file is kept all the same
+        _log.warning("%s cannot be measured: %s", storage.uri(key), error)
+        return Shape()
 
 
-def _expected(incoming: Incoming, name: Name, where: str, *, whole: bool = True) -> Format:
+def _expected(incoming: Incoming, name: Name, where: str) -> Format:
     if incoming.format is None or incoming.format.kind != name.kind:
         found = incoming.format.media_type if incoming.format else "no picture or clip"
         advice = "Fetch it again later; the generation itself is not repeated."
-        raise MediaError(f"{where} is {found}, not {_a(name.kind)}.", paid="yes", advice=advice, retryable=True)
-    if whole and not incoming.whole():
-        raise MediaError(f"{where} is cut off after {incoming.size} bytes.", paid="yes")
+        raise MediaError(f"{where} is {found}, not {_a(name.kind)}.", advice=advice, retryable=True)
     return incoming.format
 
 

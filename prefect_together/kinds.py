@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -24,10 +24,12 @@ class Acceptance:
     job_id: str | None = None
     urls: tuple[str, ...] = ()
     inline: tuple[str, ...] = field(default=(), repr=False)
+    account: str | None = None
+    """Whose it is, as a short hash: a job is only known to the account that made it."""
 
     def entry(self) -> dict[str, Any]:
         """Return it for the ledger; pictures that came inline are not in it."""
-        return {"accepted_at": self.at.isoformat(), "job_id": self.job_id, "urls": list(self.urls)}
+        return {"accepted_at": self.at.isoformat(), "job_id": self.job_id, "urls": list(self.urls), "account": self.account}
 
     def __str__(self) -> str:
         return f"job {self.job_id}" if self.job_id else f"{len(self.urls)} hosted file(s)"
@@ -35,18 +37,19 @@ class Acceptance:
     @classmethod
     def read(cls, entry: dict[str, Any]) -> Acceptance:
         """Read it from the ledger."""
-        return cls(datetime.fromisoformat(entry["accepted_at"]), entry["job_id"], tuple(entry["urls"]))
+        at = datetime.fromisoformat(entry["accepted_at"])
+        return cls(at, entry["job_id"], tuple(entry["urls"]), account=entry.get("account"))
 
 
-async def send(client: TogetherClient, request: Request, body: dict[str, Any], now: datetime) -> Acceptance:
+async def send(client: TogetherClient, request: Request, body: dict[str, Any]) -> Acceptance:
     """Send a request, once, and return what was accepted. Raises as the client does."""
     if isinstance(request, VideoRequest):
         job = await client.create_video(body)
-        return Acceptance(now, job_id=job.id)
+        return Acceptance(datetime.now(timezone.utc), job_id=job.id, account=client.account)
     answer = await client.create_images(body)
     urls = tuple(item.url for item in answer.items if item.url)
     inline = tuple(item.b64_json for item in answer.items if item.b64_json and not item.url)
-    return Acceptance(now, urls=urls, inline=inline)
+    return Acceptance(datetime.now(timezone.utc), urls=urls, inline=inline, account=client.account)
 
 
 @dataclass(frozen=True)

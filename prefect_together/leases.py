@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together.errors import TogetherError
-from prefect_together.ledger import Attempt, Ledger
+from prefect_together.ledger import Attempt, Ledger, new_token
+from prefect_together.outliving import outlives
 from prefect_together.owner import Owner, this_process
 
 FIRST_BEAT = 4.0
@@ -24,23 +25,52 @@ OVERDUE = 32.0
 HANDED_OUT = 3600.0
 """Seconds for which a submitted job that nobody waits for yet stays with the run that submitted it."""
 
-_held: set[str] = set()  # what this very process is at work on
+_held: Counter[str] = Counter()  # what this very process is at work on, and how many of its callers are
+
+
+class Hold:
+    """What one call is at work on, as this process knows it: from before its claim is seen by others to its very end."""
+
+    def __init__(self) -> None:
+        self._keys: list[str] = []
+
+    def add(self, attempt: Attempt) -> None:
+        """Be at work on an attempt from now on."""
+        self._keys.append(attempt.key)
+        _held[attempt.key] += 1
+
+    def __enter__(self) -> None:
+        """Nothing is held before ``add``."""
+
+    def __exit__(self, *_: object) -> None:
+        for key in self._keys:
+            _held[key] -= 1
+            if not _held[key]:
+                del _held[key]
 
 
 @asynccontextmanager
 async def holding(ledger: Ledger, attempt: Attempt) -> AsyncGenerator[None, None]:
-    """Hold an attempt: renew its lease until the block ends, and give it up then."""
-    _held.add(attempt.key)
+    """Hold an attempt: renew its lease until the block ends, and give it up at once where it ends badly."""
     beating = asyncio.create_task(_beat(ledger, attempt))
-    try:
-        yield
-    except BaseException:
-        _held.discard(attempt.key)
-        await release(ledger, attempt)  # so that whoever comes next need not wait for it to be overdue
-        raise
-    finally:
-        _held.discard(attempt.key)
-        beating.cancel()
+    hold = Hold()
+    with hold:
+        hold.add(attempt)
+        try:
+            yield
+        except BaseException:
+            await _stop(beating)
+            # In a task of its own: whoever is cancelled right now still tells others that they need not wait for a lease.
+            await asyncio.shield(outlives(release(ledger, attempt)))
+            raise
+        finally:
+            await _stop(beating)
+
+
+async def _stop(beating: asyncio.Task[None]) -> None:
+    beating.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await beating
 
 
 async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False) -> None:
@@ -51,13 +81,14 @@ async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False)
 
 def owned() -> dict[str, Any]:
     """Return what a claim says about who makes it; ``token`` tells our own entry from an equal one of somebody else."""
-    return {"owner": this_process().model_dump(), "token": uuid.uuid4().hex}
+    return {"owner": this_process().model_dump(), "token": new_token()}
 
 
 class Watch:
     """Judges whether the holder of one attempt is alive, over several looks.
 
-    Clocks of different machines are never compared: a foreign holder is alive while its lease *changes*, by our own clock.
+    A holder is dead at once where its process is known to be gone. Nobody is taken for dead by a wall clock, for those
+    differ between machines and jump on one: only a lease that does not *change*, by our own monotonic clock, is overdue.
     """
 
     def __init__(self, ledger: Ledger, attempt: Attempt) -> None:
@@ -77,12 +108,14 @@ class Watch:
         runs = owner.runs()
         if runs is False:
             return False
-        if owner == this_process():
-            return self._attempt.key in _held or bool(entry.get("handed_out"))
+        if owner == this_process() and self._attempt.key in _held:
+            return True
         if entry.get("handed_out"):
-            return runs is True or _age(entry) < HANDED_OUT
-        if runs:  # the same machine, so the same clock
-            return _age(entry) < OVERDUE
+            return _age(entry) < HANDED_OUT
+        if owner == this_process():
+            return False
+        if runs and _age(entry) < OVERDUE:  # the same machine, so the same clock, and the process is there
+            return True
         beat, first = str(entry.get("token")), self._beat is None
         if beat != self._beat:
             self._beat, self._changed = beat, time.monotonic()
@@ -100,7 +133,7 @@ class Watch:
 async def _beat(ledger: Ledger, attempt: Attempt) -> None:
     await asyncio.sleep(FIRST_BEAT)
     while True:
-        with contextlib.suppress(TogetherError):  # a missed beat is made good by the next
+        with contextlib.suppress(Exception):  # whatever it is, a missed beat is made good by the next
             await ledger.renew(attempt, _signed())
         await asyncio.sleep(BEAT)
 

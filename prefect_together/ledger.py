@@ -20,6 +20,7 @@ The scope is ``any`` for requests that are reused for ever, else the run that wa
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -78,9 +79,9 @@ class History:
         """Return the attempts of one scope."""
         return tuple(attempt for attempt in self.attempts if attempt.scope == scope)
 
-    def outside(self, scope: str) -> tuple[Attempt, ...]:
-        """Return the attempts of all other scopes."""
-        return tuple(attempt for attempt in self.attempts if attempt.scope != scope)
+    def latest(self, *, but: str) -> list[Attempt]:
+        """Return the last attempt of every other scope."""
+        return list({attempt.scope: attempt for attempt in self.attempts if attempt.scope != but}.values())
 
     def next(self, scope: str) -> Attempt:
         """Return the attempt that would come next in a scope."""
@@ -99,12 +100,18 @@ class Ledger:
         return History(fingerprint, tuple(attempts(await self.storage.names(folder(fingerprint)))))
 
     async def record(self, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
-        """Write an entry; return False if it was there already.
+        """Write an entry; return False if somebody else's was there already.
+
+        An object store that repeats a write whose answer was lost reports our own entry as already there, so a token tells
+        ours from theirs; a caller that tries again gives the same one.
 
         Raises:
             LibraryError: It could not be written.
         """
-        return await self.storage.create(f"{attempt.prefix}-{event}.json", encode(entry))
+        entry = {"token": new_token(), **entry}
+        if await self.storage.create(f"{attempt.prefix}-{event}.json", encode(entry)):
+            return True
+        return (await self.entry(attempt, event) or {}).get("token") == entry["token"]
 
     async def renew(self, attempt: Attempt, entry: dict[str, Any]) -> None:
         """Overwrite the lease of an attempt."""
@@ -121,6 +128,11 @@ class Ledger:
             return decode(key, await self.storage.read(key))
         except FileNotFoundError:
             return None
+
+
+def new_token() -> str:
+    """Return what tells one entry from an equal one of somebody else."""
+    return uuid.uuid4().hex
 
 
 def folder(fingerprint: str) -> str:

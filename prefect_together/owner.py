@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+_PLAIN = {"LC_ALL": "C", "TZ": "UTC"}  # `ps` writes times as the locale and the zone have it
+
 
 class Owner(BaseModel):
     """A process, named so that no other process is ever mistaken for it.
@@ -36,9 +38,10 @@ class Owner(BaseModel):
             return None
         if self.pid == os.getpid():
             return self.started == _started(self.pid)
-        if self.started is None:
+        now = _started(self.pid)
+        if now is None and _hidden(self.pid):
             return None
-        return _started(self.pid) == self.started
+        return None if self.started is None else now == self.started
 
 
 def this_process() -> Owner:
@@ -61,6 +64,17 @@ def _machine() -> str:
     return hashlib.sha256(f"{platform.node()}\n{boot}\n{namespace}".encode()).hexdigest()[:16]
 
 
+def _hidden(pid: int) -> bool:
+    """Tell whether there is a process of which this user is told nothing (another user's, with a hidden /proc)."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _started(pid: int) -> str | None:
     if sys.platform == "linux":
         try:
@@ -72,6 +86,6 @@ def _started(pid: int) -> str | None:
         return None if fields[0] == "Z" else fields[19]
     if sys.platform == "darwin":
         command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a number is all that varies
+        asked = subprocess.run(command, capture_output=True, text=True, check=False, env=_PLAIN)  # noqa: S603 - a number is all that varies
         return asked.stdout.strip() or None
     return None

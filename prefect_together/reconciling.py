@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prefect_together.ask import Ask, Caller, Log, Rules
 from prefect_together.books import Row, find, rows
 from prefect_together.client import TogetherClient
@@ -12,7 +14,9 @@ from prefect_together.ledger import Ledger
 from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo
 from prefect_together.reconciliation import Entry, Reconciliation
 from prefect_together.storage import Storage
+from prefect_together.takeover import bury
 
+_AT_ONCE = 32
 _UNDECIDED = frozenset({"unknown", "lost"})
 
 
@@ -31,24 +35,38 @@ async def reconcile(
     Raises:
         LibraryError: The ledger cannot be read.
     """
-    ledger, report = Ledger(storage), Reconciliation()
-    for row in await rows(storage):
-        if row.state not in {"claimed", "accepted", *_UNDECIDED}:
-            continue
-        if row.realm not in {None, client.realm}:
-            report.elsewhere += 1
-            continue
-        if row.state in _UNDECIDED:
-            report.undecided.append(Entry.of(row))
-        elif await Watch(ledger, row.attempt).settled():
-            report.running.append(Entry.of(row))
-        elif row.state == "claimed":
-            why = "The process that was sending it ended before it heard an answer"
-            await ledger.record(row.attempt, "unknown", {"why": why})
-            report.undecided.append(Entry.of(await find(storage, row.key)))
-        else:
-            await _adopt(row, _ask(row, storage, client, log, rules), report, wait)
+    report, slots = Reconciliation(), asyncio.Semaphore(_AT_ONCE)
+
+    async def look(row: Row) -> None:
+        async with slots:
+            await _look(row, storage, client, log, rules, report, wait)
+
+    await asyncio.gather(*(look(row) for row in await rows(storage) if row.state in {"claimed", "accepted", *_UNDECIDED}))
     return report
+
+
+async def _look(
+    row: Row, storage: Storage, client: TogetherClient, log: Log, rules: Rules | None, report: Reconciliation, wait: float
+) -> None:
+    ledger = Ledger(storage)
+    if row.realm not in {None, client.realm}:
+        report.elsewhere += 1
+        return
+    if row.state not in _UNDECIDED and await Watch(ledger, row.attempt).settled():
+        report.running.append(Entry.of(row))
+        return
+    if row.state == "claimed":
+        await bury(ledger, row.attempt, log)
+        row = await find(storage, row.key)
+    if row.state in _UNDECIDED:
+        report.undecided.append(Entry.of(row))
+    elif row.state == "accepted":
+        try:
+            ask = _ask(row, storage, client, log, rules)
+        except ValueError as error:  # a request that this release cannot read
+            report.failed.append(Entry.of(row, str(error)))
+            return
+        await _adopt(row, ask, report, wait)
 
 
 async def forget(storage: Storage, key: str) -> Row:
@@ -97,7 +115,11 @@ def _ask(row: Row, storage: Storage, client: TogetherClient, log: Log, rules: Ru
 
 
 async def _undecided(storage: Storage, key: str) -> Row:
-    row = await find(storage, key)
+    row, ledger = await find(storage, key), Ledger(storage)
+    if row.state == "accepted" and not await Watch(ledger, row.attempt).settled():
+        # Somebody who names it wants to be rid of it: a job that nobody can fetch is as good as lost.
+        await ledger.record(row.attempt, "lost", {"why": "It was given up by hand", "job_id": row.job_id})
+        row = await find(storage, row.key)
     if row.state not in _UNDECIDED:
         raise InvalidRequest(f"{row.key} is {row.state}: only what is unknown or lost needs a decision.")
     return row

@@ -10,15 +10,17 @@ from prefect_together.answers import backoff
 from prefect_together.ask import Log
 from prefect_together.errors import LibraryError
 from prefect_together.kinds import MEDIA, Acceptance
-from prefect_together.ledger import Attempt, Event, Ledger
+from prefect_together.ledger import Attempt, Event, Ledger, new_token
 from prefect_together.media import GeneratedMedia
 
 PATIENCE = 60.0
 """Seconds for which an entry about something paid is tried to be written."""
 
 
-async def record_paid(ledger: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any], log: Log) -> bool:
-    """Write an entry that must not be lost: a library that fails for a moment is tried again.
+async def record_paid(
+    ledger: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any], log: Log, *, patience: float | None = None
+) -> bool:
+    """Write an entry that must not be lost: a library that fails for a moment is tried again, by default for a minute.
 
     Returns:
         Whether the entry is ours; False if it was there already.
@@ -27,15 +29,16 @@ async def record_paid(ledger: Ledger, attempt: Attempt, event: Event, entry: dic
         LibraryError: It could not be written. The error says what the entry would have said.
     """
     began, tries = time.monotonic(), 0
+    entry = {"token": new_token(), **entry}  # the same for every try
     while True:
         tries += 1
         try:
             return await ledger.record(attempt, event, entry)
         except LibraryError as error:
-            if time.monotonic() - began > PATIENCE:
+            if time.monotonic() - began > (PATIENCE if patience is None else patience):
                 job = f" Job {entry['job_id']} was accepted." if entry.get("job_id") else ""
                 error.what = f"{error.what}{job} It was to be recorded as {event} for {attempt.key}."
-                error.paid = "maybe" if event == "unknown" else "yes"
+                error.paid = {"claimed": "nothing", "unknown": "maybe"}.get(event, "yes")  # pyright: ignore[reportAttributeAccessIssue]
                 error.retryable = False
                 raise
             log.warning("%s Trying again.", error.what)

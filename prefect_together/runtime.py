@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,12 +19,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from prefect_together.errors import ConfigurationError
+from prefect_together.outliving import finished
+
 if TYPE_CHECKING:
     from prefect_together.client import TogetherClient
 
 _T = TypeVar("_T")
 
-_CLOSING = 5.0  # seconds that an exiting process gives to closing connections
+_log = logging.getLogger("prefect.together")
+_ANSWERS = 20.0  # seconds that an exiting process waits for the answers to what it has paid for; Prefect's own grace is 30
+_CLOSING = 5.0  # seconds that it gives to closing connections
 
 
 class Runtime:
@@ -44,11 +50,13 @@ class Runtime:
         """Close every connection and end the loop."""
 
         async def closing() -> None:
+            if not await finished(_ANSWERS):
+                _log.warning("A paid request is still unanswered: the next run finds it in the ledger as unknown.")
             for client in self.clients.values():
                 await client.aclose()
 
         with suppress(Exception):  # the process is ending: a connection that will not close must not keep it
-            self.start(closing).result(_CLOSING)
+            self.start(closing).result(_ANSWERS + _CLOSING)
         self.clients.clear()
         with suppress(Exception):
             self._portal.start_task_soon(self._portal.stop, True).result(_CLOSING)
@@ -59,10 +67,19 @@ _starting = threading.Lock()
 
 
 def runtime() -> Runtime:
-    """Return this process's loop, started on first use; a forked child gets its own."""
+    """Return this process's loop, started on first use.
+
+    Raises:
+        ConfigurationError: This process was forked from one that had used it: its threads are not here.
+    """
     global _runtime
+    if _runtime is not None and _runtime.pid != os.getpid():
+        raise ConfigurationError(
+            "This process was forked from one that has used prefect-together, and threads do not survive a fork: "
+            'start it with multiprocessing.get_context("spawn") or "forkserver".'
+        )
     with _starting:
-        if _runtime is None or _runtime.pid != os.getpid():
+        if _runtime is None:
             _runtime = Runtime()
         return _runtime
 
@@ -71,9 +88,10 @@ def runtime() -> Runtime:
 def shutdown() -> None:
     """End the loop and close its connections; the next use starts anew."""
     global _runtime
+    if _runtime is None or _runtime.pid != os.getpid():
+        return  # a forked child leaves its parent's loop alone
     with _starting:
-        if _runtime is not None and _runtime.pid == os.getpid():
-            _runtime.close()
+        _runtime.close()
         _runtime = None
 
 
@@ -88,8 +106,13 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
             except NotYet:  # noqa: PERF203 - waiting is the point
                 if future.done():
                     return future.result()
-    except BaseException:
+    except BaseException as error:
         future.cancel()
+        if not isinstance(error, (Exception, asyncio.CancelledError)):
+            # Ctrl-C, or Prefect's SIGTERM: Prefect then sends itself the signal again, which ends the process without
+            # `atexit`. The answer to what has been paid for may be seconds away.
+            with suppress(Exception):
+                runtime().start(lambda: finished(_ANSWERS)).result(_ANSWERS + _CLOSING)
         raise
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ class Storage:
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self.folder = local_folder(url)
+        self._locks = self.folder is not None  # a file system has them; an object store shows it on first use
         try:
             if self.folder is not None:
                 self.url = self.folder.as_uri()
@@ -58,6 +60,11 @@ class Storage:
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
+        if not self._locks:
+            await self._prove()
+        return await self._create(key, data)
+
+    async def _create(self, key: str, data: bytes) -> bool:
         with _errors(f"write {key}", self.url):
             _check(key)
             try:
@@ -65,6 +72,19 @@ class Storage:
             except AlreadyExistsError:
                 return False
             return True
+
+    async def _prove(self) -> None:
+        """See to it that a second create fails: some servers that speak S3 accept the condition and ignore it."""
+        key = f"probe-{uuid.uuid4().hex}"
+        await self._create(key, b"")
+        won_twice = await self._create(key, b"")
+        await self.delete(key)
+        if won_twice:
+            raise ConfigurationError(
+                f"{self.url} lets two writers create the same object, so nothing there can tell who pays: "
+                "choose a store with conditional writes (If-None-Match)."
+            )
+        self._locks = True
 
     async def write(self, key: str, data: bytes) -> None:
         """Write an object, replacing what was there."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect_together import provenance
 from prefect_together.books import REQUESTS, Row, rows
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.ledger import decode
 from prefect_together.records import sidecar
 from prefect_together.requests import MediaReference, Request
@@ -27,7 +27,7 @@ class Story:
     file: str
     request: Request
     media: dict[str, Any]
-    """The reference as it was recorded; only what the file says itself where no record was found."""
+    """The reference as it was recorded."""
     source: str
     """Where this is known from: ``ledger``, ``sidecar``."""
     row: Row | None = None
@@ -111,11 +111,12 @@ def _by_sidecar(target: str, path: Path | None) -> Story | None:
     beside = Path(sidecar(str(path))) if path else None
     if beside is None or not beside.is_file():
         return None
-    entry = decode(str(beside), beside.read_bytes())
-    kind, media = str(entry.get("kind")), entry.get("media", {})
-    if kind not in REQUESTS:
-        return None
-    return Story(target, REQUESTS[kind].model_validate(media["request"]), media, "sidecar")
+    try:
+        entry = decode(str(beside), beside.read_bytes())
+        media = entry["media"]
+        return Story(target, REQUESTS[entry["kind"]].model_validate(media["request"]), media, "sidecar")
+    except (LibraryError, KeyError, TypeError, ValueError):
+        return None  # a JSON file of somebody else's that happens to be called so
 
 
 def _said(path: Path | None) -> provenance.Provenance | None:

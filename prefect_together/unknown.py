@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta, timezone
 
 from prefect_together import catalog
 from prefect_together.ask import Ask
-from prefect_together.errors import MediaError, UnknownOutcome
+from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
 from prefect_together.kinds import Acceptance
 from prefect_together.ledger import Attempt, Ledger
 
-_LINKS_LIVE = timedelta(hours=24)  # nobody has seen a hosted link of Together's live longer (together-api.md 2.4)
+# Nobody has seen hosted links of Together's live longer: about an hour for pictures, a day for clips (together-api.md 2.4).
+_LINKS_LIVE = {"image": timedelta(hours=2), "video": timedelta(hours=24)}
 _GONE = frozenset({401, 403, 404, 410})
 _UNDECIDED = frozenset({"unknown", "lost"})
 
@@ -21,7 +23,12 @@ class Unknowns:
     def __init__(self, ask: Ask, ledger: Ledger) -> None:
         self._ask = ask
         self._ledger = ledger
-        self._resubmitted = False
+        self._decided = False
+        self._spent = False
+
+    def sent(self) -> None:
+        """Take note that a request went out: one call decides once for sending it again."""
+        self._spent = self._decided
 
     async def decide(self, attempts: tuple[Attempt, ...]) -> None:
         """Let the next attempt go ahead, or refuse it.
@@ -37,9 +44,9 @@ class Unknowns:
         last = attempts[-1]
         entry = await self._ledger.entry(last, "lost" if last.state == "lost" else "unknown") or {}
         why = str(entry.get("why", "it was sent and no answer was recorded"))
-        if self._resubmitted or not await self._allowed(attempts):
+        if self._spent or not await self._allowed(attempts):
             raise self._error(last, why)
-        self._resubmitted = True
+        self._decided = True
         self._ask.caller.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
             _sentence(why),
@@ -51,8 +58,9 @@ class Unknowns:
     async def lost(self, attempt: Attempt, acceptance: Acceptance, error: BaseException) -> None:
         """Record that what was paid for cannot be had any more, where that is certain: its links have expired."""
         gone = isinstance(error, MediaError) and error.status in _GONE
-        if gone and datetime.now(timezone.utc) - acceptance.at > _LINKS_LIVE:
-            await self._ledger.record(attempt, "lost", {"why": f"It was paid for, and its file has expired: {error}"})
+        if gone and datetime.now(timezone.utc) - acceptance.at > _LINKS_LIVE[self._ask.request.kind]:
+            with contextlib.suppress(LibraryError):  # the error at hand says more
+                await self._ledger.record(attempt, "lost", {"why": f"It was paid for, and its file has expired: {error}"})
 
     async def _allowed(self, attempts: tuple[Attempt, ...]) -> bool:
         if self._ask.on_unknown != "auto":

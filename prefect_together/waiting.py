@@ -60,12 +60,12 @@ async def wait_for_job(
             answer = await client.video(job_id)
         except (APIError, ConnectionFailed) as error:
             now = time.monotonic()
+            error.paid = "yes"
             if not _passing(error, age + now - began):
                 raise
             troubled_since = troubled_since or now
             if now - troubled_since > POLL_PATIENCE:
                 error.advice = f"Job {job_id} goes on at Together and is not lost: run it again later."
-                error.paid = "yes"
                 raise
             log.warning("Asking for job %s failed, which does not harm the job: %s", job_id, error.what)
         else:

@@ -29,4 +29,5 @@ REQUESTS: dict[str, dict[str, Any]] = {"image": PICTURE, "inline": INLINE, "vide
 
 def job(together: Sandbox, library: object, *requests: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return a worker's job."""
-    return {"base_url": together.url, "library": str(library), "requests": list(requests), **more}
+    where = {"base_url": together.url, "api_key": together.api_key, "library": str(library)}
+    return {**where, "requests": list(requests), **more}

@@ -118,6 +118,30 @@ def test_those_who_wait_see_at_once_that_the_sender_is_dead(
     assert charges == len(together.charges())
 
 
+def test_a_new_run_makes_a_picture_and_a_clip_of_its_own(together: Sandbox, workers: Workshop, library: Path) -> None:
+    """Without a seed, a new run is a new picture and therefore another clip, whatever the killed one left."""
+    told = job(together, library, PICTURE, TINY)
+    assert "polling" == workers.start({**told, "flow_run": "killed", "kill": "polling"}).ends()["at"]
+    assert [False, False] == [file["reused"] for file in workers.start({**told, "flow_run": "another"}).stored()]
+    assert 4 == len(together.charges())
+
+
+@pytest.mark.parametrize("seed", [7, None], ids=["seeded", "unseeded"])
+def test_a_job_of_another_account_stays_with_it(
+    seed: int | None, together: Sandbox, workers: Workshop, library: Path
+) -> None:
+    """A job is known to the account alone that made it: a new run of another one pays its own, or says what is the matter."""
+    told = job(together, library, {**TINY, "seed": seed})
+    assert "polling" == workers.start({**told, "flow_run": "killed", "kill": "polling"}).ends()["at"]
+    said = workers.start({**told, "flow_run": "another", "api_key": "another-key", "grace": 1.0}).ends()
+    if seed is None:
+        assert ("stored", 2) == (said["outcome"], len(together.charges()))
+    else:
+        assert ("yes", 1) == (said["paid"], len(together.charges()))
+        assert "account" in said["message"]
+    assert [True] == [file["reused"] for file in workers.start({**told, "flow_run": "killed"}).stored()]
+
+
 def test_one_of_several_runs_takes_over_what_a_dead_one_left(together: Sandbox, workers: Workshop, library: Path) -> None:
     """Four runs find one orphaned job: one takes it, three pay for their own, and all have clips of their own."""
     _left_behind(together, workers, library)

@@ -18,35 +18,22 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, TypedDict
 
 import av
 import obstore
+from killing import arm
 
-from prefect_together import (
-    claims,
-    delivery,
-    generation,
-    identity,
-    keeping,
-    leases,
-    ledger,
-    owner,
-    records,
-    runtime,
-    unknown,
-)
+from prefect_together import generation, keeping, leases, owner, records, runtime, waiting
 from prefect_together import reconciling as reconciliation
 from prefect_together.ask import Ask, Caller, Pace, Rules
-from prefect_together.client import TogetherClient
 from prefect_together.errors import TogetherError
-from prefect_together.ledger import Attempt, Event, Ledger
 from prefect_together.media import GeneratedMedia
 from prefect_together.requests import ImageRequest, Request, VideoRequest
-from prefect_together.storage import Storage, shared
+from prefect_together.storage import shared
 
 LEVEL = (av, obstore)
 """What is imported here, so that it does not count as the memory of a generation."""
@@ -57,6 +44,7 @@ class Errand(TypedDict):
 
     base_url: str
     """Of the local Together."""
+    api_key: str
     library: str
     requests: list[dict[str, Any]]
     """Fields of the requests, each with its ``kind``; they are made one after the other."""
@@ -91,6 +79,8 @@ class Job(Errand, total=False):
     """Seconds after which a lease is overdue; the beats are scaled with it."""
     patience: float
     """Seconds for which an entry about something paid is tried to be written."""
+    grace: float
+    """Seconds for which a job that nobody knows counts as not yet known."""
     memory: bool
     """Whether to measure the memory that a generation takes."""
 
@@ -109,83 +99,6 @@ def say_to(file: Any) -> None:
     _out = out
 
 
-# Killing
-
-
-def arm(point: str, by: signal.Signals) -> None:
-    """Let this process kill itself at a point: the package's own functions are wrapped, and nothing else is changed."""
-    once = iter([True])
-
-    def die() -> None:
-        if not next(once, False):
-            return  # stopped and woken again: it goes on as if nothing had happened
-        _out({"at": point})
-        os.kill(os.getpid(), by)
-        if by is signal.SIGKILL:
-            time.sleep(60)  # the signal is a matter of microseconds
-
-    record = Ledger.record
-    before: dict[str, Event] = {"before-claim": "claimed", "after-file": "stored", "before-adopting": "adopted"}
-    after: dict[str, Event] = {
-        "after-claim": "claimed",
-        "after-accepted": "accepted",
-        "after-record": "stored",
-        "adopting": "adopted",
-        "adopting-claimed": "claimed",
-        "adopted": "accepted",
-    }
-
-    async def recorded(self: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
-        taking_over = bool(entry.get("adopted")) or event == "adopted"
-        if event == before.get(point) and taking_over == ("adopting" in point):
-            die()
-        written = await record(self, attempt, event, entry)
-        if event == after.get(point) and taking_over == point.startswith("adopt"):
-            die()
-        return written
-
-    Ledger.record = recorded
-
-    if point == "after-answer":
-        send = claims.send
-
-        async def sent(*given: Any) -> Any:
-            acceptance = await send(*given)
-            die()
-            return acceptance
-
-        claims.send = sent
-    if point == "polling":
-        video = TogetherClient.video
-
-        async def polled(self: TogetherClient, job_id: str) -> Any:
-            answer = await video(self, job_id)
-            die()
-            return answer
-
-        TogetherClient.video = polled
-    if point == "downloading":
-        write, write_stream = Storage.write, Storage.write_stream
-
-        async def written(self: Storage, key: str, data: bytes) -> None:
-            if not key.startswith("ledger/"):
-                die()  # small pictures are written in one go
-            await write(self, key, data)
-
-        async def streamed(self: Storage, key: str, chunks: AsyncIterator[bytes]) -> None:
-            async def cut() -> AsyncIterator[bytes]:
-                got = 0
-                async for chunk in chunks:
-                    if got:
-                        die()
-                    got += len(chunk)
-                    yield chunk
-
-            await write_stream(self, key, cut())
-
-        Storage.write, Storage.write_stream = written, streamed
-
-
 # Surroundings
 
 
@@ -198,6 +111,8 @@ def pretend(job: Job) -> None:
         leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
     if "patience" in job:
         records.PATIENCE = job["patience"]
+    if grace := job.get("grace"):
+        waiting.NOT_FOUND_GRACE = grace
     if skew := job.get("skew"):
 
         class Skewed(datetime):
@@ -205,8 +120,9 @@ def pretend(job: Job) -> None:
             def now(cls, tz: tzinfo | None = None) -> Skewed:
                 return super().now(tz) + timedelta(seconds=skew)
 
-        for module in (claims, delivery, identity, keeping, leases, ledger, unknown):
-            module.__dict__["datetime"] = Skewed
+        for name, module in list(sys.modules.items()):
+            if name.startswith("prefect_together.") and getattr(module, "datetime", None) is datetime:
+                module.__dict__["datetime"] = Skewed
 
     def pauses(self: Pace) -> Iterator[float]:
         while True:
@@ -225,6 +141,11 @@ def request_of(fields: dict[str, Any]) -> Request:
     return {"image": ImageRequest, "video": VideoRequest}[given.pop("kind")](**given)
 
 
+def with_first_frame(fields: dict[str, Any], made: list[GeneratedMedia]) -> Request:
+    """Return a request; for a clip, the picture that was made before it is its first frame."""
+    return request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
+
+
 def make(job: Job) -> list[GeneratedMedia]:
     """Make the requests of a job by the inner door that all tasks go through."""
 
@@ -232,8 +153,8 @@ def make(job: Job) -> list[GeneratedMedia]:
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
             ask = Ask(
-                request=request_of(fields),
-                client=runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64),
+                request=with_first_frame(fields, made),
+                client=runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
                 storage=shared(job["library"], job.get("options")),
                 caller=Caller(logging.getLogger("worker"), flow_run=job.get("flow_run")),
                 rules=Rules(),
@@ -249,7 +170,7 @@ def reconcile(job: Job) -> list[GeneratedMedia]:
     """Fetch what is left behind; where something is undecided, that is the outcome."""
 
     async def reconciling() -> list[GeneratedMedia]:
-        client = runtime.client("sandbox-key", job["base_url"], timeout=60.0, max_connections=64)
+        client = runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64)
         storage = shared(job["library"], job.get("options"))
         report = await reconciliation.reconcile(storage, client, log=logging.getLogger("worker"), wait=60.0)
         if report.undecided:
@@ -301,8 +222,7 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
         _out({"flow_run": str(context.flow_run.id)})
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
-            # The picture that was made first is the first frame of the clip.
-            request = request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
+            request = with_first_frame(fields, made)
             if isinstance(request, ImageRequest):
                 made.append(generate_image(request, library=library))
             elif isinstance(request, VideoRequest):
@@ -323,7 +243,7 @@ def work(job: Job) -> None:
     """Do a job and say what came of it."""
     pretend(job)
     if kill := job.get("kill"):
-        arm(kill, signal.Signals[job.get("by", "SIGKILL")])
+        arm(kill, signal.Signals[job.get("by", "SIGKILL")], _out)
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else how
     level = _memory("VmRSS") if job.get("memory") else 0

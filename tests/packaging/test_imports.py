@@ -19,7 +19,7 @@ PACKAGE = Path(prefect_together.__file__).parent
 LINES = 300
 
 LAYERS = (
-    ("catalog", "errors", "formats", "owner"),
+    ("catalog", "errors", "formats", "outliving", "owner"),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("connections", "identity", "ledger", "media"),
     ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "thumbnails"),
@@ -28,8 +28,8 @@ LAYERS = (
     ("artifacts", "credentials", "events", "records", "unknown"),
     ("automations", "progress", "review"),
     ("watching",),
-    ("claims", "delivery", "library", "trace"),
-    ("publishing",),
+    ("delivery", "library", "takeover", "trace"),
+    ("claims", "publishing"),
     ("editing", "generation"),
     ("reconciling",),
     ("tasks", "upkeep"),

@@ -127,7 +127,7 @@ def test_what_expired_before_it_was_fetched_is_lost(
     fields: dict[str, str], charges: int, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Links that died before anybody fetched them are a paid loss: cheap is sent again with a warning, else a person decides."""
-    monkeypatch.setattr("prefect_together.unknown._LINKS_LIVE", timedelta(0))
+    monkeypatch.setattr("prefect_together.unknown._LINKS_LIVE", {"image": timedelta(0)})
     together_sandbox.fault(FILE, "expired", times=1)
     with pytest.raises(MediaError):
         generate_image(picture(seed=1, **fields))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from decimal import Decimal
 
 import pytest
 from prefect import flow
 
-from prefect_together import generate_video, submit_video, wait_for_video
+from prefect_together import agenerate_video, generate_video, submit_video, wait_for_video
 from prefect_together.errors import GenerationFailed, GenerationTimeout, MediaError
 from prefect_together.sandbox import Sandbox
 
@@ -123,3 +124,37 @@ def test_jobs_are_waited_for_side_by_side(together_sandbox: Sandbox) -> None:
 
     assert 10 == many()
     assert 10 == len(together_sandbox.charges())
+
+
+@pytest.mark.parametrize("way", ["called", "submitted"])
+def test_prefects_own_timeout_loses_nothing(way: str, together_sandbox: Sandbox) -> None:
+    """A task that Prefect times out while it waits leaves its job behind; the next run goes on with it at once."""
+    together_sandbox.fault(POLL, "queued_forever")
+    hasty = generate_video.with_options(timeout_seconds=2)
+
+    @flow
+    def clips() -> str:
+        if way == "called":
+            return hasty(clip(seed=1)).sha256
+        return hasty.submit(clip(seed=1)).result().sha256
+
+    began = time.monotonic()
+    with pytest.raises(Exception, match="timeout|timed out|Timeout"):
+        clips()
+    assert time.monotonic() - began < 12
+    together_sandbox._switchboard.clear()  # pyright: ignore[reportPrivateUsage]
+    assert generate_video(clip(seed=1)).verify()
+    assert 1 == len(together_sandbox.charges())
+
+
+async def test_cancelling_an_await_loses_nothing(together_sandbox: Sandbox) -> None:
+    """Cancelling whoever awaits a clip cancels the waiting, not the job; cancelled while sending, the answer still counts."""
+    together_sandbox.fault(VIDEOS, "sleep", seconds=1)
+    waiting = asyncio.create_task(agenerate_video(clip(seed=1)))
+    await asyncio.sleep(0.6)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await asyncio.sleep(1.5)
+    assert (await agenerate_video(clip(seed=1))).verify()
+    assert 1 == len(together_sandbox.charges())

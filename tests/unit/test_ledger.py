@@ -142,8 +142,8 @@ def test_a_history_is_told_by_scope() -> None:
     )
     history = History(FP, (one, two, other))
     assert (one, two) == history.within("any")
-    assert (other,) == history.outside("any")
-    assert ((), (one, two, other)) == (history.within("run-y"), history.outside("run-y"))
+    assert [other] == history.latest(but="any")
+    assert ((), [two, other]) == (history.within("run-y"), history.latest(but="run-y"))
     assert [Attempt(FP, "any", 5), Attempt(FP, "run-x", 3), Attempt(FP, "run-y", 1)] == [
         history.next(scope) for scope in ("any", "run-x", "run-y")
     ]
