@@ -10,12 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prefect_together.ask import Ask
-<<<<<<< HEAD
-from prefect_together.errors import GenerationFailed, LibraryError, TogetherError, UnknownOutcome
-from prefect_together.happenings import Happening
-=======
 from prefect_together.errors import GenerationFailed, LibraryError, UnknownOutcome
->>>>>>> main
+from prefect_together.happenings import Happening
 from prefect_together.identity import write_body
 from prefect_together.kinds import Acceptance, send
 from prefect_together.leases import Hold, Watch, holding, owned

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 from prefect_together.answers import JobAnswer, backoff
 from prefect_together.ask import Ask
-<<<<<<< HEAD
 from prefect_together.durations import learn, usual
-from prefect_together.errors import GenerationFailed, GenerationTimeout, LibraryError, MediaError
-from prefect_together.happenings import Happening
-=======
 from prefect_together.errors import APIError, GenerationFailed, GenerationTimeout, LibraryError, MediaError, TogetherError
->>>>>>> main
+from prefect_together.happenings import Happening
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
 from prefect_together.kinds import Acceptance, Bill, reference
 from prefect_together.ledger import Attempt, Ledger, encode
@@ -125,27 +122,14 @@ class Delivery:
         ask, job_id = self._ask, str(acceptance.job_id)
         age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
         left = timeout - age if age < timeout else timeout
-<<<<<<< HEAD
-        usual_seconds = await usual(ask.storage, ask.request.model)
+        usually = await usual(ask.storage, ask.request.model)
         looks: list[float] = []
 
         def look(status: str, seconds: float) -> None:
             looks.append(seconds)
-            ask.tell(Happening("waiting", ask.request, job_id, status, seconds, usual_seconds))
+            ask.tell(Happening("waiting", ask.request, job_id, status, seconds, usually))
 
-        answer = await wait_for_job(
-            ask.client,
-            job_id,
-            age=age,
-            remaining=left - waited,
-            pace=ask.rules.pace,
-            log=self._log,
-            usual=usual_seconds,
-            look=look,
-        )
-=======
-        answer = await self._answer(attempt, acceptance, age, left - waited)
->>>>>>> main
+        answer = await self._answer(attempt, acceptance, age, left - waited, usually=usually, look=look)
         if answer is None:
             raise asyncio.TimeoutError
         rendering = (datetime.now(timezone.utc) - acceptance.at).total_seconds()
@@ -176,11 +160,29 @@ class Delivery:
             await learn(ask.storage, ask.request.model, rendering)
         return stored
 
-    async def _answer(self, attempt: Attempt, acceptance: Acceptance, age: float, left: float) -> JobAnswer | None:
+    async def _answer(
+        self,
+        attempt: Attempt,
+        acceptance: Acceptance,
+        age: float,
+        left: float,
+        *,
+        usually: float | None,
+        look: Callable[[str, float], None],
+    ) -> JobAnswer | None:
         """Wait for the answer; a job that nobody knows any more is recorded as lost, where it is ours to know."""
         ask, job_id = self._ask, str(acceptance.job_id)
         try:
-            return await wait_for_job(ask.client, job_id, age=age, remaining=left, pace=ask.rules.pace, log=self._log)
+            return await wait_for_job(
+                ask.client,
+                job_id,
+                age=age,
+                remaining=left,
+                pace=ask.rules.pace,
+                log=self._log,
+                usual=usually,
+                look=look,
+            )
         except APIError as error:
             error.paid = "yes"
             if error.status != 404:

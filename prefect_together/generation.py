@@ -41,33 +41,21 @@ async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | N
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
-<<<<<<< HEAD
     with _telling(ask):
         life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
-=======
-    life = _Life(ask, fingerprint) if fingerprint else await _Life.of(ask)
-    with life.hold:
->>>>>>> main
-        return await life.finish(await life.settle(), timeout=timeout)
+        with life.hold:
+            return await life.finish(await life.settle(), timeout=timeout)
 
 
 async def submit(ask: Ask) -> VideoJob:
     """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``obtain``."""
-<<<<<<< HEAD
     with _telling(ask):
         life = await _Life.of(ask)
-        settled = await life.settle()
-    if settled.attempt.state != "stored":
-        await release(life.ledger, settled.attempt, handed_out=True)
-    return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
-=======
-    life = await _Life.of(ask)
-    with life.hold:
-        settled = await life.settle()
-        if settled.attempt.state != "stored":
-            await release(life.ledger, settled.attempt, handed_out=True)
-        return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
->>>>>>> main
+        with life.hold:
+            settled = await life.settle()
+            if settled.attempt.state != "stored":
+                await release(life.ledger, settled.attempt, handed_out=True)
+            return life.job(settled.attempt, await life.acceptance(settled), reused=not settled.paid)
 
 
 async def wait(ask: Ask, job: VideoJob, *, timeout: float) -> list[GeneratedMedia]:
