@@ -149,8 +149,8 @@ def widths(page: Page) -> list[int]:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Keep a picture of what is seen."""
-    page.screenshot(path=SHOTS / f"{name}.png")
+    """Keep a picture of the whole page."""
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
 def holds(page: Page, condition: str, seconds: float = 20) -> None:

@@ -108,17 +108,19 @@ def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandb
 def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, str]) -> None:
     """`when_generation("failed", run_deployment=…)` runs the deployment when such an event comes in."""
     create = (
-        "import sys, uuid; from prefect_together.automations import when_generation;"
-        "print(when_generation('failed', run_deployment=uuid.UUID(sys.argv[1]), model='m/fails').create().id)"
+        "import json, sys, uuid; from prefect_together.automations import when_generation;"
+        "given = dict(run_deployment=uuid.UUID(sys.argv[1]), parameters=json.loads(sys.argv[2]), model='m/fails');"
+        "when_generation('failed', **given).create()"
     )
-    prefect.run("-c", create, served["daily-picture"])
+    parameters = {**TINY, "title": "By automation", "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
+    prefect.run("-c", create, served["storyboard"], json.dumps(parameters))
 
-    def by_automation() -> list[dict[str, Any]]:
-        found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["daily-picture"]]}})
-        return [run for run in found if not run["auto_scheduled"]]
+    def by_automation() -> bool:
+        found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["storyboard"]]}})
+        return any(run["parameters"].get("title") == "By automation" for run in found)
 
-    assert [] == by_automation()
-    prefect.until(lambda: _emit(prefect) or by_automation(), 90)
+    assert not by_automation()
+    prefect.until(lambda: _emit(prefect) or by_automation(), 60)
 
 
 def _emit(prefect: Prefect) -> None:
