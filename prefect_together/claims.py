@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -27,6 +28,7 @@ LOOK_AGAIN = 0.25
 Keep = Callable[[Attempt, Acceptance], Awaitable[list[GeneratedMedia]]]
 
 _CLAIM_PATIENCE = 3.0  # seconds for which a claim is tried to be written: nothing is at stake yet
+_STALE = 5.0  # seconds after which a claim is looked at once more before the request is sent
 _OPEN = frozenset({"claimed", "accepted", "unknown", "lost"})
 
 
@@ -188,9 +190,13 @@ class Claims:
                     await self._give_back(attempt)
             if not claimed:
                 return None
-            self._unknowns.sent()
+            claimed = time.monotonic()
             try:
                 body = await self._body()
+                # A process that was stopped meanwhile may have been taken for dead, and its claim decided upon.
+                if time.monotonic() - claimed > _STALE and (await refreshed(self._ledger, attempt)).state != "claimed":
+                    return None
+                self._unknowns.sent()
                 acceptance = await send(self._ask.client, self._ask.request, body)
             except UnknownOutcome as error:
                 await record_paid(self._ledger, attempt, "unknown", {"why": error.what}, self._log)

@@ -108,8 +108,13 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
             except NotYet:  # noqa: PERF203 - waiting is the point
                 if future.done():
                     return future.result()
-    except BaseException:
+    except BaseException as error:
         future.cancel()
+        if not isinstance(error, (Exception, asyncio.CancelledError)):
+            # Ctrl-C, or Prefect's SIGTERM: Prefect then sends itself the signal again, which ends the process without
+            # `atexit`. The answer to what has been paid for may be seconds away.
+            with suppress(Exception):
+                runtime().start(lambda: finished(_ANSWERS)).result(_ANSWERS + _CLOSING)
         raise
 
 
