@@ -1,6 +1,6 @@
 """How long jobs of a model usually take, learnt from those that were waited for, and when to ask by that. Asks nothing.
 
-The library keeps the last durations of each model in ``durations/<model>.json``. They are a habit and no record: a lost
+The library keeps the last durations of each model in ``ledger/durations/<model>.json``: a habit and no record. A lost
 one is learnt again, and of two processes that write at once either may win.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from prefect_together.errors import LibraryError
 from prefect_together.storage import Storage
 
-ROOT = "durations"
+ROOT = "ledger/durations"
 ENOUGH = 5
 """Durations that make a habit."""
 KEPT = 100

@@ -14,7 +14,7 @@ lock there is. Names alone tell the state, so that a scan reads nothing::
                             0001-resolved.json    somebody decided what to do about an unknown or lost one
                             0001-adopted.json     another run took over the accepted job
 
-The scope is ``any`` for requests that are reused for ever, else the run that wants a fresh one.
+The scope is ``any`` for requests that are reused for ever, else the run or the named batch that wants a fresh one.
 """
 
 from __future__ import annotations

@@ -151,9 +151,11 @@ class Batch:
     async def _as_before(self, row: Row, request: Request, last: Line) -> bool:
         """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
         began = time.monotonic()
-        if self.options.retry == "none" and last["outcome"] in {"failed", "unknown"}:
-            said = f'It was {last["outcome"]} in the last run, and retry is "none".'
-            self._over(row, request, "skipped", said=said, fingerprint=last["fingerprint"])
+        left = last.get("left") or last["outcome"]
+        if self.options.retry == "none" and left in {"failed", "unknown"}:
+            said = f'It was {left} in an earlier run, and retry is "none".'
+            self.counts["skipped"] += 1
+            self.spool.put(row.number, {**last, "row": row.number, "outcome": "skipped", "left": left, "error": said})
             return True
         if last["outcome"] not in GOOD or self.template.reuse == "never":
             return False

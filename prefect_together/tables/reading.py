@@ -176,5 +176,5 @@ def _frame(frame: Any) -> Any:
         found = library("narwhals", "Frames").from_native(frame)
     except TypeError:
         kinds = "a path or URL, a list of mappings, or a pandas, Polars, PyArrow or DuckDB frame"
-        raise InvalidRequest(f"A {type(frame).__name__} is no table: give {kinds}.") from None
+        raise InvalidRequest(f"This {type(frame).__name__} is no table: give {kinds}.") from None
     return found.collect() if hasattr(found, "collect") else found

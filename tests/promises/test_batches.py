@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from prefect_together import BatchResult, ImageRequest, SpendLimit, VideoRequest, agenerate_batch, generate_batch
 from prefect_together.errors import BatchFailed, InvalidRequest
@@ -23,12 +25,12 @@ POST = "/v1/images/generations"
 
 @flow
 def _batch(requests: Any, **options: Any) -> BatchResult:
-    return generate_batch(requests, **options)
+    return cast("Any", generate_batch)(requests, **options)
 
 
 @flow
 async def _abatch(requests: Any, **options: Any) -> BatchResult:
-    return await agenerate_batch(requests, **options)
+    return await cast("Any", agenerate_batch)(requests, **options)
 
 
 def _pictures(count: int, **fields: Any) -> list[ImageRequest]:
@@ -138,8 +140,9 @@ def test_a_named_batch_does_only_what_is_new_changed_or_failed(together_sandbox:
     together_sandbox.fault(IMAGES, "400", match="two")
     first = _batch([picture("one"), picture("two"), picture("three")], name="season")
     assert (2, 1) == (first.kept, first.failed)
-    left = _batch([picture("one"), picture("two")], name="season", retry="none")
-    assert (1, 1, 1) == (left.reused, left.skipped, left.removed)
+    for removed in (1, 0):
+        left = _batch([picture("one"), picture("two")], name="season", retry="none")
+        assert (1, 1, removed) == (left.reused, left.skipped, left.removed)
     again = _batch([picture("one"), picture("two"), picture("four")], name="season")
     assert ["reused", "kept", "kept"] == [item.outcome for item in again.items]
     assert 4 == len(together_sandbox.charges())
@@ -219,3 +222,13 @@ def test_a_shared_limit_holds_over_runs(together_sandbox: Sandbox, tmp_path: Pat
     assert 8 == len(together_sandbox.charges())
     entries = sorted((tmp_path / "library" / limit.folder).iterdir())
     assert "0.24" == json.loads(entries[-1].read_text())["committed"]
+
+
+def test_a_global_limit_is_held_once(together_sandbox: Sandbox) -> None:
+    """`concurrency="name"` takes one slot of a Prefect limit for the whole batch; a limit that does not exist is an error."""
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name="together", limit=1))
+    assert 5 == _batch(_pictures(5), concurrency="together").kept
+    with pytest.raises(Exception, match="nowhere"):
+        _batch(_pictures(5), concurrency="nowhere")
+    assert 5 == len(together_sandbox.charges())

@@ -6,20 +6,22 @@ import random
 import statistics
 from pathlib import Path
 
+import pytest
+
 from prefect_together import durations
 from prefect_together.durations import learn, looks, usual
 from prefect_together.storage import Storage
 
 
-async def test_what_is_learnt_is_known_to_the_next_process(storage: Storage) -> None:
+async def test_what_is_learnt_is_known_to_the_next_process(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """After enough jobs the durations are known, sorted, and others read them from the library; a few are no habit."""
     for seconds in (90.0, 70.0, 80.0, 100.0):
         await learn(storage, "a/model", seconds)
     assert () == await usual(storage, "a/model")
-    durations._habits[storage.url, "a/model"].written_at = float("-inf")
+    monkeypatch.setattr(durations, "WRITE_EVERY", 0.0)
     await learn(storage, "a/model", 60.0)
     assert (60.0, 70.0, 80.0, 90.0, 100.0) == await usual(storage, "a/model")
-    durations._habits.clear()
+    monkeypatch.setattr(durations, "_habits", {})
     assert (60.0, 70.0, 80.0, 90.0, 100.0) == await usual(storage, "a/model")
     assert () == await usual(storage, "another/model")
 
@@ -27,7 +29,7 @@ async def test_what_is_learnt_is_known_to_the_next_process(storage: Storage) -> 
 async def test_a_spoilt_file_is_forgotten(tmp_path: Path) -> None:
     """A habit is no record: one that cannot be read is learnt anew."""
     storage = Storage(str(tmp_path))
-    await storage.write("durations/m.json", b"?")
+    await storage.write("ledger/durations/m.json", b"?")
     assert () == await usual(storage, "m")
     await learn(storage, "m", 1.0)
 
