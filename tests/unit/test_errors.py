@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from prefect_together import errors
+from prefect_together.batch.outcomes import BatchResult
 from prefect_together.errors import TogetherError
 from prefect_together.media import VideoJob
 
@@ -19,7 +20,8 @@ from .making import WHEN, video
 
 PAID_WORDS = {"nothing": "Nothing was paid.", "maybe": "may have been charged", "yes": "paid for once"}
 # An error of these says only what is wrong: who mistyped a field does not ask what was paid.
-QUIET = (errors.InvalidRequest, errors.ConfigurationError)
+# What a batch paid stands in its result, item by item.
+QUIET = (errors.InvalidRequest, errors.ConfigurationError, errors.BatchFailed)
 VALUES: dict[str, Any] = {
     "advice": "Do this next.",
     "retryable": True,
@@ -30,6 +32,7 @@ VALUES: dict[str, Any] = {
     "key": "f/any/0001",
     "at_risk": Decimal("0.28"),
     "job_id": "job-1",
+    "result": BatchResult(manifest="file:///library/batches/a.jsonl", kept=2, failed=1),
     "job": VideoJob(id="job-1", request=video(), submitted_at=WHEN),
 }
 
@@ -128,7 +131,7 @@ def test_what_was_paid_where_nobody_says(error: type[TogetherError], paid: str) 
     assert paid == error("Something happened.").paid
 
 
-@pytest.mark.parametrize("error", QUIET)
+@pytest.mark.parametrize("error", [errors.InvalidRequest, errors.ConfigurationError])
 def test_what_never_left_is_a_value_error(error: type[TogetherError]) -> None:
     """Mistakes of the caller are what Python calls a `ValueError`."""
     assert issubclass(error, ValueError)
