@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from prefect_together.ask import Ask
-from prefect_together.errors import GenerationFailed, LibraryError, UnknownOutcome
+from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryError, UnknownOutcome
 from prefect_together.happenings import Happening
 from prefect_together.identity import write_body
 from prefect_together.kinds import Acceptance, send
@@ -181,7 +181,11 @@ class Claims:
 
     async def _claim_and_post(self, attempt: Attempt) -> Settled | None:
         if self._ask.purse:
-            await self._ask.purse.reserve(attempt.key, self._ask.estimate())
+            try:
+                await self._ask.purse.reserve(attempt.key, self._ask.estimate())
+            except BudgetExceeded as error:
+                error.paid = "maybe" if self._unknowns.decided else "nothing"  # by the attempt that was to be sent again
+                raise
         async with holding(self._ledger, attempt):
             claimed = False
             try:
@@ -191,11 +195,12 @@ class Claims:
                     await self._give_back(attempt)
             if not claimed:
                 return None
-            claimed = time.monotonic()
+            since = time.monotonic()
             try:
                 body = await self._body()
                 # A process that was stopped meanwhile may have been taken for dead, and its claim decided upon.
-                if time.monotonic() - claimed > _STALE and (await refreshed(self._ledger, attempt)).state != "claimed":
+                if time.monotonic() - since > _STALE and (await refreshed(self._ledger, attempt)).state != "claimed":
+                    await self._give_back(attempt)
                     return None
                 self._unknowns.sent()
                 acceptance = await send(self._ask.client, self._ask.request, body)

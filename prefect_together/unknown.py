@@ -23,12 +23,12 @@ class Unknowns:
     def __init__(self, ask: Ask, ledger: Ledger) -> None:
         self._ask = ask
         self._ledger = ledger
-        self._decided = False
+        self.decided = False
         self._spent = False
 
     def sent(self) -> None:
         """Take note that a request went out: one call decides once for sending it again."""
-        self._spent = self._decided
+        self._spent = self.decided
 
     async def decide(self, attempts: tuple[Attempt, ...]) -> None:
         """Let the next attempt go ahead, or refuse it.
@@ -46,7 +46,7 @@ class Unknowns:
         why = str(entry.get("why", "it was sent and no answer was recorded"))
         if self._spent or not await self._allowed(attempts):
             raise self._error(last, why)
-        self._decided = True
+        self.decided = True
         self._ask.caller.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
             _sentence(why),

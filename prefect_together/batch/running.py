@@ -138,7 +138,8 @@ class Batch:
         except Exception as error:  # whatever is wrong with one request must not take the others with it
             if not isinstance(error, TogetherError):
                 self._log.warning("Row %d met something unexpected.", row.number, exc_info=True)
-            unknown = isinstance(error, UnknownOutcome)
+            # A request that was to be sent again and is over the budget may have been charged the first time.
+            unknown = isinstance(error, UnknownOutcome) or (isinstance(error, BudgetExceeded) and error.paid == "maybe")
             outcome: Outcome = "unknown" if unknown else "refused" if isinstance(error, _REFUSED) else "failed"
             seconds = time.monotonic() - began
             self._over(row, request, outcome, error=error, seconds=seconds, fingerprint=fingerprint)
@@ -215,7 +216,7 @@ class Batch:
 
     def _note(self, line: dict[str, Any], error: Exception) -> None:
         """Count a problem, and say it where it is the first of its kind."""
-        self.maybe_paid += line["paid"] == "maybe" and not isinstance(error, _REFUSED)
+        self.maybe_paid += line["paid"] == "maybe"
         self.retryable += bool(getattr(error, "retryable", False))
         self.problems[line["error_type"]] += 1
         if self.problems[line["error_type"]] <= 3:
