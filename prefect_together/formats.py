@@ -146,7 +146,7 @@ def video_shape(file: BinaryIO) -> Shape:
         return _mp4_shape(file)
     library: Any = av  # its stubs speak of numpy, which need not be there
     try:
-        with library.open(file, metadata_errors="ignore") as clip:
+        with library.open(file) as clip:
             video = clip.streams.video[0]
             seconds = clip.duration / 1_000_000 if clip.duration else None
             fps = float(video.average_rate) if video.average_rate else None

@@ -29,7 +29,7 @@ def last_picture(clip: Path, target: Path) -> None:
     """
     av = _av()
     try:
-        with av.open(str(clip), metadata_errors="ignore") as source:
+        with av.open(str(clip)) as source:
             frame = _last(source)
     except av.FFmpegError as error:
         raise MediaError(f"{clip.name} cannot be read as a clip: {error}.", paid="yes") from None
@@ -77,7 +77,7 @@ def join(clips: Sequence[Path], target: Path) -> Spliced:
 
 def _looks(av: Any, clip: Path) -> tuple[tuple[Any, ...], tuple[Any, ...] | None]:
     """Return what has to be equal for packets to be taken as they are: of the pictures, and of the sound."""
-    with av.open(str(clip), metadata_errors="ignore") as source:
+    with av.open(str(clip)) as source:
         video = source.streams.video[0]
         context = video.codec_context
         pictures = (
@@ -100,7 +100,7 @@ def _copy(av: Any, clips: Sequence[Path], target: Path, *, sound: bool) -> None:
         streams: dict[str, Any] = {}
         offset = Fraction(0)
         for clip in clips:
-            with av.open(str(clip), metadata_errors="ignore") as source:
+            with av.open(str(clip)) as source:
                 wanted = [source.streams.video[0], *(source.streams.audio[:1] if sound else ())]
                 for stream in wanted:
                     if stream.type not in streams:
@@ -121,7 +121,7 @@ def _copy(av: Any, clips: Sequence[Path], target: Path, *, sound: bool) -> None:
 
 def _encode(av: Any, clips: Sequence[Path], target: Path) -> None:
     """Encode the pictures of all clips at the size and rate of the first one; sound in different forms is left out."""
-    with av.open(str(clips[0]), metadata_errors="ignore") as first:
+    with av.open(str(clips[0])) as first:
         video = first.streams.video[0]
         rate = Fraction(video.average_rate or 25)
         width, height = video.codec_context.width // 2 * 2, video.codec_context.height // 2 * 2
@@ -137,7 +137,7 @@ def _encode(av: Any, clips: Sequence[Path], target: Path) -> None:
 def _frames(av: Any, clips: Sequence[Path], rate: Fraction, size: tuple[int, int]) -> Iterator[Any]:
     """Yield all pictures at one rate: repeated or left out where a clip has another one."""
     for clip in clips:
-        with av.open(str(clip), metadata_errors="ignore") as source:
+        with av.open(str(clip)) as source:
             made = 0
             for frame in source.decode(video=0):
                 until = (frame.time or 0.0) * float(rate)

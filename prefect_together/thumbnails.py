@@ -90,7 +90,7 @@ def _first_frame(file: BinaryIO) -> Image.Image:
     import av
 
     library: Any = av  # its stubs speak of numpy, which need not be there
-    with library.open(file, metadata_errors="ignore") as clip:
+    with library.open(file) as clip:
         return next(clip.decode(video=0)).to_image()
 
 

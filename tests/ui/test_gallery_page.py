@@ -81,7 +81,7 @@ def test_filters_and_keyboard(page: Page, library: Path) -> None:
     """Kind, model and words narrow the tiles; the whole page can be used without a mouse, and everything has a name."""
     page.goto((library / "gallery.html").as_uri())
     page.get_by_label("Kind").select_option("film")
-    assert ["film"] == list({badge.split()[0] for badge in page.locator(".badge").all_inner_texts()})
+    assert ["film"] == list({badge.split()[0] for badge in page.locator(".badge").all_text_contents()})
     page.get_by_label("Kind").select_option("")
     page.keyboard.press("/")
     page.keyboard.type("paper boat")

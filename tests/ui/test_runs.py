@@ -42,6 +42,7 @@ def test_the_gallery_of_a_storyboard(page: Page, prefect: Prefect, film: dict[st
     found = prefect.ask("artifacts/filter", {"artifacts": {"key": {"any_": ["storyboard"]}}, "sort": "CREATED_DESC"})
     see(page, prefect, ui, f"artifacts/artifact/{found[0]['id']}")
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth >= 60).length == 7")
+    page.wait_for_function("document.body.innerText.includes('film of 3 clips')")  # the page is drawn more than once
     text = page.inner_text("body")
     assert "3 pictures · 3 clips · 1 derived file" in text
     assert "film of 3 clips ← #4, #5, #6" in text, text
