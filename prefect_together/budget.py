@@ -88,7 +88,7 @@ class Purse:
             if self._shared and not await self._shared.change(key, amount):
                 limit = self._shared.limit
                 raise _exceeded(about, f"the limit {limit.name!r} is ${limit.usd} and ${self._shared.committed} is taken")
-        except BaseException:
+        except BaseException:  # cancelled as well: what was not reserved must not stay taken
             self.committed -= amount
             raise
         self._reserved[key] = amount

@@ -62,7 +62,7 @@ async def holding(ledger: Ledger, attempt: Attempt) -> AsyncGenerator[None, None
         hold.add(attempt)
         try:
             yield
-        except BaseException:
+        except BaseException:  # cancelled as well: whoever comes next should not have to wait
             await _stop(timer, beating)
             # In a task of its own: whoever is cancelled right now still tells others that they need not wait for a lease.
             await asyncio.shield(outlives(release(ledger, attempt)))

@@ -41,8 +41,8 @@ def test_this_machine_can_be_talked_to() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         for host in ("127.0.0.1", "localhost"):
-            with socket.create_connection((host, port), timeout=5):
-                pass
+            with socket.create_connection((host, port), timeout=5) as sock:
+                assert port == sock.getpeername()[1]
 
 
 def test_unix_sockets_can_be_talked_to(tmp_path: Path) -> None:
@@ -52,6 +52,7 @@ def test_unix_sockets_can_be_talked_to(tmp_path: Path) -> None:
         server.bind(path)
         server.listen()
         sock.connect(path)
+        assert path == sock.getpeername()
 
 
 def test_there_is_no_key() -> None:
