@@ -15,7 +15,7 @@ from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryErr
 from prefect_together.happenings import Happening
 from prefect_together.identity import write_body
 from prefect_together.kinds import Acceptance, send
-from prefect_together.leases import Hold, Watch, holding, owned
+from prefect_together.leases import Hold, Holding, Watch, owned
 from prefect_together.ledger import ANY, Attempt, History, Ledger
 from prefect_together.media import GeneratedMedia
 from prefect_together.outliving import outlives
@@ -186,7 +186,7 @@ class Claims:
             except BudgetExceeded as error:
                 error.paid = "maybe" if self._unknowns.decided else "nothing"  # by the attempt that was to be sent again
                 raise
-        async with holding(self._ledger, attempt):
+        async with Holding(self._ledger, attempt):
             claimed = False
             try:
                 claimed = await self._claim(attempt)

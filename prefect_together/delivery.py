@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import statistics
 import time
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timezone
 from functools import partial
+from typing import Any
 
 from prefect_together.answers import JobAnswer, backoff
 from prefect_together.ask import Ask
@@ -63,7 +65,7 @@ class Delivery:
         name, storage, largest = self._name(), self._ask.storage, self._ask.rules.max_download_bytes
         keeping = [self._keep_inline(name, b64) for b64 in acceptance.inline]
         keeping += [fetch(self._ask.client, storage, name, url, largest=largest) for url in acceptance.urls]
-        outcomes = await asyncio.gather(*keeping, return_exceptions=True)
+        outcomes = await _all(keeping)
         kept = [outcome for outcome in outcomes if isinstance(outcome, Kept)]
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
         if errors and not (acceptance.inline and kept):
@@ -216,6 +218,18 @@ class Delivery:
         seed: int | None = getattr(request, "seed", None)
         embedded = Provenance(request.model, self._fingerprint, seed) if self._ask.rules.provenance == "embed" else None
         return Name(request.kind, request.title(), self._fingerprint, embedded)
+
+
+async def _all(works: Sequence[Coroutine[Any, Any, Kept]]) -> list[Kept | BaseException]:
+    """Return what came of each work, or its error; one alone needs no task."""
+    if len(works) != 1:
+        return await asyncio.gather(*works, return_exceptions=True)
+    try:
+        return [await works[0]]
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # as `gather` hands it over
+        return [error]
 
 
 def _paid(error: BaseException) -> BaseException:

@@ -10,8 +10,8 @@ import asyncio
 import hashlib
 import time
 import weakref
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from prefect_together.ask import Ask
 from prefect_together.claims import Claims, Settled
@@ -20,7 +20,7 @@ from prefect_together.errors import GenerationTimeout, InvalidRequest, TogetherE
 from prefect_together.happenings import Happening
 from prefect_together.identity import identify
 from prefect_together.kinds import Acceptance
-from prefect_together.leases import Hold, holding, owned, release
+from prefect_together.leases import Hold, Holding, owned, release
 from prefect_together.ledger import Attempt, Ledger
 from prefect_together.media import GeneratedMedia, VideoJob
 from prefect_together.records import read_acceptance, record_paid, refreshed
@@ -101,17 +101,23 @@ class _Life:
         return cls(ask, (await identify(ask.request, realm=ask.client.realm)).fingerprint)
 
     async def settle(self) -> Settled:
-        async with self._alone("sending"):
+        lock = await self._turn("sending")
+        try:
             claims = Claims(self.ask, self.ledger, self.fingerprint, self.scope, self.delivery.images, self.hold)
             return await claims.settle()
+        finally:
+            lock.release()
 
     async def finish(self, settled: Settled, *, timeout: float | None) -> list[GeneratedMedia]:
         log, began = self.ask.caller.log, time.monotonic()
         media = settled.media
         if media is None:
             try:
-                async with self._alone("finishing", settled.attempt.key, timeout=timeout):
+                lock = await self._turn("finishing", settled.attempt.key, timeout=timeout)
+                try:
                     media = await self._deliver(settled, timeout, began)
+                finally:
+                    lock.release()
             except asyncio.TimeoutError:
                 acceptance = await self.acceptance(settled)
                 error = timed_out(str(acceptance.job_id), self.ask.request.model, timeout or 0.0)
@@ -135,7 +141,7 @@ class _Life:
         acceptance = await self.acceptance(settled)
         if not settled.paid:
             self.ask.caller.log.info("Accepted before and paid for once (%s): going on from there.", acceptance)
-        async with holding(self.ledger, attempt):
+        async with Holding(self.ledger, attempt):
             if acceptance.job_id is None:
                 return await self.delivery.images(attempt, acceptance)
             waited = time.monotonic() - began
@@ -170,9 +176,12 @@ class _Life:
             await record_paid(self.ledger, attempt, "accepted", entry, self.ask.caller.log)
         return await refreshed(self.ledger, attempt)
 
-    @asynccontextmanager
-    async def _alone(self, step: str, *what: str, timeout: float | None = None) -> AsyncGenerator[None, None]:
-        """Let one caller of this process at a time take a step: the next finds its result in the ledger."""
+    async def _turn(self, step: str, *what: str, timeout: float | None = None) -> asyncio.Lock:
+        """Let one caller of this process at a time take a step: the next finds its result in the ledger.
+
+        Returns:
+            What the caller releases afterwards.
+        """
         name = (self.ask.storage.url, self.fingerprint, self.scope, step, *what)
         lock = _locks.setdefault(name, asyncio.Lock())
         if lock.locked():
@@ -180,7 +189,4 @@ class _Life:
             await asyncio.wait_for(lock.acquire(), None if timeout is None else max(timeout, 1.0))
         else:
             await lock.acquire()  # at once, and without the timer and the task of a wait
-        try:
-            yield
-        finally:
-            lock.release()
+        return lock

@@ -126,6 +126,9 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
         kind = _expected(incoming, name, f"The file at {shown}")
         key = name.key(kind.extension)
         stored = _Stored(name.provenance, head[:HEAD])
+        whole = kind.kind == "image" and hosted.length is not None and hosted.length <= _WHOLE
+        if whole:  # looked at in one go
+            head = b"".join([head, *[chunk async for chunk in chunks]])
 
         async def checked() -> AsyncIterator[bytes]:
             """Pass the bytes on; raising here, before the stream ends, keeps a bad file from ever appearing."""
@@ -143,7 +146,7 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
             if end := stored.end():
                 yield end
 
-        if kind.kind == "image" and hosted.length is not None and hosted.length <= _WHOLE:
+        if whole:
             data = b"".join([chunk async for chunk in checked()])
             await storage.write(key, data)
             return _kept(storage, key, incoming, stored, image_shape(data), url)

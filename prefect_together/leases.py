@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -43,40 +41,45 @@ class Hold:
         """Nothing is held before ``add``."""
 
     def __exit__(self, *_: object) -> None:
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Be done with all of it."""
         for key in self._keys:
             _held[key] -= 1
             if not _held[key]:
                 del _held[key]
 
 
-@asynccontextmanager
-async def holding(ledger: Ledger, attempt: Attempt) -> AsyncGenerator[None, None]:
-    """Hold an attempt: renew its lease until the block ends, and give it up at once where it ends badly."""
-    beating: list[asyncio.Task[None]] = []
-    # Most are over before the first beat: a timer costs them a tenth of a task.
-    timer = asyncio.get_running_loop().call_later(
-        FIRST_BEAT, lambda: beating.append(asyncio.create_task(_beat(ledger, attempt)))
-    )
-    hold = Hold()
-    with hold:
-        hold.add(attempt)
+class Holding:
+    """Holds an attempt: renews its lease until the block ends, and gives it up at once where it ends badly."""
+
+    def __init__(self, ledger: Ledger, attempt: Attempt) -> None:
+        self._ledger = ledger
+        self._attempt = attempt
+        self._hold = Hold()
+        self._beating: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        # Most are over before the first beat: a timer costs them a tenth of a task.
+        self._timer = asyncio.get_running_loop().call_later(FIRST_BEAT, self._begin)
+        self._hold.add(self._attempt)
+
+    async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
         try:
-            yield
-        except BaseException:  # cancelled as well: whoever comes next should not have to wait
-            await _stop(timer, beating)
-            # In a task of its own: whoever is cancelled right now still tells others that they need not wait for a lease.
-            await asyncio.shield(outlives(release(ledger, attempt)))
-            raise
+            self._timer.cancel()
+            if self._beating:
+                self._beating.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._beating
+            if error is not None:  # cancelled as well: whoever comes next should not have to wait
+                # In a task of its own: whoever is cancelled right now still tells others that they need not wait.
+                await asyncio.shield(outlives(release(self._ledger, self._attempt)))
         finally:
-            await _stop(timer, beating)
+            self._hold.let_go()
 
-
-async def _stop(timer: asyncio.TimerHandle, beating: list[asyncio.Task[None]]) -> None:
-    timer.cancel()
-    for task in beating:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    def _begin(self) -> None:
+        self._beating = asyncio.create_task(_beat(self._ledger, self._attempt))
 
 
 async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False) -> None:

@@ -19,13 +19,13 @@ The scope is ``any`` for requests that are reused for ever, else the run or the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Literal
 
 from prefect_together.errors import LibraryError
+from prefect_together.jsons import read, readable
 from prefect_together.owner import unique
 from prefect_together.storage import Storage
 
@@ -108,7 +108,8 @@ class Ledger:
         Raises:
             LibraryError: It could not be written.
         """
-        entry = {"token": new_token(), **entry}
+        if "token" not in entry:
+            entry = {"token": new_token(), **entry}
         if await self.storage.create(f"{attempt.prefix}-{event}.json", encode(entry)):
             return True
         return (await self.entry(attempt, event) or {}).get("token") == entry["token"]
@@ -158,9 +159,7 @@ def attempts(names: Iterable[str]) -> Iterator[Attempt]:
 def encode(entry: dict[str, Any]) -> bytes:
     """Return an entry as JSON that a person can read, with its version and time in front."""
     stamped = {"version": VERSION, "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"), **entry}
-    # One field a line: indenting everything is what json does in slow Python.
-    lines = (f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False, default=str)}" for name, value in stamped.items())
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+    return readable(stamped)
 
 
 def decode(key: str, data: bytes) -> dict[str, Any]:
@@ -170,7 +169,7 @@ def decode(key: str, data: bytes) -> dict[str, Any]:
         LibraryError: It is no entry, or a newer one than this package understands.
     """
     try:
-        entry = json.loads(data)
+        entry = read(data)
         newer = entry["version"] > VERSION
     except (ValueError, TypeError, KeyError):
         advice = "Look at it; restore it or delete it."

@@ -29,7 +29,8 @@ async def record_paid(
         LibraryError: It could not be written. The error says what the entry would have said.
     """
     began, tries = time.monotonic(), 0
-    entry = {"token": new_token(), **entry}  # the same for every try
+    if "token" not in entry:
+        entry = {"token": new_token(), **entry}  # the same for every try
     while True:
         tries += 1
         try:

@@ -7,20 +7,21 @@ import io
 import os
 import threading
 import time
-import uuid
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
-from urllib.parse import urlsplit
+from typing import Any, BinaryIO, NoReturn
+from urllib.parse import quote_from_bytes, urlsplit
 from urllib.request import url2pathname
 
 import obstore
 import obstore.store
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
+from prefect_together.bucket import Bucket
 from prefect_together.errors import ConfigurationError, LibraryError
+from prefect_together.folder import Folder
 from prefect_together.streams import Reader
 
 REMOTE_SCHEMES = ("s3", "gs", "az")
@@ -44,14 +45,15 @@ class Storage:
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self.folder = local_folder(url)
-        self._locks = self.folder is not None  # a file system has them; an object store shows it on first use
         try:
             if self.folder is not None:
-                self.url = self.folder.as_uri()
+                self.url = self.folder.as_uri().rstrip("/")
                 self._store: ObjectStore = LocalStore(self.folder, mkdir=True)
+                self._objects: Folder | Bucket = Folder(self.folder)
             else:
                 self.url = url.rstrip("/")
                 self._store = _remote(self.url, dict(options or {}))
+                self._objects = Bucket(self._store, self.url)
         except (BaseError, ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The media library {url!r} cannot be opened: {_brief(error)}.") from None
         register(self)
@@ -61,49 +63,24 @@ class Storage:
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
-        if not self._locks:
-            await self._prove()
-        return await self._create(key, data)
-
-    async def _create(self, key: str, data: bytes) -> bool:
-        with _errors(f"write {key}", self.url):
-            _check(key)
-            try:
-                await obstore.put_async(self._store, key, data, mode="create")
-            except AlreadyExistsError:
-                return False
-            return True
-
-    async def _prove(self) -> None:
-        """See to it that a second create fails: some servers that speak S3 accept the condition and ignore it."""
-        key = f"probe-{uuid.uuid4().hex}"
-        await self._create(key, b"")
-        won_twice = await self._create(key, b"")
-        await self.delete(key)
-        if won_twice:
-            raise ConfigurationError(
-                f"{self.url} lets two writers create the same object, so nothing there can tell who pays: "
-                "choose a store with conditional writes (If-None-Match)."
-            )
-        self._locks = True
+        with _errors("write", key, self.url):
+            return await self._objects.create(key, data)
 
     async def write(self, key: str, data: bytes) -> None:
         """Write an object, replacing what was there."""
-        with _errors(f"write {key}", self.url):
-            _check(key)
-            await obstore.put_async(self._store, key, data)
+        with _errors("write", key, self.url):
+            await self._objects.write(key, data)
 
     async def write_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object of any size; it appears whole when the stream ends, and not at all when the stream raises."""
-        with _errors(f"write {key}", self.url):
-            _check(key)
+        with _errors("write", key, self.url):
             await obstore.put_async(
                 self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Write an object from an open file, waiting for it; it appears whole or not at all."""
-        with _errors(f"write {key}", self.url):
+        with _errors("write", key, self.url):
             obstore.put(self._store, key, file, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT)
 
     async def read(self, key: str) -> bytes:
@@ -113,46 +90,34 @@ class Storage:
             FileNotFoundError: There is no such object.
             LibraryError: It cannot be read.
         """
-        with _errors(f"read {key}", self.url, may_be_missing=True):
-            _check(key)
-            return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+        with _errors("read", key, self.url, may_be_missing=True):
+            return await self._objects.read(key)
 
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
-        with _errors(f"look for {key}", self.url):
-            _check(key)
-            try:
-                return (await obstore.head_async(self._store, key))["size"]
-            except FileNotFoundError:
-                return None
+        with _errors("look for", key, self.url):
+            return await self._objects.size(key)
 
     async def exists(self, key: str) -> bool:
-        """Tell whether there is an object; in a folder, without the detour through the store."""
-        if self.folder is not None:
-            return (self.folder / key).is_file()
+        """Tell whether there is an object."""
         return await self.size(key) is not None
 
     async def names(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, sorted."""
-        if self.folder is not None and not (self.folder / prefix).exists():
+        if self.folder is not None and not os.path.exists(f"{self.folder}/{prefix}"):  # noqa: PTH110, ASYNC240 - quick
             return []  # what was never asked for: much cheaper than a listing
-        with _errors(f"list {prefix}", self.url):
+        with _errors("list", prefix or "all", self.url):
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
 
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""
-        with _errors(f"delete {key}", self.url):
-            _check(key)
-            try:
-                await obstore.delete_async(self._store, key)
-            except FileNotFoundError:
-                return
+        with _errors("delete", key, self.url), suppress(FileNotFoundError):
+            await self._objects.delete(key)
 
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading and seeking, without fetching it whole."""
-        with _errors(f"open {key}", self.url, may_be_missing=True):
-            _check(key)
+        with _errors("open", key, self.url, may_be_missing=True):
             if self.folder is not None:
                 return (self.folder / key).open("rb")
             return io.BufferedReader(Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
@@ -160,7 +125,7 @@ class Storage:
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""
         _check(key)
-        return (self.folder / key).as_uri() if self.folder is not None else f"{self.url}/{key}"
+        return f"{self.url}/{quote_from_bytes(os.fsencode(key))}" if self.folder is not None else f"{self.url}/{key}"
 
     def key(self, uri: str) -> str | None:
         """Return the key of an address below this root, or None where it is elsewhere."""
@@ -239,16 +204,26 @@ def _remote(url: str, options: dict[str, Any]) -> ObjectStore:
     return stores.from_url(url, config=options, client_options=client_options, retry_config=retry_config)
 
 
-@contextmanager
-def _errors(doing: str, url: str, *, may_be_missing: bool = False) -> Generator[None, None, None]:
-    """Turn what an object store or a disk raises into one error that says what to look at."""
-    try:
-        yield
-    except (BaseError, OSError, _BadKey) as error:
-        if may_be_missing and isinstance(error, FileNotFoundError):
-            raise
+class _errors:  # noqa: N801 - a context manager, as a class for its speed
+    """Refuse keys that lead out of the root, and turn what a store or a disk raises into one error that says what to do."""
+
+    def __init__(self, doing: str, key: str, url: str, *, may_be_missing: bool = False) -> None:
+        self._doing, self._key, self._url, self._may_be_missing = doing, key, url, may_be_missing
+
+    def __enter__(self) -> None:
+        try:
+            _check(self._key)
+        except _BadKey as error:
+            self._raise(error)
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if not isinstance(error, (BaseError, OSError)) or (self._may_be_missing and isinstance(error, FileNotFoundError)):
+            return
+        self._raise(error)
+
+    def _raise(self, error: BaseException) -> NoReturn:
         raise LibraryError(
-            f"The media library {url} could not {doing}: {_brief(error)}.",
+            f"The media library {self._url} could not {self._doing} {self._key}: {_brief(error)}.",
             advice="Check that it exists, has room and may be written to.",
             retryable=True,
         ) from error
@@ -258,9 +233,12 @@ class _BadKey(ValueError):
     """A key that would leave the root."""
 
 
+_NO_NAMES = frozenset({"", ".", ".."})
+
+
 def _check(key: str) -> None:
     """Refuse keys that lead out of the root; obstore does so too, but Python's own paths do not."""
-    if any(part in {"", ".", ".."} for part in key.split("/")):
+    if not _NO_NAMES.isdisjoint(key.split("/")):
         raise _BadKey(f"{key!r} is no key")
 
 

@@ -7,7 +7,6 @@ that is killed leaves none and loses nothing: the ledger knows what is paid for.
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 import uuid
 from array import array
@@ -15,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
+from prefect_together.jsons import compact
 from prefect_together.keeping import slug
 from prefect_together.storage import Storage
 
@@ -31,7 +31,7 @@ class Spool:
 
     def put(self, number: int, line: dict[str, Any]) -> None:
         """Add the line of a row, counted from 1."""
-        data = json.dumps(line, ensure_ascii=False, default=str, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        data = compact(line) + b"\n"
         if number > len(self._at):
             self._at.extend([-1] * (number - len(self._at)))
         self._at[number - 1] = self._end

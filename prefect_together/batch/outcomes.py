@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together.errors import LibraryError
+from prefect_together.jsons import read
 from prefect_together.media import MEDIA, GeneratedMedia
 from prefect_together.report import Tally
 from prefect_together.storage import locate
@@ -188,7 +188,7 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
     try:
         with storage.open(key) as file:
             for line in file:
-                yield json.loads(line)
+                yield read(line)
     except FileNotFoundError:
         raise LibraryError(f"The manifest {uri} is gone.", advice="Run the batch again: what is kept is reused.") from None
 

@@ -19,7 +19,8 @@ PACKAGE = Path(prefect_together.__file__).parent
 LINES = 300
 
 LAYERS = (
-    ("catalog", "errors", "formats", "outliving", "owner", "streams"),
+    ("catalog", "errors", "folder", "formats", "jsons", "outliving", "owner", "streams"),
+    ("bucket",),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("budget", "connections", "governor", "identity", "ledger", "media"),
     ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
@@ -57,7 +58,8 @@ RESERVED = {
         "summaries",
         "tasks",
     },
-    "obstore": {"storage"},
+    "obstore": {"bucket", "storage"},
+    "orjson": {"jsons"},
     "PIL": {"contact", "sandbox", "thumbnails"},
     "av": {"formats", "sandbox", "splicing", "thumbnails"},
     "starlette": {"sandbox"},

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from prefect_together import leases
-from prefect_together.leases import HANDED_OUT, OVERDUE, Watch, holding, owned, release
+from prefect_together.leases import HANDED_OUT, OVERDUE, Holding, Watch, owned, release
 from prefect_together.ledger import Attempt, Ledger
 from prefect_together.owner import Owner, this_process
 from prefect_together.storage import Storage
@@ -125,7 +125,7 @@ async def test_what_this_process_is_at_work_on(ledger: Ledger) -> None:
     """Held while the block lasts, given up when it fails, and by another task of the same process too."""
     await ledger.record(ATTEMPT, "claimed", owned())
     watch = Watch(ledger, ATTEMPT)
-    async with holding(ledger, ATTEMPT):
+    async with Holding(ledger, ATTEMPT):
         assert await watch.alive() is True
     assert await watch.alive() is False
 
@@ -135,7 +135,7 @@ async def test_a_failed_holder_gives_up_at_once(ledger: Ledger, error: BaseExcep
     """Whoever comes next need not wait until the lease is overdue."""
     await ledger.record(ATTEMPT, "claimed", owned())
     with pytest.raises(type(error)):
-        async with holding(ledger, ATTEMPT):
+        async with Holding(ledger, ATTEMPT):
             raise error
     entry = await ledger.entry(ATTEMPT, "lease")
     assert entry is not None
@@ -179,7 +179,7 @@ async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: 
     monkeypatch.setattr(leases, "FIRST_BEAT", 0.05)
     monkeypatch.setattr(leases, "BEAT", 0.02)
     tokens: set[str] = set()
-    async with holding(ledger, ATTEMPT):
+    async with Holding(ledger, ATTEMPT):
         assert await ledger.entry(ATTEMPT, "lease") is None
         deadline = time.monotonic() + 10
         while len(tokens) < 3 and time.monotonic() < deadline:

@@ -1,0 +1,65 @@
+"""Small objects in an object store, by obstore. Knows nothing of what they hold."""
+
+from __future__ import annotations
+
+import uuid
+
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import ObjectStore
+
+from prefect_together.errors import ConfigurationError
+
+
+class Bucket:
+    """A prefix in a bucket, with the operations that ``folder.Folder`` has."""
+
+    def __init__(self, store: ObjectStore, url: str) -> None:
+        self._store = store
+        self._url = url
+        self._locks = False
+
+    async def create(self, key: str, data: bytes) -> bool:
+        """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
+        if not self._locks:
+            await self._prove()
+        return await self._create(key, data)
+
+    async def write(self, key: str, data: bytes) -> None:
+        """Write an object, replacing what was there."""
+        await obstore.put_async(self._store, key, data)
+
+    async def read(self, key: str) -> bytes:
+        """Return an object's bytes, or raise FileNotFoundError."""
+        return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+
+    async def delete(self, key: str) -> None:
+        """Remove an object, or raise FileNotFoundError."""
+        await obstore.delete_async(self._store, key)
+
+    async def size(self, key: str) -> int | None:
+        """Return an object's size in bytes, or None where there is none."""
+        try:
+            return (await obstore.head_async(self._store, key))["size"]
+        except FileNotFoundError:
+            return None
+
+    async def _create(self, key: str, data: bytes) -> bool:
+        try:
+            await obstore.put_async(self._store, key, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    async def _prove(self) -> None:
+        """See to it that a second create fails: some servers that speak S3 accept the condition and ignore it."""
+        key = f"probe-{uuid.uuid4().hex}"
+        await self._create(key, b"")
+        won_twice = await self._create(key, b"")
+        await self.delete(key)
+        if won_twice:
+            raise ConfigurationError(
+                f"{self._url} lets two writers create the same object, so nothing there can tell who pays: "
+                "choose a store with conditional writes (If-None-Match)."
+            )
+        self._locks = True
