@@ -12,6 +12,7 @@ from typing import Any
 
 from prefect_together.ask import Ask
 from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryError, UnknownOutcome
+from prefect_together.governor import Slot
 from prefect_together.happenings import Happening
 from prefect_together.identity import write_body
 from prefect_together.kinds import Acceptance, send
@@ -174,12 +175,21 @@ class Claims:
     async def _send(self, attempt: Attempt) -> Settled | None:
         """Claim and send; return None where somebody else's claim came first.
 
-        A waiter that is cancelled meanwhile does not take the paid answer with it.
+        A waiter that is cancelled in the queue claims and sends nothing; one that is cancelled later does not take the paid
+        answer with it.
         """
+        slot = self._ask.client.slot(self._ask.request.model)
+        await slot.enter()
         self._hold.add(attempt)
-        return await asyncio.shield(outlives(self._claim_and_post(attempt)))
+        return await asyncio.shield(outlives(self._claim_and_post(attempt, slot)))
 
-    async def _claim_and_post(self, attempt: Attempt) -> Settled | None:
+    async def _claim_and_post(self, attempt: Attempt, slot: Slot) -> Settled | None:
+        try:
+            return await self._reserve_claim_and_post(attempt, slot)
+        finally:
+            slot.leave()
+
+    async def _reserve_claim_and_post(self, attempt: Attempt, slot: Slot) -> Settled | None:
         if self._ask.purse:
             try:
                 await self._ask.purse.reserve(attempt.key, self._ask.estimate())
@@ -203,7 +213,7 @@ class Claims:
                     await self._give_back(attempt)
                     return None
                 self._unknowns.sent()
-                acceptance = await send(self._ask.client, self._ask.request, body)
+                acceptance = await send(self._ask.client, self._ask.request, body, slot)
             except UnknownOutcome as error:
                 await record_paid(self._ledger, attempt, "unknown", {"why": error.what}, self._log)
                 raise

@@ -34,23 +34,13 @@ from prefect_together.answers import (
 )
 from prefect_together.connections import Guard, connect
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, RateLimited, ServerError, UnknownOutcome
-from prefect_together.governor import LONGEST, Governor
+from prefect_together.governor import LONGEST, Governor, Patience, Slot
 
 USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
 
 _log = logging.getLogger("prefect.together")
 _REDIRECTS = 8
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a request that nobody has taken yet goes on being offered, in seconds."""
-
-    busy: float = 300.0
-    """In all, while Together answers 429 or 503."""
-    refused: float = 30.0
-    """In all, while no connection can be opened."""
 
 
 @dataclass(frozen=True)
@@ -105,19 +95,27 @@ class TogetherClient:
         await self._api.aclose()
         await self._files.aclose()
 
-    async def create_images(self, body: dict[str, Any]) -> ImageAnswer:
+    def slot(self, model: str) -> Slot:
+        """Return what stands in the queue of a model's paid requests, to be entered before one is sent."""
+        return Slot(self._governor.lane(model))
+
+    async def create_images(self, body: dict[str, Any], slot: Slot | None = None) -> ImageAnswer:
         """``POST /v1/images/generations``: paid, sent once.
+
+        Args:
+            body: What is asked.
+            slot: The place in the queue, where it is held already; given back when the answer is there.
 
         Raises:
             UnknownOutcome: It was sent and no usable answer came.
             APIError: It was refused.
             ConnectionFailed: No connection could be opened.
         """
-        return await self._pay("/v1/images/generations", body, read_images)
+        return await self._pay("/v1/images/generations", body, slot, read_images)
 
-    async def create_video(self, body: dict[str, Any]) -> JobAnswer:
-        """``POST /v2/videos``: paid, sent once. Raises as ``create_images`` does."""
-        return await self._pay("/v2/videos", body, _read_new_job)
+    async def create_video(self, body: dict[str, Any], slot: Slot | None = None) -> JobAnswer:
+        """``POST /v2/videos``: paid, sent once. Takes and raises what ``create_images`` does."""
+        return await self._pay("/v2/videos", body, slot, _read_new_job)
 
     async def video(self, job_id: str) -> JobAnswer:
         """``GET /v2/videos/{id}``: free.
@@ -139,9 +137,9 @@ class TogetherClient:
             about = f"{self.origin} answered with something that is not a job: {error}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
-    async def _pay(self, path: str, body: dict[str, Any], read: Callable[[Any], _Answer]) -> _Answer:
+    async def _pay(self, path: str, body: dict[str, Any], slot: Slot | None, read: Callable[[Any], _Answer]) -> _Answer:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        response = await self._offer(path, str(body.get("model")), content)
+        response = await self._offer(path, slot or self.slot(str(body.get("model"))), content)
         status = response.status_code
         if status >= 500 or status == 408:
             raise _unknown(f"Together answered {status} to POST {path}")
@@ -155,12 +153,12 @@ class TogetherClient:
         except ValueError as error:
             raise _unknown(f"Together answered {status} to POST {path}, but {_said(error)}") from error
 
-    async def _offer(self, path: str, model: str, content: bytes) -> httpx.Response:
+    async def _offer(self, path: str, slot: Slot, content: bytes) -> httpx.Response:
         """Send until somebody takes it: only refusals that certainly cost nothing are repeated."""
-        lane, tries, waited = self._governor.lane(model), 0, 0.0
+        lane, tries, waited = slot.lane, 0, 0.0
         while True:
             tries += 1
-            entered = await lane.enter()
+            entered = await slot.enter()
             failure: APIError | ConnectionFailed
             try:
                 response = await self._exchange("POST", path, content=content)
@@ -181,7 +179,7 @@ class TogetherClient:
                 hint, patience = wait_hint(response.headers), self._patience.busy
                 pause = lane.limited(entered, hint) if status == 429 else lane.busy(tries, hint)
             finally:
-                lane.leave()
+                slot.leave()
             if waited + pause > patience:
                 if isinstance(failure, RateLimited):
                     failure.retry_after = hint

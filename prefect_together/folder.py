@@ -17,9 +17,9 @@ from typing import TypeVar
 
 LARGEST = 1024 * 1024
 """Bytes that are written or read at once on the event loop at most."""
-_SLOW = 0.002  # seconds: a disk that takes longer for an operation, on average, is left to threads
+_SLOW = 0.002  # seconds: a disk that keeps taking longer for an operation is left to threads
 _FOR = 5.0  # seconds for which it is, until it is tried again
-_WEIGHT = 0.1  # of one operation in the average
+_PROOF = 6  # so many more slow operations than quick ones: a busy machine makes a quick disk look slow now and then
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _T = TypeVar("_T")
@@ -34,7 +34,7 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
-        self._average = 0.0
+        self._slow = 0
         self._threads_until = 0.0
 
     async def create(self, key: str, data: bytes) -> bool:
@@ -71,10 +71,10 @@ class Folder:
         try:
             return work()
         finally:
-            took = time.monotonic() - began
-            self._average += _WEIGHT * (took - self._average)
-            if self._average > _SLOW:
-                self._average, self._threads_until = 0.0, began + took + _FOR
+            ended = time.monotonic()
+            self._slow = max(0, self._slow + (1 if ended - began > _SLOW else -1))
+            if self._slow >= _PROOF:
+                self._slow, self._threads_until = 0, ended + _FOR
 
     def _put(self, key: str, data: bytes, appear: Callable[[str, str], bool]) -> bool:
         path = f"{self._root}/{key}"

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from dataclasses import dataclass
 
 from prefect_together.answers import backoff
 
@@ -22,6 +23,16 @@ LONGEST = 60.0
 """Seconds of the longest pause that nobody asked for."""
 
 _log = logging.getLogger("prefect.together.governor")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a request that nobody has taken yet goes on being offered, in seconds."""
+
+    busy: float = 300.0
+    """In all, while Together answers 429 or 503."""
+    refused: float = 30.0
+    """In all, while no connection can be opened."""
 
 
 class Governor:
@@ -147,6 +158,31 @@ class Lane:
         if until > self._closed_until:
             self._closed_until = until
             asyncio.get_running_loop().call_later(seconds + 0.001, self._governor.deal)
+
+
+class Slot:
+    """One place in a lane, for a request that may be offered several times: taken by ``enter``, given back by ``leave``.
+
+    Whoever claims a request takes its slot first: a claim that waits in a queue, and whose process is killed there, would
+    look like a request that was sent and never answered.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.entered: float | None = None
+        """When the slot was given, while it is held."""
+
+    async def enter(self) -> float:
+        """Take a slot, unless one is held already; return when it was given."""
+        if self.entered is None:
+            self.entered = await self.lane.enter()
+        return self.entered
+
+    def leave(self) -> None:
+        """Give the slot back, if it is held."""
+        if self.entered is not None:
+            self.entered = None
+            self.lane.leave()
 
 
 def _pause(hint: float | None, tries: int) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect_together.answers import JobAnswer
 from prefect_together.client import TogetherClient
+from prefect_together.governor import Slot
 from prefect_together.keeping import Kept
 from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo
 from prefect_together.requests import ImageRequest, Request, VideoRequest
@@ -39,12 +40,12 @@ class Acceptance:
         return cls(at, entry["job_id"], tuple(entry["urls"]), account=entry.get("account"))
 
 
-async def send(client: TogetherClient, request: Request, body: dict[str, Any]) -> Acceptance:
+async def send(client: TogetherClient, request: Request, body: dict[str, Any], slot: Slot) -> Acceptance:
     """Send a request, once, and return what was accepted. Raises as the client does."""
     if isinstance(request, VideoRequest):
-        job = await client.create_video(body)
+        job = await client.create_video(body, slot)
         return Acceptance(datetime.now(timezone.utc), job_id=job.id, account=client.account)
-    answer = await client.create_images(body)
+    answer = await client.create_images(body, slot)
     urls = tuple(item.url for item in answer.items if item.url)
     inline = tuple(item.b64_json for item in answer.items if item.b64_json and not item.url)
     return Acceptance(datetime.now(timezone.utc), urls=urls, inline=inline, account=client.account)

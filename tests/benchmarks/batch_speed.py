@@ -1,9 +1,11 @@
 """How fast a batch of pictures is beside bare loops: ratios from one run on one server, printed; it judges nothing.
 
-python tests/benchmarks/batch_speed.py [pictures] [KB of each]
+python tests/benchmarks/batch_speed.py [pictures] [KB of each] [rounds]
 
-Every rival runs in a process of its own, makes the same requests, 32 at once, fetches every file and writes it to disk:
+Every rival runs in a process of its own, makes the same requests, 32 at once, fetches every file and writes it to disk. They
+take turns, and the median of their rounds counts:
 
+    server          requests and files over bare sockets, nothing read or written: what the server can serve
     bare            our HTTP client in an asyncio loop, without ledger or library: the limit
     sdk             the official SDK in an asyncio loop, its default transport
     sdk-aiohttp     the same with its aiohttp transport
@@ -22,11 +24,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
 AT_ONCE = 32
+RIVALS = ("server", "bare", "sdk", "sdk-aiohttp", "batch")
 MODEL = "black-forest-labs/FLUX.2-pro"
 
 
@@ -40,6 +45,29 @@ async def _loop(count: int, one: Callable[[int], Awaitable[None]]) -> float:
     began = time.perf_counter()
     await asyncio.gather(*(bounded(number) for number in range(count)))
     return time.perf_counter() - began
+
+
+def server(origin: str, count: int, _: Path) -> float:
+    """Ask for a picture and for its file over kept connections, as fast as the server answers."""
+    host, port = origin.removeprefix("http://").split(":")
+    asks = (b"POST /v1/images/generations HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"GET /file/x.jpg HTTP/1.1\r\n\r\n")
+    left = iter(range(count))
+
+    async def connection() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1024 * 1024)
+        for _ in left:
+            for ask in asks:
+                writer.write(ask)
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]))
+        writer.close()
+
+    async def run() -> float:
+        began = time.perf_counter()
+        await asyncio.gather(*(connection() for _ in range(AT_ONCE)))
+        return time.perf_counter() - began
+
+    return asyncio.run(run())
 
 
 def bare(origin: str, count: int, folder: Path) -> float:
@@ -115,37 +143,46 @@ def batch(origin: str, count: int, folder: Path, *, server: bool = True) -> tupl
         return first, run(requests), grown
 
 
-def measured(rival: str, origin: str, count: int) -> dict[str, float]:
+def measured(rival: str, origin: str, count: int, folder: Path) -> dict[str, float]:
     """Run one rival here."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        begin = time.process_time()
-        if rival == "batch":
-            first, again, grown = batch(origin, count, folder)
-            return {"batch": first, "batch-again": again, "memory": grown}
-        seconds = bare(origin, count, folder) if rival == "bare" else sdk(origin, count, folder, aiohttp="aiohttp" in rival)
-        return {rival: seconds, f"{rival} cpu": time.process_time() - begin}
+    if rival == "batch":
+        first, again, grown = batch(origin, count, folder)
+        return {"batch": first, "batch-again": again, "memory": grown}
+    loops: dict[str, Callable[[str, int, Path], float]] = {
+        "server": server,
+        "bare": bare,
+        "sdk": partial(sdk, aiohttp=False),
+        "sdk-aiohttp": partial(sdk, aiohttp=True),
+    }
+    return {rival: loops[rival](origin, count, folder)}
 
 
-def main(count: int, kilobytes: int) -> None:
-    """Run all rivals on one server and print what came of it."""
+def main(count: int, kilobytes: int, rounds: int) -> None:
+    """Run all rivals on one server, in turns, and print what came of it."""
     command = [sys.executable, str(HERE / "fake_server.py"), str(kilobytes)]
     serving = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert serving.stdout
     origin = serving.stdout.readline().strip()
-    found: dict[str, float] = {}
-    try:
-        for rival in ("bare", "sdk", "sdk-aiohttp", "batch", "bare"):
-            begun = [sys.executable, __file__, "--rival", rival, origin, str(count)]
-            shown = subprocess.run(begun, capture_output=True, text=True, check=False)
-            if shown.returncode:
-                print(f"{rival}: {shown.stderr.strip().splitlines()[-1]}")
-                continue
-            for name, value in json.loads(shown.stdout.strip().splitlines()[-1]).items():
-                found[name] = min(value, found.get(name, value))  # the better of two, where there are two
-    finally:
-        serving.kill()
-    for name in ("bare", "sdk", "sdk-aiohttp", "batch", "batch-again"):
+    taken: dict[str, list[float]] = {}
+    # Nothing is deleted before the end: a file system that has just lost thousands of files makes new ones slowly.
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            for turn in range(rounds):
+                for rival in RIVALS if turn % 2 == 0 else RIVALS[::-1]:
+                    folder = Path(name, f"{rival}-{turn}")
+                    folder.mkdir()
+                    begun = [sys.executable, __file__, "--rival", rival, origin, str(count), str(folder)]
+                    shown = subprocess.run(begun, capture_output=True, text=True, check=False)
+                    if shown.returncode:
+                        print(f"{rival}: {shown.stderr.strip().splitlines()[-1]}")
+                        continue
+                    for what, value in json.loads(shown.stdout.strip().splitlines()[-1]).items():
+                        taken.setdefault(what, []).append(value)
+        finally:
+            serving.kill()
+    found = {what: median(values) for what, values in taken.items()}
+    print(f"{count} pictures of {kilobytes} KB, {AT_ONCE} at once, median of {rounds}")
+    for name in (*RIVALS, "batch-again"):
         if name in found:
             print(f"{name:12} {count / found[name]:7.0f} pictures/s  batch is {found[name] / found['batch']:5.2f} times as fast")
     print(f"memory of the batch above the idle process: {found['memory']:.0f} MB")
@@ -153,6 +190,7 @@ def main(count: int, kilobytes: int) -> None:
 
 if __name__ == "__main__":
     if "--rival" in sys.argv:
-        print(json.dumps(measured(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
+        print(json.dumps(measured(sys.argv[2], sys.argv[3], int(sys.argv[4]), Path(sys.argv[5]))))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000, int(sys.argv[2]) if len(sys.argv) > 2 else 100)
+        given = [int(word) for word in sys.argv[1:]]
+        main(*given, *(1000, 100, 3)[len(given) :])

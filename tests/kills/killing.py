@@ -50,13 +50,13 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
     if point == "after-answer":
         create_images, create_video = TogetherClient.create_images, TogetherClient.create_video
 
-        async def made(self: TogetherClient, body: dict[str, Any]) -> Any:
-            answer = await create_images(self, body)
+        async def made(self: TogetherClient, body: dict[str, Any], slot: Any = None) -> Any:
+            answer = await create_images(self, body, slot)
             die()
             return answer
 
-        async def submitted(self: TogetherClient, body: dict[str, Any]) -> Any:
-            answer = await create_video(self, body)
+        async def submitted(self: TogetherClient, body: dict[str, Any], slot: Any = None) -> Any:
+            answer = await create_video(self, body, slot)
             die()
             return answer
 

@@ -12,7 +12,7 @@ from prefect import flow
 from pydantic import SecretStr
 
 from prefect_together import ImageRequest, TogetherCredentials, VideoRequest, errors, generate_image, generate_video
-from prefect_together.client import Patience
+from prefect_together.governor import Patience
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, VIDEOS, picture

@@ -82,7 +82,7 @@ async def test_a_slow_disk_does_not_hold_up_the_loop(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(os, "open", slowly)
     folder = Folder(tmp_path)
-    for number in range(5):
+    for number in range(6):
         await folder.write(f"{number}", b"x")
     threads.clear()
     await asyncio.gather(*(folder.write(f"more-{number}", b"x") for number in range(20)))
