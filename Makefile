@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 4
 
 BIN := .venv/bin
 # uv, where there is one that knows dependency groups.
@@ -29,8 +30,8 @@ sandbox: $(READY) ## Run a local Together until interrupted
 ui: $(READY) ## Run a Prefect server with its UI until interrupted
 	$(BIN)/prefect server start $(ARGS)
 
-test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(READY) ## Lint and check the types
 	$(BIN)/ruff check
