@@ -165,6 +165,8 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         reporting = asyncio.create_task(work.report(progress.say))
         stack.callback(reporting.cancel)
         await _chunks(work, arguments)
+        if template.purse:
+            await template.purse.close()
         where = await manifest.write(storage, key, work.spool)
         result = _result(work, where, previous, arguments)
         sheet = await asyncio.to_thread(lambda: contact_sheet(work.shown()))

@@ -21,8 +21,9 @@ LINES = 300
 LAYERS = (
     ("catalog", "errors", "formats", "outliving", "owner", "streams"),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
-    ("budget", "connections", "governor", "identity", "ledger", "media"),
+    ("connections", "governor", "identity", "ledger", "media"),
     ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
+    ("budget",),
     ("ask", "contact", "keeping", "reconciliation", "runtime", "sheet", "telemetry"),
     ("kinds", "page", "settings", "waiting"),
     ("artifacts", "credentials", "events", "records", "unknown"),
