@@ -98,8 +98,8 @@ class BatchArguments:
             return await asyncio.to_thread(len, self.requests)
         return len(cast("Sequence[Any]", self.requests)) if hasattr(self.requests, "__len__") else None
 
-    async def template(self) -> Ask:
-        """Return the question that is put for every request."""
+    async def template(self, *, sends: bool = True) -> Ask:
+        """Return the question that is put for every request; without a key, where it is only looked at."""
         from dataclasses import replace
 
         from prefect_together.batch.manifest import short
@@ -110,6 +110,7 @@ class BatchArguments:
             library=self.library,
             reuse=self.reuse,
             on_unknown=self.on_unknown,
+            sends=sends,
         )
         purse = None
         if self.max_cost is not None or self.limit is not None:

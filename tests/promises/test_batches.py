@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from prefect import flow
+from prefect import State, flow
+from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
@@ -160,6 +161,54 @@ def test_the_result_stays_small(together_sandbox: Sandbox) -> None:
     result = _batch(_pictures(40))
     assert 1500 > len(result.model_dump_json())
     assert result.media == BatchResult.model_validate_json(result.model_dump_json()).media
+
+
+def test_the_state_says_what_came_of_it(together_sandbox: Sandbox) -> None:
+    """A batch that is not to fail completes with its counts as message, called, submitted or mapped, and gives its result."""
+    together_sandbox.fault(IMAGES, "400", match="picture 1")
+    messages: list[str] = []
+
+    def heard(_task: Any, _run: Any, state: State[Any]) -> None:
+        messages.append(f"{state.name}: {state.message}")
+
+    @flow
+    def batches() -> list[BatchResult]:
+        telling: Any = generate_batch.with_options(on_completion=[heard])
+        requests = _pictures(3)
+        called: BatchResult = telling(requests)
+        state: State[BatchResult] = telling(requests, return_state=True)
+        submitted: BatchResult = telling.submit(requests).result()
+        (mapped,) = telling.map([requests]).result()
+        return [called, cast("Any", state.result()), submitted, mapped]
+
+    results = batches()
+    assert [(2, 0, 1), (1, 2, 0), (0, 3, 0), (0, 3, 0)] == [(one.kept, one.reused, one.failed) for one in results]
+    assert messages[0].startswith("Completed: 2 kept, 1 failed. Paid in this run: ")
+    assert [f"Completed: {result}" for result in results] == messages
+
+
+async def test_the_async_twin_says_it_too(together_sandbox: Sandbox) -> None:
+    """As `generate_batch`; and a result that is persisted comes back as it was."""
+
+    def one_key(_context: Any, _parameters: dict[str, Any]) -> str:
+        return "one-key"
+
+    @flow
+    async def batches() -> list[Any]:
+        telling: Any = agenerate_batch.with_options(task_run_name="told")
+        state: State[Any] = await telling(_pictures(2), return_state=True)
+        stored: Any = await state.aresult()
+        same = telling.with_options(cache_policy=CacheKeyFnPolicy(cache_key_fn=one_key))
+        return [state.message, stored, await same(_pictures(3)), await same(_pictures(4))]
+
+    message, stored, first, second = await batches()
+    assert message == str(stored)
+    assert (2, 3, first) == (stored.kept, first.total, second)
+
+
+def test_without_prefect_the_function_is_itself(together_sandbox: Sandbox) -> None:
+    """`generate_batch.fn` gives the result and no state."""
+    assert 2 == generate_batch.fn(_pictures(2)).kept
 
 
 def test_an_empty_batch_is_no_error(together_sandbox: Sandbox) -> None:
