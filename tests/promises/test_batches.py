@@ -19,7 +19,7 @@ from prefect_together.errors import BatchFailed, InvalidRequest
 from prefect_together.requests import Request
 from prefect_together.sandbox import Sandbox
 
-from .asking import FILE, IMAGES, clip, picture
+from .asking import FILE, IMAGES, POLL, VIDEOS, clip, picture
 
 POST = "/v1/images/generations"
 
@@ -271,6 +271,24 @@ def test_a_shared_limit_holds_over_runs(together_sandbox: Sandbox, tmp_path: Pat
     assert 8 == len(together_sandbox.charges())
     entries = sorted((tmp_path / "library" / limit.folder).iterdir())
     assert "0.24" == json.loads(entries[-1].read_text())["committed"]
+
+
+def test_a_clip_that_another_run_fetches_counts_at_its_cost(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A run that stops waiting leaves the worst case reserved; the run that gets the clip puts the reported cost there."""
+    limit = SpendLimit(name="clips", usd=Decimal(8))
+    together_sandbox.fault(VIDEOS, "cost", value=0.25)
+    together_sandbox.fault(POLL, "queued_forever", times=30)
+    first = _batch([clip(seed=1)], limit=limit, timeout=0.3, fail_on="never")
+    assert ["GenerationTimeout"] == [item.error_type for item in first.items]
+
+    def committed() -> Decimal:
+        entries = sorted((tmp_path / "library" / limit.folder).iterdir())
+        return Decimal(json.loads(entries[-1].read_text())["committed"])
+
+    assert Decimal(5) == committed()
+    assert 1 == _batch([clip(seed=1)], limit=limit).reused
+    assert Decimal("0.25") == committed()
+    assert 1 == len(together_sandbox.charges())
 
 
 def test_a_global_limit_is_held_once(together_sandbox: Sandbox) -> None:
