@@ -87,3 +87,11 @@ class TogetherCredentials(CredentialsBlock):
         return client(
             self.key(), self.base_url, timeout=self.timeout, max_connections=TogetherSettings().max_connections
         )
+
+    def onlooker(self) -> TogetherClient:
+        """Return a client that knows where Together is and has no key: for what only looks and sends nothing.
+
+        Raises:
+            ConfigurationError: The base URL is unsafe or no URL.
+        """
+        return client("", self.base_url, timeout=self.timeout, max_connections=1)

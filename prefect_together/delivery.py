@@ -189,6 +189,8 @@ class Delivery:
             raise
 
     async def _store(self, attempt: Attempt, media: list[GeneratedMedia]) -> list[GeneratedMedia]:
+        if self._ask.purse:
+            await self._ask.purse.settle(attempt.key)
         entry = {"media": [file.model_dump(mode="json", exclude={"reused"}, exclude_none=True) for file in media]}
         if self._ask.rules.provenance == "sidecar":
             for file in media:

@@ -45,6 +45,7 @@ class Storage:
 
     def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
         self.folder = local_folder(url)
+        self.options = options
         try:
             if self.folder is not None:
                 self.url = self.folder.as_uri().rstrip("/")
@@ -157,24 +158,28 @@ def shared(url: str, options: Mapping[str, Any] | None = None) -> Storage:
         return _shared.setdefault(name, storage)
 
 
-def locate(uri: str) -> tuple[Storage, str]:
+def locate(uri: str, options: Mapping[str, Any] | None = None) -> tuple[Storage, str]:
     """Return the storage and key behind an address.
 
-    A root that this process has opened is used with its options; any other object store is opened with what its own
-    environment variables say (``AWS_ENDPOINT``, ``AWS_ACCESS_KEY_ID``, …), any other file as the file it is.
+    Without options, a root that this process has opened is used with its own, and so is another place in the same bucket;
+    any other object store is opened with what its own environment variables say (``AWS_ENDPOINT``,
+    ``AWS_ACCESS_KEY_ID``, …), any other file as the file it is.
 
     Raises:
         ConfigurationError: The address is of no kind that we can open.
     """
     with _known_lock:
         roots = sorted(_known.values(), key=lambda storage: len(storage.url), reverse=True)
-    for storage in roots:
-        if key := storage.key(uri):
-            return storage, key
+    if not options:
+        for storage in roots:
+            if key := storage.key(uri):
+                return storage, key
     if path := local_folder(uri):
         return Storage(str(path.parent)), path.name
     parts = urlsplit(uri)
-    return Storage(f"{parts.scheme}://{parts.netloc}"), parts.path.lstrip("/")
+    bucket = f"{parts.scheme}://{parts.netloc}"
+    near = next((storage.options for storage in roots if f"{storage.url}/".startswith(f"{bucket}/")), None)
+    return Storage(bucket, options or near), parts.path.lstrip("/")
 
 
 def local_folder(url: str) -> Path | None:

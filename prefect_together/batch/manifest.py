@@ -10,11 +10,12 @@ import hashlib
 import tempfile
 import uuid
 from array import array
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from prefect_together.jsons import compact
+from prefect_together.batch.outcomes import read_lines
+from prefect_together.jsons import compact, read
 from prefect_together.keeping import slug
 from prefect_together.storage import Storage
 
@@ -81,6 +82,33 @@ async def write(storage: Storage, key: str, spool: Spool) -> str:
 
     await storage.write_stream(f"{key}.jsonl", chunks())
     return storage.uri(f"{key}.jsonl")
+
+
+class Index(Mapping[str, dict[str, Any]]):
+    """The lines of a manifest by fingerprint: on this machine's disk, for a million of them would fill its memory."""
+
+    def __init__(self, uri: str) -> None:
+        self._file = tempfile.TemporaryFile(buffering=1024 * 1024)  # noqa: SIM115 - closed by close()
+        self._at: dict[str, int] = {}
+        end = 0
+        for data in read_lines(uri):
+            if fingerprint := read(data).get("fingerprint"):
+                self._at[fingerprint] = end
+                end += self._file.write(data)
+
+    def __getitem__(self, fingerprint: str) -> dict[str, Any]:
+        self._file.seek(self._at[fingerprint])
+        return read(self._file.readline())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._at)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def close(self) -> None:
+        """Forget the lines."""
+        self._file.close()
 
 
 async def latest(storage: Storage, name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together.errors import LibraryError
-from prefect_together.jsons import read
 from prefect_together.media import MEDIA, GeneratedMedia
 from prefect_together.report import Tally
 from prefect_together.storage import locate
@@ -154,18 +153,29 @@ class BatchResult(BaseModel):
             LibraryError: The manifest is gone.
         """
         for line in read_lines(self.manifest):
-            yield BatchItem.model_validate(line)
+            yield BatchItem.model_validate_json(line)
 
     def to_table(self) -> Any:
         """Return a narwhals DataFrame with one row for each request: its own columns, then what came of it.
 
         ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` turn it into what they say. Needs the extra ``tables``.
         """
-        return writing.frame([item.record() for item in self.stream()])
+        return writing.frame(item.record() for item in self.stream())
 
-    def write_table(self, path: str | Path) -> str:
-        """Write that table to a path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet; return where it is."""
-        return writing.write(path, (item.record() for item in self.stream()))
+    def write_table(self, path: str | Path, *, options: Mapping[str, Any] | None = None) -> str:
+        """Write that table, a part of it in memory at a time, and return where it is.
+
+        Args:
+            path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
+            options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same
+                bucket, or the store's own environment variables.
+
+        Raises:
+            InvalidRequest: Its ending is of no format that we write.
+            LibraryError: It cannot be written, or the manifest is gone.
+            ConfigurationError: The extra ``tables`` is needed and not installed.
+        """
+        return writing.write(path, (item.record() for item in self.stream()), options)
 
     def money(self) -> str:
         """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""
@@ -178,7 +188,7 @@ class BatchResult(BaseModel):
         return f"{counts}. {self.money()}{maybe}{removed}"
 
 
-def read_lines(uri: str) -> Iterator[dict[str, Any]]:
+def read_lines(uri: str) -> Iterator[bytes]:
     """Yield the lines of a manifest.
 
     Raises:
@@ -187,8 +197,7 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
     storage, key = locate(uri)
     try:
         with storage.open(key) as file:
-            for line in file:
-                yield read(line)
+            yield from file
     except FileNotFoundError:
         raise LibraryError(f"The manifest {uri} is gone.", advice="Run the batch again: what is kept is reused.") from None
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.storage import Storage, local_folder, locate
+from prefect_together.storage import local_folder, locate
 from prefect_together.tables.extras import library
+from prefect_together.tables.text import BadRow, decoded, header, json_lines, separated
 
 FORMATS = ("csv", "tsv", "jsonl", "ndjson", "parquet")
 _PARQUET_ROWS = 1024
-_FIELD = 16 * 1024 * 1024  # the csv module's own limit of 128 KB is below what a prompt column may hold
-
-
-class BadRow(ValueError):
-    """A row that cannot be read; the rows after it can."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,10 @@ class Source:
     """Where rows come from: a file that is read anew each time, or a frame or list in memory."""
 
     what: Any
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Settings of the object store; secrets among them."""
+    encoding: str | None = None
+    """Of a text; None where its first bytes tell, or it is UTF-8."""
 
     def __str__(self) -> str:
         return str(self.what) if isinstance(self.what, (str, Path)) else type(self.what).__name__
@@ -42,25 +39,27 @@ class Source:
         kind = self._kind()
         if kind in {"csv", "tsv"}:
             with self._text() as file:
-                return _header(file, kind, str(self))
+                return header(file, kind, str(self))
         if kind == "parquet":
             with self._open() as file:
                 return [str(name) for name in _parquet(file, str(self)).schema_arrow.names]
-        return None if kind in {"jsonl", "ndjson", "rows"} else list(_frame(self.what).columns)
+        if kind in {"jsonl", "ndjson"}:
+            with self._text():  # whether it is there, and a text
+                return None
+        return None if kind == "rows" else list(_frame(self.what).columns)
 
     def rows(self) -> Iterator[dict[str, Any] | BadRow]:
         """Yield the rows, a few of them in memory at a time; one that cannot be read comes as the error that says why."""
         kind = self._kind()
         if kind in {"csv", "tsv"}:
             with self._text() as file:
-                yield from _separated(file, _header(file, kind, str(self)), kind)
+                yield from separated(file, header(file, kind, str(self)), kind)
         elif kind in {"jsonl", "ndjson"}:
             with self._text() as file:
-                yield from _json_lines(file)
+                yield from json_lines(file)
         elif kind == "parquet":
             with self._open() as file:
-                for batch in _parquet(file, str(self)).iter_batches(_PARQUET_ROWS):
-                    yield from batch.to_pylist()
+                yield from _batches(_parquet(file, str(self)))
         elif kind == "rows":
             for row in cast("Sequence[Any]", self.what):
                 bad = BadRow(f"a row is a mapping, and this is {type(row).__name__}")
@@ -94,10 +93,7 @@ class Source:
         try:
             if path is not None:
                 return path.open("rb")
-            storage, key = locate(name)
-            if self.options:
-                folder, _, key = name.rpartition("/")
-                storage = Storage(folder, self.options)
+            storage, key = locate(name, self.options)
             return storage.open(key)
         except FileNotFoundError:
             raise InvalidRequest(f"There is no table {name!r}.") from None
@@ -105,61 +101,12 @@ class Source:
             raise InvalidRequest(f"The table {name!r} cannot be read: {error.strerror or error}.") from None
 
     def _text(self) -> io.TextIOWrapper:
-        # The mark that Excel puts in front is not part of a column's name; a byte that is no UTF-8 spoils one row only.
-        return io.TextIOWrapper(self._open(), encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _header(file: io.TextIOWrapper, kind: str, name: str) -> list[str]:
-    csv.field_size_limit(_FIELD)
-    reader = csv.reader(_clean(file), delimiter="\t" if kind == "tsv" else ",")
-    names = next(reader, list[str]())
-    names = [column.strip() for column in names]
-    if not any(names):
-        raise InvalidRequest(f"The table {name} is empty: its first line should name the columns.")
-    if twice := sorted({column for column in names if names.count(column) > 1}):
-        raise InvalidRequest(f"The table {name} has two columns {twice[0]!r}.")
-    return names
-
-
-def _separated(file: io.TextIOWrapper, names: list[str], kind: str) -> Iterator[dict[str, Any] | BadRow]:
-    """Read the rows below the header, which has been read from the same file."""
-    # What spreadsheets write as TSV is quoted; what other programs write may hold single quotation marks inside a cell,
-    # which the csv module takes as they are.
-    reader = csv.reader(_clean(file), delimiter="\t" if kind == "tsv" else ",")
-    while True:
+        file = self._open()
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow(f"it cannot be read: {error}")
-            continue
-        if not cells:
-            continue  # an empty line
-        if len(cells) > len(names):
-            yield BadRow(f"it has {len(cells)} cells for {len(names)} columns")
-        else:
-            yield dict(zip(names, [*cells, *[""] * (len(names) - len(cells))], strict=True))
-
-
-def _json_lines(file: io.TextIOWrapper) -> Iterator[dict[str, Any] | BadRow]:
-    for line in _clean(file):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            yield BadRow(f"it is not JSON: {error}")
-        else:
-            yield cast("dict[str, Any]", row) if isinstance(row, dict) else BadRow("it is not a JSON object")
-
-
-def _clean(file: io.TextIOWrapper) -> Iterator[str]:
-    """Make bytes that are no UTF-8 visible instead of failing later, and drop NUL, which no cell can hold."""
-    for line in file:
-        yield (
-            line.replace("\0", "") if line.isascii() else line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        )
+            return decoded(file, str(self), self.encoding)
+        except BaseException:
+            file.close()
+            raise
 
 
 def _parquet(file: BinaryIO, name: str) -> Any:
@@ -168,6 +115,15 @@ def _parquet(file: BinaryIO, name: str) -> Any:
         return parquet.ParquetFile(file)
     except arrow.ArrowInvalid as error:
         raise InvalidRequest(f"The table {name} is no Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def _batches(file: Any) -> Iterator[dict[str, Any] | BadRow]:
+    arrow = library("pyarrow", "Parquet files")
+    try:
+        for batch in file.iter_batches(_PARQUET_ROWS):
+            yield from batch.to_pylist()
+    except (arrow.ArrowException, OSError) as error:
+        yield BadRow(f"it cannot be read, nor can what comes after it: {str(error).splitlines()[0]}")
 
 
 def _frame(frame: Any) -> Any:

@@ -15,9 +15,8 @@ from pydantic import ValidationError
 
 from prefect_together.errors import InvalidRequest
 from prefect_together.requests import ImageRequest, Request
-from prefect_together.tables.reading import BadRow, Source
-
-_EMPTY: dict[str, Any] = {}
+from prefect_together.tables.reading import Source
+from prefect_together.tables.text import BadRow, mended, spoilt
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ def requests_from_table(
     constants: Mapping[str, Any] | None = None,
     rows: int | None = None,
     options: Mapping[str, Any] | None = None,
+    encoding: str | None = None,
 ) -> RequestTable:
     """Return the requests of a table, one for each row; rows are read when they are needed, and as often as needed.
 
@@ -67,14 +67,16 @@ def requests_from_table(
         templates: The text of a field with columns in braces: ``{"prompt": "a photo of {product}"}``.
         constants: The value of a field for all rows; a row's own non-empty cell outranks it.
         rows: How many rows to take, from the first; by default all.
-        options: Settings of the object store in obstore's names, for a URL.
+        options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same bucket
+            that this process has opened, or the store's own environment variables.
+        encoding: Of a CSV, TSV or JSON lines file; left out, UTF-8, or UTF-16 where the file says so.
 
     Raises:
         InvalidRequest: There is no such table, or a field or column that is named does not exist.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
     table = RequestTable(
-        Source(source, options or _EMPTY),
+        Source(source, options, encoding),
         request,
         {name: columns[name] for name in columns} if columns else {},
         dict(templates or {}),
@@ -152,27 +154,30 @@ class RequestTable:
                 )
 
     def _row(self, number: int, cells: dict[str, Any], names: dict[str, str]) -> Row:
-        given, origin = dict(self.constants), dict[str, str]()
+        given, origin = dict(self.constants), dict[str, list[str]]()
+        wrong = {column: why for column, cell in cells.items() if isinstance(cell, str) and (why := spoilt(cell))}
+        cells |= {column: mended(cells[column]) for column in wrong}
         mapped = set(self.columns.values())
         for column, cell in cells.items():
             name = names.get(column.strip().lower())
             if name and column not in mapped and name not in self.columns and name not in self.templates:
-                origin[name] = column
+                origin[name] = [column]
                 _put(given, name, cell)
         for name, column in self.columns.items():
             if column not in cells:
                 return Row(number, None, f"Row {number} has no column {column!r}.", cells)
-            origin[name] = column
+            origin[name] = [column]
             _put(given, name, cells[column])
         for name, template in self.templates.items():
-            used = _used(template)
-            origin[name] = ", ".join(used)
+            used = origin[name] = _used(template)
             if empty := [column for column in used if _empty(cells.get(column))]:
                 return Row(number, None, f"Row {number}, column {empty[0]!r}: it is empty, and {name} needs it.", cells)
             try:
                 given[name] = template.format_map(cells)
             except (ValueError, LookupError, AttributeError) as error:
                 return Row(number, None, f"Row {number}: the template of {name} cannot be filled: {error}.", cells)
+        if column := next((column for used in origin.values() for column in used if column in wrong), None):
+            return Row(number, None, f"Row {number}, column {column!r}: {wrong[column]}.", cells)
         try:
             return Row(number, self.request(**given), None, cells)
         except InvalidRequest as error:
@@ -204,11 +209,11 @@ def _used(template: str) -> list[str]:
         raise InvalidRequest(f"The template {template!r} cannot be read: {error}.") from None
 
 
-def _where(number: int, error: InvalidRequest, origin: dict[str, str]) -> str:
+def _where(number: int, error: InvalidRequest, origin: dict[str, list[str]]) -> str:
     """Return an error with the row and the column that it comes from."""
     cause = error.__context__
     wrong = [str(found["loc"][0]) for found in cause.errors() if found["loc"]] if isinstance(cause, ValidationError) else []
-    column = next((origin[name] for name in wrong if name in origin), None)
+    column = next((", ".join(origin[name]) for name in wrong if name in origin), None)
     missing = next((name for name in wrong if name not in origin), None)
     place = f", column {column!r}" if column else f", field {missing!r}" if missing else ""
     return f"Row {number}{place}: {error}"

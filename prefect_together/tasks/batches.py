@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together.ask import OnUnknown, Reuse
 from prefect_together.batch.outcomes import BatchResult
 from prefect_together.budget import SpendLimit
@@ -11,10 +9,10 @@ from prefect_together.credentials import TogetherCredentials
 from prefect_together.library import MediaLibrary
 from prefect_together.runtime import arun, run
 from prefect_together.tasks.many import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Requests, Retry, batch
-from prefect_together.tasks.options import options
+from prefect_together.tasks.telling import telling
 
 
-@task(**options("batch"))
+@telling("batch")
 def generate_batch(
     requests: Requests,
     *,
@@ -85,7 +83,7 @@ def generate_batch(
     )  # fmt: skip
 
 
-@task(**options("batch"))
+@telling("batch")
 async def agenerate_batch(
     requests: Requests,
     *,

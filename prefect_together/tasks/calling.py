@@ -39,11 +39,20 @@ async def ask_for(
     library: MediaLibrary | None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
+    sends: bool = True,
 ) -> Ask:
     """Return the question that a task's arguments put. Runs on the background loop, in the context of the task.
 
+    Args:
+        request: What is asked.
+        credentials: The account that pays.
+        library: Where results are kept.
+        reuse: Whose results may be taken.
+        on_unknown: What to do about an unknown outcome.
+        sends: Whether it may be sent; a question that is only looked at needs no key.
+
     Raises:
-        ConfigurationError: There is no key, or an address or option is not understood.
+        ConfigurationError: There is no key and it may be sent, or an address or option is not understood.
     """
     settings = TogetherSettings()
     credentials = credentials or TogetherCredentials()
@@ -52,7 +61,7 @@ async def ask_for(
     _one_of("on_unknown", on_unknown, OnUnknown)
     return Ask(
         request=request,
-        client=credentials.get_client(),
+        client=credentials.get_client() if sends else credentials.onlooker(),
         storage=storage,
         caller=await _caller(),
         rules=settings.rules(),

@@ -16,6 +16,7 @@ from prefect.context import TaskRunContext
 from prefect.states import Completed
 
 from prefect_together.ask import Ask, OnUnknown, Reuse
+from prefect_together.batch.outcomes import GOOD, BatchResult
 from prefect_together.budget import Purse, SpendLimit
 from prefect_together.contact import contact_sheet
 from prefect_together.credentials import TogetherCredentials
@@ -28,7 +29,6 @@ from prefect_together.tables import RequestTable, Row
 from prefect_together.tasks.calling import ask_for
 
 if TYPE_CHECKING:
-    from prefect_together.batch.outcomes import BatchResult
     from prefect_together.batch.running import Batch
 
 FailOn = Literal["any", "all", "never"]
@@ -98,8 +98,8 @@ class BatchArguments:
             return await asyncio.to_thread(len, self.requests)
         return len(cast("Sequence[Any]", self.requests)) if hasattr(self.requests, "__len__") else None
 
-    async def template(self) -> Ask:
-        """Return the question that is put for every request."""
+    async def template(self, *, sends: bool = True) -> Ask:
+        """Return the question that is put for every request; without a key, where it is only looked at."""
         from dataclasses import replace
 
         from prefect_together.batch.manifest import short
@@ -110,6 +110,7 @@ class BatchArguments:
             library=self.library,
             reuse=self.reuse,
             on_unknown=self.on_unknown,
+            sends=sends,
         )
         purse = None
         if self.max_cost is not None or self.limit is not None:
@@ -144,16 +145,12 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         BatchFailed: It went as ``fail_on`` says that it must not.
     """
     from prefect_together.batch import manifest, running  # import the HTTP client, which is slow
-    from prefect_together.batch.outcomes import read_lines
 
     arguments.check()
     template = await arguments.template()
     storage, log, name = template.storage, template.caller.log, arguments.name
     previous = await manifest.latest(storage, name) if name else None
-    before: dict[str, running.Line] = {}
-    if previous:
-        lines = await asyncio.to_thread(lambda: list(read_lines(previous)))
-        before = {line["fingerprint"]: line for line in lines if line.get("fingerprint")}
+    before = await asyncio.to_thread(manifest.Index, previous) if previous else None
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
     how = running.Options(width, arguments.timeout, arguments.stop_after_failures, arguments.retry)
     work, key = running.Batch(template, how, before), manifest.new_key(name)
@@ -162,9 +159,13 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         if isinstance(arguments.concurrency, str):
             await stack.enter_async_context(global_limit(arguments.concurrency, strict=True))
         stack.callback(work.spool.close)
+        if before is not None:
+            stack.callback(before.close)
         reporting = asyncio.create_task(work.report(progress.say))
         stack.callback(reporting.cancel)
         await _chunks(work, arguments)
+        if template.purse:
+            await template.purse.close()
         where = await manifest.write(storage, key, work.spool)
         result = _result(work, where, previous, arguments)
         sheet = await asyncio.to_thread(lambda: contact_sheet(work.shown()))
@@ -211,8 +212,6 @@ async def _chunk(chunk: _Chunk) -> State[None]:
 def _result(work: Batch, where: str, previous: str | None, arguments: BatchArguments) -> BatchResult:
     import time
 
-    from prefect_together.batch.outcomes import BatchResult
-
     return BatchResult(
         manifest=where,
         name=arguments.name,
@@ -230,7 +229,7 @@ def _result(work: Batch, where: str, previous: str | None, arguments: BatchArgum
 def _judged(result: BatchResult, work: Batch, arguments: BatchArguments) -> BatchResult:
     nothing = not result.kept and not result.reused and result.total > 0
     if (arguments.fail_on == "any" and not work.succeeded()) or (arguments.fail_on == "all" and nothing):
-        first = next(iter(result.problems)).error
+        first = next(item for item in result.stream() if item.outcome not in GOOD).error
         raise BatchFailed(
             f"The batch went as fail_on={arguments.fail_on!r} forbids: {result} The first problem: {first}",
             advice=f"Run it again: only what has no file is done. The manifest: {result.manifest}.",

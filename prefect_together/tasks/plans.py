@@ -22,9 +22,9 @@ def plan(
     max_cost: Money | None = None,
     name: str | None = None,
 ) -> Plan:
-    """Return what ``generate_batch`` would do with these arguments, and what it would cost. Nothing is sent.
+    """Return what ``generate_batch`` would do with these arguments, and what it would cost.
 
-    In a flow or task it goes to the log too, and into a markdown artifact.
+    Nothing is sent, and no key is needed. In a flow or task it goes to the log too, and into a markdown artifact.
 
     Example:
         ```python
@@ -44,7 +44,7 @@ def plan(
         name: The name of the batch, where it has one.
 
     Raises:
-        ConfigurationError: There is no key, or an address is not understood.
+        ConfigurationError: An address is not understood.
     """
     return run(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
 
@@ -67,7 +67,7 @@ async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
     from prefect_together.batch.planning import Planner  # imports the HTTP client, which is slow
 
     arguments.check()
-    template = await arguments.template()
+    template = await arguments.template(sends=False)
     most = None if max_cost is None else usd(max_cost)
     planner = Planner(template, worst_case=TogetherSettings().worst_case, max_cost=most)
     found = await planner.plan(arguments.rows())

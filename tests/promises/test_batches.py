@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from prefect import flow
+from prefect import State, flow
+from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
@@ -18,7 +19,7 @@ from prefect_together.errors import BatchFailed, InvalidRequest
 from prefect_together.requests import Request
 from prefect_together.sandbox import Sandbox
 
-from .asking import FILE, IMAGES, clip, picture
+from .asking import FILE, IMAGES, POLL, VIDEOS, clip, picture
 
 POST = "/v1/images/generations"
 
@@ -162,6 +163,54 @@ def test_the_result_stays_small(together_sandbox: Sandbox) -> None:
     assert result.media == BatchResult.model_validate_json(result.model_dump_json()).media
 
 
+def test_the_state_says_what_came_of_it(together_sandbox: Sandbox) -> None:
+    """A batch that is not to fail completes with its counts as message, called, submitted or mapped, and gives its result."""
+    together_sandbox.fault(IMAGES, "400", match="picture 1")
+    messages: list[str] = []
+
+    def heard(_task: Any, _run: Any, state: State[Any]) -> None:
+        messages.append(f"{state.name}: {state.message}")
+
+    @flow
+    def batches() -> list[BatchResult]:
+        telling: Any = generate_batch.with_options(on_completion=[heard])
+        requests = _pictures(3)
+        called: BatchResult = telling(requests)
+        state: State[BatchResult] = telling(requests, return_state=True)
+        submitted: BatchResult = telling.submit(requests).result()
+        (mapped,) = telling.map([requests]).result()
+        return [called, cast("Any", state.result()), submitted, mapped]
+
+    results = batches()
+    assert [(2, 0, 1), (1, 2, 0), (0, 3, 0), (0, 3, 0)] == [(one.kept, one.reused, one.failed) for one in results]
+    assert messages[0].startswith("Completed: 2 kept, 1 failed. Paid in this run: ")
+    assert [f"Completed: {result}" for result in results] == messages
+
+
+async def test_the_async_twin_says_it_too(together_sandbox: Sandbox) -> None:
+    """As `generate_batch`; and a result that is persisted comes back as it was."""
+
+    def one_key(_context: Any, _parameters: dict[str, Any]) -> str:
+        return "one-key"
+
+    @flow
+    async def batches() -> list[Any]:
+        telling: Any = agenerate_batch.with_options(task_run_name="told")
+        state: State[Any] = await telling(_pictures(2), return_state=True)
+        stored: Any = await state.aresult()
+        same = telling.with_options(cache_policy=CacheKeyFnPolicy(cache_key_fn=one_key))
+        return [state.message, stored, await same(_pictures(3)), await same(_pictures(4))]
+
+    message, stored, first, second = await batches()
+    assert message == str(stored)
+    assert (2, 3, first) == (stored.kept, first.total, second)
+
+
+def test_without_prefect_the_function_is_itself(together_sandbox: Sandbox) -> None:
+    """`generate_batch.fn` gives the result and no state."""
+    assert 2 == generate_batch.fn(_pictures(2)).kept
+
+
 def test_an_empty_batch_is_no_error(together_sandbox: Sandbox) -> None:
     """No rows, no files, no failure."""
     result = _batch([])
@@ -222,6 +271,24 @@ def test_a_shared_limit_holds_over_runs(together_sandbox: Sandbox, tmp_path: Pat
     assert 8 == len(together_sandbox.charges())
     entries = sorted((tmp_path / "library" / limit.folder).iterdir())
     assert "0.24" == json.loads(entries[-1].read_text())["committed"]
+
+
+def test_a_clip_that_another_run_fetches_counts_at_its_cost(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A run that stops waiting leaves the worst case reserved; the run that gets the clip puts the reported cost there."""
+    limit = SpendLimit(name="clips", usd=Decimal(8))
+    together_sandbox.fault(VIDEOS, "cost", value=0.25)
+    together_sandbox.fault(POLL, "queued_forever", times=30)
+    first = _batch([clip(seed=1)], limit=limit, timeout=0.3, fail_on="never")
+    assert ["GenerationTimeout"] == [item.error_type for item in first.items]
+
+    def committed() -> Decimal:
+        entries = sorted((tmp_path / "library" / limit.folder).iterdir())
+        return Decimal(json.loads(entries[-1].read_text())["committed"])
+
+    assert Decimal(5) == committed()
+    assert 1 == _batch([clip(seed=1)], limit=limit).reused
+    assert Decimal("0.25") == committed()
+    assert 1 == len(together_sandbox.charges())
 
 
 def test_a_global_limit_is_held_once(together_sandbox: Sandbox) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from prefect import flow
 
-from prefect_together import Plan, VideoRequest, generate_batch, plan
+from prefect_together import Plan, VideoRequest, agenerate_batch, aplan, generate_batch, plan
+from prefect_together.errors import ConfigurationError
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, clip, picture
@@ -48,3 +50,14 @@ def test_what_a_plan_says_is_what_happens(together_sandbox: Sandbox) -> None:
     found, result = _plan(requests), generate_batch(requests)
     assert (found.send, found.reused) == (result.kept, result.reused) == (3, 1)
     assert found.cost == result.estimated_cost
+
+
+async def test_a_plan_needs_no_key(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept is found without a key too, by both twins; a batch still needs one."""
+    requests = [picture(f"number {seed}", seed=seed) for seed in range(3)]
+    await agenerate_batch(requests[:1])
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    for found in (plan(requests), await aplan(requests)):
+        assert (2, 1) == (found.send, found.reused)
+    with pytest.raises(ConfigurationError, match="no API key"):
+        await agenerate_batch(requests)

@@ -151,3 +151,37 @@ def write(path: Path, data: bytes) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return str(path)
+
+
+SPENDER = """
+import asyncio, os, random, signal, sys
+from decimal import Decimal
+from prefect_together.budget import Purse, SpendLimit
+from prefect_together.errors import BudgetExceeded
+from prefect_together.leases import owned
+from prefect_together.ledger import Attempt, Ledger
+from prefect_together.storage import Storage
+
+async def spend(folder, who, dies):
+    ledger = Ledger(Storage(folder))
+    purse = Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=ledger.storage)
+    async def one(n):
+        attempt = Attempt(f"{who}{n:063x}", "any", 1)
+        try:
+            await purse.reserve(attempt.key, Decimal("0.03"))
+        except BudgetExceeded:
+            return
+        if dies and random.random() < 0.2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await ledger.record(attempt, "claimed", owned())
+        await asyncio.sleep(0)  # sent, and charged
+        if dies and random.random() < 0.2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await ledger.record(attempt, "stored", {"media": [{}]})
+        await purse.settle(attempt.key)
+    await asyncio.gather(*(one(n) for n in range(20)))
+    await purse.close()
+
+asyncio.run(spend(sys.argv[1], sys.argv[2], sys.argv[3] == "dies"))
+"""
+"""Spends from a limit as a batch does: reserves, claims, stores, settles. Told to die, it kills itself anywhere."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from prefect_together.tables import RequestTable, requests_from_table, writing
 
 from .conftest import Place
 
+NONE: dict[str, Any] = {}
 MODEL: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro"}
 ROWS: list[dict[str, Any]] = [
     {"Prompt": "a fox, asleep", "seed": 1, "width": 512, "note": "ä"},
@@ -136,9 +140,11 @@ def test_a_bad_row_names_its_column_and_stops_no_other(cells: Any, said: str) ->
         pytest.param(b"prompt,seed\na,1\nb,2,3\nc,3\n", [True, False, True], id="too-many-cells"),
         pytest.param(b"prompt,seed\na\nb,2\n", [True, True], id="too-few-cells"),
         pytest.param(b"prompt,seed\n\na,1\n\n", [True], id="empty-lines"),
-        pytest.param(b"prompt,seed\n\xff\xfe a,1\nb\0,2\n", [True, True], id="other-bytes"),
+        pytest.param(b"prompt,note\n\xff\xfe a,1\nb\0,2\nc,\xe9\n", [False, False, True], id="other-bytes"),
+        pytest.param(b"prompt,,\na,,\nb,1,\n", [True, True], id="columns-without-names"),
         pytest.param(b"prompt,seed\n", [], id="header-only"),
-        pytest.param(b'prompt,seed\n"a\nfox",1\n"never closed,2\n', [True, True], id="quotes"),
+        pytest.param(b'prompt,seed\n"a\nfox",1\n"never closed,2\nb,3\nc,4', [True, False, True, True], id="never-closed"),
+        pytest.param(b'prompt,note\na,"x\nb,y\nc,"z"\nd,4', [False, True, True, True], id="closed-elsewhere"),
     ],
 )
 def test_odd_files(text: bytes, outcomes: list[bool], tmp_path: Path) -> None:
@@ -159,6 +165,10 @@ def test_odd_files(text: bytes, outcomes: list[bool], tmp_path: Path) -> None:
         pytest.param("a.csv", "x\n1\n", {"templates": {"prompt": "{x"}}, "cannot be read", id="broken-template"),
         pytest.param("a.csv", "x\n1\n", {"constants": {"widht": 1}}, "no field 'widht'", id="no-field"),
         pytest.param("a.parquet", "x", {}, "is no Parquet file", id="no-parquet"),
+        pytest.param("a.csv", "x;y\n1;2\n", {}, "separated by ';'", id="semicolons"),
+        pytest.param("a.csv", "PK\x03\x04", {}, "is no text: it is a spreadsheet", id="spreadsheet"),
+        pytest.param("a.jsonl", "x\0y\0", {}, "is no text: .*NUL bytes", id="wide-without-mark"),
+        pytest.param("a.csv", "x\n", {"encoding": "klingon"}, "no encoding 'klingon'", id="no-encoding"),
         pytest.param("a.xlsx", "x", {}, "is no table", id="ending"),
     ],
 )
@@ -174,27 +184,120 @@ def test_what_is_wrong_with_all_rows_is_said_at_once(
 
 def test_no_such_table(tmp_path: Path) -> None:
     """A file that is not there, and a thing that is no table."""
-    with pytest.raises(InvalidRequest, match="There is no table"):
-        requests_from_table(tmp_path / "none.csv")
+    for name in ("none.csv", "none.jsonl", "none.parquet"):
+        with pytest.raises(InvalidRequest, match="There is no table"):
+            requests_from_table(tmp_path / name)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InvalidRequest, match="cannot be read: Is a directory"):
+        requests_from_table(tmp_path / "folder.csv")
     with pytest.raises(InvalidRequest, match="int is no table"):
         requests_from_table(7)
 
 
-def test_a_large_file_is_read_row_by_row(tmp_path: Path) -> None:
-    """A table of 60 MB is looked through with little memory: rows are not collected."""
-    import tracemalloc
+@pytest.mark.parametrize(
+    ("kind", "ending", "options"),
+    [
+        pytest.param("utf-8-sig", "csv", NONE, id="marked-utf-8"),
+        pytest.param("utf-16", "csv", NONE, id="marked-utf-16"),
+        pytest.param("utf-16", "jsonl", NONE, id="marked-utf-16-json"),
+        pytest.param("utf-16-le", "csv", {"encoding": "utf-16-le"}, id="utf-16"),
+        pytest.param("cp1252", "csv", {"encoding": "cp1252"}, id="cp1252"),
+    ],
+)
+def test_encodings(kind: str, ending: str, options: dict[str, Any], tmp_path: Path) -> None:
+    """What the file says it is in needs no word, the rest needs one."""
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(('prompt\n"a café"\n' if ending == "csv" else '{"prompt": "a café"}\n').encode(kind))
+    assert ["a café"] == [row.columns["prompt"] for row in requests_from_table(path, constants=MODEL, **options)]
 
-    path = tmp_path / "large.csv"
-    with path.open("w", encoding="utf-8") as file:
-        file.write("prompt,note\n")
-        line = f"a fox,{'x' * 6000}\n"
-        for _ in range(10_000):
-            file.write(line)
-    tracemalloc.start()
-    assert 10_000 == sum(row.request is not None for row in requests_from_table(path, constants=MODEL))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 5_000_000
+
+def test_what_a_cell_cannot_mean_is_not_paid_for(tmp_path: Path) -> None:
+    """Bytes of another encoding and NUL are named with row and column; in a column that no request uses they are mended."""
+    path = tmp_path / "a.csv"
+    path.write_bytes("prompt,note\na café,1\nb,é\n".encode("cp1252") + b"c\0,2\n")
+    rows = list(requests_from_table(path, constants=MODEL))
+    assert "Row 1, column 'prompt': it holds bytes that are not in the table's encoding" in (rows[0].error or "")
+    assert "Row 3, column 'prompt': it holds a NUL character." == rows[2].error
+    assert (None, "\ufffd") == (rows[1].error, rows[1].columns["note"])
+
+
+def test_why_a_line_is_no_row(tmp_path: Path) -> None:
+    """The error says what a person has to look for."""
+    path = tmp_path / "a.csv"
+    path.write_text('prompt,note\na,"x"y\nb,1,2\nc,"open\nd,\n', encoding="utf-8")
+    assert [
+        "Row 1: a quotation mark stands inside a quoted cell, where it is written twice.",
+        "Row 2: it has 3 cells for 2 columns.",
+        "Row 3: a quotation mark is opened in column 'note' and closed nowhere.",
+        None,
+    ] == [row.error for row in requests_from_table(path, constants=MODEL)]
+
+
+def test_tabs_without_quoting(tmp_path: Path) -> None:
+    """What other programs than spreadsheets write holds quotation marks as they are, at the start of a cell too."""
+    path = tmp_path / "a.tsv"
+    path.write_text('prompt\tnote\n"Starry" night\tx\n"open\ty\n"a ""b""\nc"\tz\nlast\t\n', encoding="utf-8")
+    prompts = [row.columns["prompt"] for row in requests_from_table(path, constants=MODEL)]
+    assert ['"Starry" night', '"open', 'a "b"\nc', "last"] == prompts
+
+
+def test_a_picture_is_no_table(tmp_path: Path) -> None:
+    """A file with the wrong ending is called what it is."""
+    for ending in ("csv", "jsonl"):
+        path = tmp_path / f"a.{ending}"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+        with pytest.raises(InvalidRequest, match="a file of type image/png"):
+            requests_from_table(path)
+
+
+def test_a_damaged_parquet_file_gives_the_rows_before_the_damage(tmp_path: Path) -> None:
+    """The row from which on nothing can be read is named."""
+    path = tmp_path / "a.parquet"
+    writing.write(path, [{"prompt": f"fox {number} " * 9} for number in range(20_000)])
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = b"\xaa" * 3000
+    path.write_bytes(data)
+    *good, bad = requests_from_table(path, constants=MODEL)
+    assert good
+    assert all(row.request for row in good)
+    assert f"Row {len(good) + 1}: it cannot be read, nor can what comes after it" in (bad.error or "")
+
+
+READER = """
+import resource, sys
+from prefect_together.tables import requests_from_table
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = [row.error for row in requests_from_table(sys.argv[1], constants={"model": "m"}, rows=1000)]
+print(len(rows), rows[1] or "", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, sep="|")
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "head", "body", "tail", "expected"),
+    [
+        pytest.param("csv", b"prompt,note\na,1\nb,", b"x", b"\nc,2\n", 3, id="csv-cell"),
+        pytest.param("jsonl", b'{"prompt":"a"}\n{"prompt":"', b"x", b'"}\n{"prompt":"c"}\n', 3, id="json-line"),
+        pytest.param("csv", b"prompt,note\n", b"a fox," + b"x" * 993 + b"\n", b"", 1000, id="csv-rows"),
+    ],
+)
+def test_a_gigabyte(ending: str, head: bytes, body: bytes, tail: bytes, expected: int, tmp_path: Path) -> None:
+    """A row of 1 GB is a bad row, the rows around it are good; the first rows of 1 GB are read alone; memory stays small."""
+    path = tmp_path / f"large.{ending}"
+    block = body * (10_000_000 // len(body))
+    try:
+        with path.open("wb") as file:
+            file.write(head)
+            for _ in range(100):
+                file.write(block)
+            file.write(tail)
+        assert path.stat().st_size >= 1_000_000_000
+        run = subprocess.run([sys.executable, "-c", READER, str(path)], capture_output=True, text=True, check=True)
+    finally:
+        path.unlink()
+    count, error, grown = run.stdout.strip().split("|")
+    assert expected == int(count)
+    assert ("more than 16,777,216 characters" in error) == (expected == 3)
+    assert int(grown) < 80
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
@@ -210,3 +313,79 @@ def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
     assert ('a, "b"\n\tc', Decimal("0.03")) == (back[0]["text"], Decimal(back[0]["cost"]))
     assert "column" == back[1]["late"]
     assert [] == list((tmp_path / "below").glob("*.partial"))
+
+
+def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
+    """20,000 rows of 40 MB are written as Parquet with little memory, and types that show late are found."""
+    import tracemalloc
+
+    def records() -> Iterator[dict[str, Any]]:
+        for number in range(20_000):
+            yield {"text": "x" * 2000, "late": 1.5 if number > 15_000 else number, "mixed": "a" if number > 15_000 else 1}
+
+    tracemalloc.start()
+    path = tmp_path / "large.parquet"
+    writing.write(path, records())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25_000_000
+    parquet = pytest.importorskip("pyarrow.parquet")
+    found = parquet.ParquetFile(path)
+    assert ["string", "double", "string"] == [str(field.type) for field in found.schema_arrow]
+    assert 20_000 == found.metadata.num_rows
+    assert found.num_row_groups > 3
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([None, None], "string", id="nothing"),
+        pytest.param([None, True], "bool", id="yes-no"),
+        pytest.param([1, "a"], "string", id="mixed"),
+        pytest.param([True, 1], "string", id="yes-and-one"),
+        pytest.param([1, 0.5], "double", id="fractions"),
+        pytest.param([1, 2**80], "string", id="too-large"),
+        pytest.param([{"a": 1}, {"a": 2, "b": "x"}], "struct<a: int64, b: string>", id="nested"),
+    ],
+)
+def test_types_of_columns(values: list[Any], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column's type holds all its values, wherever in the table they stand; the frame agrees with the file."""
+    monkeypatch.setattr(writing, "_ROWS", 1)
+    records = [{"own": value, "status": "kept"} for value in values]
+    path = tmp_path / "a.parquet"
+    writing.write(path, records)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert expected == str(parquet.read_schema(path).field("own").type)
+    assert parquet.read_table(path).equals(writing.frame(records).to_native())
+
+
+def test_our_names_in_a_users_table_keep_their_types(tmp_path: Path) -> None:
+    """A column of numbers that is called status stays one, and ours beside it is text."""
+    writing.write(tmp_path / "a.parquet", [{"status": 7, "together_status": None, "together_cost": "0.03", "seed": 2**62}])
+    schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "a.parquet")
+    assert ["int64", "string", "decimal128(18, 6)", "int64"] == [str(field.type) for field in schema]
+    writing.write(tmp_path / "b.parquet", [{"size": 1.5, "cost": "dear", "seconds_taken": 2}])
+    schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "b.parquet")
+    assert ["double", "string", "double"] == [str(field.type) for field in schema]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_no_rows_still_have_columns(kind: str, tmp_path: Path) -> None:
+    """The table of an empty batch can be read again."""
+    writing.write(tmp_path / f"a.{kind}", [])
+    table = requests_from_table(tmp_path / f"a.{kind}", constants={"prompt": "x"})
+    assert [] == list(table)
+    assert "sha256" in (table.source.columns() or [])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_tables_in_buckets(kind: str, bucket: Place) -> None:
+    """Both ways, with options of their own, or with those of a library in the same bucket; secrets are not shown."""
+    root = bucket.url.rpartition("/")[0]
+    for name, options in (("own", bucket.options), ("library", None)):
+        if options is None:
+            Storage(f"{root}/the library", bucket.options)
+        url = writing.write(f"{root}/tables/{name}.{kind}", ROWS, options)
+        table = requests_from_table(url, constants={**MODEL, "height": 256}, options=options)
+        _check(table)
+        assert "secret" not in repr(table.source)
