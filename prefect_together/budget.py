@@ -1,11 +1,7 @@
 """Money that may be spent: reserved before a request is sent, settled when its cost is known. Sends and pays nothing.
 
-A ``SpendLimit`` is kept in the library, so that any number of processes and machines spend from it together. Its entries
-are numbered, and each is one create-only object that carries the sum after it: whoever writes a number has seen all before
-it, so the sum never exceeds the limit::
-
-    limits/autumn-campaign-1f0c/00000001.json     {"committed": "0.30", "changes": …}
-                                00000002.json     {"committed": "0.57", "changes": …}
+A ``SpendLimit`` is kept in the library, so that any number of processes and machines spend from it together. Each of its
+entries carries the sum after it: whoever writes one has seen all before it, so the sum never exceeds the limit.
 """
 
 from __future__ import annotations
@@ -13,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_together.entries import Entries
 from prefect_together.errors import BudgetExceeded, LibraryError
-from prefect_together.owner import this_process, unique
 from prefect_together.storage import Storage
 
 ROOT = "limits"
@@ -127,11 +121,15 @@ class _Shared:
 
     def __init__(self, limit: SpendLimit, storage: Storage) -> None:
         self.limit = limit
-        self.committed = Decimal(0)
-        self._storage = storage
-        self._number: int | None = None
+        advice = "Look at it; restore it or choose another name for the limit."
+        self._entries = Entries(storage, limit.folder, advice=advice)
         self._waiting: list[_Change] = []
         self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def committed(self) -> Decimal:
+        """USD that all together have reserved or spent, as far as is known here."""
+        return Decimal(self._entries.last.get("committed", 0))
 
     async def change(self, key: str, usd: Decimal, *, known: bool = False) -> bool:
         """Add to the sum and return True; return False, and change nothing, where that would exceed the limit.
@@ -164,69 +162,19 @@ class _Shared:
                 change.done.set_result(change in taken)
 
     async def _commit(self, changes: list[_Change]) -> list[_Change]:
-        if self._number is None:
-            await self._find()
         while True:
-            number, total, taken = self._number or 0, self.committed, list[_Change]()
+            total, taken = self.committed, list[_Change]()
             for change in changes:
                 if change.known or change.usd <= 0 or total + change.usd <= self.limit.usd:
                     total += change.usd
                     taken.append(change)
-            if not taken:
-                if not await self._advance():
+            if taken:
+                amounts = {change.key: str(change.usd) for change in taken}
+                if await self._entries.add({"committed": str(total), "limit": str(self.limit.usd), "changes": amounts}):
                     return taken
-                continue  # somebody else wrote meanwhile, and may have given money back
-            token = unique()
-            entry = {
-                "version": 1,
-                "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-                "committed": str(total),
-                "limit": str(self.limit.usd),
-                "changes": {change.key: str(change.usd) for change in taken},
-                "owner": this_process().model_dump(),
-                "token": token,
-            }
-            data = (json.dumps(entry, indent=1) + "\n").encode()
-            created = await self._storage.create(self._key(number + 1), data)
-            # An object store that repeats its own write may report our own entry as somebody else's.
-            if created or (await self._read(number + 1) or {}).get("token") == token:
-                self._number, self.committed = number + 1, total
-                return taken
-            await self._advance()
-
-    async def _find(self) -> None:
-        """Find the last entry."""
-        names = await self._storage.names(self.limit.folder)
-        self._number = max((int(name[-13:-5]) for name in names if name.endswith(".json")), default=0)
-        if self._number:
-            await self._take(self._number)
-        await self._advance()
-
-    async def _advance(self) -> bool:
-        """Read the entries that others wrote since, and return whether there were any."""
-        before = self._number
-        while await self._take((self._number or 0) + 1):
-            pass
-        return before != self._number
-
-    async def _take(self, number: int) -> bool:
-        entry = await self._read(number)
-        if entry is None:
-            return False
-        self._number, self.committed = number, Decimal(entry["committed"])
-        return True
-
-    async def _read(self, number: int) -> dict[str, Any] | None:
-        try:
-            return json.loads(await self._storage.read(self._key(number)))
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            advice = "Look at it; restore it or choose another name for the limit."
-            raise LibraryError(f"The entry {self._key(number)} cannot be read.", advice=advice) from None
-
-    def _key(self, number: int) -> str:
-        return f"{self.limit.folder}/{number:08d}.json"
+                await self._entries.read()
+            elif not await self._entries.read():
+                return taken  # else somebody else wrote meanwhile, and may have given money back
 
 
 def _exceeded(about: str, why: str) -> BudgetExceeded:

@@ -14,7 +14,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8
 
 
 def _title(code: str) -> str:
-    named = re.search(r"def (\w+)|except (\w+)|(MediaLibrary)", code)
+    named = re.search(r"def (\w+)|except (\w+)|(MediaLibrary|automations)", code)
     return next((name for name in named.groups() if name), "example") if named else "example"
 
 

@@ -21,10 +21,10 @@ LINES = 300
 LAYERS = (
     ("catalog", "errors", "formats", "outliving", "owner", "streams"),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
-    ("budget", "connections", "governor", "identity", "ledger", "media"),
-    ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
+    ("connections", "entries", "governor", "identity", "ledger", "media"),
+    ("books", "budget", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
     ("ask", "contact", "keeping", "reconciliation", "runtime", "sheet", "telemetry"),
-    ("kinds", "page", "settings", "waiting"),
+    ("kinds", "page", "settings", "spending", "waiting"),
     ("artifacts", "credentials", "events", "records", "unknown"),
     ("automations", "progress", "review"),
     ("takeover", "watching"),
