@@ -155,7 +155,9 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         lines = await asyncio.to_thread(lambda: list(read_lines(previous)))
         before = {line["fingerprint"]: line for line in lines if line.get("fingerprint")}
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
-    how = running.Options(width, arguments.timeout, arguments.stop_after_failures, arguments.retry)
+    how = running.Options(
+        width, arguments.timeout, arguments.stop_after_failures, arguments.retry, TogetherSettings().trace_prompts
+    )
     work, key = running.Batch(template, how, before), manifest.new_key(name)
     progress = Progress(await arguments.total(), log)
     async with AsyncExitStack() as stack:
