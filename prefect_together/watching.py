@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from functools import partial
 
 from prefect_together.events import emit, emit_exceeded
 from prefect_together.happenings import Happening, Tell
 from prefect_together.progress import Progress, share
-from prefect_together.settings import TogetherSettings
 from prefect_together.sheet import clipped, escaped
 from prefect_together.spending import spending
 from prefect_together.storage import Storage
 
 
-def listener(storage: Storage, realm: str) -> Tell:
+def listener(storage: Storage, realm: str, alert: Decimal | None) -> Tell:
     """Return a listener for one request. Call it on the background loop, in the context of the run that the request is of.
 
     Args:
         storage: The library, which knows what is spent in a day.
         realm: Whose money it is: Together's, or that of a sandbox.
+        alert: USD in a day above which an event says so.
     """
     bars: dict[str, Progress] = {}
-    alert = TogetherSettings().daily_alert
     day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
 
     def hear(happening: Happening) -> None:

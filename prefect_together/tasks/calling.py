@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
 from prefect.context import FlowRunContext, TaskRunContext
@@ -56,7 +57,7 @@ async def ask_for(
         request=request,
         client=client,
         storage=storage,
-        caller=await _caller(storage, client.realm),
+        caller=await _caller(storage, client.realm, settings.daily_alert),
         rules=settings.rules(),
         reuse=reuse,
         on_unknown=on_unknown,
@@ -70,7 +71,7 @@ def run_logger() -> Log:
     return get_run_logger()
 
 
-async def _caller(storage: Storage, realm: str) -> Caller:
+async def _caller(storage: Storage, realm: str, alert: Decimal | None) -> Caller:
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     run = flow.flow_run if flow else None
     own = str(run.id) if run else str(task.task_run.flow_run_id) if task and task.task_run.flow_run_id else None
@@ -81,7 +82,7 @@ async def _caller(storage: Storage, realm: str) -> Caller:
         log=run_logger(),
         flow_run=outermost,
         task_run=str(task.task_run.id) if task else None,
-        tell=watching.listener(storage, realm),
+        tell=watching.listener(storage, realm, alert),
     )
 
 

@@ -17,6 +17,9 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect_together import (
     DerivedMedia,
     GeneratedImage,
+    agenerate_video,
+    ajoin_videos,
+    alast_frame,
     areview_images,
     artifacts,
     generate_image,
@@ -218,6 +221,29 @@ def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
     assert film == DerivedMedia.model_validate_json(film.model_dump_json())
     follows = generate_video(clip(frame_images=[frame], seed=3))
     assert follows.verify()
+
+
+def test_async_flows_make_films_too(together_sandbox: Sandbox) -> None:
+    """The twins return the same files, refuse the same, and leave the flow's loop free meanwhile."""
+
+    @flow
+    async def work() -> tuple[DerivedMedia, DerivedMedia, int]:
+        clips = [await agenerate_video(clip(seed=1)), await agenerate_video(clip(seed=2, width=128, height=96))]
+        joining, turns = asyncio.ensure_future(ajoin_videos(clips)), 0
+        while not joining.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        with pytest.raises(InvalidRequest, match="was given none"):
+            await ajoin_videos([])
+        return await joining, await alast_frame(clips[0]), turns
+
+    film, frame, turns = asyncio.run(work())
+    assert turns > 10
+    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2, width=128, height=96))
+    assert (film, frame) == (join_videos([one, two]), last_frame(one))
+    assert (True, "image/png") == (film.reencoded, frame.media_type)
+    shown = {found.key for found in _shown("join-") + _shown("last-frame-")}
+    assert {f"join-{film.sha256[:12]}", f"last-frame-{frame.sha256[:12]}"} <= shown
 
 
 def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
