@@ -28,7 +28,7 @@ sandbox: $(READY) ## Run a local Together until interrupted
 	$(BIN)/prefect-together sandbox $(ARGS)
 
 ui: $(READY) ## Run a Prefect server with its UI until interrupted
-	$(BIN)/prefect server start $(ARGS)
+	$(BIN)/prefect --no-prompt server start $(ARGS)
 
 test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)

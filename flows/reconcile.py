@@ -14,7 +14,7 @@ from prefect_together.command import run_as_command
 from prefect_together.reconciliation import Reconciliation
 
 
-@flow(name="reconcile")
+@flow(name="reconcile", flow_run_name="reconcile")
 def reconcile_library(wait: float = 0.0) -> Reconciliation:
     """Fetch what was paid for and never kept, list what needs a decision, and write the gallery page anew.
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from prefect import serve
+from prefect import get_client, serve
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from daily import daily
 from reconcile import reconcile_library
 from storyboard import storyboard
+
+PATIENCE = 90
+"""Seconds that a server gets that was started a moment ago."""
 
 
 def main() -> None:
@@ -32,7 +36,20 @@ def main() -> None:
         reconcile_library.to_deployment("nightly-reconcile", tags=["together", "scheduled"], **night),
         storyboard.to_deployment("storyboard", tags=["together"]),
     ]
+    wait_for_server()
     serve(*deployments)
+
+
+def wait_for_server() -> None:
+    """Return when the server answers; `serve` itself gives up at once."""
+    with get_client(sync_client=True) as client:
+        for waited in range(PATIENCE):
+            if client.api_healthcheck() is None:
+                return
+            if waited == 0:
+                print(f"Waiting for the Prefect server at {client.api_url} ...", flush=True)
+            time.sleep(1)
+        raise SystemExit(f"No Prefect server answers at {client.api_url}. Start one with `make ui`.")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prefect_together.batch.plans import Plan
     from prefect_together.budget import SpendLimit
     from prefect_together.credentials import TogetherCredentials
-    from prefect_together.editing import join_videos, last_frame
+    from prefect_together.editing import ajoin_videos, alast_frame, join_videos, last_frame
     from prefect_together.library import MediaLibrary
     from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
     from prefect_together.publishing import (
@@ -52,7 +52,7 @@ _HOMES = {
     "prefect_together.batch.plans": ("Plan",),
     "prefect_together.budget": ("SpendLimit",),
     "prefect_together.credentials": ("TogetherCredentials",),
-    "prefect_together.editing": ("join_videos", "last_frame"),
+    "prefect_together.editing": ("ajoin_videos", "alast_frame", "join_videos", "last_frame"),
     "prefect_together.library": ("MediaLibrary",),
     "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
     "prefect_together.publishing": (
@@ -110,6 +110,8 @@ __all__ = [
     "agenerate_image",
     "agenerate_images",
     "agenerate_video",
+    "ajoin_videos",
+    "alast_frame",
     "aplan",
     "apublish_gallery",
     "apublish_grid",

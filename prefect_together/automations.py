@@ -1,4 +1,4 @@
-"""Ready automations on what happens to generations: a deployment runs, or somebody is told. Creates none by itself."""
+"""Ready automations on generations and what they cost: a deployment runs, or somebody is told. Creates none by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 
 from prefect_together.errors import ConfigurationError
-from prefect_together.events import PREFIX
+from prefect_together.events import EXCEEDED, PREFIX
 
 What = Literal["accepted", "kept", "reused", "failed", "unknown"]
 
@@ -52,17 +52,9 @@ def when_generation(
     Raises:
         ConfigurationError: There is nothing to do: neither a deployment nor a block is named.
     """
-    actions: list[RunDeployment | SendNotification] = []
-    if run_deployment is not None:
-        chosen_one = {"source": "selected", "deployment_id": run_deployment, "parameters": parameters}
-        actions.append(RunDeployment.model_validate(chosen_one))
     chosen = what or ("failed", "unknown")
-    if notify is not None:
-        subject = "Together: a generation is {{ event.event.split('.')[-1] }}"
-        body = "{{ event.payload.model }}: {{ event.payload.error }} (paid: {{ event.payload.paid }})"
-        actions.append(SendNotification(block_document_id=notify, subject=subject, body=body))
-    if not actions:
-        raise ConfigurationError("This automation does nothing: name a deployment to run or a block to notify with.")
+    subject = "Together: a generation is {{ event.event.split('.')[-1] }}"
+    body = "{{ event.payload.model }}: {{ event.payload.error }} (paid: {{ event.payload.paid }})"
     trigger = EventTrigger(
         expect={PREFIX + one for one in chosen},
         match={"prefect-together.model": model} if model else {"prefect.resource.id": "prefect-together.generation.*"},  # type: ignore[arg-type]
@@ -71,4 +63,58 @@ def when_generation(
         within=within,
     )
     shown = " or ".join(chosen)
-    return Automation(name=name or f"Together: a generation is {shown}", trigger=trigger, actions=list(actions))
+    actions = _actions(run_deployment, parameters, notify, subject, body)
+    return Automation(name=name or f"Together: a generation is {shown}", trigger=trigger, actions=actions)
+
+
+def when_spent(
+    *,
+    run_deployment: UUID | None = None,
+    notify: UUID | None = None,
+    parameters: dict[str, Any] | None = None,
+    name: str | None = None,
+) -> Automation:
+    """Return an automation that acts when a day's spending passes ``DAILY_ALERT``; ``.create()`` puts it in place.
+
+    It acts once a day (UTC), library and limit, however many processes spend. The setting
+    ``PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT`` belongs where the flows run: it is they who add up. Requests that are
+    neither reported nor listed with a cost are counted, and in no sum.
+
+    Args:
+        run_deployment: Id of a deployment to run.
+        notify: Id of a notification block to send with.
+        parameters: What the deployment is given, by default what it defaults to; templates such as
+            ``{{ event.payload.spent }}`` work: there are day, limit, spent, reported, estimated and unknown.
+        name: The automation's name.
+
+    Raises:
+        ConfigurationError: There is nothing to do: neither a deployment nor a block is named.
+    """
+    subject = "Together: more than ${{ event.payload.limit }} spent on {{ event.payload.day }}"
+    body = (
+        "${{ event.payload.reported }} reported, about ${{ event.payload.estimated }} by list price, "
+        "{{ event.payload.unknown }} request(s) of unknown cost"
+    )
+    trigger = EventTrigger(
+        expect={EXCEEDED},
+        match={"prefect.resource.id": "prefect-together.spending.*"},  # type: ignore[arg-type]
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
+    actions = _actions(run_deployment, parameters, notify, subject, body)
+    return Automation(name=name or "Together: the day's spending is over its limit", trigger=trigger, actions=actions)
+
+
+def _actions(
+    run_deployment: UUID | None, parameters: dict[str, Any] | None, notify: UUID | None, subject: str, body: str
+) -> list[Any]:
+    actions: list[RunDeployment | SendNotification] = []
+    if run_deployment is not None:
+        chosen = {"source": "selected", "deployment_id": run_deployment, "parameters": parameters}
+        actions.append(RunDeployment.model_validate(chosen))
+    if notify is not None:
+        actions.append(SendNotification(block_document_id=notify, subject=subject, body=body))
+    if not actions:
+        raise ConfigurationError("This automation does nothing: name a deployment to run or a block to notify with.")
+    return actions

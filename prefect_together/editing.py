@@ -20,7 +20,7 @@ from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.formats import Shape, image_shape, video_shape
 from prefect_together.library import MediaLibrary
 from prefect_together.media import DerivedMedia, KeptFile
-from prefect_together.runtime import run
+from prefect_together.runtime import arun, run
 from prefect_together.splicing import Spliced, join, last_picture
 from prefect_together.storage import Storage
 
@@ -30,8 +30,6 @@ _VERSION = 1
 
 def last_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> DerivedMedia:
     """Return the last picture of a clip, kept as a PNG: the keyframe on which the next clip begins.
-
-    In an async flow, call it as ``await asyncio.to_thread(last_frame, clip)``.
 
     Example:
         ```python
@@ -55,21 +53,19 @@ def last_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> Deriv
         ConfigurationError: PyAV is not installed.
         LibraryError: The library could not be read or written.
     """
-    _clips([video], "last_frame")
+    return run(_last_frame(video, library))
 
-    def make(path: Path) -> Spliced:
-        last_picture(video.path(), path)
-        return Spliced()
 
-    return run(_derive("last_frame", [video], (library or MediaLibrary()).storage(), make, "image/png"))
+async def alast_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return the last picture of a clip: ``last_frame`` for async flows."""
+    return await arun(_last_frame(video, library))
 
 
 def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
     """Return one film of several clips, in order. Clips with equal streams are joined as they are, without loss.
 
     Clips that differ in size, rate or codec are encoded anew, at the first one's size and rate; ``reencoded`` says so.
-    Sound is kept where all clips have it in the same form. In an async flow, call it as
-    ``await asyncio.to_thread(join_videos, clips)``.
+    Sound is kept where all clips have it in the same form.
 
     Args:
         videos: The clips, at least one.
@@ -80,10 +76,29 @@ def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = No
         ConfigurationError: PyAV is not installed.
         LibraryError: The library could not be read or written.
     """
+    return run(_join_videos(videos, library))
+
+
+async def ajoin_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one film of several clips, in order: ``join_videos`` for async flows."""
+    return await arun(_join_videos(videos, library))
+
+
+async def _last_frame(video: KeptFile, library: MediaLibrary | None) -> DerivedMedia:
+    _clips([video], "last_frame")
+
+    def make(path: Path) -> Spliced:
+        last_picture(video.path(), path)
+        return Spliced()
+
+    return await _derive("last_frame", [video], (library or MediaLibrary()).storage(), make, "image/png")
+
+
+async def _join_videos(videos: Sequence[KeptFile], library: MediaLibrary | None) -> DerivedMedia:
     clips = list(videos)
     _clips(clips, "join_videos")
     storage = (library or MediaLibrary()).storage()
-    return run(_derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4"))
+    return await _derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4")
 
 
 def _clips(videos: Sequence[KeptFile | object], function: str) -> None:

@@ -1,4 +1,4 @@
-"""Events ``prefect-together.generation.*`` for automations. They carry no prompt unless asked, and never fail a task."""
+"""Events ``prefect-together.*`` for automations. They carry no prompt unless asked, and never fail a task."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from prefect.events import emit_event
 
 from prefect_together.happenings import Happening
 from prefect_together.settings import TogetherSettings
+from prefect_together.spending import Spent
 
 PREFIX = "prefect-together.generation."
+EXCEEDED = "prefect-together.spending.exceeded"
 
 
 def emit(happening: Happening) -> None:
@@ -28,6 +30,26 @@ def emit(happening: Happening) -> None:
             "prefect-together.model": request.model,
         },
         payload=payload(happening, prompt=TogetherSettings().trace_prompts),
+    )
+
+
+def emit_exceeded(day: str, spent: Spent, *, limit: Decimal, realm: str) -> None:
+    """Put the event into Prefect's queue that more than a limit has been spent in a day."""
+    emit_event(
+        EXCEEDED,
+        resource={
+            "prefect.resource.id": f"prefect-together.spending.{realm}.{day}",
+            "prefect.resource.name": f"Spent on {day}",
+            "prefect-together.realm": realm,
+        },
+        payload={
+            "day": day,
+            "limit": _money(limit),
+            "spent": _money(spent.usd),
+            "reported": _money(spent.reported),
+            "estimated": _money(spent.estimated),
+            "unknown": spent.unknown,
+        },
     )
 
 

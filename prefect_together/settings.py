@@ -37,6 +37,10 @@ class TogetherSettings(PrefectBaseSettings):
     worst_case: Annotated[Decimal, Field(ge=0)] = Field(
         default=Decimal("5.00"), description="USD that a request of unknown price counts as against max_cost and limits."
     )
+    daily_alert: Annotated[Decimal, Field(ge=0)] | None = Field(
+        default=None,
+        description="USD: when the spending of a day (UTC) passes it in a library, one event is emitted, for automations.",
+    )
     provenance: ProvenanceChoice = Field(
         default="none",
         description="How files say what made them, beside the ledger: none, sidecar (a JSON file beside each) or embed (XMP "

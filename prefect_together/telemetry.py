@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,8 @@ from prefect_together.requests import Request
 class Note:
     """What is known at the end of a span."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, prompt: bool) -> None:
+        self.prompt = prompt
         self.media: Sequence[GeneratedMedia] = ()
 
 
@@ -28,7 +30,7 @@ def span(request: Request, *, prompt: bool) -> Generator[Note, None, None]:
         request: What is asked.
         prompt: Whether the span may carry the prompt.
     """
-    note = Note()
+    note = Note(prompt=prompt)
     current = _begin(request, prompt=prompt)
     try:
         yield note
@@ -52,8 +54,9 @@ def _begin(request: Request, *, prompt: bool) -> Any:
             attributes["gen_ai.request.seed"] = seed
         if request.count > 1:
             attributes["gen_ai.request.choice.count"] = request.count
-        if prompt:
-            attributes["gen_ai.prompt"] = request.title()
+        if prompt and (words := getattr(request, "prompt", None)):
+            said = {"role": "user", "parts": [{"type": "text", "content": words}]}
+            attributes["gen_ai.input.messages"] = json.dumps([said], ensure_ascii=False)
         tracer = trace.get_tracer("prefect-together")
         kind = trace.SpanKind.CLIENT
         return tracer.start_span(f"generate_{request.kind} {request.model}", kind=kind, attributes=attributes)
@@ -66,7 +69,7 @@ def _end(current: Any, note: Note, error: BaseException | None) -> None:
         if current is None:
             return
         if note.media:
-            for name, value in _found(note.media).items():
+            for name, value in _found(note.media, prompt=note.prompt).items():
                 current.set_attribute(name, value)
         if error is not None:
             from opentelemetry.trace import Status, StatusCode
@@ -81,7 +84,7 @@ def _end(current: Any, note: Note, error: BaseException | None) -> None:
         return
 
 
-def _found(media: Sequence[GeneratedMedia]) -> dict[str, Any]:
+def _found(media: Sequence[GeneratedMedia], *, prompt: bool) -> dict[str, Any]:
     first = media[0]
     found: dict[str, Any] = {"prefect_together.files": len(media), "prefect_together.reused": first.reused}
     costs = [file.cost for file in media if file.cost is not None]
@@ -94,4 +97,6 @@ def _found(media: Sequence[GeneratedMedia]) -> dict[str, Any]:
         found["gen_ai.response.id"] = first.job_id
     if isinstance(first, GeneratedVideo) and first.seconds:
         found["prefect_together.clip_seconds"] = first.seconds
-    return {**found, "prefect_together.uri": first.uri, "prefect_together.sha256": first.sha256}
+    if prompt:  # a file's name begins with the prompt's first words
+        found["prefect_together.uri"] = first.uri
+    return {**found, "prefect_together.fingerprint": first.fingerprint, "prefect_together.sha256": first.sha256}

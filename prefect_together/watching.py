@@ -1,20 +1,33 @@
-"""Who listens to a generation under Prefect: a progress bar and events. Knows how neither is made."""
+"""Who listens to a generation under Prefect: a progress bar, events and the day's spending. Knows how none is made."""
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
+from functools import partial
 
-from prefect_together.events import emit
+from prefect_together.events import emit, emit_exceeded
 from prefect_together.happenings import Happening, Tell
 from prefect_together.progress import Progress, share
 from prefect_together.sheet import clipped, escaped
+from prefect_together.spending import spending
+from prefect_together.storage import Storage
 
 
-def listener() -> Tell:
-    """Return a listener for one request. Call it in the context of the run that the request belongs to."""
+def listener(storage: Storage, realm: str, alert: Decimal | None) -> Tell:
+    """Return a listener for one request. Call it on the background loop, in the context of the run that the request is of.
+
+    Args:
+        storage: The library, which knows what is spent in a day.
+        realm: Whose money it is: Together's, or that of a sandbox.
+        alert: USD in a day above which an event says so.
+    """
     bars: dict[str, Progress] = {}
+    day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
 
     def hear(happening: Happening) -> None:
+        if day:
+            day.hear(happening)
         emit(happening)
         if happening.what == "waiting":
             _wait(bars, happening)

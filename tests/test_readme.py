@@ -14,10 +14,11 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8
 
 
 def _title(code: str) -> str:
-    named = re.search(r"def (\w+)|except (\w+)|(MediaLibrary)", code)
+    named = re.search(r"def (\w+)|except (\w+)|(MediaLibrary|automations)", code)
     return next((name for name in named.groups() if name), "example") if named else "example"
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # by apprise, which sends notifications
 @pytest.mark.parametrize("code", [pytest.param(code, id=_title(code)) for code in EXAMPLES])
 def test_an_example_runs_as_shown(
     code: str,

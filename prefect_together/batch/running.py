@@ -35,6 +35,7 @@ from prefect_together.media import MEDIA, GeneratedMedia
 from prefect_together.report import Tally
 from prefect_together.requests import Request
 from prefect_together.tables import Row
+from prefect_together.telemetry import span
 
 Retry = Literal["failed", "none"]
 """What becomes of what failed in the last run under the same name: done again, or left."""
@@ -57,6 +58,7 @@ class Options:
     timeout: float = 1800.0
     stop_after_failures: int | None = None
     retry: Retry = "failed"
+    trace_prompts: bool = False
 
 
 class Batch:
@@ -134,7 +136,8 @@ class Batch:
                 return
             ask = replace(self.template, request=request)
             ask.check()
-            media = await obtain(ask, timeout=self.options.timeout, fingerprint=fingerprint)
+            with span(request, prompt=self.options.trace_prompts) as note:
+                note.media = media = await obtain(ask, timeout=self.options.timeout, fingerprint=fingerprint)
         except Exception as error:  # whatever is wrong with one request must not take the others with it
             if not isinstance(error, TogetherError):
                 self._log.warning("Row %d met something unexpected.", row.number, exc_info=True)

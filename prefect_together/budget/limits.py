@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -24,6 +23,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_together.budget.dues import due
+from prefect_together.entries import Entries
 from prefect_together.errors import LibraryError
 from prefect_together.ledger import Ledger
 from prefect_together.owner import Owner, this_process, unique
@@ -119,7 +119,8 @@ class Account:
         self._name = unique()
         self._storage = storage
         self._sums = _Sums()
-        self._number: int | None = None
+        advice = "Look at it; restore it or choose another name for the limit."
+        self._entries = Entries(storage, limit.folder, advice=advice)
         self._waiting: list[_Change] = []
         self._writing: asyncio.Task[None] | None = None
         self._sweeping = asyncio.Lock()
@@ -161,7 +162,7 @@ class Account:
         async with self._sweeping:
             if not now and self._swept is not None and time.monotonic() - self._swept < SWEEP_PAUSE:
                 return self._freed
-            await (self._find() if self._number is None else self._advance())
+            await self._look()
             ledger, slots = Ledger(self._storage), asyncio.Semaphore(_AT_ONCE)
 
             async def look(name: str, owner: Owner, key: str, reserved: _Reserved) -> bool:
@@ -214,72 +215,35 @@ class Account:
                 change.done.set_result(change in taken)
 
     async def _commit(self, changes: list[_Change]) -> list[_Change]:
-        if self._number is None:
-            await self._find()
         while True:
             sums = self._sums.copy()
             taken = [change for change in changes if change.apply(sums, self.limit.usd)]
-            if not taken:
-                if not await self._advance():
+            if taken:
+                if await self._entries.add(self._says(sums, taken)):
+                    self._sums = sums
                     return taken
-                continue  # somebody else wrote meanwhile, and may have given money back
-            number, token = (self._number or 0) + 1, unique()
-            created = await self._storage.create(self._key(number), self._entry(sums, taken, token))
-            # An object store that repeats its own write may report our own entry as somebody else's.
-            if created or (await self._read(number) or {}).get("token") == token:
-                self._number, self._sums = number, sums
-                return taken
-            await self._advance()
+                await self._look()
+            elif not await self._look():
+                return taken  # else somebody else wrote meanwhile, and may have given money back
 
-    def _entry(self, sums: _Sums, taken: list[_Change], token: str) -> bytes:
-        entry = {
-            "version": 1,
-            "at": _now(),
+    def _says(self, sums: _Sums, taken: list[_Change]) -> dict[str, Any]:
+        return {
             "committed": str(sums.committed),
             "limit": str(self.limit.usd),
             "changes": [
                 {"key": change.key, "reserved" if change.reserves else "spent": str(change.usd)} for change in taken
             ],
             "holders": {name: holder.model_dump(mode="json") for name, holder in sums.holders.items()},
-            "owner": this_process().model_dump(),
-            "token": token,
         }
-        return (json.dumps(entry, indent=1) + "\n").encode()
 
-    async def _find(self) -> None:
-        """Find the last entry."""
-        names = await self._storage.names(self.limit.folder)
-        self._number = max((int(name[-13:-5]) for name in names if name.endswith(".json")), default=0)
-        if self._number:
-            await self._take(self._number)
-        await self._advance()
-
-    async def _advance(self) -> bool:
+    async def _look(self) -> bool:
         """Read the entries that others wrote since, and return whether there were any."""
-        before = self._number
-        while await self._take((self._number or 0) + 1):
-            pass
-        return before != self._number
-
-    async def _take(self, number: int) -> bool:
-        entry = await self._read(number)
-        if entry is None:
+        if not await self._entries.read():
             return False
-        holders = {name: _Holder.model_validate(holder) for name, holder in entry["holders"].items()}
-        self._number, self._sums = number, _Sums(Decimal(entry["committed"]), holders)
+        last = self._entries.last
+        holders = {name: _Holder.model_validate(holder) for name, holder in last.get("holders", {}).items()}
+        self._sums = _Sums(Decimal(last.get("committed", 0)), holders)
         return True
-
-    async def _read(self, number: int) -> dict[str, Any] | None:
-        try:
-            return json.loads(await self._storage.read(self._key(number)))
-        except FileNotFoundError:
-            return None
-        except ValueError:
-            advice = "Look at it; restore it or choose another name for the limit."
-            raise LibraryError(f"The entry {self._key(number)} cannot be read.", advice=advice) from None
-
-    def _key(self, number: int) -> str:
-        return f"{self.limit.folder}/{number:08d}.json"
 
 
 def _now() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
 from prefect.context import FlowRunContext, TaskRunContext
@@ -15,6 +16,7 @@ from prefect_together.errors import InvalidRequest
 from prefect_together.library import MediaLibrary
 from prefect_together.requests import Request
 from prefect_together.settings import TogetherSettings
+from prefect_together.storage import Storage
 from prefect_together.tasks.runs import outermost_flow_run
 
 _R = TypeVar("_R", bound=Request)
@@ -59,11 +61,12 @@ async def ask_for(
     storage = (library or MediaLibrary()).storage()
     _one_of("reuse", reuse, Reuse)
     _one_of("on_unknown", on_unknown, OnUnknown)
+    client = credentials.get_client() if sends else credentials.onlooker()
     return Ask(
         request=request,
-        client=credentials.get_client() if sends else credentials.onlooker(),
+        client=client,
         storage=storage,
-        caller=await _caller(),
+        caller=await _caller(storage, client.realm, settings.daily_alert),
         rules=settings.rules(),
         reuse=reuse,
         on_unknown=on_unknown,
@@ -77,7 +80,7 @@ def run_logger() -> Log:
     return get_run_logger()
 
 
-async def _caller() -> Caller:
+async def _caller(storage: Storage, realm: str, alert: Decimal | None) -> Caller:
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     run = flow.flow_run if flow else None
     own = str(run.id) if run else str(task.task_run.flow_run_id) if task and task.task_run.flow_run_id else None
@@ -85,7 +88,10 @@ async def _caller() -> Caller:
     if own and not (run and run.parent_task_run_id is None):
         outermost = await outermost_flow_run(own)
     return Caller(
-        log=run_logger(), flow_run=outermost, task_run=str(task.task_run.id) if task else None, tell=watching.listener()
+        log=run_logger(),
+        flow_run=outermost,
+        task_run=str(task.task_run.id) if task else None,
+        tell=watching.listener(storage, realm, alert),
     )
 
 

@@ -152,7 +152,9 @@ async def batch(arguments: BatchArguments) -> BatchResult:
     previous = await manifest.latest(storage, name) if name else None
     before = await asyncio.to_thread(manifest.Index, previous) if previous else None
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
-    how = running.Options(width, arguments.timeout, arguments.stop_after_failures, arguments.retry)
+    how = running.Options(
+        width, arguments.timeout, arguments.stop_after_failures, arguments.retry, TogetherSettings().trace_prompts
+    )
     work, key = running.Batch(template, how, before), manifest.new_key(name)
     progress = Progress(await arguments.total(), log)
     async with AsyncExitStack() as stack:

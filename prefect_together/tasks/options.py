@@ -51,6 +51,7 @@ def run_name() -> str:
     """Return a run's name, such as ``FLUX.2-pro: a fox in the snow``. Never raises: a run without a name never starts."""
     try:
         given: dict[str, Any] = dict(task_run.parameters)
+        task = str(task_run.task_name or "together")
     except Exception:  # a name is decoration, whatever Prefect's context has to say
         return "together"
     if "requests" in given:
@@ -58,7 +59,7 @@ def run_name() -> str:
     subject = given.get("request") or given.get("job")
     request = subject.request if isinstance(subject, VideoJob) else subject
     if not isinstance(request, Request):
-        return "together"
+        return task
     title = " ".join(request.title().split())
     title = title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "..."
     return f"{request.model.rpartition('/')[2]}: {title}"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import ArtifactSort
@@ -17,6 +17,9 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect_together import (
     DerivedMedia,
     GeneratedImage,
+    agenerate_video,
+    ajoin_videos,
+    alast_frame,
     areview_images,
     artifacts,
     generate_image,
@@ -29,7 +32,7 @@ from prefect_together import (
     runtime,
     write_gallery,
 )
-from prefect_together.errors import ConfigurationError, InvalidRequest, TogetherError
+from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.happenings import Happening
 from prefect_together.media import GeneratedVideo
 from prefect_together.sandbox import Sandbox
@@ -220,6 +223,29 @@ def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
     assert follows.verify()
 
 
+def test_async_flows_make_films_too(together_sandbox: Sandbox) -> None:
+    """The twins return the same files, refuse the same, and leave the flow's loop free meanwhile."""
+
+    @flow
+    async def work() -> tuple[DerivedMedia, DerivedMedia, int]:
+        clips = [await agenerate_video(clip(seed=1)), await agenerate_video(clip(seed=2, width=128, height=96))]
+        joining, turns = asyncio.ensure_future(ajoin_videos(clips)), 0
+        while not joining.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        with pytest.raises(InvalidRequest, match="was given none"):
+            await ajoin_videos([])
+        return await joining, await alast_frame(clips[0]), turns
+
+    film, frame, turns = asyncio.run(work())
+    assert turns > 10
+    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2, width=128, height=96))
+    assert (film, frame) == (join_videos([one, two]), last_frame(one))
+    assert (True, "image/png") == (film.reencoded, frame.media_type)
+    shown = {found.key for found in _shown("join-") + _shown("last-frame-")}
+    assert {f"join-{film.sha256[:12]}", f"last-frame-{frame.sha256[:12]}"} <= shown
+
+
 def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
     """Another size is brought to the first one's, and the film says so."""
     one = generate_video(clip(seed=1))
@@ -280,56 +306,6 @@ def test_a_review_says_what_it_cannot_do(together_sandbox: Sandbox) -> None:
     for wrong in (too_many, suspended):
         with pytest.raises(InvalidRequest):
             wrong()
-
-
-def test_spans_follow_the_run(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each generation is a span with `gen_ai.*` attributes and no prompt, also where it fails; without a provider, none."""
-    from opentelemetry import trace
-
-    spans: list[Any] = []
-
-    class Span:
-        def __init__(self, name: str, **given: Any) -> None:
-            self.name, self.attributes, self.ended, self.status = name, dict(given["attributes"]), False, None
-            spans.append(self)
-
-        def set_attribute(self, name: str, value: Any) -> None:
-            self.attributes[name] = value
-
-        def set_status(self, status: Any) -> None:
-            self.status = status
-
-        def end(self) -> None:
-            self.ended = True
-
-    class Tracer:
-        def start_span(self, name: str, **given: Any) -> Span:
-            return Span(name, **given)
-
-    def tracer(*_: str) -> Tracer:
-        return Tracer()
-
-    monkeypatch.setattr(trace, "get_tracer", tracer)
-
-    @task
-    def work() -> None:
-        generate_image(picture("a secret fox", seed=1))
-        together_sandbox.fault(IMAGES, "422")
-        with pytest.raises(TogetherError):
-            generate_image(picture("a secret fox", seed=2))
-
-    work()
-    kept, failed = spans
-    assert "generate_image black-forest-labs/FLUX.2-pro" == kept.name
-    assert {
-        "gen_ai.provider.name": "together",
-        "gen_ai.request.seed": 1,
-        "prefect_together.estimated_cost_usd": 0.03,
-    }.items() <= kept.attributes.items()
-    assert "ContentPolicyError" == failed.attributes["error.type"]
-    assert kept.ended
-    assert failed.ended
-    assert "secret" not in str([(span.attributes.get("gen_ai.prompt"), span.name) for span in spans])
 
 
 def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

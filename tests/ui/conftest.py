@@ -55,7 +55,7 @@ class Prefect:
     def __init__(self, url: str, home: Path) -> None:
         self.url = url
         self.home = home
-        self.environment = {
+        self.environment: dict[str, str] = {
             **os.environ,
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": f"{url}/api",

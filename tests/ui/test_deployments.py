@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import threading
 import uuid
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
@@ -121,6 +123,64 @@ def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, s
 
     assert not by_automation()
     prefect.until(lambda: _emit(prefect) or by_automation(), 60)
+
+
+def test_an_automation_reacts_to_what_is_spent(prefect: Prefect, served: dict[str, str]) -> None:
+    """`when_spent(…)` runs the deployment and sends to the block, once, when flows together pass the day's limit."""
+    heard: list[str] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    create = (
+        "import json, sys, uuid; from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook;"
+        "from prefect_together.automations import when_spent;"
+        "hook = Hook(name='here', url=sys.argv[3], json_data={'text': '{{subject}}: {{body}}'}).save('here', overwrite=True);"
+        "when_spent(run_deployment=uuid.UUID(sys.argv[1]), parameters=json.loads(sys.argv[2]), notify=hook).create()"
+    )
+    spend = (
+        "import sys; from prefect import flow; from prefect_together import ImageRequest, generate_image;"
+        "ask = lambda seed: ImageRequest(prompt='spend', model='black-forest-labs/FLUX.2-pro', width=64, height=64, seed=seed);"
+        "flow(lambda: generate_image(ask(int(sys.argv[1]))), name='spend')()"
+    )
+    title = "More than ${{ event.payload.limit }}: {{ event.payload.estimated }} and {{ event.payload.unknown }} unknown"
+    parameters = {**TINY, "title": title, "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
+
+    def titles() -> list[str]:
+        found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["storyboard"]]}})
+        return [title for run in found if (title := str(run["parameters"].get("title"))).startswith("More than")]
+
+    prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT"] = "0.05"
+    prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_LIBRARY"], library = (
+        str(prefect.home / "spent"),
+        prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_LIBRARY"],
+    )
+    hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{hook.server_address[1]}/"
+        prefect.run("-c", create, served["storyboard"], json.dumps(parameters), address)
+        prefect.run("-c", spend, "1")
+        assert ([], []) == (titles(), heard)
+        for seed in ("2", "3"):
+            prefect.run("-c", spend, seed)
+        prefect.until(lambda: titles() and heard, 60)
+        assert ["More than $0.05: 0.06 and 0 unknown"] == titles()
+        assert ["more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost"] == [
+            words for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost") if words in heard[0]
+        ]
+        assert 1 == len(heard)
+    finally:
+        hook.shutdown()
+        hook.server_close()
+        del prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT"]
+        prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_LIBRARY"] = library
 
 
 def _emit(prefect: Prefect) -> None:

@@ -18,7 +18,7 @@ from prefect_together import jsons
     [
         pytest.param({"a": [1, 2.5, None, True, "狐"]}, {"a": [1, 2.5, None, True, "狐"]}, id="plain"),
         pytest.param({"cost": Decimal("0.03")}, {"cost": "0.03"}, id="money"),
-        pytest.param({"n": 2**70}, {"n": 2**70}, id="beyond-64-bits"),
+        pytest.param({"n": 2**70 + 1}, {"n": 2**70 + 1}, id="beyond-64-bits"),
         pytest.param({3: "three"}, {"3": "three"}, id="a-key-that-is-no-text"),
         pytest.param({"a": "half \ud800"}, {"a": "half ?"}, id="half-a-surrogate-pair"),
         pytest.param({"a": datetime(2026, 11, 22, 8, tzinfo=timezone.utc)}, {"a": "2026-11-22 08:00:00+00:00"}, id="time"),

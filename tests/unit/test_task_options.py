@@ -28,15 +28,15 @@ from .making import image, video
         pytest.param({"request": image(prompt="x" * 41)}, f"FLUX.2-pro: {'x' * 40}...", id="too-long"),
         pytest.param({"request": image(prompt="x" * 39 + " yyy")}, f"FLUX.2-pro: {'x' * 39}...", id="cut-at-a-space"),
         pytest.param({"request": video(prompt=None, frame_images="a.png")}, "hailuo-02: minimax/hailuo-02", id="no-prompt"),
-        pytest.param({"request": {"prompt": "p", "model": "m"}}, "together", id="no-request-yet"),
-        pytest.param({"request": None}, "together", id="none"),
-        pytest.param({}, "together", id="nothing"),
+        pytest.param({"request": {"prompt": "p", "model": "m"}}, "reconcile", id="no-request-yet"),
+        pytest.param({"request": None}, "reconcile", id="none"),
+        pytest.param({}, "reconcile", id="nothing"),
         pytest.param(None, "together", id="no-parameters"),
     ],
 )
 def test_a_run_is_named_for_people(parameters: Any, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Model and first words; whatever is missing, a name comes out, since a run without one never starts."""
-    monkeypatch.setattr(options, "task_run", SimpleNamespace(parameters=parameters))
+    """Model and first words, else the task; whatever is missing, a name comes out, since a run without one never starts."""
+    monkeypatch.setattr(options, "task_run", SimpleNamespace(parameters=parameters, task_name="reconcile"))
     assert expected == run_name()
 
 

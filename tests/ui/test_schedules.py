@@ -1,0 +1,179 @@
+"""The README's commands, as they stand there: from nothing to a schedule that fires, served by one process and by a worker."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .conftest import ROOT, Prefect, see, shoot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+BLOCKS = re.findall(r"^```console\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+PATIENCE = 200
+"""Seconds: two servers start, a clip is made, and a schedule fires, on a machine that has other work."""
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("make") or not shutil.which("bash"), reason="the README's commands need make and bash"),
+    pytest.mark.timeout(4 * PATIENCE),
+]
+
+
+def commands(containing: str) -> list[str]:
+    """Return the commands of the README's only block that has one with these words."""
+    (block,) = [block for block in BLOCKS if containing in block]
+    assert all(line.startswith("$ ") for line in block.splitlines())
+    return [line.removeprefix("$ ") for line in block.splitlines()]
+
+
+class Terminal(Prefect):
+    """A shell in the project's folder, into which the README's commands are typed.
+
+    They run as they stand, but for the ports, which may be taken here; for the environment that ``make`` would set up, which is
+    that of the tests; and for the minute between two runs of a schedule.
+    """
+
+    def __init__(self, home: Path) -> None:
+        prefect, together = _free_port(), _free_port()
+        super().__init__(f"http://127.0.0.1:{prefect}", home)
+        del self.environment["PREFECT_API_URL"], self.environment["PREFECT_UI_API_URL"]
+        self.environment |= {
+            "PREFECT_SERVER_API_PORT": str(prefect),
+            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+            "PREFECT_CLI_PROMPT": "true",  # as for a person: a question that comes up finds no answer here, and fails
+        }
+        bin_ = Path(sys.executable).parent
+        make = f"make -o .venv/.ready BIN={bin_}"
+        self._here = {
+            "make sandbox": f"{make} sandbox ARGS='--port {together}'",
+            "make ": f"{make} ",
+            ".venv/bin/": f"{bin_}/",
+            "127.0.0.1:4200": f"127.0.0.1:{prefect}",
+            "127.0.0.1:8484": f"127.0.0.1:{together}",
+            "--every 60": "--every 20",
+            "--interval 60": "--interval 10",
+        }
+        self.log = home / "terminal.log"
+        self.foreground = home / "foreground.pid"
+
+    def type(self, *typed: list[str]) -> subprocess.Popen[bytes]:
+        """Type blocks of commands; the last command of each stays, until it is interrupted."""
+        lines = ["set -x"]
+        for block in typed:
+            lines += [*block[:-1], f"{block[-1].partition('  #')[0]} & echo $! > {self.foreground}; wait $!"]
+        script = "\n".join(lines)
+        for shown in self._here:
+            assert shown in script, f"the README has no {shown!r} any more"
+        script = re.sub("|".join(map(re.escape, self._here)), lambda found: self._here[found.group()], script)
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                ["bash", "-c", script], cwd=ROOT, env={**self.environment, "PWD": str(ROOT)},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def interrupt(self) -> None:
+        """End the command in the foreground, after which the next one is typed."""
+        os.kill(int(self.foreground.read_text()), signal.SIGTERM)
+
+    def deployments(self) -> dict[str, dict[str, Any]]:
+        """Return the deployments by name; none while the server is not there."""
+        try:
+            return {one["name"]: one for one in self.ask("deployments/filter", {"limit": 50})}
+        except OSError:
+            return {}
+
+    def scheduled(self, deployment: str, **more: Any) -> list[dict[str, Any]]:
+        """Return the runs of a deployment that its schedule began and that completed."""
+        if deployment not in self.deployments():
+            return []
+        wanted = {"deployment_id": {"any_": [self.deployments()[deployment]["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+        runs = self.runs(flow_runs=wanted)
+        return [run for run in runs if run["auto_scheduled"] and more.items() <= run.items()]
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+    """Type the five commands, then, once the one that serves is interrupted, those with a worker."""
+    terminal = Terminal(tmp_path_factory.mktemp("readme"))
+    shell = terminal.type(commands("flows/serve.py --every"), commands("prefect deploy --all"))
+    try:
+        yield terminal
+    finally:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(shell.pid, number)
+            except ProcessLookupError:
+                break
+            ends = time.monotonic() + 20
+            while time.monotonic() < ends and _lives(shell):
+                time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("chromium")
+def test_five_commands_serve_a_schedule(terminal: Terminal) -> None:
+    """Typed one after the other without a pause, they end in scheduled runs that complete, on the local Together."""
+    assert 5 == len(commands("flows/serve.py --every"))
+    try:
+        run = terminal.until(lambda: terminal.scheduled("daily-picture"), PATIENCE)[0]
+    except AssertionError:
+        pytest.fail(terminal.log.read_text(errors="replace")[-4000:])
+    assert run["work_pool_name"] is None
+    assert {"together", "scheduled", "auto-scheduled"} <= set(run["tags"])
+    assert list((terminal.home / "library" / "videos").rglob("*.mp4"))
+
+
+def test_a_worker_runs_what_prefect_yaml_schedules(terminal: Terminal) -> None:
+    """After `serve.py` ended, the same deployments run on a worker, with the schedules of `prefect.yaml` and no question asked."""
+    terminal.interrupt()
+    try:
+        run = terminal.until(lambda: terminal.scheduled("nightly-reconcile", work_pool_name="films"), PATIENCE)[0]
+    except AssertionError:
+        pytest.fail(terminal.log.read_text(errors="replace")[-4000:])
+    assert run["infrastructure_pid"]
+    schedules = {name: [one["schedule"] for one in found["schedules"]] for name, found in terminal.deployments().items()}
+    assert ["0 7 * * *"] == [one.get("cron") for one in schedules["daily-picture"]]
+    assert {"0 3 * * *", 10.0} == {one.get("cron") or one.get("interval") for one in schedules["nightly-reconcile"]}
+    assert [] == schedules["storyboard"]
+    assert not any(found["paused"] for found in terminal.deployments().values())
+    # A question stops `make ui &` in a terminal, since what runs in the background may not read there.
+    assert [] == re.findall(r"^\? .*", terminal.log.read_text(errors="replace"), re.MULTILINE)
+
+
+def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, ui: str) -> None:
+    """The run's page says that a schedule began it, and on which pool it ran; the deployment's page says how often."""
+    run = terminal.scheduled("nightly-reconcile", work_pool_name="films")[0]
+    see(page, terminal, ui, f"runs/flow-run/{run['id']}")
+    for words in ("auto-scheduled", "Completed", "films", "nightly-reconcile"):
+        page.get_by_text(words, exact=True).first.wait_for()
+    shoot(page, f"scheduled-run-{ui}")
+    see(page, terminal, ui, f"deployments/deployment/{run['deployment_id']}")
+    page.get_by_text("Every 10 seconds").first.wait_for()
+    page.get_by_text("At 03:00 AM").first.wait_for()
+    shoot(page, f"scheduled-deployment-{ui}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def _lives(shell: subprocess.Popen[bytes]) -> bool:
+    shell.poll()
+    try:
+        os.killpg(shell.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""A day's spending is one sum for all processes; a limit is passed once a day, and what nobody knows is in no sum."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from prefect_together import spending
+from prefect_together.errors import GenerationFailed, LibraryError
+from prefect_together.happenings import Happening
+from prefect_together.spending import Day, Spent
+from prefect_together.storage import Storage
+
+from .making import generated_image, generated_video, image, video
+
+UNPRICED = "nobody/knows-this-model"
+SPENDER = """
+import asyncio, sys
+from decimal import Decimal
+from prefect_together import spending
+from prefect_together.happenings import Happening
+from prefect_together.requests import ImageRequest
+from prefect_together.storage import Storage
+
+async def spend():
+    spending.BUNDLE = 0.05
+    told = []
+    day = spending.Day(Storage(sys.argv[1]), "together", Decimal("1.00"), lambda day, spent: told.append(spent))
+    for _ in range(20):
+        day.hear(Happening("accepted", ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro")))
+        await asyncio.sleep(0.02)
+    await day.writing
+    print(len(told))
+
+asyncio.run(spend())
+"""
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spending, "BUNDLE", 0.0)
+
+
+class Told(list[tuple[str, Spent]]):
+    """What was told."""
+
+    def __call__(self, day: str, spent: Spent) -> None:
+        self.append((day, spent))
+
+
+async def _written(day: Day) -> Spent:
+    """Wait for what is pending, and return the sum."""
+    assert day.writing is not None
+    await day.writing
+    assert day.entries is not None
+    return Spent.read(day.entries.last)
+
+
+async def test_a_limit_is_passed_once(storage: Storage) -> None:
+    """At the limit nobody is told; above it once, with the sum of that moment; another limit is another matter."""
+    told, more = Told(), Told()
+    day = Day(storage, "together", Decimal("0.06"), told)
+    for spent, times in (("0.03", 0), ("0.06", 0), ("0.09", 1), ("0.12", 1)):
+        day.hear(Happening("accepted", image()))
+        assert Decimal(spent) == (await _written(day)).usd
+        assert times == len(told)
+    assert [(dt.datetime.now(dt.timezone.utc).date().isoformat(), Spent(estimated=Decimal("0.09")))] == told
+    other = Day(storage, "together", Decimal("0.13"), more)
+    other.hear(Happening("accepted", image()))
+    assert Decimal("0.15") == (await _written(other)).usd
+    assert (1, 1) == (len(told), len(more))
+
+
+async def test_reported_estimated_and_unknown_stay_apart(storage: Storage) -> None:
+    """A clip counts by list price, then by what is reported; a price that nobody knows is counted, and in no sum."""
+    day, told = Day(storage, "together", Decimal(100), Told()), Told()
+    day.hear(Happening("accepted", video(), "job-1"))
+    first = await _written(day)
+    assert (Decimal(0), 0) == (first.reported, first.unknown)
+    assert first.estimated > 0
+    day.hear(Happening("waiting", video(), "job-1"))
+    day.hear(Happening("kept", video(), "job-1", media=generated_video(cost=Decimal("0.50"), job_id="job-1")))
+    assert Spent(reported=Decimal("0.50")) == await _written(day)
+    for what in ("accepted", "accepted"):
+        day.hear(Happening(what, video(model=UNPRICED), "job-2"))
+    assert Spent(reported=Decimal("0.50"), unknown=2) == await _written(day)
+    day.hear(Happening("kept", video(model=UNPRICED), "job-2", media=generated_video(cost=Decimal("0.20"), job_id="job-2")))
+    assert Spent(reported=Decimal("0.70"), unknown=1) == await _written(day)
+    assert [] == told
+
+
+async def test_what_was_paid_before_counts_for_nothing(storage: Storage) -> None:
+    """What is reused, refused, or reported by somebody else's job is no spending; a job that failed keeps its list price."""
+    day = Day(storage, "together", Decimal(100), Told())
+    day.hear(Happening("reused", image(), media=generated_image(cost=Decimal(9))))
+    day.hear(Happening("kept", video(), "not-ours", media=generated_video(cost=Decimal(9), job_id="not-ours")))
+    day.hear(Happening("failed", image(), error=GenerationFailed("no", paid="nothing", job_id="not-ours", status="failed")))
+    assert day.writing is None
+    day.hear(Happening("accepted", video(), "job-1"))
+    failed = GenerationFailed("no", paid="maybe", job_id="job-1", status="failed")
+    day.hear(Happening("failed", video(), "job-1", error=failed))
+    assert (await _written(day)).estimated > 0
+
+
+async def test_each_realm_and_each_day_begins_at_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials on a sandbox alarm nobody about money, and the next day may be told again."""
+    told = Told()
+    trial, real = (Day(storage, realm, Decimal("0.01"), told) for realm in ("loopback", "together"))
+    trial.hear(Happening("accepted", image()))
+    await _written(trial)
+    real.hear(Happening("accepted", image()))
+    assert Decimal("0.03") == (await _written(real)).usd
+    assert 2 == len(told)
+
+    class Tomorrow(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Tomorrow:
+            there = dt.datetime.now(tz) + dt.timedelta(days=1)
+            return cls(there.year, there.month, there.day, tzinfo=tz)
+
+    monkeypatch.setattr(spending, "datetime", Tomorrow)
+    real.hear(Happening("accepted", image()))
+    assert Decimal("0.03") == (await _written(real)).usd
+    assert 3 == len(told)
+    assert told[1][0] < told[2][0]
+
+
+def test_processes_add_up(tmp_path: Path) -> None:
+    """Four processes spend 80 times $0.03 at once: nothing is lost, and one of them is told that $1.00 is passed."""
+    command = [sys.executable, "-c", SPENDER, str(tmp_path)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert 1 == sum(int(process.communicate(timeout=100)[0]) for process in running)
+    day = Day(Storage(str(tmp_path)), "together", Decimal(100), Told())
+
+    async def total() -> Spent:
+        day.hear(Happening("accepted", image(model=UNPRICED)))
+        return await _written(day)
+
+    assert Spent(estimated=Decimal("2.40"), unknown=1) == asyncio.run(total())
+
+
+async def test_a_library_that_fails_harms_nobody(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be written is a line in the log, and the next request is counted again."""
+    day = Day(storage, "together", Decimal("0.01"), told := Told())
+    monkeypatch.setattr("prefect_together.entries.Entries.add", _broken)
+    with caplog.at_level(logging.WARNING, "prefect.together"):
+        day.hear(Happening("accepted", image()))
+        assert day.writing is not None
+        await day.writing
+    assert "$0.03 is missing" in caplog.text
+    monkeypatch.undo()
+    day.hear(Happening("accepted", image()))
+    assert day.writing is not None
+    await day.writing
+    assert 1 == len(told)
+
+
+async def _broken(*_: object) -> bool:
+    raise LibraryError("The disk is full.")
