@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,21 +14,17 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_together import (
-    DerivedMedia,
     GeneratedImage,
-    areview_images,
     artifacts,
     generate_image,
     generate_video,
-    join_videos,
     last_frame,
     publish_gallery,
     publish_grid,
-    review_images,
     runtime,
     write_gallery,
 )
-from prefect_together.errors import ConfigurationError, InvalidRequest, TogetherError
+from prefect_together.errors import ConfigurationError, TogetherError
 from prefect_together.happenings import Happening
 from prefect_together.media import GeneratedVideo
 from prefect_together.sandbox import Sandbox
@@ -204,82 +199,6 @@ def test_a_large_gallery_is_bounded(together_sandbox: Sandbox) -> None:
     (found,) = _shown("large")
     assert len(found.data) < 1_400_000
     assert "… and 300 more." in found.data
-
-
-def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
-    """Equal clips are joined as they are; both are kept, found again, free, and know what they came from."""
-    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2))
-    frame, film = last_frame(one), join_videos([one, two])
-    assert ("image/png", 64, 48) == (frame.media_type, frame.width, frame.height)
-    assert (2.0, 15.0, False) == (film.seconds, film.fps, film.reencoded)
-    assert [one.sha256, two.sha256] == [source.sha256 for source in film.sources]
-    assert film.verify()
-    assert film == join_videos([one, two])
-    assert film == DerivedMedia.model_validate_json(film.model_dump_json())
-    follows = generate_video(clip(frame_images=[frame], seed=3))
-    assert follows.verify()
-
-
-def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
-    """Another size is brought to the first one's, and the film says so."""
-    one = generate_video(clip(seed=1))
-    other = generate_video(clip(seed=2, width=128, height=96))
-    film = join_videos([one, other])
-    assert (64, 48, True) == (film.width, film.height, film.reencoded)
-    assert film.seconds == pytest.approx(2.0, abs=0.1)
-
-
-def test_only_clips_are_joined(together_sandbox: Sandbox) -> None:
-    """A picture or nothing is refused in one sentence."""
-    with pytest.raises(InvalidRequest, match="was given none"):
-        join_videos([])
-    with pytest.raises(InvalidRequest, match="takes clips"):
-        join_videos([generate_image(picture(seed=1))])
-
-
-@pytest.mark.parametrize(("policy", "approved"), [pytest.param("keep", 2, id="keep"), pytest.param("drop", 0, id="drop")])
-def test_nobody_answers(policy: Any, approved: int, together_sandbox: Sandbox) -> None:
-    """When the time is up the policy decides, the run goes on, and the report says what dropping saved."""
-
-    @flow
-    def work() -> Any:
-        made = [generate_image(picture(seed=seed)) for seed in (1, 2)]
-        done = review_images(made, price=Decimal("0.49"), timeout=1, on_timeout=policy, poll_interval=1)
-        return len(done.approved), done.timed_out, done.saved, str(done)
-
-    count, timed_out, saved, said = work()
-    assert (approved, True, Decimal("0.49") * (2 - approved)) == (count, timed_out, saved)
-    assert ("saved about $0.98" in said) == (policy == "drop")
-
-
-def test_nobody_answers_an_async_flow(together_sandbox: Sandbox) -> None:
-    """The async twin does the same."""
-
-    @flow
-    async def work(made: list[GeneratedImage]) -> Any:
-        done = await areview_images(made, timeout=1, on_timeout="keep", poll_interval=1)
-        return len(done.approved)
-
-    assert 1 == asyncio.run(work([generate_image(picture(seed=1))]))
-
-
-def test_a_review_says_what_it_cannot_do(together_sandbox: Sandbox) -> None:
-    """Outside of a flow, with too many pictures, or with a policy that needs a process: one sentence."""
-    made = generate_image(picture(seed=1))
-    with pytest.raises(ConfigurationError, match="call it in a flow"):
-        review_images([made])
-
-    @flow
-    def too_many() -> None:
-        review_images([made] * 41)
-
-    @flow
-    def suspended() -> None:
-        review_images([made], how="suspend", on_timeout="keep")
-
-    for wrong in (too_many, suspended):
-        with pytest.raises(InvalidRequest):
-            wrong()
 
 
 def test_spans_follow_the_run(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

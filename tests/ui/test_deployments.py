@@ -97,7 +97,7 @@ def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandb
     prefect.until(lambda: state() == "Suspended", 90)
     charged = [charge for charge in together.charges()[before:] if "shot" in json.dumps(str(charge))]
     assert 2 == len(charged)
-    answer = prefect.ask(f"flow_runs/{run}/resume", {"run_input": {"picture_1": "drop", "picture_2": "approve"}})
+    answer = prefect.ask(f"flow_runs/{run}/resume", {"run_input": {"drop": [1]}})
     assert "ACCEPT" == answer["status"]
     prefect.until(lambda: state() in {"Completed", "Failed", "Crashed"}, 120)
     assert "Completed" == state()

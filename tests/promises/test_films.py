@@ -1,0 +1,42 @@
+"""Files made from kept ones on this machine: the last picture of a clip, and a film of several."""
+
+from __future__ import annotations
+
+import pytest
+
+from prefect_together import DerivedMedia, generate_image, generate_video, join_videos, last_frame
+from prefect_together.errors import InvalidRequest
+from prefect_together.sandbox import Sandbox
+
+from .asking import clip, picture
+
+
+def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
+    """Equal clips are joined as they are; both are kept, found again, free, and know what they came from."""
+    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2))
+    frame, film = last_frame(one), join_videos([one, two])
+    assert ("image/png", 64, 48) == (frame.media_type, frame.width, frame.height)
+    assert (2.0, 15.0, False) == (film.seconds, film.fps, film.reencoded)
+    assert [one.sha256, two.sha256] == [source.sha256 for source in film.sources]
+    assert film.verify()
+    assert film == join_videos([one, two])
+    assert film == DerivedMedia.model_validate_json(film.model_dump_json())
+    follows = generate_video(clip(frame_images=[frame], seed=3))
+    assert follows.verify()
+
+
+def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
+    """Another size is brought to the first one's, and the film says so."""
+    one = generate_video(clip(seed=1))
+    other = generate_video(clip(seed=2, width=128, height=96))
+    film = join_videos([one, other])
+    assert (64, 48, True) == (film.width, film.height, film.reencoded)
+    assert film.seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_only_clips_are_joined(together_sandbox: Sandbox) -> None:
+    """A picture or nothing is refused in one sentence."""
+    with pytest.raises(InvalidRequest, match="was given none"):
+        join_videos([])
+    with pytest.raises(InvalidRequest, match="takes clips"):
+        join_videos([generate_image(picture(seed=1))])
