@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.utilities.annotations import unmapped
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,7 @@ from prefect_together import (
     review_images,
 )
 from prefect_together.command import run_as_command
+from prefect_together.errors import ConfigurationError
 from prefect_together.report import summary
 
 ROUNDS = 3
@@ -103,8 +104,8 @@ def storyboard(
             break
         pairs = _remade(pairs, again, turn, library)
     clips = _clips(pairs, video_model, seed, library, chain=continuity == "chain")
-    film = [join_videos(clips, library=library)] if clips else []
-    made: list[GeneratedImage | GeneratedVideo | DerivedMedia] = [*(still for _, still in pairs), *clips, *film]
+    made: list[GeneratedImage | GeneratedVideo | DerivedMedia] = [*(still for _, still in pairs), *clips]
+    made += _film(clips, library)
     publish_gallery(made, key="storyboard", title=title)
     return made
 
@@ -161,6 +162,15 @@ def _clips(
         request = VideoRequest(prompt=shot.motion, model=model, frame_images=frames, seconds=shot.seconds, seed=seed)
         clips.append(generate_video(request, library=library))
     return clips
+
+
+def _film(clips: list[GeneratedVideo], library: MediaLibrary) -> list[DerivedMedia]:
+    """Join the clips, where that is possible: what is paid for is shown in any case."""
+    try:
+        return [join_videos(clips, library=library)] if clips else []
+    except ConfigurationError as error:  # the extra "media" is not installed
+        get_run_logger().warning("There is no film: %s", error)
+        return []
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_together.ballot import Decision, Review
     from prefect_together.batch.outcomes import BatchItem, BatchResult
     from prefect_together.batch.plans import Plan
     from prefect_together.budget import SpendLimit
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         write_gallery,
     )
     from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
-    from prefect_together.review import Decision, Review, areview_images, review_images
+    from prefect_together.review import areview_images, review_images
     from prefect_together.tables import RequestTable, requests_from_table
     from prefect_together.tasks import (
         agenerate_batch,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "prefect_together.ballot": ("Decision", "Review"),
     "prefect_together.batch.outcomes": ("BatchItem", "BatchResult"),
     "prefect_together.batch.plans": ("Plan",),
     "prefect_together.budget": ("SpendLimit",),
@@ -64,7 +66,7 @@ _HOMES = {
         "write_gallery",
     ),
     "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
-    "prefect_together.review": ("Decision", "Review", "areview_images", "review_images"),
+    "prefect_together.review": ("areview_images", "review_images"),
     "prefect_together.tables": ("RequestTable", "requests_from_table"),
     "prefect_together.tasks": (
         "agenerate_batch",

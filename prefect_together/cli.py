@@ -110,7 +110,9 @@ def _run_gallery(given: argparse.Namespace) -> None:
     if given.open:
         import webbrowser
 
-        webbrowser.open(address)
+        # No browser reads s3://, and where there is none `webbrowser` says so by what it returns.
+        if not (address.startswith("file:") and webbrowser.open(address)):
+            print("prefect-together: no browser opened the page; it is at the address above.", file=sys.stderr)
 
 
 def _later(name: str) -> Callable[[argparse.Namespace], None]:

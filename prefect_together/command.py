@@ -9,15 +9,16 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from prefect import Flow
 from prefect.settings import get_current_settings
 
-from prefect_together import sandbox
+from prefect_together import runtime, sandbox
 from prefect_together.errors import TogetherError
 
 _NONE = "none"
+_GONE = "the Prefect server is gone. What was paid for is kept; run it again, and it goes on from there"
 
 
 def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +41,13 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
             # Its jobs survive it: a demonstration that is killed can be started again, as with the real Together.
             together = stack.enter_context(sandbox.serve(state=get_current_settings().home / "together" / "sandbox"))
             os.environ |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
-        state: Any = flow(**parameters, return_state=True)
+        try:
+            state: Any = flow(**parameters, return_state=True)
+        except Exception as error:  # the flow's own are in its state; these are Prefect's
+            if not _is_network(error):
+                raise
+            stack.close()
+            _leave(f"\n{flow.name} ended: {_GONE} ({type(error).__name__}: {error})")
         result = state.result(raise_on_failure=False)
     run = str(state.state_details.flow_run_id)
     if isinstance(result, BaseException):
@@ -50,6 +57,20 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         return 1
     print(f"\n{report(result)}\n{_ui(run)}")
     return 0
+
+
+def _leave(words: str) -> NoReturn:
+    """End this process, with its own affairs in order: Prefect 3.8 would try each queued event for seven seconds first."""
+    print(words, file=sys.stderr)
+    runtime.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _is_network(error: BaseException | None) -> bool:
+    """Tell whether an error began with a connection: Prefect's client wraps the operating system's error twice."""
+    return error is not None and (isinstance(error, OSError) or _is_network(error.__cause__ or error.__context__))
 
 
 def _parser(flow: Flow[Any, Any]) -> tuple[argparse.ArgumentParser, list[str]]:

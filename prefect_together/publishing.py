@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from prefect.artifacts import LinkArtifact
@@ -18,6 +19,7 @@ from prefect_together.page import write_page
 from prefect_together.runtime import arun, run
 
 _LARGEST = 12 * 1024
+_Draw = Callable[[Sequence[KeptFile], Sequence[BaseException], sheet.Thumbnails], str]
 
 
 def publish_gallery(media: Any, *, key: str, title: str | None = None) -> bool:
@@ -44,12 +46,12 @@ def publish_gallery(media: Any, *, key: str, title: str | None = None) -> bool:
     Returns:
         Whether it is shown. It never raises: a gallery is no reason to lose a run.
     """
-    return run(_gallery(media, key, title))
+    return run(_shown(media, key, partial(sheet.gallery, title or key)))
 
 
 async def apublish_gallery(media: Any, *, key: str, title: str | None = None) -> bool:
     """Show files as one table: ``publish_gallery`` for async flows."""
-    return await arun(_gallery(media, key, title))
+    return await arun(_shown(media, key, partial(sheet.gallery, title or key)))
 
 
 def publish_grid(
@@ -74,7 +76,7 @@ def publish_grid(
     Returns:
         Whether it is shown.
     """
-    return run(_grid(cells, key, rows, columns, title, notes))
+    return run(_shown(cells, key, _grid(title or key, cells, rows, columns, notes)))
 
 
 async def apublish_grid(
@@ -87,7 +89,7 @@ async def apublish_grid(
     notes: Sequence[str] = (),
 ) -> bool:
     """Show files side by side: ``publish_grid`` for async flows."""
-    return await arun(_grid(cells, key, rows, columns, title, notes))
+    return await arun(_shown(cells, key, _grid(title or key, cells, rows, columns, notes)))
 
 
 def write_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
@@ -120,7 +122,20 @@ async def _page(library: MediaLibrary | None, title: str) -> str | None:
     return address
 
 
-async def _gallery(media: Any, key: str, title: str | None) -> bool:
+def _grid(
+    title: str,
+    cells: Sequence[Sequence[KeptFile | BaseException | None]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    notes: Sequence[str],
+) -> _Draw:
+    def draw(_files: Sequence[KeptFile], _failures: Sequence[BaseException], thumbnail: sheet.Thumbnails) -> str:
+        return sheet.grid(title, cells, rows=rows, columns=columns, thumbnail=thumbnail, notes=notes)
+
+    return draw
+
+
+async def _shown(media: Any, key: str, draw: _Draw) -> bool:
     try:
         found = flat(media)
         files = [file for file in found if isinstance(file, KeptFile)]
@@ -128,37 +143,11 @@ async def _gallery(media: Any, key: str, title: str | None) -> bool:
         if not wanted():
             return False
         pictures = await _pictures(files)
-        page = sheet.gallery(title or key, files, failures, lambda file: pictures.get(file.sha256))
-        return await publish_markdown(slug(key), page, sheet.summary(files, failures))
-    except Exception as error:  # see the docstring
-        return _lost(key, error)
-
-
-async def _grid(
-    cells: Sequence[Sequence[KeptFile | BaseException | None]],
-    key: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    title: str | None,
-    notes: Sequence[str],
-) -> bool:
-    try:
-        files = [file for file in flat(cells) if isinstance(file, KeptFile)]
-        failures = [error for error in flat(cells) if isinstance(error, BaseException)]
-        if not wanted():
-            return False
-        pictures = await _pictures(files)
-        page = sheet.grid(
-            title or key,
-            cells,
-            rows=rows,
-            columns=columns,
-            thumbnail=lambda file: pictures.get(file.sha256),
-            notes=notes,
-        )
+        page = draw(files, failures, lambda file: pictures.get(file.sha256))
         return await publish_markdown(slug(key), page, sheet.summary(files, failures))
     except Exception as error:  # see `publish_gallery`
-        return _lost(key, error)
+        get_logger("together").warning("No gallery %s: %s: %s", key, type(error).__name__, error)
+        return False
 
 
 async def _pictures(files: Sequence[KeptFile]) -> dict[str, str]:
@@ -170,8 +159,3 @@ async def _pictures(files: Sequence[KeptFile]) -> dict[str, str]:
 def slug(key: str) -> str:
     """Return a key that Prefect takes: lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-") or "gallery"
-
-
-def _lost(key: str, error: Exception) -> bool:
-    get_logger("together").warning("No gallery %s: %s: %s", key, type(error).__name__, error)
-    return False

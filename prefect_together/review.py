@@ -5,26 +5,27 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run, pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
+from prefect.input.run_input import keyset_from_paused_state
 from prefect.logging import get_run_logger
+from prefect.states import Paused
 from pydantic import Field, create_model
 
 from prefect_together.artifacts import thumbnails
+from prefect_together.ballot import Answer, Contradiction, Review, decided, question, table
 from prefect_together.errors import ConfigurationError, InvalidRequest
-from prefect_together.media import GeneratedImage, KeptFile
+from prefect_together.media import KeptFile
 from prefect_together.runtime import arun, run
-from prefect_together.sheet import clipped, cost, escaped, image, name
+from prefect_together.sheet import escaped
 
-Verdict = Literal["approve", "redo", "drop"]
-"""What becomes of one picture."""
 OnTimeout = Literal["fail", "keep", "drop"]
 """What happens when nobody answers in time: the run fails, all pictures go on, or none does."""
 How = Literal["auto", "pause", "suspend"]
@@ -34,55 +35,7 @@ MOST = 40
 """Pictures in one form."""
 _GRACE = 600  # a run that answers itself must not be failed by the server at the same moment
 _LARGEST = 12 * 1024
-_SIDE = 240
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What was decided about one picture."""
-
-    image: KeptFile
-    verdict: Verdict
-    note: str = ""
-    """What to do differently, where it is to be made again."""
-
-
-@dataclass(frozen=True)
-class Review:
-    """What was decided, in the order of the pictures."""
-
-    decisions: tuple[Decision, ...]
-    price: Decimal | None = None
-    """USD that each approved picture leads to, where that is known."""
-    timed_out: bool = False
-    """Whether nobody answered, so that the policy decided."""
-
-    @property
-    def approved(self) -> list[KeptFile]:
-        """The pictures that go on."""
-        return [decision.image for decision in self.decisions if decision.verdict == "approve"]
-
-    @property
-    def redo(self) -> list[Decision]:
-        """The decisions to make one again."""
-        return [decision for decision in self.decisions if decision.verdict == "redo"]
-
-    @property
-    def dropped(self) -> list[KeptFile]:
-        """The pictures that do not go on."""
-        return [decision.image for decision in self.decisions if decision.verdict == "drop"]
-
-    @property
-    def saved(self) -> Decimal | None:
-        """USD that dropping saved, or None where the price is not known."""
-        return None if self.price is None else self.price * len(self.dropped)
-
-    def __str__(self) -> str:
-        counts = f"{len(self.approved)} approved, {len(self.redo)} to be made again, {len(self.dropped)} dropped"
-        saved = "" if not self.dropped else "; what that saved is not known"
-        if self.dropped and self.saved is not None:
-            saved = f"; dropping saved about ${self.saved.normalize():f}"
-        return f"Review: {counts}{saved}{' (nobody answered in time)' if self.timed_out else ''}."
+_SIDE = 320
 
 
 def review_images(
@@ -96,6 +49,9 @@ def review_images(
     poll_interval: int = 2,
 ) -> Review:
     """Wait until somebody has said in the Prefect UI, for each picture, whether it goes on.
+
+    The form shows the pictures with numbers and asks which to drop, which to make again, and how. An answer that
+    contradicts itself is asked for again, with the reason above the form.
 
     In a run of a deployment the process ends meanwhile and the flow starts again from its top when it is resumed: what
     was generated before is found in the ledger, and nothing is paid for again.
@@ -117,15 +73,16 @@ def review_images(
     """
     if not images:
         return Review((), price)
-    plan = _Plan(images, price, timeout, on_timeout, how)
-    form = run(plan.form())
-    if plan.suspends:
-        answer: Any = suspend_flow_run(wait_for_input=form, timeout=timeout, key=key)
-    else:
-        with plan.answering() as waker:
-            answer = pause_flow_run(wait_for_input=form, timeout=plan.patience, poll_interval=poll_interval, key=key)
-        plan.timed_out = waker.fired
-    return plan.read(answer)
+    plan = _Plan(images, price, timeout, on_timeout, how, key)
+    while plan.review is None:
+        form = run(plan.form())
+        if plan.suspends:
+            plan.read(suspend_flow_run(wait_for_input=form, timeout=timeout, key=plan.key))
+        else:
+            with plan.policy():
+                given = pause_flow_run(form, timeout=plan.patience, poll_interval=poll_interval, key=plan.key)
+            plan.read(given)
+    return plan.review
 
 
 async def areview_images(
@@ -141,22 +98,25 @@ async def areview_images(
     """Wait until somebody has decided: ``review_images`` for async flows."""
     if not images:
         return Review((), price)
-    plan = _Plan(images, price, timeout, on_timeout, how)
-    form = await arun(plan.form())
-    if plan.suspends:
-        answer: Any = await asuspend_flow_run(wait_for_input=form, timeout=timeout, key=key)
-    else:
-        with plan.answering() as waker:
-            answer = await apause_flow_run(wait_for_input=form, timeout=plan.patience, poll_interval=poll_interval, key=key)
-        plan.timed_out = waker.fired
-    return plan.read(answer)
+    plan = _Plan(images, price, timeout, on_timeout, how, key)
+    while plan.review is None:
+        form = await arun(plan.form())
+        if plan.suspends:
+            plan.read(await asuspend_flow_run(wait_for_input=form, timeout=timeout, key=plan.key))
+        else:
+            with plan.policy():
+                given = await apause_flow_run(form, timeout=plan.patience, poll_interval=poll_interval, key=plan.key)
+            # Where a retry of the run comes by again, Prefect 3.8 loads the answer and returns none.
+            loaded: Any = given or await form.aload(keyset_from_paused_state(Paused(pause_key=plan.key)))
+            plan.read(loaded)
+    return plan.review
 
 
 class _Plan:
     """How one review is asked, and what its answer means."""
 
     def __init__(
-        self, images: Sequence[KeptFile], price: Decimal | None, timeout: int, on_timeout: OnTimeout, how: How
+        self, images: Sequence[KeptFile], price: Decimal | None, timeout: int, on_timeout: OnTimeout, how: How, key: str
     ) -> None:
         context = FlowRunContext.get()
         if context is None or context.flow_run is None:
@@ -165,56 +125,62 @@ class _Plan:
             raise InvalidRequest(f"review_images shows {MOST} pictures at most, and was given {len(images)}.")
         if how == "suspend" and on_timeout != "fail":
             raise InvalidRequest(f'on_timeout={on_timeout!r} needs a process that stays: use how="pause".')
-        run = context.flow_run
+        flow_run = context.flow_run
         # A subflow's process is its parent's, which goes on: it cannot be suspended.
-        able = run.deployment_id is not None and run.parent_task_run_id is None and on_timeout == "fail"
-        self.images = list(images)
-        self.price = price
-        self.timeout = timeout
-        self.on_timeout: OnTimeout = on_timeout
-        self.flow_run: UUID = run.id
+        able = flow_run.deployment_id is not None and flow_run.parent_task_run_id is None and on_timeout == "fail"
         self.suspends = how == "suspend" or (how == "auto" and able)
         self.patience = timeout if on_timeout == "fail" else timeout + _GRACE
-        self.timed_out = False
+        self.key = key
+        self.review: Review | None = None
+        self._images = list(images)
+        self._numbers = list(range(1, len(images) + 1))
+        self._price = price
+        self._timeout = timeout
+        self._on_timeout: OnTimeout = on_timeout
+        self._flow_run = flow_run.id
+        self._waker: _Waker | None = None
+        self._first = key
+        self._asked = 0
+        self._answer: Answer | None = None
+        self._problem = ""
 
     async def form(self) -> type[RunInput]:
-        """Return the form: a verdict and a note for each picture, below a table that shows them."""
-        pictures = await thumbnails(self.images, side=_SIDE, largest=_LARGEST)
-        lines = ["| picture | prompt |", "|---|---|"]
-        fields: dict[str, Any] = {}
-        for number, file in enumerate(self.images, 1):
-            prompt = _prompt(file)
-            told = f"**{escaped(name(file))}**<br>{escaped(clipped(prompt, 200))}<br>{cost(file).replace('<br>', ' · ')}"
-            lines.append(f"| **{number}**<br>{image(file, pictures.get(file.sha256))} | {told} |")
-            title = f"{number} · {clipped(prompt, 60)}"
-            # No descriptions: the first UI gives the pictures above whatever room the fields leave.
-            fields[f"picture_{number}"] = (Verdict, Field(default="approve", title=title))
-            fields[f"note_{number}"] = (str, Field(default="", title=f"Note on {number}", max_length=500))
+        """Return the form: few fields, because the first UI gives the pictures whatever room the fields leave."""
+        pictures = await thumbnails(self._images, side=_SIDE, largest=_LARGEST)
+        numbers = Annotated[int, Field(json_schema_extra={"enum": [*self._numbers]})]
+        drop, redo, notes = (self._answer.drop, self._answer.redo, self._answer.notes) if self._answer else ([], [], "")
+        asks = 'Notes for redo: "3: closer" is for 3 only'
+        # Earlier words stand in the schema only: a field that is emptied is not sent, and is not to mean them again.
+        again: list[dict[str, Any]] = [{"default": words} for words in (drop, redo, notes)]
+        fields: dict[str, Any] = {
+            "drop": (list[numbers], Field(default=[], title="Drop: these do not go on", json_schema_extra=again[0])),
+            "redo": (list[numbers], Field(default=[], title="Redo: these are made again", json_schema_extra=again[1])),
+            "notes": (str, Field(default="", title=asks, max_length=4000, json_schema_extra=again[2])),
+        }
         model: type[RunInput] = create_model("ReviewOfPictures", __base__=RunInput, **fields)
-        return model.with_initial_data(description="\n".join([self._words(), "", *lines]))
+        wrong = f"**Please correct this: {escaped(self._problem)}**\n\n" if self._problem else ""
+        words = question(len(self._images), self._price)
+        return model.with_initial_data(description=f"{wrong}{words}\n\n{table(self._images, pictures)}")
 
-    def _words(self) -> str:
-        count = len(self.images)
-        each = "" if self.price is None else f" Each one that is approved costs about ${self.price.normalize():f} next"
-        most = "" if self.price is None else f", ${(self.price * count).normalize():f} for all of them."
-        what = " Approve: it goes on. Redo: it is made again, as you note. Drop: it does not go on."
-        return f"**{count} picture{'s' if count > 1 else ''} to decide on.**{what}{escaped(each + most)}"
+    def read(self, answer: Any) -> None:
+        """Take an answer; one that contradicts itself is asked for again."""
+        timed_out = self._waker is not None and self._waker.fired
+        try:
+            self.review = Review(decided(self._images, answer), self._price, timed_out)
+        except Contradiction as error:
+            get_run_logger().warning("The review is asked for again: %s", error)
+            self._answer, self._problem, self._asked = answer, str(error), self._asked + 1
+            # After a suspension the flow starts from its top and comes by again: it finds the first key answered, and
+            # goes on to the next.
+            self.key = f"{self._first}-again-{self._asked}"
+        else:
+            get_run_logger().info("%s", self.review)
 
-    def answering(self) -> _Waker:
+    def policy(self) -> _Waker:
         """Return what answers for a person who does not, where the policy says so."""
-        verdict = {"keep": "approve", "drop": "drop"}.get(self.on_timeout)
-        values = {f"picture_{number}": verdict for number in range(1, len(self.images) + 1)} if verdict else None
-        return _Waker(self.flow_run, self.timeout, values)
-
-    def read(self, answer: Any) -> Review:
-        """Return what an answer means."""
-        decisions = tuple(
-            Decision(file, getattr(answer, f"picture_{number}"), getattr(answer, f"note_{number}").strip())
-            for number, file in enumerate(self.images, 1)
-        )
-        review = Review(decisions, self.price, self.timed_out)
-        get_run_logger().info("%s", review)
-        return review
+        answers: dict[str, dict[str, list[int]]] = {"keep": {"drop": []}, "drop": {"drop": self._numbers}}
+        self._waker = _Waker(self._flow_run, self._timeout, answers.get(self._on_timeout))
+        return self._waker
 
 
 class _Waker:
@@ -240,13 +206,10 @@ class _Waker:
             self._timer.cancel()
 
     def _resume(self, flow_run: UUID, values: dict[str, Any] | None) -> None:
-        self.fired = True
+        self.fired = True  # before it is resumed: the flow may go on before the server's answer is here
         try:
             with get_client(sync_client=True) as client:
-                client.resume_flow_run(flow_run, run_input=values)
+                result = client.resume_flow_run(flow_run, run_input=values)
+            self.fired = result.status == SetStateStatus.ACCEPT  # else a person was quicker
         except Exception as error:  # without an answer the run fails a little later, as it does without a policy
             get_run_logger().warning("The review could not be answered by its policy: %s: %s", type(error).__name__, error)
-
-
-def _prompt(file: KeptFile) -> str:
-    return file.request.title() if isinstance(file, GeneratedImage) else name(file)

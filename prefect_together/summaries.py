@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 from typing import Protocol
-from uuid import UUID
 
-from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
-from prefect.logging.loggers import get_logger
-
-from prefect_together.artifacts import PATIENCE, wanted
+from prefect_together import progress
+from prefect_together.artifacts import publish_markdown, wanted
 from prefect_together.ask import Log
 from prefect_together.batch.outcomes import BatchItem, BatchResult
 from prefect_together.batch.plans import Plan
@@ -41,41 +38,25 @@ class Progress:
     def __init__(self, total: int | None, log: Log) -> None:
         self._total = total
         self._log = log
-        self._artifact: UUID | None = None
-        self._shows = wanted()
+        self._bar = progress.Progress("batch-progress")
 
     async def say(self, batch: Running) -> None:
         """Say how far it is."""
         of = f" of {self._total:,}" if self._total is not None else ""
         self._log.info("%d%s done: %s", batch.done, of, batch)
-        await self._update(batch)
+        if self._total:
+            self._bar.at(100.0 * batch.done / self._total, escaped(str(batch)), now=True)
 
-    async def end(self, batch: Running) -> None:
+    def end(self, batch: Running) -> None:
         """Say that it is over, where it was said that it runs."""
-        if self._artifact is not None:
-            self._total = batch.done
-            await self._update(batch)
-
-    async def _update(self, batch: Running) -> None:
-        if not self._shows or not self._total:
-            return
-        percent = min(100.0, 100.0 * batch.done / self._total)
-        try:
-            if self._artifact is None:
-                creating = acreate_progress_artifact(percent, key="batch-progress", description=escaped(str(batch)))
-                self._artifact = await asyncio.wait_for(creating, PATIENCE)
-            else:
-                updating = aupdate_progress_artifact(self._artifact, percent, description=escaped(str(batch)))
-                await asyncio.wait_for(updating, PATIENCE)
-        except Exception as error:  # decoration
-            self._shows = False
-            get_logger("together").warning("No progress artifact: %s: %s", type(error).__name__, error)
+        if self._bar.begun:
+            self._bar.at(100.0, escaped(str(batch)), now=True)
 
 
 async def show_batch(result: BatchResult, sheet: bytes | None) -> None:
     """Give a batch its summary: counts, money, the first problems and a contact sheet."""
     if wanted():
-        await _markdown("batch", await asyncio.to_thread(_summary, result, sheet))
+        await publish_markdown("batch", await asyncio.to_thread(_summary, result, sheet), escaped(str(result)))
 
 
 def _summary(result: BatchResult, sheet: bytes | None) -> str:
@@ -105,13 +86,5 @@ async def show_plan(plan: Plan) -> None:
         lines = [f"| {escaped(model)} | {count:,} |" for model, count in plan.models.items()]
         parts.append("| model | to send |\n|---|---|\n" + "\n".join(lines))
     parts += [f"* {escaped(problem)}" for problem in plan.problems]
-    await _markdown("plan", "\n\n".join(parts))
-
-
-async def _markdown(key: str, text: str) -> None:
-    if not wanted():
-        return
-    try:
-        await asyncio.wait_for(acreate_markdown_artifact(text, key=key), PATIENCE)
-    except Exception as error:  # decoration
-        get_logger("together").warning("No artifact for the %s: %s: %s", key, type(error).__name__, error)
+    if wanted():
+        await publish_markdown("plan", "\n\n".join(parts), escaped(str(plan)))

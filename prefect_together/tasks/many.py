@@ -178,7 +178,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         log.info("%s", result)
         if template.purse:
             log.info("%s", template.purse)
-        await progress.end(work)
+        progress.end(work)
         await show_batch(result, sheet)
     return _judged(result, work, arguments)
 

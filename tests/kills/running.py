@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -130,3 +131,31 @@ def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE) -
     while not true():
         assert time.monotonic() < end, f"waited {seconds:.0f} s until {what}"
         time.sleep(0.01)
+
+
+@contextmanager
+def own_prefect(folder: Path) -> Generator[tuple[str, subprocess.Popen[Any]]]:
+    """Run a Prefect server that may be killed, and yield the URL of its API."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml")}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    server = subprocess.Popen(command, env=environment() | home, **quiet)
+    try:
+        until("Prefect's API answers", lambda: _answers(f"{api}/health"))
+        yield api, server
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False

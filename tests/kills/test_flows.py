@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +13,7 @@ from uuid import UUID
 from prefect_together.sandbox import Sandbox
 
 from .asking import DEAR, PICTURE, POLL, TINY, VIDEOS, job
-from .running import Running, Workshop, environment, program, until
+from .running import Running, Workshop, own_prefect, program, until
 
 
 @contextmanager
@@ -113,7 +108,7 @@ def test_prefects_api_may_be_gone(together: Sandbox, workers: Workshop, library:
     """A Prefect server that dies while the clip renders takes nothing with it: the next run finds the clip."""
     together.fault(POLL, "queued_forever")
     told = job(together, library, {**DEAR, "seed": 7})
-    with _prefect(tmp_path) as (api, server), _flow(together, api, told) as worker:
+    with own_prefect(tmp_path) as (api, server), _flow(together, api, told) as worker:
         until("it polls", lambda: together.count("/v2/videos/", "GET") > 1)
         server.kill()
         server.wait()
@@ -125,34 +120,6 @@ def test_prefects_api_may_be_gone(together: Sandbox, workers: Workshop, library:
     assert [True] == [file["reused"] for file in files]
     assert 1 == together.count("/files/", "GET")
     assert 1 == len(together.charges())
-
-
-@contextmanager
-def _prefect(folder: Path) -> Generator[tuple[str, subprocess.Popen[Any]]]:
-    """Run a Prefect server that may be killed, and yield the URL of its API."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    api = f"http://127.0.0.1:{port}/api"
-    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml")}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    server = subprocess.Popen(command, env=environment() | home, **quiet)
-    try:
-        until("Prefect's API answers", lambda: _answers(f"{api}/health"))
-        yield api, server
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def _schedule(api: str, run: str) -> None:

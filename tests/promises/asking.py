@@ -1,10 +1,14 @@
-"""What the tests here ask for, and the routes that they break."""
+"""What the tests here ask for, the routes that they break, and what is shown in the end."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from prefect_together import ImageRequest, VideoRequest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import ArtifactSort
+
+from prefect_together import ImageRequest, VideoRequest, runtime
 
 IMAGES = "POST /v1/images/generations"
 VIDEOS = "POST /v2/videos"
@@ -31,3 +35,18 @@ def dear_clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
     dear: dict[str, Any] = {"model": "minimax/hailuo-02", "seconds": 6}
     asked: dict[str, Any] = {**dear, "prompt": prompt, **fields}
     return VideoRequest(**asked)
+
+
+def shown(key: str) -> list[Any]:
+    """Return the artifacts whose key begins so, the latest first."""
+
+    async def asking() -> list[Any]:
+        async with get_client() as client:
+            return [
+                found
+                for found in await client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
+                if (found.key or "").startswith(key)
+            ]
+
+    runtime.flush()
+    return asyncio.run(asking())

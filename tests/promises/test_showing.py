@@ -5,52 +5,29 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from prefect import flow
 from prefect.artifacts import Artifact
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.sorting import ArtifactSort
 
 from prefect_together import (
-    DerivedMedia,
     GeneratedImage,
-    agenerate_video,
-    ajoin_videos,
-    alast_frame,
-    areview_images,
     artifacts,
     generate_image,
     generate_video,
-    join_videos,
     last_frame,
     publish_gallery,
     publish_grid,
-    review_images,
     runtime,
     write_gallery,
 )
-from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.errors import ConfigurationError
 from prefect_together.happenings import Happening
 from prefect_together.media import GeneratedVideo
 from prefect_together.sandbox import Sandbox
 
-from .asking import IMAGES, POLL, clip, picture
-
-
-def _shown(key: str) -> list[Any]:
-    async def asking() -> list[Any]:
-        async with get_client() as client:
-            return [
-                found
-                for found in await client.read_artifacts(sort=ArtifactSort.CREATED_DESC)
-                if (found.key or "").startswith(key)
-            ]
-
-    runtime.flush()
-    return asyncio.run(asking())
+from .asking import IMAGES, POLL, clip, picture, shown
 
 
 def test_a_gallery_lists_files_money_and_failures(together_sandbox: Sandbox) -> None:
@@ -65,7 +42,7 @@ def test_a_gallery_lists_files_money_and_failures(together_sandbox: Sandbox) -> 
         return publish_gallery([[still, moving], failed], key="My gallery!", title="Foxes")
 
     assert work()
-    (found,) = _shown("my-gallery")
+    (found,) = shown("my-gallery")
     assert 2 == found.data.count("data:image/webp;base64,")
     assert "<b>" not in found.data
     assert "**2** clip" in found.data
@@ -85,7 +62,7 @@ def test_a_grid_stands_side_by_side(together_sandbox: Sandbox) -> None:
         return publish_grid(cells, key="grid", rows=["a fox"], columns=["one", "two"], notes=["cheap", "dear"])
 
     assert work()
-    (found,) = _shown("grid")
+    (found,) = shown("grid")
     assert "**ValueError**: no &#124; such model" in found.data
     assert "| | **cheap** | **dear** |" in found.data
 
@@ -136,7 +113,7 @@ def test_a_slow_server_delays_nobody(together_sandbox: Sandbox, monkeypatch: pyt
 
     made = work()
     assert max(spent) < 0.08  # 50 ms and what a busy machine adds
-    assert {f"image-{file.fingerprint[:12]}" for file in made} <= {found.key for found in _shown("image-")}
+    assert {f"image-{file.fingerprint[:12]}" for file in made} <= {found.key for found in shown("image-")}
 
 
 @pytest.fixture
@@ -159,7 +136,7 @@ def test_without_pillow_there_are_words(together_sandbox: Sandbox, request: pyte
         return publish_gallery([still, moving], key="words")
 
     assert work()
-    (found,) = _shown("words")
+    (found,) = shown("words")
     assert "base64" not in found.data
     assert "_image/" in found.data
     assert write_gallery()
@@ -177,7 +154,7 @@ def test_a_file_that_is_gone_is_words(together_sandbox: Sandbox) -> None:
         return publish_gallery([gone, second], key="half")
 
     assert work()
-    assert 1 == _shown("half")[0].data.count("base64")
+    assert 1 == shown("half")[0].data.count("base64")
 
 
 def test_listeners_cannot_harm(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,108 +181,11 @@ def test_a_large_gallery_is_bounded(together_sandbox: Sandbox) -> None:
         return publish_gallery([made] * 500, key="large")
 
     assert work()
-    (found,) = _shown("large")
+    (found,) = shown("large")
     assert len(found.data) < 1_400_000
     assert "… and 300 more." in found.data
 
 
-def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
-    """Equal clips are joined as they are; both are kept, found again, free, and know what they came from."""
-    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2))
-    frame, film = last_frame(one), join_videos([one, two])
-    assert ("image/png", 64, 48) == (frame.media_type, frame.width, frame.height)
-    assert (2.0, 15.0, False) == (film.seconds, film.fps, film.reencoded)
-    assert [one.sha256, two.sha256] == [source.sha256 for source in film.sources]
-    assert film.verify()
-    assert film == join_videos([one, two])
-    assert film == DerivedMedia.model_validate_json(film.model_dump_json())
-    follows = generate_video(clip(frame_images=[frame], seed=3))
-    assert follows.verify()
-
-
-def test_async_flows_make_films_too(together_sandbox: Sandbox) -> None:
-    """The twins return the same files, refuse the same, and leave the flow's loop free meanwhile."""
-
-    @flow
-    async def work() -> tuple[DerivedMedia, DerivedMedia, int]:
-        clips = [await agenerate_video(clip(seed=1)), await agenerate_video(clip(seed=2, width=128, height=96))]
-        joining, turns = asyncio.ensure_future(ajoin_videos(clips)), 0
-        while not joining.done():
-            turns += 1
-            await asyncio.sleep(0.001)
-        with pytest.raises(InvalidRequest, match="was given none"):
-            await ajoin_videos([])
-        return await joining, await alast_frame(clips[0]), turns
-
-    film, frame, turns = asyncio.run(work())
-    assert turns > 10
-    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2, width=128, height=96))
-    assert (film, frame) == (join_videos([one, two]), last_frame(one))
-    assert (True, "image/png") == (film.reencoded, frame.media_type)
-    shown = {found.key for found in _shown("join-") + _shown("last-frame-")}
-    assert {f"join-{film.sha256[:12]}", f"last-frame-{frame.sha256[:12]}"} <= shown
-
-
-def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
-    """Another size is brought to the first one's, and the film says so."""
-    one = generate_video(clip(seed=1))
-    other = generate_video(clip(seed=2, width=128, height=96))
-    film = join_videos([one, other])
-    assert (64, 48, True) == (film.width, film.height, film.reencoded)
-    assert film.seconds == pytest.approx(2.0, abs=0.1)
-
-
-def test_only_clips_are_joined(together_sandbox: Sandbox) -> None:
-    """A picture or nothing is refused in one sentence."""
-    with pytest.raises(InvalidRequest, match="was given none"):
-        join_videos([])
-    with pytest.raises(InvalidRequest, match="takes clips"):
-        join_videos([generate_image(picture(seed=1))])
-
-
-@pytest.mark.parametrize(("policy", "approved"), [pytest.param("keep", 2, id="keep"), pytest.param("drop", 0, id="drop")])
-def test_nobody_answers(policy: Any, approved: int, together_sandbox: Sandbox) -> None:
-    """When the time is up the policy decides, the run goes on, and the report says what dropping saved."""
-
-    @flow
-    def work() -> Any:
-        made = [generate_image(picture(seed=seed)) for seed in (1, 2)]
-        done = review_images(made, price=Decimal("0.49"), timeout=1, on_timeout=policy, poll_interval=1)
-        return len(done.approved), done.timed_out, done.saved, str(done)
-
-    count, timed_out, saved, said = work()
-    assert (approved, True, Decimal("0.49") * (2 - approved)) == (count, timed_out, saved)
-    assert ("saved about $0.98" in said) == (policy == "drop")
-
-
-def test_nobody_answers_an_async_flow(together_sandbox: Sandbox) -> None:
-    """The async twin does the same."""
-
-    @flow
-    async def work(made: list[GeneratedImage]) -> Any:
-        done = await areview_images(made, timeout=1, on_timeout="keep", poll_interval=1)
-        return len(done.approved)
-
-    assert 1 == asyncio.run(work([generate_image(picture(seed=1))]))
-
-
-def test_a_review_says_what_it_cannot_do(together_sandbox: Sandbox) -> None:
-    """Outside of a flow, with too many pictures, or with a policy that needs a process: one sentence."""
-    made = generate_image(picture(seed=1))
-    with pytest.raises(ConfigurationError, match="call it in a flow"):
-        review_images([made])
-
-    @flow
-    def too_many() -> None:
-        review_images([made] * 41)
-
-    @flow
-    def suspended() -> None:
-        review_images([made], how="suspend", on_timeout="keep")
-
-    for wrong in (too_many, suspended):
-        with pytest.raises(InvalidRequest):
-            wrong()
 
 
 def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,7 @@ def test_on_a_phone_in_the_dark(chromium: Browser, library: Path) -> None:
     page.goto((library / "gallery.html").as_uri())
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("form").bounding_box()["height"] <= 110, "it stays on top of the pictures"  # type: ignore[index]
     assert "rgb(18, 19, 22)" == page.evaluate("getComputedStyle(document.body).backgroundColor")
     shoot(page, "gallery-phone")
     context.close()
@@ -174,4 +175,5 @@ def test_a_prompt_cannot_break_out(page: Page, tmp_path: Path) -> None:
     page.locator(".tile").click()
     assert nasty == page.inner_text("#name")
     assert 0 == page.locator("img[src=x]").count()
+    assert not page.locator("#file").is_visible(), "there is no file to open"
     assert json.loads(page.text_content("#data") or "")["title"] == nasty

@@ -2,46 +2,49 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import HTTPError
 
 import pytest
 
 from .conftest import Prefect, see, shoot
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 
 def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) -> None:
-    """The dialog shows the pictures; what is dropped there gets no clip, and the rest of the film is made."""
+    """The dialog shows the pictures and refuses nonsense; what is dropped there gets no clip, and the film is made."""
+    name = f"Review {ui}"
     seed = "31" if ui == "v2" else "32"
-    flow = prefect.start(
-        "flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", f"Review {ui}"
-    )
+    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", name)
     try:
-        run = prefect.until(lambda: _paused(prefect, f"Review {ui}"))
-        see(page, prefect, ui, f"runs/flow-run/{run['id']}")
-        if ui == "v2":
-            page.get_by_role("button", name="Open menu").click()
-            page.get_by_role("menuitem", name="Resume").click()
-        else:
-            page.get_by_role("button", name="Resume").click()
-        dialog = page.get_by_role("dialog")
+        run = prefect.until(lambda: _paused(prefect, name))["id"]
+        dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("3 pictures to decide on.").wait_for()
-        page.wait_for_function(
-            "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth == 240).length == 3"
-        )
-        page.wait_for_timeout(500)
+        assert 3 == _drawn(page)
         shoot(page, f"review-{ui}")
-        verdict = dialog.get_by_role("button").filter(has_text="approve").nth(1)
-        if ui == "v2":
-            verdict.click()
-            page.get_by_role("option", name="drop").click()
-        else:
-            verdict.press("Space")
-            page.locator(".p-select-option", has_text="drop").last.click()
-        dialog.get_by_role("button", name="Resume" if ui == "v2" else "Submit").click()
+
+        dialog.locator("textarea").fill("closer, " * 501)
+        _send(dialog, ui)
+        page.get_by_text("Validation failed for field 'notes'").first.wait_for()
+        assert _paused(prefect, name)
+        shoot(page, f"review-refused-{ui}")
+
+        dialog.locator("textarea").fill("2: closer")
+        _choose(page, dialog, ui, "Drop", "2")
+        _choose(page, dialog, ui, "Redo", "2")
+        _send(dialog, ui)
+        prefect.until(lambda: _keyset(prefect, run).endswith("again-1-schema"))
+        dialog = _dialog(page, prefect, ui, run)
+        dialog.get_by_text("Please correct this: picture 2 cannot be both dropped and made again.").wait_for()
+        assert "2: closer" == dialog.locator("textarea").input_value()
+        shoot(page, f"review-again-{ui}")
+        _choose(page, dialog, ui, "Redo", "2")  # chosen once more, it is chosen no more
+        dialog.locator("textarea").fill("")
+        _send(dialog, ui)
         said, _ = flow.communicate(timeout=120)
     finally:
         flow.kill()
@@ -51,22 +54,97 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
     assert 2 == said.count("clip     ")
 
 
-def test_wrong_input_is_refused(prefect: Prefect) -> None:
-    """An answer that is none of the three is refused, with the field's name, and the run stays paused."""
-    flow = prefect.start(
-        "flows/storyboard.py", "--sandbox", "--seed", "33", "--video-model", "sandbox/tiny", "--title", "Refused"
-    )
+def test_twelve_pictures_leave_room(page: Page, prefect: Prefect, ui: str, tmp_path: Path) -> None:
+    """Twelve pictures stand three in a row; in both UIs at least seven of them are in sight when the dialog opens."""
+    shots = tmp_path / "shots.json"
+    shots.write_text(json.dumps([{"prompt": f"shot {number}: a boat leaves the harbour"} for number in range(12)]))
+    flow = prefect.start("flows/storyboard.py", "--sandbox", "--shots", str(shots), "--title", f"Twelve {ui}")
     try:
-        run = prefect.until(lambda: _paused(prefect, "Refused"))
-        answer = prefect.ask(f"flow_runs/{run['id']}/resume", {"run_input": {"picture_1": "maybe"}})
-        assert "REJECT" == answer["status"]
-        assert "picture_1" in answer["details"]["reason"] or "maybe" in answer["details"]["reason"]
-        assert _paused(prefect, "Refused")
-    except HTTPError as error:  # pragma: no cover - says what the server did not like
-        pytest.fail(error.read().decode())
+        run = prefect.until(lambda: _paused(prefect, f"Twelve {ui}"))["id"]
+        dialog = _dialog(page, prefect, ui, run)
+        dialog.get_by_text("12 pictures to decide on.").wait_for()
+        assert 12 == _drawn(page)
+        shoot(page, f"review-twelve-{ui}")
+        assert page.evaluate(_IN_SIGHT) >= 7
     finally:
         flow.kill()
         flow.communicate()
+
+
+@pytest.mark.parametrize(
+    ("answer", "field"),
+    [
+        pytest.param({"drop": [4]}, "drop", id="no-such-picture"),
+        pytest.param({"redo": ["first"]}, "redo", id="no-number"),
+        pytest.param({"notes": 7}, "notes", id="no-text"),
+        pytest.param({"approve": [1]}, "approve", id="no-such-field"),
+    ],
+)
+def test_wrong_input_is_refused_by_name(prefect: Prefect, waiting: str, answer: dict[str, Any], field: str) -> None:
+    """What the form does not allow is refused by the server, with the field's name, and the run stays paused."""
+    said = prefect.ask(f"flow_runs/{waiting}/resume", {"run_input": answer})
+    assert "REJECT" == said["status"]
+    assert field in said["details"]["reason"]
+    assert _paused(prefect, "Refused")
+
+
+@pytest.fixture(scope="module")
+def waiting(prefect: Prefect) -> Iterator[str]:
+    """Start a run that waits for a decision and gets none, and yield its id."""
+    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", "33", "--title", "Refused")
+    try:
+        yield prefect.until(lambda: _paused(prefect, "Refused"))["id"]
+    finally:
+        flow.kill()
+        flow.communicate()
+
+
+_IN_SIGHT = """[...document.querySelectorAll('[role=dialog] img')].filter(image => {
+    const box = image.getBoundingClientRect();
+    const seen = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+    return seen === image && box.height > 40;
+}).length"""
+
+
+def _dialog(page: Page, prefect: Prefect, ui: str, run: str) -> Locator:
+    see(page, prefect, ui, f"runs/flow-run/{run}")
+    if ui == "v2":
+        page.get_by_role("button", name="Open menu").click()
+        page.get_by_role("menuitem", name="Resume").click()
+    else:
+        page.get_by_role("button", name="Resume").click()
+    return page.get_by_role("dialog")
+
+
+def _drawn(page: Page) -> int:
+    """Return how many pictures the dialog shows, sharper than they are wide."""
+    page.wait_for_timeout(700)
+    shown = "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth >= 1.5 * i.width && i.width > 60)"
+    return page.evaluate(f"{shown}.length")
+
+
+def _choose(page: Page, dialog: Locator, ui: str, field: str, number: str) -> None:
+    """Choose a picture in one of the two lists."""
+    place = 0 if field == "Drop" else 1
+    if ui == "v2":
+        dialog.get_by_role("button", name="Select").nth(place).click()
+        page.get_by_role("option", name=number, exact=True).click()
+    else:
+        dialog.locator(".p-select-button__control").nth(place).press("Space")
+        page.locator(".p-select-option").get_by_text(number, exact=True).locator("visible=true").click()
+    page.keyboard.press("Escape")
+    dialog.get_by_text("Resume Flow Run").click()  # which closes the list in the first UI
+    page.wait_for_timeout(300)
+
+
+def _send(dialog: Locator, ui: str) -> None:
+    dialog.get_by_role("button", name="Resume" if ui == "v2" else "Submit").click()
+
+
+def _keyset(prefect: Prefect, run: str) -> str:
+    """Return the key of the form that a run shows now."""
+    keyset: dict[str, str] | None = prefect.ask(f"flow_runs/{run}")["state"]["state_details"]["run_input_keyset"]
+    return keyset["schema"] if keyset else ""
 
 
 def _paused(prefect: Prefect, name: str) -> dict[str, Any] | None:

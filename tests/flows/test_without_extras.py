@@ -1,0 +1,61 @@
+"""Every example flow as a command where neither Pillow nor PyAV can be imported: it ends well, and all that is paid is kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prefect_together.sandbox import Sandbox
+
+FLOWS = Path(__file__).parents[2] / "flows"
+BLOCKED = """
+import runpy, sys
+for name in ("PIL", "PIL.Image", "av"):
+    sys.modules[name] = None
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+COMMANDS: dict[str, tuple[list[str], int]] = {
+    "compare_models.py": (["--seeds", "[1]"], 6),
+    "daily.py": ([], 2),
+    "edit_chain.py": ([], 4),
+    "image_to_video.py": ([], 2),
+    "prompt_table.py": (["--table", "prompts.csv"], 2),
+    "reconcile.py": ([], 0),
+    "storyboard.py": (["--review", "false", "--video-model", "sandbox/tiny"], 6),
+}
+"""The options of each flow, and what it is charged."""
+
+
+def test_every_flow_is_here() -> None:
+    """A new flow has to end well without the extra, too."""
+    assert {path.name for path in FLOWS.glob("*.py")} == {*COMMANDS, "serve.py"}
+
+
+@pytest.mark.parametrize("flow", COMMANDS)
+def test_a_flow_without_the_extra(flow: str, prefect_server: str, together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """It completes; each charge has its file; and galleries have words in place of pictures."""
+    options, charges = COMMANDS[flow]
+    (tmp_path / "prompts.csv").write_text("prompt\na fox\na hare\n")
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": prefect_server,
+        "TOGETHER_BASE_URL": together_sandbox.url,
+        "TOGETHER_API_KEY": together_sandbox.api_key,
+        "PYTHONPATH": str(FLOWS.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, str(FLOWS / flow), *options],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert charges == len(together_sandbox.charges())
+    kept = [path for path in (tmp_path / "library").rglob("*") if path.suffix in {".jpg", ".png", ".mp4"}]
+    assert charges == len(kept)

@@ -1,0 +1,51 @@
+"""What a worker may be told."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Errand(TypedDict):
+    """What every worker is told."""
+
+    base_url: str
+    """Of the local Together."""
+    api_key: str
+    library: str
+    requests: list[dict[str, Any]]
+    """Fields of the requests, each with its ``kind``; they are made one after the other."""
+
+
+class Job(Errand, total=False):
+    """What a worker may be told besides."""
+
+    options: dict[str, Any]
+    """Of the object store."""
+    on_unknown: str
+    flow_run: str | None
+    kill: str | None
+    """The point at which it kills itself."""
+    by: str
+    """Which signal it does it with."""
+    start_at: float
+    """When to begin, in seconds since 1970."""
+    threads: int
+    """How many threads make the same requests at once."""
+    flow: str
+    """Which Prefect flow to run, instead of calling the package's inner door."""
+    reconcile: bool
+    """Whether to reconcile instead of making anything."""
+    resume: str
+    """Which flow run to run again."""
+    machine: str
+    """On which machine it believes to be."""
+    skew: float
+    """Seconds that its clock is ahead."""
+    overdue: float
+    """Seconds after which a lease is overdue; the beats are scaled with it."""
+    patience: float
+    """Seconds for which an entry about something paid is tried to be written."""
+    grace: float
+    """Seconds for which a job that nobody knows counts as not yet known."""
+    memory: bool
+    """Whether to measure the memory that a generation takes."""

@@ -1,0 +1,66 @@
+"""The example flows, left by Prefect's server half-way: they end in one sentence, and what was paid for is not paid again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from prefect_together.sandbox import Sandbox
+
+from .running import environment, own_prefect, until
+
+FLOWS = Path(__file__).parents[2] / "flows"
+STORYBOARD = ["storyboard.py", "--review", "false", "--video-model", "sandbox/tiny"]
+
+
+@pytest.mark.timeout(500)  # three starts of Prefect, on a machine that may be busy
+@pytest.mark.parametrize(
+    ("command", "after", "charges"),
+    [
+        pytest.param(["image_to_video.py"], 1, 2, id="picture"),
+        pytest.param(["image_to_video.py"], 2, 2, id="clip"),
+        pytest.param(STORYBOARD, 2, 6, id="stills"),
+        pytest.param(STORYBOARD, 5, 6, id="clips"),
+        pytest.param(["compare_models.py"], 3, 12, id="grid"),
+    ],
+)
+def test_the_server_dies_half_way(
+    command: list[str], after: int, charges: int, prefect_server: str, together: Sandbox, library: Path, tmp_path: Path
+) -> None:
+    """Killed after so many charges: no hang, no traceback, every charge so far has its file, and the next run pays the rest."""
+    with own_prefect(tmp_path) as (api, server):
+        flow = _start(command, api, together, library)
+        until("it has paid", lambda: len(together.charges()) >= after, seconds=120)
+        os.killpg(server.pid, signal.SIGKILL)
+        began = time.monotonic()
+        said, _ = flow.communicate(timeout=150)
+    assert time.monotonic() - began < 120, said
+    paid = len(together.charges())
+    assert paid == sum(path.suffix in {".jpg", ".png", ".mp4"} for path in library.rglob("*") if "derived" not in str(path))
+    assert (flow.returncode, "the Prefect server is gone" in said) in {(1, True), (0, False)}, said
+    second = _start(command, prefect_server, together, library)
+    said, _ = second.communicate(timeout=150)
+    assert 0 == second.returncode, said
+    assert charges == len(together.charges())
+
+
+def _start(command: list[str], api: str, together: Sandbox, library: Path) -> subprocess.Popen[str]:
+    variables = {
+        **environment(),
+        "PREFECT_API_URL": api,
+        "PREFECT_CLIENT_MAX_RETRIES": "1",  # of 5, which are Prefect's own minute of patience
+        "TOGETHER_BASE_URL": together.url,
+        "TOGETHER_API_KEY": together.api_key,
+        "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": str(library),
+        "PYTHONPATH": str(FLOWS.parent),
+    }
+    return subprocess.Popen(
+        [sys.executable, str(FLOWS / command[0]), *command[1:]],
+        env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip

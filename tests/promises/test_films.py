@@ -1,0 +1,77 @@
+"""Files made from kept ones on this machine: the last picture of a clip, and a film of several."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from prefect import flow
+
+from prefect_together import (
+    DerivedMedia,
+    agenerate_video,
+    ajoin_videos,
+    alast_frame,
+    generate_image,
+    generate_video,
+    join_videos,
+    last_frame,
+)
+from prefect_together.errors import InvalidRequest
+from prefect_together.sandbox import Sandbox
+
+from .asking import clip, picture, shown
+
+
+def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
+    """Equal clips are joined as they are; both are kept, found again, free, and know what they came from."""
+    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2))
+    frame, film = last_frame(one), join_videos([one, two])
+    assert ("image/png", 64, 48) == (frame.media_type, frame.width, frame.height)
+    assert (2.0, 15.0, False) == (film.seconds, film.fps, film.reencoded)
+    assert [one.sha256, two.sha256] == [source.sha256 for source in film.sources]
+    assert film.verify()
+    assert film == join_videos([one, two])
+    assert film == DerivedMedia.model_validate_json(film.model_dump_json())
+    follows = generate_video(clip(frame_images=[frame], seed=3))
+    assert follows.verify()
+
+
+def test_async_flows_make_films_too(together_sandbox: Sandbox) -> None:
+    """The twins return the same files, refuse the same, and leave the flow's loop free meanwhile."""
+
+    @flow
+    async def work() -> tuple[DerivedMedia, DerivedMedia, int]:
+        clips = [await agenerate_video(clip(seed=1)), await agenerate_video(clip(seed=2, width=128, height=96))]
+        joining, turns = asyncio.ensure_future(ajoin_videos(clips)), 0
+        while not joining.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        with pytest.raises(InvalidRequest, match="was given none"):
+            await ajoin_videos([])
+        return await joining, await alast_frame(clips[0]), turns
+
+    film, frame, turns = asyncio.run(work())
+    assert turns > 10
+    one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2, width=128, height=96))
+    assert (film, frame) == (join_videos([one, two]), last_frame(one))
+    assert (True, "image/png") == (film.reencoded, frame.media_type)
+    keys = {found.key for found in shown("join-") + shown("last-frame-")}
+    assert {f"join-{film.sha256[:12]}", fX
+
+
+def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
+    """Another size is brought to the first one's, and the film says so."""
+    one = generate_video(clip(seed=1))
+    other = generate_video(clip(seed=2, width=128, height=96))
+    film = join_videos([one, other])
+    assert (64, 48, True) == (film.width, film.height, film.reencoded)
+    assert film.seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_only_clips_are_joined(together_sandbox: Sandbox) -> None:
+    """A picture or nothing is refused in one sentence."""
+    with pytest.raises(InvalidRequest, match="was given none"):
+        join_videos([])
+    with pytest.raises(InvalidRequest, match="takes clips"):
+        join_videos([generate_image(picture(seed=1))])

@@ -1,0 +1,102 @@
+"""Where a library is, and what an object in it is called: every address leads back, and no key leads out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prefect_together.errors import ConfigurationError
+from prefect_together.storage import Storage, local_folder, locate
+
+from .conftest import Place
+
+AWKWARD = ["plain.png", "a b/c d.png", "ü/狐.png", "100%.png", "50%20off.png", "a+b&c=d.png", "d/" * 20 + "deep.png"]
+
+
+@pytest.mark.parametrize("key", AWKWARD)
+async def test_an_address_leads_back(storage: Storage, key: str) -> None:
+    """Whatever a key is made of, its address finds it again."""
+    await storage.write(key, b"here")
+    uri = storage.uri(key)
+    assert key == storage.key(uri)
+    found, where = locate(uri)
+    assert b"here" == await found.read(where)
+    with found.open(where) as file:
+        assert b"here" == file.read()
+    assert [key] == await storage.names("")
+
+
+async def test_an_address_is_of_one_root(place: Place) -> None:
+    """What is beside a root is not below it, and the innermost known root is taken."""
+    storage, beside, inner = place.opened(), place.opened("2"), place.opened("/inner")
+    assert storage.key(beside.uri("a")) is None
+    assert "inner/a" == storage.key(inner.uri("a"))
+    assert (inner, "a") == locate(inner.uri("a"))
+    assert (beside, "a") == locate(beside.uri("a"))
+
+
+async def test_a_file_of_nobody_is_found(tmp_path: Path) -> None:
+    """The address of a file below no known root opens that file."""
+    (tmp_path / "alone.png").write_bytes(b"here")
+    found, key = locate((tmp_path / "alone.png").as_uri())
+    assert b"here" == await found.read(key)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("   ", id="blank"),
+        pytest.param("http://example.com/library", id="http"),
+        pytest.param("ftp://example.com/library", id="ftp"),
+        pytest.param("s3://", id="no-bucket"),
+        pytest.param("s3:///prefix", id="no-bucket-but-a-prefix"),
+    ],
+)
+def test_a_bad_address_is_refused(url: str) -> None:
+    """What can be no library is a mistake of the configuration, told in one line."""
+    with pytest.raises(ConfigurationError) as caught:
+        Storage(url)
+    assert "\n" not in str(caught.value)
+    assert repr(url) in str(caught.value)
+
+
+def test_a_bad_option_is_refused() -> None:
+    """A misspelt option is named."""
+    with pytest.raises(ConfigurationError, match="acess_key_id") as caught:
+        Storage("s3://bucket", {"acess_key_id": "k"})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_is_no_library(tmp_path: Path) -> None:
+    """A library is a folder."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError):
+        Storage(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        pytest.param("/library", "/library", id="path"),
+        pytest.param("/library/", "/library", id="slash"),
+        pytest.param("/a/../library", "/library", id="dots"),
+        pytest.param("file:///library", "/library", id="file"),
+        pytest.param("file:///my%20library/%C3%BC", "/my library/ü", id="escaped"),
+        pytest.param("s3://bucket/prefix", None, id="s3"),
+        pytest.param("gs://bucket", None, id="gs"),
+        pytest.param("az://container", None, id="az"),
+    ],
+)
+def test_which_addresses_are_folders(url: str, expected: str | None) -> None:
+    """A path or a `file://` URL is a folder, an object store is none."""
+    assert (None if expected is None else Path(expected)) == local_folder(url)
+
+
+def test_a_relative_path_and_a_home_are_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are made absolute at once, so that a later change of directory moves nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert tmp_path / "library" == local_folder("library")
+    assert tmp_path / "home" / "library" == local_folder("~/library")
