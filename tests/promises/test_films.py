@@ -57,7 +57,7 @@ def test_async_flows_make_films_too(together_sandbox: Sandbox) -> None:
     assert (film, frame) == (join_videos([one, two]), last_frame(one))
     assert (True, "image/png") == (film.reencoded, frame.media_type)
     keys = {found.key for found in shown("join-") + shown("last-frame-")}
-    assert {f"join-{film.sha256[:12]}", fX
+    assert {f"join-{film.sha256[:12]}", f"last-frame-{frame.sha256[:12]}"} <= keys
 
 
 def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:
