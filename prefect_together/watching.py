@@ -10,14 +10,19 @@ from prefect_together.progress import Progress, share
 from prefect_together.sheet import clipped, escaped
 
 
-def listener() -> Tell:
-    """Return a listener for one request. Call it in the context of the run that the request belongs to."""
+def listener(*, shows: bool = True) -> Tell:
+    """Return a listener. Call it in the context of the run that the request belongs to.
+
+    Args:
+        shows: Whether each job that is waited for gets a bar.
+    """
     bars: dict[str, Progress] = {}
 
     def hear(happening: Happening) -> None:
         emit(happening)
         if happening.what == "waiting":
-            _wait(bars, happening)
+            if shows:
+                _wait(bars, happening)
         elif happening.job_id in bars and bars[happening.job_id].begun:
             ended = happening.what in {"kept", "reused"}
             text = "The clip is kept." if ended else f"It is {happening.what}."
@@ -29,6 +34,8 @@ def listener() -> Tell:
 def _wait(bars: dict[str, Progress], happening: Happening) -> None:
     job, seconds = happening.job_id or "", happening.seconds or 0.0
     bar = bars.setdefault(job, Progress("waiting-" + re.sub(r"[^a-z0-9]+", "", job.lower())[-8:]))
+    if not bar.due:
+        return  # a thousand jobs are looked at often, and the words take longer than the look
     usual = "" if happening.usual is None else f", usually {happening.usual:.0f} s"
     status = (happening.status or "no status").replace("_", " ")
     bar.at(share(seconds, happening.usual), f"**{status}**, {seconds:.0f} s{usual}<br>{_title(happening)}")

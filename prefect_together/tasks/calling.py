@@ -14,7 +14,7 @@ from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
 from prefect_together.library import MediaLibrary
 from prefect_together.requests import Request
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.tasks.runs import outermost_flow_run
 
 _R = TypeVar("_R", bound=Request)
@@ -45,7 +45,7 @@ async def ask_for(
     Raises:
         ConfigurationError: There is no key, or an address or option is not understood.
     """
-    settings = TogetherSettings()
+    settings = current_settings()
     credentials = credentials or TogetherCredentials()
     storage = (library or MediaLibrary()).storage()
     _one_of("reuse", reuse, Reuse)

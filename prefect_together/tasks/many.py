@@ -15,6 +15,7 @@ from prefect.concurrency.asyncio import concurrency as global_limit
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
+from prefect_together import watching
 from prefect_together.ask import Ask, OnUnknown, Reuse
 from prefect_together.budget import Purse, SpendLimit
 from prefect_together.contact import contact_sheet
@@ -22,7 +23,7 @@ from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import BatchFailed, InvalidRequest
 from prefect_together.library import MediaLibrary
 from prefect_together.requests import ImageRequest, Request
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.summaries import Progress, show_batch
 from prefect_together.tables import RequestTable, Row
 from prefect_together.tasks.calling import ask_for
@@ -114,12 +115,13 @@ class BatchArguments:
         purse = None
         if self.max_cost is not None or self.limit is not None:
             purse = Purse(
-                worst_case=TogetherSettings().worst_case,
+                worst_case=current_settings().worst_case,
                 max_cost=None if self.max_cost is None else usd(self.max_cost),
                 limit=self.limit,
                 storage=ask.storage,
             )
-        return replace(ask, purse=purse, share=short(self.name) if self.name else None)
+        caller = replace(ask.caller, tell=watching.listener(shows=False))  # the batch has a bar of its own
+        return replace(ask, caller=caller, purse=purse, share=short(self.name) if self.name else None)
 
 
 def usd(amount: Money) -> Decimal:
