@@ -4,7 +4,7 @@ python tests/benchmarks/waiting_videos.py [videos] [seconds of each] [rounds]
 
 Rivals, each in a process of its own, on one fake Together:
 
-    bare        our HTTP client and a loop for each job that sleeps and asks, every 5 s: no ledger, no library
+    bare        our HTTP client and a loop for each job that asks at the same pace: no ledger, no library
     outside     agenerate_video for each on one loop, outside of Prefect
     inside      the same in a flow, as task runs
     batch       generate_batch in a flow, all at once
@@ -29,7 +29,6 @@ from servers import measured, medians, memory, prefect, together
 
 MODEL = "minimax/hailuo-02"
 RIVALS = ("bare", "outside", "inside", "batch")
-EVERY = 5.0
 _QUIET = 6.0
 """Seconds after the last submission until the window opens: by then leases are there, and everybody has asked once."""
 
@@ -80,6 +79,7 @@ async def _all(count: int, one: Callable[[int], Awaitable[object]]) -> None:
 
 def bare(origin: str, count: int, window: Callable[[], Window]) -> Window:
     """Submit, ask and fetch with our client and nothing else."""
+    from prefect_together.ask import Pace
     from prefect_together.client import TogetherClient
 
     async def run() -> Window:
@@ -87,8 +87,9 @@ def bare(origin: str, count: int, window: Callable[[], Window]) -> Window:
 
         async def one(number: int) -> None:
             job = await client.create_video({"model": MODEL, "prompt": _prompt(number)})
+            pauses = Pace().pauses()
             while (await client.video(str(job.id))).video_url is None:
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(next(pauses))
 
         await one(-1)
         measuring = window()
