@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,32 +15,39 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import get_logger
 
 from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
-from prefect_together.runtime import later
-from prefect_together.settings import TogetherSettings
+from prefect_together.runtime import busy, later
+from prefect_together.settings import current_settings
 from prefect_together.sheet import clipped, cost, escaped, facts, name
 from prefect_together.thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.actions import ArtifactUpdate
 
 PATIENCE = 10.0
 """Seconds that a server gets for taking an artifact."""
 HOLD = 0.04
 """Seconds that a task waits for its artifact; after that the artifact goes on without it."""
 _AT_ONCE = 8
+_CARDS_AT_ONCE = 4
+_REST = 20.0  # times as long as a card took, while other work is under way: what people wait for comes first
+_LONGEST_REST = 2.0
 _PROMPT = 500
 
 
 async def show(media: Sequence[KeptFile]) -> None:
     """Give every file a card in the run that asked for it. Whatever goes wrong is a line in the log."""
-    if media and wanted():
-        await asyncio.wait([later(_show(file)) for file in media], timeout=HOLD)
+    if not media or not wanted():
+        return
+    shown, queue = [later(_show(file)) for file in media], _here()
+    if queue.left <= _CARDS_AT_ONCE:  # behind a queue there is nothing to wait for
+        await asyncio.wait(shown, timeout=HOLD)
 
 
 def wanted() -> bool:
     """Tell whether there is a run to show something in, and artifacts are not switched off."""
     in_a_run = FlowRunContext.get() is not None or TaskRunContext.get() is not None
-    return in_a_run and TogetherSettings().artifacts
+    return in_a_run and current_settings().artifacts
 
 
 async def publish(artifact: Artifact) -> UUID | None:
@@ -55,6 +63,20 @@ async def publish(artifact: Artifact) -> UUID | None:
     except Exception as error:  # an artifact is decoration: no server may cost what was paid for
         get_logger("together").warning("No artifact %s: %s: %s", artifact.key, type(error).__name__, error)
         return None
+
+
+async def update(artifact: UUID, news: ArtifactUpdate) -> None:
+    """Change an artifact; where the server does not take it, it stays as it was."""
+
+    async def updating() -> None:
+        async with _client() as client:
+            await client.update_artifact(artifact, news)
+
+    try:
+        async with _turn():
+            await asyncio.wait_for(updating(), PATIENCE)
+    except Exception as error:  # a bar is decoration
+        get_logger("together").debug("No news for %s: %s: %s", artifact, type(error).__name__, error)
 
 
 async def publish_markdown(key: str, markdown: str, about: str) -> bool:
@@ -79,6 +101,21 @@ async def thumbnails(media: Sequence[KeptFile], *, side: int, largest: int) -> d
 
 
 async def _show(media: KeptFile) -> None:
+    """Make a card and publish it, when it is its turn: after what is being generated, which is what people wait for."""
+    queue = _here()
+    queue.left += 1
+    try:
+        async with queue.cards:
+            began = time.monotonic()
+            await _show_now(media)
+            if busy() and queue.left > _CARDS_AT_ONCE:
+                await asyncio.sleep(min(_LONGEST_REST, _REST * (time.monotonic() - began)))
+    finally:
+        queue.left -= 1
+        await queue.close()
+
+
+async def _show_now(media: KeptFile) -> None:
     try:
         picture = await asyncio.to_thread(thumbnail, media)
     except Exception as error:  # the words are worth showing without it
@@ -111,11 +148,23 @@ class _Shared:
     """One Prefect client for all artifacts that are under way: opening one takes longer than using it."""
 
     def __init__(self) -> None:
+        self.cards = asyncio.Semaphore(_CARDS_AT_ONCE)
+        self.left = 0
+        """How many cards are to be made."""
         self.turns = asyncio.Semaphore(_AT_ONCE)
         self.opening = asyncio.Lock()
         self.users = 0
         self.context: Any = None
         self.client: PrefectClient | None = None
+
+    async def close(self) -> None:
+        """Close the client, unless somebody uses it or is about to."""
+        async with self.opening:
+            if self.users or self.left or self.client is None:
+                return
+            context, self.context, self.client = self.context, None, None
+            with suppress(Exception):  # the server may be gone meanwhile
+                await context.__aexit__(None, None, None)
 
 
 _shared: dict[asyncio.AbstractEventLoop, _Shared] = {}
@@ -147,8 +196,5 @@ async def _client() -> AsyncGenerator[PrefectClient, None]:
     try:
         yield client
     finally:
-        async with shared.opening:
-            shared.users -= 1
-            if not shared.users:
-                context, shared.context, shared.client = shared.context, None, None
-                await context.__aexit__(None, None, None)
+        shared.users -= 1
+        await shared.close()

@@ -222,7 +222,8 @@ class Claims:
                     await self._ledger.record(attempt, "refused", {"why": str(getattr(error, "what", error))})
                 await self._give_back(attempt)
                 raise
-            self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
+            if acceptance.job_id:  # a picture is there in a moment, and says so itself
+                self._log.info("Accepted by Together: %s, %s.", acceptance, self._ask.request.model)
             self._ask.tell(Happening("accepted", self._ask.request, acceptance.job_id))
             if acceptance.inline:
                 media = await self._keep(attempt, acceptance)

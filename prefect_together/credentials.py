@@ -11,7 +11,7 @@ from pydantic import Field, HttpUrl, SecretStr
 from prefect_together.addresses import TOGETHER, api_origin
 from prefect_together.errors import ConfigurationError
 from prefect_together.runtime import client
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 
 if TYPE_CHECKING:
     from prefect_together.client import TogetherClient
@@ -85,7 +85,7 @@ class TogetherCredentials(CredentialsBlock):
             ConfigurationError: There is no key, or the base URL is unsafe or no URL.
         """
         return client(
-            self.key(), self.base_url, timeout=self.timeout, max_connections=TogetherSettings().max_connections
+            self.key(), self.base_url, timeout=self.timeout, max_connections=current_settings().max_connections
         )
 
     def onlooker(self) -> TogetherClient:

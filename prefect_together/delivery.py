@@ -13,7 +13,7 @@ from typing import Any
 
 from prefect_together.answers import JobAnswer, backoff
 from prefect_together.ask import Ask
-from prefect_together.durations import learn, usual
+from prefect_together.durations import learn, names, usual
 from prefect_together.errors import APIError, GenerationFailed, GenerationTimeout, LibraryError, MediaError, TogetherError
 from prefect_together.happenings import Happening
 from prefect_together.keeping import Kept, Name, fetch, keep_inline
@@ -157,7 +157,7 @@ class Delivery:
     async def _answer(self, attempt: Attempt, acceptance: Acceptance, age: float, left: float) -> JobAnswer | None:
         """Wait for the answer; a job that nobody knows any more is recorded as lost, where it is ours to know."""
         ask, job_id = self._ask, str(acceptance.job_id)
-        known = await usual(ask.storage, ask.request.model)
+        known = await usual(ask.storage, *names(ask.request))
         typical = statistics.median(known) if known else None
 
         def look(status: str, seconds: float) -> None:
@@ -172,7 +172,7 @@ class Delivery:
                 pace=ask.rules.pace,
                 log=self._log,
                 usual=known,
-                learn=partial(learn, ask.storage, ask.request.model),
+                learn=partial(learn, ask.storage, ask.request),
                 look=look,
             )
         except APIError as error:

@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from prefect_together.happenings import Happening
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.spending import Spent
 
 PREFIX = "prefect-together.generation."
@@ -29,7 +29,7 @@ def emit(happening: Happening) -> None:
             "prefect-together.kind": request.kind,
             "prefect-together.model": request.model,
         },
-        payload=payload(happening, prompt=TogetherSettings().trace_prompts),
+        payload=payload(happening, prompt=current_settings().trace_prompts),
     )
 
 

@@ -4,7 +4,7 @@ Every entry is one create-only object, so of all who write the same entry, on wh
 lock there is. Names alone tell the state, so that a scan reads nothing::
 
     ledger/7f/7f3a…/<scope>/0001-claimed.json     somebody is about to send it
-                            0001-lease.json       … and is still at it (the only entry that is overwritten)
+                            0001-lease.json       … and is still at it, or has given it up (overwritten; see leases)
                             0001-accepted.json    Together took it: a job id, or where the pictures are
                             0001-stored.json      the files are kept: the references
                             0001-failed.json      the job failed

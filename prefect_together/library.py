@@ -9,7 +9,7 @@ from prefect.types import SecretDict
 from pydantic import Field, HttpUrl
 
 from prefect_together.credentials import DOCUMENTATION, LOGO
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.storage import Storage, shared
 
 
@@ -31,7 +31,7 @@ class MediaLibrary(Block):
     _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION
 
     url: str = Field(
-        default_factory=lambda: TogetherSettings().library_url(),
+        default_factory=lambda: current_settings().library_url(),
         title="URL",
         description="A folder path, file://, s3://, gs:// or az://; left out, PREFECT_INTEGRATIONS_TOGETHER_LIBRARY or a "
         "folder under Prefect's home is used.",

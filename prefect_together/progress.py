@@ -1,20 +1,23 @@
-"""One progress artifact for each thing that is waited for, updated now and then. Never fails or delays what it shows."""
+"""A progress artifact for what is waited for, updated now and then. Never fails or delays what it shows."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
+import weakref
 from uuid import UUID
 
-from prefect.artifacts import ProgressArtifact, aupdate_progress_artifact
-from prefect.logging.loggers import get_logger
+from prefect.artifacts import ProgressArtifact
+from prefect.client.schemas.actions import ArtifactUpdate
 
-from prefect_together.artifacts import PATIENCE, publish, wanted
+from prefect_together.artifacts import publish, update, wanted
 from prefect_together.runtime import later
 
 EVERY = 5.0
 """Seconds between updates."""
+BARS = 16
+"""Bars that move at the same time: a thousand would keep the server busy, and nobody looks at them."""
 _TYPICAL = 90.0
 """Seconds after which a bar is two thirds full when nobody knows how long it takes."""
 
@@ -41,9 +44,16 @@ class Progress:
             text: One line for the person who watches.
             now: Show it in any case: it is the last word.
         """
-        if self._wanted and (now or time.monotonic() - self._said >= EVERY):
+        if now or self.due:
+            (_moving.discard if now else _moving.add)(self)
             self._said = time.monotonic()
             later(self._show(max(0.0, min(100.0, percent)), text))
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to show something."""
+        room = self in _moving or len(_moving) < BARS
+        return self._wanted and room and time.monotonic() - self._said >= EVERY
 
     @property
     def begun(self) -> bool:
@@ -56,11 +66,10 @@ class Progress:
                 artifact = ProgressArtifact(key=self._key, description=text, progress=percent)
                 self._id = await publish(artifact)
                 return
-            try:
-                updating = aupdate_progress_artifact(self._id, progress=percent, description=text)
-                await asyncio.wait_for(updating, PATIENCE)
-            except Exception as error:  # a bar is decoration
-                get_logger("together").debug("No progress for %s: %s: %s", self._key, type(error).__name__, error)
+            await update(self._id, ArtifactUpdate(data=percent, description=text))
+
+
+_moving: weakref.WeakSet[Progress] = weakref.WeakSet()
 
 
 def share(seconds: float, usual: float | None) -> float:

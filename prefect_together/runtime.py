@@ -11,6 +11,7 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
@@ -30,6 +31,7 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger("prefect.together")
 _ANSWERS = 20.0  # seconds that an exiting process waits for the answers to what it has paid for; Prefect's own grace is 30
+_CALM = 0.3  # seconds without a new call after which a process counts as idle
 _CLOSING = 5.0  # seconds that it gives to closing connections
 
 
@@ -40,6 +42,9 @@ class Runtime:
         self.pid = os.getpid()
         self.clients: dict[tuple[Any, ...], TogetherClient] = {}
         self.governors: dict[tuple[Any, ...], Governor] = {}
+        self.working = 0
+        """How many calls are under way."""
+        self.started_at = float("-inf")
         self._stack = ExitStack()
         starting: AbstractContextManager[BlockingPortal] = start_blocking_portal(name="prefect-together")
         self._portal = self._stack.enter_context(starting)
@@ -124,10 +129,22 @@ async def arun(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:
-    async def working() -> _T:
-        return await work
+    running = runtime()
 
-    return runtime().start(working)
+    async def working() -> _T:
+        running.working += 1
+        running.started_at = time.monotonic()
+        try:
+            return await work
+        finally:
+            running.working -= 1
+
+    return running.start(working)
+
+
+def busy() -> bool:
+    """Tell whether call follows call, so that what nobody waits for had better not hurry."""
+    return _runtime is not None and (_runtime.working > 1 or time.monotonic() - _runtime.started_at < _CALM)
 
 
 _later: set[asyncio.Task[None]] = set()
@@ -144,11 +161,16 @@ def later(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return task
 
 
-def flush(timeout: float = 10.0) -> bool:
-    """Wait for what was started with ``later``; return whether all of it has ended."""
+def flush(timeout: float | None = None) -> bool:
+    """Wait for what was started with ``later``; return whether all of it has ended.
+
+    Args:
+        timeout: Seconds; by default ten, and a moment for each thing that is left, a minute at most.
+    """
     running = _runtime
     if running is None or running.pid != os.getpid() or not _later:
         return True
+    timeout = min(60.0, 10.0 + 0.05 * len(_later)) if timeout is None else timeout
 
     async def waiting() -> bool:
         pending = set(_later)

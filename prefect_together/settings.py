@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from decimal import Decimal
 from typing import Annotated, ClassVar
 
@@ -61,3 +63,24 @@ class TogetherSettings(PrefectBaseSettings):
     def library_url(self) -> str:
         """Return where media are kept when nobody says."""
         return self.library or str(get_current_settings().home / "together" / "library")
+
+
+_FRESH = 2.0  # seconds for which what stands in files (.env, prefect.toml, profiles) is taken for what is there
+_VARIABLES = (
+    "PREFECT_PROFILE",
+    "PREFECT_PROFILES_PATH",
+    *(f"PREFECT_INTEGRATIONS_TOGETHER_{name.upper()}" for name in TogetherSettings.model_fields),
+)
+_last: tuple[tuple[str | None, ...], float, TogetherSettings] | None = None
+
+
+def current_settings() -> TogetherSettings:
+    """Return the settings as they are: a change of the environment counts at once, one of a file after two seconds.
+
+    Reading them takes milliseconds, and each generation asks several times.
+    """
+    global _last
+    variables, now, last = tuple(map(os.environ.get, _VARIABLES)), time.monotonic(), _last
+    if last is None or last[0] != variables or now - last[1] > _FRESH:
+        last = _last = (variables, now, TogetherSettings())
+    return last[2]

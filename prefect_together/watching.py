@@ -14,15 +14,16 @@ from prefect_together.spending import spending
 from prefect_together.storage import Storage
 
 
-def listener(storage: Storage, realm: str, alert: Decimal | None) -> Tell:
-    """Return a listener for one request. Call it on the background loop, in the context of the run that the request is of.
+def listener(storage: Storage, realm: str, alert: Decimal | None, *, bars: bool = True) -> Tell:
+    """Return a listener. Call it on the background loop, in the context of the run that the request is of.
 
     Args:
         storage: The library, which knows what is spent in a day.
         realm: Whose money it is: Together's, or that of a sandbox.
         alert: USD in a day above which an event says so.
+        bars: Whether each job that is waited for gets a bar.
     """
-    bars: dict[str, Progress] = {}
+    moving: dict[str, Progress] = {}
     day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
 
     def hear(happening: Happening) -> None:
@@ -30,11 +31,12 @@ def listener(storage: Storage, realm: str, alert: Decimal | None) -> Tell:
             day.hear(happening)
         emit(happening)
         if happening.what == "waiting":
-            _wait(bars, happening)
-        elif happening.job_id in bars and bars[happening.job_id].begun:
+            if bars:
+                _wait(moving, happening)
+        elif happening.job_id in moving and moving[happening.job_id].begun:
             ended = happening.what in {"kept", "reused"}
             text = "The clip is kept." if ended else f"It is {happening.what}."
-            bars[happening.job_id].at(100.0 if ended else 0.0, f"{text}<br>{_title(happening)}", now=True)
+            moving[happening.job_id].at(100.0 if ended else 0.0, f"{text}<br>{_title(happening)}", now=True)
 
     return hear
 
@@ -42,6 +44,8 @@ def listener(storage: Storage, realm: str, alert: Decimal | None) -> Tell:
 def _wait(bars: dict[str, Progress], happening: Happening) -> None:
     job, seconds = happening.job_id or "", happening.seconds or 0.0
     bar = bars.setdefault(job, Progress("waiting-" + re.sub(r"[^a-z0-9]+", "", job.lower())[-8:]))
+    if not bar.due:
+        return  # a thousand jobs are looked at often, and the words take longer than the look
     usual = "" if happening.usual is None else f", usually {happening.usual:.0f} s"
     status = (happening.status or "no status").replace("_", " ")
     bar.at(share(seconds, happening.usual), f"**{status}**, {seconds:.0f} s{usual}<br>{_title(happening)}")

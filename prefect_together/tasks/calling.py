@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, TypeVar, get_args
 
 from prefect.context import FlowRunContext, TaskRunContext
@@ -13,10 +12,10 @@ from prefect_together import watching
 from prefect_together.ask import Ask, Caller, Log, OnUnknown, Reuse
 from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
+from prefect_together.happenings import Tell
 from prefect_together.library import MediaLibrary
 from prefect_together.requests import Request
-from prefect_together.settings import TogetherSettings
-from prefect_together.storage import Storage
+from prefect_together.settings import current_settings
 from prefect_together.tasks.runs import outermost_flow_run
 
 _R = TypeVar("_R", bound=Request)
@@ -42,6 +41,7 @@ async def ask_for(
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     sends: bool = True,
+    bars: bool = True,
 ) -> Ask:
     """Return the question that a task's arguments put. Runs on the background loop, in the context of the task.
 
@@ -52,11 +52,12 @@ async def ask_for(
         reuse: Whose results may be taken.
         on_unknown: What to do about an unknown outcome.
         sends: Whether it may be sent; a question that is only looked at needs no key.
+        bars: Whether each job that is waited for gets a progress bar.
 
     Raises:
         ConfigurationError: There is no key and it may be sent, or an address or option is not understood.
     """
-    settings = TogetherSettings()
+    settings = current_settings()
     credentials = credentials or TogetherCredentials()
     storage = (library or MediaLibrary()).storage()
     _one_of("reuse", reuse, Reuse)
@@ -66,7 +67,7 @@ async def ask_for(
         request=request,
         client=client,
         storage=storage,
-        caller=await _caller(storage, client.realm, settings.daily_alert),
+        caller=await _caller(watching.listener(storage, client.realm, settings.daily_alert, bars=bars)),
         rules=settings.rules(),
         reuse=reuse,
         on_unknown=on_unknown,
@@ -80,7 +81,7 @@ def run_logger() -> Log:
     return get_run_logger()
 
 
-async def _caller(storage: Storage, realm: str, alert: Decimal | None) -> Caller:
+async def _caller(tell: Tell) -> Caller:
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     run = flow.flow_run if flow else None
     own = str(run.id) if run else str(task.task_run.flow_run_id) if task and task.task_run.flow_run_id else None
@@ -91,7 +92,7 @@ async def _caller(storage: Storage, realm: str, alert: Decimal | None) -> Caller
         log=run_logger(),
         flow_run=outermost,
         task_run=str(task.task_run.id) if task else None,
-        tell=watching.listener(storage, realm, alert),
+        tell=tell,
     )
 
 

@@ -23,7 +23,7 @@ from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import BatchFailed, InvalidRequest
 from prefect_together.library import MediaLibrary
 from prefect_together.requests import ImageRequest, Request
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.summaries import Progress, show_batch
 from prefect_together.tables import RequestTable, Row
 from prefect_together.tasks.calling import ask_for
@@ -111,11 +111,12 @@ class BatchArguments:
             reuse=self.reuse,
             on_unknown=self.on_unknown,
             sends=sends,
+            bars=False,  # the batch has one of its own
         )
         purse = None
         if self.max_cost is not None or self.limit is not None:
             purse = Purse(
-                worst_case=TogetherSettings().worst_case,
+                worst_case=current_settings().worst_case,
                 max_cost=None if self.max_cost is None else usd(self.max_cost),
                 limit=self.limit,
                 storage=ask.storage,
@@ -153,7 +154,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
     before = await asyncio.to_thread(manifest.Index, previous) if previous else None
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
     how = running.Options(
-        width, arguments.timeout, arguments.stop_after_failures, arguments.retry, TogetherSettings().trace_prompts
+        width, arguments.timeout, arguments.stop_after_failures, arguments.retry, current_settings().trace_prompts
     )
     work, key = running.Batch(template, how, before), manifest.new_key(name)
     progress = Progress(await arguments.total(), log)

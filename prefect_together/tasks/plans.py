@@ -7,7 +7,7 @@ from prefect_together.batch.plans import Plan
 from prefect_together.credentials import TogetherCredentials
 from prefect_together.library import MediaLibrary
 from prefect_together.runtime import arun, run
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.summaries import show_plan
 from prefect_together.tasks.many import BatchArguments, Money, Requests, usd
 
@@ -69,7 +69,7 @@ async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
     arguments.check()
     template = await arguments.template(sends=False)
     most = None if max_cost is None else usd(max_cost)
-    planner = Planner(template, worst_case=TogetherSettings().worst_case, max_cost=most)
+    planner = Planner(template, worst_case=current_settings().worst_case, max_cost=most)
     found = await planner.plan(arguments.rows())
     template.caller.log.info("Plan: %s", found)
     await show_plan(found)

@@ -12,7 +12,7 @@ from prefect_together.library import MediaLibrary
 from prefect_together.media import GeneratedImage, GeneratedMedia, GeneratedVideo, VideoJob
 from prefect_together.reconciliation import Reconciliation
 from prefect_together.requests import ImageRequest, Request, VideoRequest
-from prefect_together.settings import TogetherSettings
+from prefect_together.settings import current_settings
 from prefect_together.tasks.calling import ask_for, expect, run_logger
 from prefect_together.telemetry import span
 
@@ -72,7 +72,7 @@ async def delivered(arguments: Arguments, job: VideoJob) -> GeneratedVideo:
     from prefect_together.generation import wait
 
     ask = await arguments.ask(VideoRequest)
-    with span(ask.request, prompt=TogetherSettings().trace_prompts) as note:
+    with span(ask.request, prompt=current_settings().trace_prompts) as note:
         note.media = media = await wait(ask, job, timeout=arguments.timeout or 0.0)
     await show(media)
     return _clip(media)
@@ -82,7 +82,7 @@ async def _obtain(arguments: Arguments, kind: type[Request]) -> list[GeneratedMe
     from prefect_together.generation import obtain  # imports the HTTP client, which is slow
 
     ask = await arguments.ask(kind)
-    with span(ask.request, prompt=TogetherSettings().trace_prompts) as note:
+    with span(ask.request, prompt=current_settings().trace_prompts) as note:
         note.media = media = await obtain(ask, timeout=arguments.timeout)
     await show(media)
     return media
@@ -100,7 +100,7 @@ async def reconciled(credentials: TogetherCredentials | None, library: MediaLibr
     from prefect_together.reconciling import reconcile
 
     client, storage = (credentials or TogetherCredentials()).get_client(), (library or MediaLibrary()).storage()
-    report = await reconcile(storage, client, log=run_logger(), rules=TogetherSettings().rules(), wait=wait)
+    report = await reconcile(storage, client, log=run_logger(), rules=current_settings().rules(), wait=wait)
     run_logger().info("%s", report.text())
     await show(report.kept)
     return report

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import os
 import random
 import sys
 import time
@@ -16,17 +15,23 @@ from typing import Any
 
 JOBS: dict[str, float] = {}
 """When each job is over, by the server's clock."""
+COUNTED = {"jobs": 0, "polls": 0}
+CLIP = b"\0\0\0\x14ftypmp42\0\0\0\0mp42\0\0\0\x08mdat"
+"""Begins like a clip, and shows nothing."""
+AT_ONCE = b"at once"
+"""A job with these words is done as soon as it is asked for."""
 
 
 def picture(kilobytes: int) -> bytes:
-    """Return a JPEG of about so many bytes: noise, and zeroes behind its end where it is too small."""
-    from PIL import Image
+    """Return a JPEG like a photo, of as many pixels as one of so many bytes has; what is missing is put behind its end."""
+    from PIL import Image, ImageChops
 
-    side = max(16, int((kilobytes * 1024 / 1.1) ** 0.5))
+    side = max(16, int((kilobytes * 1024 * 6) ** 0.5))
+    shapes = Image.frombytes("RGB", (12, 12), random.Random(1).randbytes(432)).resize((side, side), Image.Resampling.BICUBIC)
+    grain = Image.effect_noise((side, side), 24).convert("RGB")
     out = io.BytesIO()
-    Image.frombytes("L", (side, side), os.urandom(side * side)).save(out, "jpeg", quality=75)
-    data = out.getvalue()[: kilobytes * 1024 - 2]
-    return data.ljust(kilobytes * 1024 - 2, b"\0") + b"\xff\xd9"
+    ImageChops.blend(shapes, grain, 0.15).save(out, "jpeg", quality=75)
+    return out.getvalue().ljust(kilobytes * 1024 - 2, b"\0") + b"\xff\xd9"
 
 
 class Together(asyncio.Protocol):
@@ -50,36 +55,45 @@ class Together(asyncio.Protocol):
                 length = int(lowered[at + 15 :].split(b"\r\n", 1)[0])
             if len(self._buffer) < end + 4 + length:
                 return
-            self._buffer = self._buffer[end + 4 + length :]
+            body, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
             method, path, _ = head.split(b" ", 2)
-            self._answer(method, path.decode())
+            self._answer(method, path.decode(), body)
 
-    def _answer(self, method: bytes, path: str) -> None:
-        if path.startswith("/file"):
-            self._send(b"image/jpeg", self.data)
+    def _answer(self, method: bytes, path: str, body: bytes) -> None:
+        if path.endswith(".mp4"):
+            self._send(b"video/mp4", CLIP)
+        elif path.startswith("/file"):
+            # No two files are equal: what is done for each of them cannot be remembered.
+            self._send(b"image/jpeg", self.data[:-10], random.randbytes(8), self.data[-2:])
+        elif path == "/counted":
+            self._send(b"application/json", json.dumps(COUNTED).encode())
         elif path.startswith("/v2/videos"):
-            self._send(b"application/json", self._job(path.rpartition("/")[2] if method == b"GET" else ""))
+            self._send(b"application/json", self._job(path.rpartition("/")[2] if method == b"GET" else "", body))
         else:
             url = f"{self.origin}/file/{random.getrandbits(64):016x}.jpg"
             answer = {"id": "x", "model": "m", "object": "list", "data": [{"index": 0, "url": url, "type": None}]}
             self._send(b"application/json", json.dumps(answer).encode())
 
-    def _job(self, job: str) -> bytes:
+    def _job(self, job: str, body: bytes) -> bytes:
         if not job:
             job = f"{random.getrandbits(64):016x}"
-            JOBS[job] = time.time() + random.uniform(*self.seconds)
+            JOBS[job] = time.time() + (0.0 if AT_ONCE in body else random.uniform(*self.seconds))
+            COUNTED["jobs"] += 1
+        else:
+            COUNTED["polls"] += 1
         status = "completed" if time.time() >= JOBS[job] else "in_progress"
         outputs = {"video_url": f"{self.origin}/file/{job}.mp4", "cost": 0.1} if status == "completed" else None
         return json.dumps({"id": job, "object": "video", "model": "m", "status": status, "outputs": outputs}).encode()
 
-    def _send(self, kind: bytes, body: bytes) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
-        self._transport.writelines([head, body])
+    def _send(self, kind: bytes, *body: bytes) -> None:
+        length = sum(map(len, body))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n" % (kind, length)
+        self._transport.writelines([head, *body])
 
 
 async def main(kilobytes: int, seconds: float) -> None:
     """Serve until killed."""
-    Together.data, Together.seconds = picture(kilobytes), (seconds * 0.5, seconds * 1.5)
+    Together.data, Together.seconds = picture(kilobytes), (seconds * 0.75, seconds * 1.25)
     server = await asyncio.get_running_loop().create_server(Together, "127.0.0.1", 0, backlog=2048)
     Together.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     print(Together.origin, flush=True)

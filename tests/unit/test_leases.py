@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -184,15 +185,96 @@ async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: 
         deadline = time.monotonic() + 10
         while len(tokens) < 3 and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-            entry = await ledger.entry(ATTEMPT, "lease")
-            if entry:
-                assert not entry["released"]
-                tokens.add(entry["token"])
+            for pulse in await pulses(ledger):
+                assert [ATTEMPT.key] == pulse["holds"]
+                tokens.add(pulse["token"])
+        lease = await ledger.entry(ATTEMPT, "lease")
+        assert lease is not None
+        assert (False, this_process().model_dump()) == (lease["released"], lease["owner"])
     assert 3 == len(tokens)
-    await asyncio.sleep(0.05)
-    last = await ledger.entry(ATTEMPT, "lease")
     await asyncio.sleep(0.08)
-    assert last == await ledger.entry(ATTEMPT, "lease")
+    assert [] == await pulses(ledger)
+    assert lease == await ledger.entry(ATTEMPT, "lease")
+
+
+async def test_a_thousand_leases_are_renewed_by_one_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each attempt's own entry is written once; what is written again and again is one object that lists them all."""
+    monkeypatch.setattr(leases, "FIRST_BEAT", 0.01)
+    monkeypatch.setattr(leases, "BEAT", 0.1)
+    written: list[str] = []
+    real = ledger.storage.write
+
+    async def counted(key: str, data: bytes) -> None:
+        written.append(key)
+        await real(key, data)
+
+    monkeypatch.setattr(ledger.storage, "write", counted)
+    many = [Attempt("f" * 40, "any", number) for number in range(1000)]
+    over = asyncio.Event()
+
+    async def work(attempt: Attempt) -> None:
+        async with Holding(ledger, attempt):
+            await over.wait()
+
+    working = [asyncio.create_task(work(attempt)) for attempt in many]
+    deadline = time.monotonic() + 20
+    while sum("/leases/" in key for key in written) < 3 and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    (pulse,) = await pulses(ledger)
+    over.set()
+    await asyncio.gather(*working)
+    assert sorted(attempt.key for attempt in many) == pulse["holds"]
+    assert 1000 == sum(key.endswith("-lease.json") for key in written)
+
+
+async def pulses(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return what processes say in the library that they are at work on."""
+    return [json.loads(await ledger.storage.read(key)) for key in await ledger.storage.names("ledger/leases")]
+
+
+async def pulse(ledger: Ledger, owner: Owner, token: str, holds: list[str], *, age: float = 0.0) -> None:
+    """Let a process renew the leases of what it is at work on."""
+    at = (datetime.now(timezone.utc) - timedelta(seconds=age)).isoformat()
+    entry = {"version": 1, "at": at, "owner": owner.model_dump(), "token": token, "holds": holds}
+    await ledger.storage.write(leases._pulse_key(owner), json.dumps(entry).encode())  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_process_elsewhere_renews_all_its_leases_at_once(ledger: Ledger, clock: list[float]) -> None:
+    """It counts for what it lists, and no longer for what it has let go of or for what somebody else holds."""
+    await found(ledger, FOREIGN)
+    watch, others = Watch(ledger, ATTEMPT), ["0" * 40 + "/any/0001"]
+    looks: list[bool | None] = []
+    for after, token, holds in [
+        (0, "a", [ATTEMPT.key, *others]),
+        (OVERDUE - 1, "b", [ATTEMPT.key, *others]),
+        (OVERDUE - 1, "c", [ATTEMPT.key]),
+        (OVERDUE - 1, "c", [ATTEMPT.key]),
+        (2, "c", [ATTEMPT.key]),
+        (0, "d", others),  # a change, which is taken for life once
+        (OVERDUE - 1, "e", others),
+        (2, "f", others),
+    ]:
+        clock[0] += after
+        await pulse(ledger, FOREIGN, token, holds)
+        looks.append(await watch.alive())
+    assert [None, True, True, None, False, True, None, False] == looks
+
+
+@pytest.mark.parametrize(
+    ("listed", "age", "expected"),
+    [
+        pytest.param(True, 0.0, True, id="renewed"),
+        pytest.param(True, OVERDUE + 5, None, id="overdue"),
+        pytest.param(False, 0.0, None, id="at-work-on-something-else"),
+    ],
+)
+async def test_a_process_next_door_that_renews(
+    ledger: Ledger, neighbour: Owner, *, listed: bool, age: float, expected: bool | None
+) -> None:
+    """Its lease is as fresh as its last renewal, where that one lists it."""
+    await found(ledger, neighbour, age=OVERDUE + 60)
+    await pulse(ledger, neighbour, "t", [ATTEMPT.key] if listed else [], age=age)
+    assert expected is await Watch(ledger, ATTEMPT).alive()
 
 
 async def test_what_is_handed_out_stays_with_the_run(ledger: Ledger) -> None:
