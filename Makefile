@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-JOBS ?= 4
+JOBS ?= 3
 
 BIN := .venv/bin
 # uv, where there is one that knows dependency groups.

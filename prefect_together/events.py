@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
+from prefect.logging.loggers import get_logger
 
 from prefect_together.happenings import Happening
 from prefect_together.settings import current_settings
 from prefect_together.spending import Spent
 
+if TYPE_CHECKING:
+    from prefect_together.batch.outcomes import BatchResult
+
 PREFIX = "prefect-together.generation."
+BATCH = "prefect-together.batch.ended"
 EXCEEDED = "prefect-together.spending.exceeded"
 
 
@@ -31,6 +36,24 @@ def emit(happening: Happening) -> None:
         },
         payload=payload(happening, prompt=current_settings().trace_prompts),
     )
+
+
+def emit_batch(result: BatchResult) -> None:
+    """Put the event into Prefect's queue that a batch has ended, where there is a run that it belongs to."""
+    if FlowRunContext.get() is None and TaskRunContext.get() is None:
+        return
+    name = result.name or "unnamed"
+    found = {"name": result.name, "manifest": result.manifest, "seconds": round(result.seconds, 1), **result.counts}
+    found |= {"cost": _money(result.cost), "estimated_cost": _money(result.estimated_cost)}
+    found |= {"unknown_costs": result.unknown_costs, "maybe_paid": result.maybe_paid}
+    try:
+        emit_event(
+            BATCH,
+            resource={"prefect.resource.id": f"prefect-together.batch.{name}", "prefect.resource.name": f"Batch {name}"},
+            payload={key: value for key, value in found.items() if value is not None},
+        )
+    except Exception as error:  # decoration: whatever it raises, the batch is done
+        get_logger("together").debug("Nobody heard that the batch has ended: %s: %s", type(error).__name__, error)
 
 
 def emit_exceeded(day: str, spent: Spent, *, limit: Decimal, realm: str) -> None:

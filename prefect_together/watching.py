@@ -14,14 +14,15 @@ from prefect_together.spending import spending
 from prefect_together.storage import Storage
 
 
-def listener(storage: Storage, realm: str, alert: Decimal | None, *, bars: bool = True) -> Tell:
+def listener(storage: Storage, realm: str, alert: Decimal | None, *, alone: bool = True) -> Tell:
     """Return a listener. Call it on the background loop, in the context of the run that the request is of.
 
     Args:
         storage: The library, which knows what is spent in a day.
         realm: Whose money it is: Together's, or that of a sandbox.
         alert: USD in a day above which an event says so.
-        bars: Whether each job that is waited for gets a bar.
+        alone: Whether the request has events and a bar of its own. One of a batch has events where somebody may have to act:
+            thousands of others would keep Prefect's server busier than the pictures keep Together.
     """
     moving: dict[str, Progress] = {}
     day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
@@ -29,9 +30,10 @@ def listener(storage: Storage, realm: str, alert: Decimal | None, *, bars: bool 
     def hear(happening: Happening) -> None:
         if day:
             day.hear(happening)
-        emit(happening)
+        if alone or happening.what in {"failed", "unknown"}:
+            emit(happening)
         if happening.what == "waiting":
-            if bars:
+            if alone:
                 _wait(moving, happening)
         elif happening.job_id in moving and moving[happening.job_id].begun:
             ended = happening.what in {"kept", "reused"}

@@ -124,10 +124,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what costs money unless it was asked for and a key is there; keep what shares a browser and a server together."""
+    """Skip what costs money unless it was asked for and a key is there; keep browsers from running side by side."""
     for item in items:
         if Path(__file__).with_name("ui") in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            item.add_marker(pytest.mark.xdist_group("ui"))
     if config.getoption("--live") and _KEPT_BACK.get("TOGETHER_API_KEY"):
         return
     skip = pytest.mark.skip(reason="costs money: needs --live and TOGETHER_API_KEY")

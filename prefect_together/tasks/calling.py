@@ -41,7 +41,7 @@ async def ask_for(
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     sends: bool = True,
-    bars: bool = True,
+    alone: bool = True,
 ) -> Ask:
     """Return the question that a task's arguments put. Runs on the background loop, in the context of the task.
 
@@ -52,7 +52,7 @@ async def ask_for(
         reuse: Whose results may be taken.
         on_unknown: What to do about an unknown outcome.
         sends: Whether it may be sent; a question that is only looked at needs no key.
-        bars: Whether each job that is waited for gets a progress bar.
+        alone: Whether it is shown by itself; a batch shows what comes of all its requests together.
 
     Raises:
         ConfigurationError: There is no key and it may be sent, or an address or option is not understood.
@@ -67,7 +67,7 @@ async def ask_for(
         request=request,
         client=client,
         storage=storage,
-        caller=await _caller(watching.listener(storage, client.realm, settings.daily_alert, bars=bars)),
+        caller=await _caller(watching.listener(storage, client.realm, settings.daily_alert, alone=alone)),
         rules=settings.rules(),
         reuse=reuse,
         on_unknown=on_unknown,

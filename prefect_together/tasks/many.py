@@ -21,6 +21,7 @@ from prefect_together.budget import Purse, SpendLimit
 from prefect_together.contact import contact_sheet
 from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import BatchFailed, InvalidRequest
+from prefect_together.events import emit_batch
 from prefect_together.library import MediaLibrary
 from prefect_together.requests import ImageRequest, Request
 from prefect_together.settings import current_settings
@@ -111,7 +112,7 @@ class BatchArguments:
             reuse=self.reuse,
             on_unknown=self.on_unknown,
             sends=sends,
-            bars=False,  # the batch has one of its own
+            alone=False,
         )
         purse = None
         if self.max_cost is not None or self.limit is not None:
@@ -177,6 +178,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
             result = result.model_copy(update={"contact_sheet": storage.uri(f"{key}.webp")})
         reporting.cancel()
         log.info("%s", result)
+        emit_batch(result)
         if template.purse:
             log.info("%s", template.purse)
         progress.end(work)

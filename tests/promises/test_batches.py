@@ -299,3 +299,20 @@ def test_a_global_limit_is_held_once(together_sandbox: Sandbox) -> None:
     with pytest.raises(Exception, match="nowhere"):
         _batch(_pictures(5), concurrency="nowhere")
     assert 5 == len(together_sandbox.charges())
+
+
+def test_a_batch_is_one_event_and_one_for_each_problem(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of events for what went well would keep Prefect's server busy; what failed is told at once."""
+    heard: list[tuple[str, dict[str, Any]]] = []
+
+    def hear(event: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
+        heard.append((event, payload))
+
+    monkeypatch.setattr("prefect_together.events.emit_event", hear)
+    together_sandbox.fault(IMAGES, "422")
+    _batch(_pictures(5), name="told", concurrency=1)
+    (failed, ended) = heard
+    assert ("prefect-together.generation.failed", "ContentPolicyError") == (failed[0], failed[1]["error"])
+    assert "prefect-together.batch.ended" == ended[0]
+    expected = {"name": "told", "kept": 4, "failed": 1, "reused": 0, "estimated_cost": "0.12", "unknown_costs": 0}
+    assert expected.items() <= ended[1].items()

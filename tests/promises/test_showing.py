@@ -186,8 +186,6 @@ def test_a_large_gallery_is_bounded(together_sandbox: Sandbox) -> None:
     assert "… and 300 more." in found.data
 
 
-
-
 def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second clip of a model is waited for in the knowledge of how long the first one took."""
     heard: list[Happening] = []
