@@ -123,11 +123,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what costs money unless it was asked for and a key is there; keep browsers from running side by side."""
-    for item in items:
-        if Path(__file__).with_name("ui") in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("ui"))
+    browsers = [item for item in items if Path(__file__).with_name("ui") in item.path.parents]
+    for item in browsers:
+        item.add_marker(pytest.mark.xdist_group("ui"))
+    first = set(browsers)
+    items[:] = [*browsers, *(item for item in items if item not in first)]  # the longest queue begins first
     if config.getoption("--live") and _KEPT_BACK.get("TOGETHER_API_KEY"):
         return
     skip = pytest.mark.skip(reason="costs money: needs --live and TOGETHER_API_KEY")
