@@ -153,7 +153,7 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
-def holds(page: Page, condition: str, seconds: float = 20) -> None:
+def holds(page: Page, condition: str, seconds: float = 60) -> None:
     """Wait until a JavaScript expression is true. A page may forbid evaluation from within, which playwright's own does."""
     ends = time.monotonic() + seconds
     while not page.evaluate(condition):

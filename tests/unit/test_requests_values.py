@@ -55,7 +55,7 @@ MEDIA = st.sampled_from(["https://example.com/a b.png", "a.png", "/tmp/ü.png", 
     reference, st.binary()
 )
 IMAGES = st.fixed_dictionaries(
-    {"prompt": VISIBLE, "model": TEXT},
+    {"prompt": VISIBLE, "model": VISIBLE},
     optional={
         "width": st.none() | st.integers(1, 10_000),
         "height": st.integers(1, 10_000),
