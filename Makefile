@@ -31,7 +31,7 @@ ui: $(READY) ## Run a Prefect server with its UI until interrupted
 	$(BIN)/prefect --no-prompt server start $(ARGS)
 
 test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 check: $(READY) ## Lint and check the types
 	$(BIN)/ruff check

@@ -123,14 +123,20 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several workers share the tests, browsers stay on one of them, which begins with them: they are slow together."""
+    from xdist.scheduler import LoadScopeScheduling  # pyright: ignore[reportMissingTypeStubs]
+
+    class Browsers(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "ui" if nodeid.startswith("tests/ui/") else nodeid
+
+    return Browsers(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what costs money unless it was asked for and a key is there; keep browsers from running side by side."""
-    browsers = [item for item in items if Path(__file__).with_name("ui") in item.path.parents]
-    for item in browsers:
-        item.add_marker(pytest.mark.xdist_group("ui"))
-    first = set(browsers)
-    items[:] = [*browsers, *(item for item in items if item not in first)]  # the longest queue begins first
+    """Skip what costs money unless it was asked for and a key is there."""
     if config.getoption("--live") and _KEPT_BACK.get("TOGETHER_API_KEY"):
         return
     skip = pytest.mark.skip(reason="costs money: needs --live and TOGETHER_API_KEY")
