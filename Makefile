@@ -33,8 +33,9 @@ ui: $(READY) ## Run a Prefect server with its UI until interrupted
 test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-check: $(READY) ## Lint and check the types
+check: $(READY) ## Lint, check the format and the types
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check --quiet
 	$(BIN)/pyright
 
 wheel: $(READY) ## Build the source distribution, and the wheel from it, into dist/

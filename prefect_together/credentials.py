@@ -84,9 +84,7 @@ class TogetherCredentials(CredentialsBlock):
         Raises:
             ConfigurationError: There is no key, or the base URL is unsafe or no URL.
         """
-        return client(
-            self.key(), self.base_url, timeout=self.timeout, max_connections=current_settings().max_connections
-        )
+        return client(self.key(), self.base_url, timeout=self.timeout, max_connections=current_settings().max_connections)
 
     def onlooker(self) -> TogetherClient:
         """Return a client that knows where Together is and has no key: for what only looks and sends nothing.

@@ -94,7 +94,7 @@ class Folder:
             finally:
                 os.close(file)
             return appear(draft, path)
-        except BaseException:
+        except BaseException:  # interrupted as well: what did not appear must not lie around
             with suppress(OSError):
                 os.unlink(draft)
             raise

@@ -216,9 +216,7 @@ def _too_large(shown: str, size: int, largest: int) -> MediaError:
     return MediaError(what, paid="yes", advice=advice)
 
 
-def _kept(
-    storage: Storage, key: str, incoming: Incoming, stored: _Stored, shape: Shape, source_url: str | None
-) -> Kept:
+def _kept(storage: Storage, key: str, incoming: Incoming, stored: _Stored, shape: Shape, source_url: str | None) -> Kept:
     kind: Any = incoming.format
     return Kept(
         uri=storage.uri(key),

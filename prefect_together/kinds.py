@@ -96,4 +96,3 @@ def reference(
     if not isinstance(request, ImageRequest):
         raise TypeError(f"nothing is known of a {type(request).__name__}")
     return GeneratedImage(**common, index=index)
-

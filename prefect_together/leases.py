@@ -159,7 +159,6 @@ class Holding:
                 await self._writing
 
 
-
 async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False) -> None:
     """Say that nobody is at work on an attempt any more, or that its job was handed to somebody who will wait later."""
     with contextlib.suppress(TogetherError):  # others find out by themselves when the lease is overdue

@@ -123,4 +123,3 @@ async def _undecided(storage: Storage, key: str) -> Row:
     if row.state not in _UNDECIDED:
         raise InvalidRequest(f"{row.key} is {row.state}: only what is unknown or lost needs a decision.")
     return row
-

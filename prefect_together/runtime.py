@@ -195,7 +195,5 @@ def client(api_key: str, base_url: str, *, timeout: float, max_connections: int)
     if key not in clients:
         # Whatever its timeout, every client of an account stands in one queue.
         governor = governors.setdefault((api_key, base_url, max_connections), Governor(max_connections))
-        clients[key] = TogetherClient(
-            api_key, base_url, timeout=timeout, max_connections=max_connections, governor=governor
-        )
+        clients[key] = TogetherClient(api_key, base_url, timeout=timeout, max_connections=max_connections, governor=governor)
     return clients[key]

@@ -104,7 +104,7 @@ class Source:
         file = self._open()
         try:
             return decoded(file, str(self), self.encoding)
-        except BaseException:
+        except BaseException:  # whatever it is, nobody else has the file to close it
             file.close()
             raise
 

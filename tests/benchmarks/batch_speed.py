@@ -184,7 +184,9 @@ def main(count: int, kilobytes: int, rounds: int) -> None:
     print(f"{count} pictures of {kilobytes} KB, {AT_ONCE} at once, median of {rounds}")
     for name in (*RIVALS, "batch-again"):
         if name in found:
-            print(f"{name:12} {count / found[name]:7.0f} pictures/s  batch is {found[name] / found['batch']:5.2f} times as fast")
+            print(
+                f"{name:12} {count / found[name]:7.0f} pictures/s  batch is {found[name] / found['batch']:5.2f} times as fast"
+            )
     print(f"memory of the batch above the idle process: {found['memory']:.0f} MB")
 
 

@@ -22,12 +22,8 @@ FLUX = "black-forest-labs/"
         pytest.param(FLUX + "FLUX.1.1-pro", {"width": 1000, "height": 500}, "0.02", id="megapixel-half"),
         pytest.param(FLUX + "FLUX.1.1-pro", {"width": 1000, "height": 1000, "n": 3}, "0.12", id="megapixel-three"),
         pytest.param(FLUX + "FLUX.1-kontext-max", {"aspect_ratio": "16:9"}, "0.082575", id="megapixel-ratio"),
-        pytest.param(
-            FLUX + "FLUX.2-max", {"width": 1000, "height": 1000, "steps": 100}, "0.14", id="megapixel-more-steps"
-        ),
-        pytest.param(
-            FLUX + "FLUX.2-max", {"width": 1000, "height": 1000, "steps": 5}, "0.07", id="megapixel-fewer-steps"
-        ),
+        pytest.param(FLUX + "FLUX.2-max", {"width": 1000, "height": 1000, "steps": 100}, "0.14", id="megapixel-more-steps"),
+        pytest.param(FLUX + "FLUX.2-max", {"width": 1000, "height": 1000, "steps": 5}, "0.07", id="megapixel-fewer-steps"),
         pytest.param("google/gemini-3-pro-image", {}, "0.134", id="image-tier-1k"),
         pytest.param("google/gemini-3-pro-image", {"width": 3168, "height": 1344}, "0.134", id="image-tier-2k"),
         pytest.param("google/gemini-3-pro-image", {"width": 6336, "height": 2688}, "0.24", id="image-tier-4k"),

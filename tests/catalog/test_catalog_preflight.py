@@ -87,9 +87,7 @@ WARNINGS = [
     pytest.param(
         "Wan-AI/Wan2.6-image", {**P, "width": 1024, "height": 1536}, "width", "makes 1,572,864", id="area-too-small"
     ),
-    pytest.param(
-        "Wan-AI/Wan2.6-image", {**P, "width": 3000, "height": 600}, "width", "between 1:4 and 4:1", id="too-wide"
-    ),
+    pytest.param("Wan-AI/Wan2.6-image", {**P, "width": 3000, "height": 600}, "width", "between 1:4 and 4:1", id="too-wide"),
     pytest.param(
         "minimax/hailuo-02", {**P, "width": 1280, "height": 720}, "width", "1366x768 or 1920x1080", id="video-size"
     ),
@@ -99,15 +97,11 @@ WARNINGS = [
     pytest.param("ByteDance/Seedance-2.0", {**P, "seconds": "soon"}, "seconds", "'soon'", id="seconds-unreadable"),
     pytest.param("pixverse/pixverse-v5", {**P, "fps": 30}, "fps", "16 or 24", id="fps"),
     pytest.param(WAN + "t2v", {**P, "resolution": "720p"}, "resolution", "'720P', not '720p'", id="resolution-lower"),
-    pytest.param(
-        "ByteDance/Seedance-2.0", {**P, "resolution": "4K"}, "resolution", "'4k', not '4K'", id="resolution-upper"
-    ),
+    pytest.param("ByteDance/Seedance-2.0", {**P, "resolution": "4K"}, "resolution", "'4k', not '4K'", id="resolution-upper"),
     pytest.param("ByteDance/Seedance-2.5", {**P, "resolution": "4k"}, "resolution", "480p or 720p", id="resolution"),
     pytest.param("ByteDance/Seedance-2.5", {**P, "ratio": "16:9"}, "ratio", "prefer resolution", id="ratio-not-taken"),
     pytest.param(WAN + "t2v", {**P, "ratio": "21:9"}, "ratio", "16:9, 9:16, 1:1, 4:3 or 3:4", id="ratio"),
-    pytest.param(
-        WAN + "t2v", {**P, "width": 1280, "height": 720}, "width", "prefer resolution and ratio", id="wan-size"
-    ),
+    pytest.param(WAN + "t2v", {**P, "width": 1280, "height": 720}, "width", "prefer resolution and ratio", id="wan-size"),
     pytest.param(WAN + "t2v", {**P, "frame_images": [KEYFRAME]}, "frame_images", "wan2.7-i2v", id="frames-not-taken"),
     pytest.param(WAN + "i2v", P, "frame_images", "frame_images or frame_videos", id="image-to-video-without-image"),
     pytest.param("alibaba/happyhorse-1.1-r2v", P, "reference_images", "works from", id="reference-without-reference"),
@@ -121,9 +115,7 @@ WARNINGS = [
     pytest.param(
         "minimax/hailuo-02", {**P, "frame_images": [{"frame": "last"}]}, "frame_images", "'last'", id="last-keyframe"
     ),
-    pytest.param(
-        "minimax/hailuo-02", {**P, "frame_images": [Frame("last")]}, "frame_images", "'last'", id="last-as-object"
-    ),
+    pytest.param("minimax/hailuo-02", {**P, "frame_images": [Frame("last")]}, "frame_images", "'last'", id="last-as-object"),
     pytest.param(
         "ByteDance/Seedance-2.0",
         {**P, "reference_images": ["x"] * 10},
@@ -141,9 +133,7 @@ WARNINGS = [
     ),
     pytest.param("pixverse/pixverse-v5", {"prompt": "x" * 2049}, "prompt", "has 2,049", id="prompt-too-long"),
     pytest.param("pixverse/pixverse-v5", {"prompt": "x"}, "prompt", "2 to 2,048", id="prompt-too-short"),
-    pytest.param(
-        WAN + "t2v", {**P, "negative_prompt": "x" * 501}, "negative_prompt", "at most 500", id="negative-too-long"
-    ),
+    pytest.param(WAN + "t2v", {**P, "negative_prompt": "x" * 501}, "negative_prompt", "at most 500", id="negative-too-long"),
     pytest.param(
         BFL + "FLUX.2-pro", {"reference_images": ["x"]}, "prompt", "beside reference_images", id="prompt-with-image"
     ),

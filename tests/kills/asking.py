@@ -11,7 +11,13 @@ VIDEOS = "POST /v2/videos"
 POLL = "GET /v2/videos"
 FILE = "GET file"
 
-PICTURE: dict[str, Any] = {"kind": "image", "model": "black-forest-labs/FLUX.2-pro", "prompt": "a fox", "width": 256, "height": 256}
+PICTURE: dict[str, Any] = {
+    "kind": "image",
+    "model": "black-forest-labs/FLUX.2-pro",
+    "prompt": "a fox",
+    "width": 256,
+    "height": 256,
+}
 """A picture of $0.03."""
 INLINE: dict[str, Any] = {**PICTURE, "response_format": "base64"}
 """The same, inside the answer."""

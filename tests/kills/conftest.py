@@ -33,7 +33,10 @@ def together(_together: Sandbox) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workshop]:
     """Open the workshop of this session."""
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder, workshop(Path(folder)) as running:  # short enough for a socket
+    with (
+        tempfile.TemporaryDirectory(prefix="kills-") as folder,
+        workshop(Path(folder)) as running,
+    ):  # short enough for a socket
         yield running
 
 

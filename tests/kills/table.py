@@ -73,7 +73,9 @@ _RESUBMIT = 'Nobody can know whether it was charged; somebody decided by on_unkn
 _FETCHED = "It is paid for and the answer is on record: the next run fetches it and pays nothing."
 _JOB = "The job is on record: the next run goes on waiting for it and pays nothing."
 _REUSED = "It is kept and on record: the next run takes it from the library."
-_FRESH = "It is kept and on record for the run that made it; a new run without a seed asks for a fresh one and pays for that."
+_FRESH = (
+    "It is kept and on record for the run that made it; a new run without a seed asks for a fresh one and pays for that."
+)
 _RECONCILED = "Reconcile finds it in the ledger, fetches it and pays nothing."
 _LISTED = "Nobody can know whether it was charged: reconcile lists it for a decision and sends nothing."
 _TAKEN_OVER = "A run that dies while it takes over a paid job loses nothing: the one after it takes it over."

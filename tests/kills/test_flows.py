@@ -52,9 +52,7 @@ def test_a_killed_flow_run_is_retried(prefect_server: str, together: Sandbox, li
     assert 2 == len(together.charges())
 
 
-def test_a_terminated_flow_loses_nothing(
-    prefect_server: str, together: Sandbox, workers: Workshop, library: Path
-) -> None:
+def test_a_terminated_flow_loses_nothing(prefect_server: str, together: Sandbox, workers: Workshop, library: Path) -> None:
     """SIGTERM while the clip renders ends the process in time, and the next run takes the job, also without a seed."""
     together.fault(POLL, "queued_forever")
     told = job(together, library, TINY)

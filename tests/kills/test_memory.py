@@ -26,7 +26,13 @@ def test_a_gigabyte_takes_little_memory(library: Path) -> None:
     """A clip of 1 GB is fetched, checked, hashed and kept with less than 60 MB more than before."""
     with _together() as url:
         _post(f"{url}/sandbox/faults", {"route": "GET file", "fault": "huge", "bytes": GIGABYTE})
-        told: dict[str, Any] = {"base_url": url, "api_key": "key", "library": str(library), "requests": [TINY], "memory": True}
+        told: dict[str, Any] = {
+            "base_url": url,
+            "api_key": "key",
+            "library": str(library),
+            "requests": [TINY],
+            "memory": True,
+        }
         with program(told) as worker:
             worker.patience = 170.0
             files = worker.stored()
@@ -46,12 +52,23 @@ def test_a_large_clip_into_an_object_store_takes_little_memory() -> None:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        options = {"endpoint": f"http://{host}:{port}", "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
+        options = {
+            "endpoint": f"http://{host}:{port}",
+            "access_key_id": "a",
+            "secret_access_key": "b",
+            "region": "us-east-1",
+        }
         with urllib.request.urlopen(urllib.request.Request(f"{options['endpoint']}/large", method="PUT"), timeout=30):
             pass
         with _together() as url:
             _post(f"{url}/sandbox/faults", {"route": "GET file", "fault": "huge", "bytes": 200 * MEGABYTE})
-            told: dict[str, Any] = {"base_url": url, "api_key": "key", "library": "s3://large/media", "options": options, "requests": [TINY]}
+            told: dict[str, Any] = {
+                "base_url": url,
+                "api_key": "key",
+                "library": "s3://large/media",
+                "options": options,
+                "requests": [TINY],
+            }
             with program({**told, "memory": True}) as worker:
                 worker.patience = 170.0
                 assert 200 * MEGABYTE == worker.stored()[0]["size"]

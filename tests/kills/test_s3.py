@@ -37,9 +37,7 @@ def bucket(_s3: dict[str, Any]) -> dict[str, Any]:
         return {"library": f"s3://{name}/media", "options": _s3}
 
 
-def test_a_picture_becomes_a_clip_and_both_are_reused(
-    together: Sandbox, workers: Workshop, bucket: dict[str, Any]
-) -> None:
+def test_a_picture_becomes_a_clip_and_both_are_reused(together: Sandbox, workers: Workshop, bucket: dict[str, Any]) -> None:
     """Kept in the bucket, found there by the next process; two charges in all."""
     told = job(together, bucket["library"], {**PICTURE, "seed": 7}, {**TINY, "seed": 7}, options=bucket["options"])
     first, second = workers.start(told).stored(), workers.start(told).stored()

@@ -38,9 +38,7 @@ def disk(tmp_path: Path) -> Iterator[tuple[Path, Remount]]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_disk_that_is_full_during_the_download(
-    disk: tuple[Path, Remount], together: Sandbox, workers: Workshop
-) -> None:
+def test_a_disk_that_is_full_during_the_download(disk: tuple[Path, Remount], together: Sandbox, workers: Workshop) -> None:
     """An error that says so and no half file; when there is room again, the clip is fetched and not paid for."""
     folder, remount = disk
     together.fault(FILE, "huge", bytes=8_000_000)
@@ -65,9 +63,7 @@ def test_a_disk_that_is_full_from_the_start(disk: tuple[Path, Remount], together
     assert 0 == len(together.requests())
 
 
-def test_a_disk_that_is_full_when_the_answer_comes(
-    disk: tuple[Path, Remount], together: Sandbox, workers: Workshop
-) -> None:
+def test_a_disk_that_is_full_when_the_answer_comes(disk: tuple[Path, Remount], together: Sandbox, workers: Workshop) -> None:
     """What was paid for is recorded as soon as there is room: the job is not forgotten."""
     folder, remount = disk
     together.fault(VIDEOS, "accept_then_delay", seconds=1)

@@ -174,7 +174,11 @@ def test_sandbox_is_independent(module: Module) -> None:
 @pytest.mark.parametrize("package", ["requests", "tasks"])
 def test_types_do_not_know_each_other(package: str) -> None:
     """A type of generation is one file of requests and one of tasks, and no such file imports another of its package."""
-    shared = {"base", "explain"} if package == "requests" else {"batches", "calling", "many", "options", "plans", "runs", "telling", "work"}
+    shared = (
+        {"base", "explain"}
+        if package == "requests"
+        else {"batches", "calling", "many", "options", "plans", "runs", "telling", "work"}
+    )
     prefix = f"{ROOT}.{package}."
     types = {name for name in NAMES if name.startswith(prefix) and name.removeprefix(prefix) not in shared}
     assert {f"{prefix}images", f"{prefix}videos"} <= types

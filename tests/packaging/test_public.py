@@ -58,7 +58,9 @@ def test_type_checkers_and_the_interpreter_see_the_same_names() -> None:
     """The imports under TYPE_CHECKING are those that happen on use, from the same modules."""
     tree = ast.parse(Path(prefect_together.__file__).read_text(encoding="utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-    declared = {node.module: tuple(alias.name for alias in node.names) for node in block.body if isinstance(node, ast.ImportFrom)}
+    declared = {
+        node.module: tuple(alias.name for alias in node.names) for node in block.body if isinstance(node, ast.ImportFrom)
+    }
     homes = cast("dict[str, tuple[str, ...]]", vars(prefect_together)["_HOMES"])
     assert homes == declared
     assert sorted(name for names in homes.values() for name in names) == sorted(prefect_together.__all__)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import ArtifactSort
 
-from prefect_together import ImageRequest, VideoRequest, runtime
+from prefect_together import BatchResult, ImageRequest, VideoRequest, generate_batch, runtime
 
 IMAGES = "POST /v1/images/generations"
 VIDEOS = "POST /v2/videos"
@@ -50,3 +51,14 @@ def shown(key: str) -> list[Any]:
 
     runtime.flush()
     return asyncio.run(asking())
+
+
+def pictures(count: int, **fields: Any) -> list[ImageRequest]:
+    """Ask for so many small pictures, each with a seed of its own."""
+    return [picture(f"picture {number}", seed=number, **{"width": 64, "height": 64, **fields}) for number in range(count)]
+
+
+@flow
+def run_batch(requests: Any, **options: Any) -> BatchResult:
+    """Run a batch in a flow."""
+    return cast("Any", generate_batch)(requests, **options)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,19 +11,14 @@ from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
-from prefect_together import BatchResult, ImageRequest, SpendLimit, VideoRequest, agenerate_batch, generate_batch
+from prefect_together import BatchResult, VideoRequest, agenerate_batch, generate_batch
 from prefect_together.errors import BatchFailed, InvalidRequest
 from prefect_together.requests import Request
 from prefect_together.sandbox import Sandbox
 
-from .asking import FILE, IMAGES, POLL, VIDEOS, clip, picture
+from .asking import FILE, IMAGES, clip, picture, pictures, run_batch
 
 POST = "/v1/images/generations"
-
-
-@flow
-def _batch(requests: Any, **options: Any) -> BatchResult:
-    return cast("Any", generate_batch)(requests, **options)
 
 
 @flow
@@ -34,19 +26,15 @@ async def _abatch(requests: Any, **options: Any) -> BatchResult:
     return await cast("Any", agenerate_batch)(requests, **options)
 
 
-def _pictures(count: int, **fields: Any) -> list[ImageRequest]:
-    return [picture(f"picture {number}", seed=number, **{"width": 64, "height": 64, **fields}) for number in range(count)]
-
-
 def test_every_request_is_paid_once_and_kept_in_order(together_sandbox: Sandbox) -> None:
     """Twelve pictures and two clips in one task run: 14 charges, order kept; again: none, all reused."""
-    mixed: list[Request] = [*_pictures(6), clip(seed=1), *_pictures(12)[6:], clip(seed=2)]
-    first = _batch(mixed, concurrency=5)
+    mixed: list[Request] = [*pictures(6), clip(seed=1), *pictures(12)[6:], clip(seed=2)]
+    first = run_batch(mixed, concurrency=5)
     assert 14 == len(together_sandbox.charges())
     assert (14, 0) == (first.kept, first.reused)
     assert [request.title() for request in mixed] == [item.columns["prompt"] for item in first.items]
     assert list(range(1, 15)) == [item.row for item in first.items]
-    again = _batch(mixed)
+    again = run_batch(mixed)
     assert (0, 14) == (again.kept, again.reused)
     assert 14 == len(together_sandbox.charges())
     assert [file.sha256 for file in first.media] == [file.sha256 for file in again.media]
@@ -54,19 +42,19 @@ def test_every_request_is_paid_once_and_kept_in_order(together_sandbox: Sandbox)
 
 async def test_the_async_twin_does_the_same(together_sandbox: Sandbox) -> None:
     """In an async flow too: four pictures, four charges."""
-    assert 4 == (await _abatch(_pictures(4))).kept
+    assert 4 == (await _abatch(pictures(4))).kept
     assert 4 == len(together_sandbox.charges())
 
 
 def test_it_works_outside_any_flow(together_sandbox: Sandbox) -> None:
     """A batch task that is called on its own does the same."""
-    assert 3 == generate_batch(_pictures(3)).kept
+    assert 3 == generate_batch(pictures(3)).kept
     assert 3 == len(together_sandbox.charges())
 
 
 def test_equal_requests_of_a_batch_are_one(together_sandbox: Sandbox) -> None:
     """Three equal rows, with and without a seed, are one charge each and three rows."""
-    result = _batch([picture(seed=1)] * 3 + [picture("b")] * 3)
+    result = run_batch([picture(seed=1)] * 3 + [picture("b")] * 3)
     assert {"kept": 2, "reused": 4} == Counter(item.outcome for item in result.items)
     assert 2 == len(together_sandbox.charges())
 
@@ -75,7 +63,7 @@ def test_a_failure_loses_no_other(together_sandbox: Sandbox) -> None:
     """A refused prompt and a model that needs a frame fail for themselves; the others are kept; the state is no failure."""
     together_sandbox.fault(IMAGES, "422", match="picture 2")
     without_frame = VideoRequest(prompt="x", model="kwaivgI/kling-2.1-pro")
-    result = _batch([*_pictures(4), without_frame])
+    result = run_batch([*pictures(4), without_frame])
     assert ["kept", "kept", "failed", "kept", "refused"] == [item.outcome for item in result.items]
     assert ["ContentPolicyError", "InvalidRequest"] == [item.error_type for item in result.problems]
     assert 3 == len(together_sandbox.charges())
@@ -95,18 +83,18 @@ def test_the_task_fails_only_as_asked(fail_on: str, broken: int, fails: bool, to
     together_sandbox.fault(IMAGES, "400", times=broken)
     if fails:
         with pytest.raises(BatchFailed) as caught:
-            _batch(_pictures(3), fail_on=fail_on, concurrency=1)
+            run_batch(pictures(3), fail_on=fail_on, concurrency=1)
         assert caught.value.result is not None
         assert (broken, 3 - broken) == (caught.value.result.failed, caught.value.result.kept)
     else:
-        assert broken == _batch(_pictures(3), fail_on=fail_on, concurrency=1).failed
+        assert broken == run_batch(pictures(3), fail_on=fail_on, concurrency=1).failed
     assert 3 - broken == len(together_sandbox.charges())
 
 
 def test_it_stops_after_so_many_failures(together_sandbox: Sandbox) -> None:
     """With `stop_after_failures=2` nothing is sent after the second failure, and the rest is skipped."""
     together_sandbox.fault(IMAGES, "400", times=50)
-    result = _batch(_pictures(20), stop_after_failures=2, concurrency=1, fail_on="never")
+    result = run_batch(pictures(20), stop_after_failures=2, concurrency=1, fail_on="never")
     assert (2, 18) == (result.failed, result.skipped)
     assert 2 == together_sandbox.count(POST)
 
@@ -114,7 +102,7 @@ def test_it_stops_after_so_many_failures(together_sandbox: Sandbox) -> None:
 def test_a_wrong_key_is_asked_once(together_sandbox: Sandbox) -> None:
     """What every other request would hear too ends the batch: no thousand refusals."""
     together_sandbox.fault(IMAGES, "401", times=50)
-    result = _batch(_pictures(20), concurrency=1, fail_on="never")
+    result = run_batch(pictures(20), concurrency=1, fail_on="never")
     assert (1, 19) == (result.failed, result.skipped)
     assert 1 == together_sandbox.count(POST)
 
@@ -124,14 +112,14 @@ def test_the_manifest_tells_the_truth_about_faults(together_sandbox: Sandbox) ->
     for number, fault in enumerate(["400", "accept_then_close", "503", "invalid_json", "429"]):
         together_sandbox.fault(IMAGES, fault, match=f"picture {number * 6}")
     together_sandbox.fault(FILE, "truncated", times=4)
-    requests = _pictures(30)
-    result = _batch(requests, on_unknown="fail", name="faults")
+    requests = pictures(30)
+    result = run_batch(requests, on_unknown="fail", name="faults")
     outcomes = {item.row - 1: item.outcome for item in result.items}
     assert ("failed", "unknown", "kept", "unknown", "kept") == tuple(outcomes[number * 6] for number in range(5))
     assert 27 == result.kept
     assert 2 == result.maybe_paid
     assert 29 == len(together_sandbox.charges())  # two were taken and never answered
-    again = _batch(requests, on_unknown="resubmit", name="faults")
+    again = run_batch(requests, on_unknown="resubmit", name="faults")
     assert (3, 27) == (again.kept, again.reused)
     assert 32 == len(together_sandbox.charges())
 
@@ -139,26 +127,26 @@ def test_the_manifest_tells_the_truth_about_faults(together_sandbox: Sandbox) ->
 def test_a_named_batch_does_only_what_is_new_changed_or_failed(together_sandbox: Sandbox) -> None:
     """Unseeded rows of a named batch are made once for the name; failed ones again; removed ones are reported."""
     together_sandbox.fault(IMAGES, "400", match="two")
-    first = _batch([picture("one"), picture("two"), picture("three")], name="season")
+    first = run_batch([picture("one"), picture("two"), picture("three")], name="season")
     assert (2, 1) == (first.kept, first.failed)
     for removed in (1, 0):
-        left = _batch([picture("one"), picture("two")], name="season", retry="none")
+        left = run_batch([picture("one"), picture("two")], name="season", retry="none")
         assert (1, 1, removed) == (left.reused, left.skipped, left.removed)
-    again = _batch([picture("one"), picture("two"), picture("four")], name="season")
+    again = run_batch([picture("one"), picture("two"), picture("four")], name="season")
     assert ["reused", "kept", "kept"] == [item.outcome for item in again.items]
     assert 4 == len(together_sandbox.charges())
 
 
 def test_a_batch_splits_into_task_runs(together_sandbox: Sandbox) -> None:
     """`chunk_size` changes nothing about what is made and paid for."""
-    result = _batch(_pictures(10), chunk_size=4)
+    result = run_batch(pictures(10), chunk_size=4)
     assert list(range(1, 11)) == [item.row for item in result.items]
     assert 10 == len(together_sandbox.charges())
 
 
 def test_the_result_stays_small(together_sandbox: Sandbox) -> None:
     """The Prefect result of a batch holds counts and a reference, and comes back from JSON as it was."""
-    result = _batch(_pictures(40))
+    result = run_batch(pictures(40))
     assert 1500 > len(result.model_dump_json())
     assert result.media == BatchResult.model_validate_json(result.model_dump_json()).media
 
@@ -174,7 +162,7 @@ def test_the_state_says_what_came_of_it(together_sandbox: Sandbox) -> None:
     @flow
     def batches() -> list[BatchResult]:
         telling: Any = generate_batch.with_options(on_completion=[heard])
-        requests = _pictures(3)
+        requests = pictures(3)
         called: BatchResult = telling(requests)
         state: State[BatchResult] = telling(requests, return_state=True)
         submitted: BatchResult = telling.submit(requests).result()
@@ -196,10 +184,10 @@ async def test_the_async_twin_says_it_too(together_sandbox: Sandbox) -> None:
     @flow
     async def batches() -> list[Any]:
         telling: Any = agenerate_batch.with_options(task_run_name="told")
-        state: State[Any] = await telling(_pictures(2), return_state=True)
+        state: State[Any] = await telling(pictures(2), return_state=True)
         stored: Any = await state.aresult()
         same = telling.with_options(cache_policy=CacheKeyFnPolicy(cache_key_fn=one_key))
-        return [state.message, stored, await same(_pictures(3)), await same(_pictures(4))]
+        return [state.message, stored, await same(pictures(3)), await same(pictures(4))]
 
     message, stored, first, second = await batches()
     assert message == str(stored)
@@ -208,12 +196,12 @@ async def test_the_async_twin_says_it_too(together_sandbox: Sandbox) -> None:
 
 def test_without_prefect_the_function_is_itself(together_sandbox: Sandbox) -> None:
     """`generate_batch.fn` gives the result and no state."""
-    assert 2 == generate_batch.fn(_pictures(2)).kept
+    assert 2 == generate_batch.fn(pictures(2)).kept
 
 
 def test_an_empty_batch_is_no_error(together_sandbox: Sandbox) -> None:
     """No rows, no files, no failure."""
-    result = _batch([])
+    result = run_batch([])
     assert (0, []) == (result.total, result.items)
 
 
@@ -229,75 +217,17 @@ def test_an_empty_batch_is_no_error(together_sandbox: Sandbox) -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], together_sandbox: Sandbox) -> None:
     """They are named before anything is sent."""
     with pytest.raises(InvalidRequest, match=next(iter(options))):
-        _batch(_pictures(1), **options)
+        run_batch(pictures(1), **options)
     assert 0 == together_sandbox.count(POST)
-
-
-def test_max_cost_is_never_exceeded(together_sandbox: Sandbox) -> None:
-    """Ten pictures of $0.03 with $0.10: three are sent, seven refused as such; the next run does them."""
-    first = _batch(_pictures(10), max_cost="0.10")
-    assert (3, 7) == (first.kept, first.refused)
-    assert {"BudgetExceeded"} == {item.error_type for item in first.problems}
-    assert 3 == len(together_sandbox.charges())
-    second = _batch(_pictures(10))
-    assert (7, 3) == (second.kept, second.reused)
-
-
-def test_an_unknown_price_counts_as_the_worst_case(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clips that nobody has a price of count as `worst_case`, never as nothing; a reported cost takes its place."""
-    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_WORST_CASE", "2")
-    clips = [clip(seed=number) for number in range(4)]
-    result = _batch(clips, max_cost=5, concurrency=1)
-    priced = [item.media[0].cost for item in result.items if item.media]
-    expected = 2 if any(cost is None for cost in priced) else 4
-    assert expected == result.kept
-    assert expected == len(together_sandbox.charges())
-
-
-def test_a_refused_request_gives_its_money_back(together_sandbox: Sandbox) -> None:
-    """What Together refuses costs nothing, so another request may have it."""
-    together_sandbox.fault(IMAGES, "400", match="picture 0")
-    result = _batch(_pictures(3), max_cost="0.06", concurrency=1)
-    assert ["failed", "kept", "kept"] == [item.outcome for item in result.items]
-
-
-def test_a_shared_limit_holds_over_runs(together_sandbox: Sandbox, tmp_path: Path) -> None:
-    """Two runs spend from one limit; a raised one lets the rest go; its entries are readable."""
-    limit = SpendLimit(name="autumn", usd=Decimal("0.15"))
-    assert 4 == _batch(_pictures(4), limit=limit).kept
-    second = _batch(_pictures(8), limit=limit)
-    assert (1, 4, 3) == (second.kept, second.reused, second.refused)
-    assert 3 == _batch(_pictures(8), limit=SpendLimit(name="autumn", usd=Decimal(10))).kept
-    assert 8 == len(together_sandbox.charges())
-    entries = sorted((tmp_path / "library" / limit.folder).iterdir())
-    assert "0.24" == json.loads(entries[-1].read_text())["committed"]
-
-
-def test_a_clip_that_another_run_fetches_counts_at_its_cost(together_sandbox: Sandbox, tmp_path: Path) -> None:
-    """A run that stops waiting leaves the worst case reserved; the run that gets the clip puts the reported cost there."""
-    limit = SpendLimit(name="clips", usd=Decimal(8))
-    together_sandbox.fault(VIDEOS, "cost", value=0.25)
-    together_sandbox.fault(POLL, "queued_forever", times=30)
-    first = _batch([clip(seed=1)], limit=limit, timeout=0.3, fail_on="never")
-    assert ["GenerationTimeout"] == [item.error_type for item in first.items]
-
-    def committed() -> Decimal:
-        entries = sorted((tmp_path / "library" / limit.folder).iterdir())
-        return Decimal(json.loads(entries[-1].read_text())["committed"])
-
-    assert Decimal(5) == committed()
-    assert 1 == _batch([clip(seed=1)], limit=limit).reused
-    assert Decimal("0.25") == committed()
-    assert 1 == len(together_sandbox.charges())
 
 
 def test_a_global_limit_is_held_once(together_sandbox: Sandbox) -> None:
     """`concurrency="name"` takes one slot of a Prefect limit for the whole batch; a limit that does not exist is an error."""
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name="together", limit=1))
-    assert 5 == _batch(_pictures(5), concurrency="together").kept
+    assert 5 == run_batch(pictures(5), concurrency="together").kept
     with pytest.raises(Exception, match="nowhere"):
-        _batch(_pictures(5), concurrency="nowhere")
+        run_batch(pictures(5), concurrency="nowhere")
     assert 5 == len(together_sandbox.charges())
 
 
@@ -310,7 +240,7 @@ def test_a_batch_is_one_event_and_one_for_each_problem(together_sandbox: Sandbox
 
     monkeypatch.setattr("prefect_together.events.emit_event", hear)
     together_sandbox.fault(IMAGES, "422")
-    _batch(_pictures(5), name="told", concurrency=1)
+    run_batch(pictures(5), name="told", concurrency=1)
     (failed, ended) = heard
     assert ("prefect-together.generation.failed", "ContentPolicyError") == (failed[0], failed[1]["error"])
     assert "prefect-together.batch.ended" == ended[0]

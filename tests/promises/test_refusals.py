@@ -112,7 +112,9 @@ def test_nobody_listens(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("make", "names"),
     [
-        pytest.param(lambda: VideoRequest(prompt="x", model="kwaivgI/kling-2.1-pro"), "frame_images", id="kling-without-frames"),
+        pytest.param(
+            lambda: VideoRequest(prompt="x", model="kwaivgI/kling-2.1-pro"), "frame_images", id="kling-without-frames"
+        ),
         pytest.param(
             lambda: ImageRequest(prompt="x", model="black-forest-labs/FLUX.1.1-pro", aspect_ratio="16:9"),
             "width=1344, height=768",
@@ -127,11 +129,15 @@ def test_nobody_listens(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPat
             lambda: VideoRequest(model="minimax/hailuo-02", frame_images=["missing.png"]), "missing.png", id="missing-frame"
         ),
         pytest.param(
-            lambda: ImageRequest(prompt="x", model="black-forest-labs/FLUX.2-pro", n=2), "generate_images", id="several-at-once"
+            lambda: ImageRequest(prompt="x", model="black-forest-labs/FLUX.2-pro", n=2),
+            "generate_images",
+            id="several-at-once",
         ),
     ],
 )
-def test_bad_input_is_one_sentence_before_anything_is_sent(make: Callable[[], ImageRequest | VideoRequest], names: str, together_sandbox: Sandbox) -> None:
+def test_bad_input_is_one_sentence_before_anything_is_sent(
+    make: Callable[[], ImageRequest | VideoRequest], names: str, together_sandbox: Sandbox
+) -> None:
     """What a model cannot take is said before a request leaves, in one sentence that names what to change."""
     request = make()
     with pytest.raises(errors.InvalidRequest, match=names) as caught:

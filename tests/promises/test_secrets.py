@@ -59,7 +59,9 @@ def test_the_key_never_reaches_the_host_of_the_files(together_sandbox: Sandbox) 
     asked = [one for one in together_sandbox.requests() if one.origin == "files" or one.path == "/v1/models"]
     assert len(asked) >= 3
     assert {None} == {one.authorization or None for one in asked}
-    assert all("prefect-together/" in {name.lower(): value for name, value in one.headers.items()}["user-agent"] for one in asked)
+    assert all(
+        "prefect-together/" in {name.lower(): value for name, value in one.headers.items()}["user-agent"] for one in asked
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,8 @@ def test_a_base_url_that_gives_the_key_away_is_refused(url: str, says: str, toge
     """Userinfo and unencrypted remote addresses are refused before anything is sent, without repeating a password."""
     with pytest.raises(ConfigurationError, match=says) as caught:
         generate_image(
-            ImageRequest(prompt="x", model="m", seed=1), credentials=TogetherCredentials(api_key=SecretStr(KEY), base_url=url)
+            ImageRequest(prompt="x", model="m", seed=1),
+            credentials=TogetherCredentials(api_key=SecretStr(KEY), base_url=url),
         )
     assert "pass@" not in str(caught.value)
     assert KEY not in str(caught.value)

@@ -145,7 +145,10 @@ def test_a_span_says_what_was_made(spans: list[Span]) -> None:
     }
     assert said.items() <= kept.attributes.items()
     assert "prefect_together.cost_usd" not in kept.attributes
-    assert (64, 40) == (len(kept.attributes["prefect_together.sha256"]), len(kept.attributes["prefect_together.fingerprint"]))
+    assert (64, 40) == (
+        len(kept.attributes["prefect_together.sha256"]),
+        len(kept.attributes["prefect_together.fingerprint"]),
+    )
     assert reused.attributes["prefect_together.reused"]
     assert ("generate_video sandbox/tiny", 1.0) == (clip.name, clip.attributes["prefect_together.clip_seconds"])
     assert clip.attributes["gen_ai.response.id"]
@@ -173,7 +176,11 @@ def test_nothing_is_needed_where_nobody_listens(prefect_server: object, tmp_path
 
 
 def test_nothing_is_needed_where_there_is_no_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API comes with Prefect; where it cannot be imported, or is broken, work goes on."""
+    """The API comes with Prefect; where it cannot be imported, work goes on, and its errors stay what they are."""
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with span(ImageRequest(prompt="a fox", model="m/m"), prompt=True) as note:
-        note.media = ()
+    request, done = ImageRequest(prompt="a fox", model="m/m"), list[str]()
+    with span(request, prompt=True):
+        done.append("work")
+    with pytest.raises(ZeroDivisionError), span(request, prompt=True):
+        raise ZeroDivisionError
+    assert ["work"] == done

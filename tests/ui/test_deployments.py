@@ -176,7 +176,9 @@ def test_an_automation_reacts_to_what_is_spent(prefect: Prefect, served: dict[st
         prefect.until(lambda: titles() and heard, 60)
         assert ["More than $0.05: 0.06 and 0 unknown"] == titles()
         assert ["more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost"] == [
-            words for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost") if words in heard[0]
+            words
+            for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost")
+            if words in heard[0]
         ]
         assert 1 == len(heard)
     finally:

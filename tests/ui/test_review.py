@@ -19,7 +19,9 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
     """The dialog shows the pictures and refuses nonsense; what is dropped there gets no clip, and the film is made."""
     name = f"Review {ui}"
     seed = "31" if ui == "v2" else "32"
-    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", name)
+    flow = prefect.start(
+        "flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", name
+    )
     try:
         run = prefect.until(lambda: _paused(prefect, name))["id"]
         dialog = _dialog(page, prefect, ui, run)
@@ -119,7 +121,9 @@ def _dialog(page: Page, prefect: Prefect, ui: str, run: str) -> Locator:
 def _drawn(page: Page) -> int:
     """Return how many pictures the dialog shows, sharper than they are wide."""
     page.wait_for_timeout(700)
-    shown = "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth >= 1.5 * i.width && i.width > 60)"
+    shown = (
+        "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth >= 1.5 * i.width && i.width > 60)"
+    )
     return page.evaluate(f"{shown}.length")
 
 

@@ -26,7 +26,9 @@ PATIENCE = 200
 """Seconds: two servers start, a clip is made, and a schedule fires, on a machine that has other work."""
 
 pytestmark = [
-    pytest.mark.skipif(not shutil.which("make") or not shutil.which("bash"), reason="the README's commands need make and bash"),
+    pytest.mark.skipif(
+        not shutil.which("make") or not shutil.which("bash"), reason="the README's commands need make and bash"
+    ),
     pytest.mark.timeout(4 * PATIENCE),
 ]
 
@@ -99,7 +101,10 @@ class Terminal(Prefect):
         """Return the runs of a deployment that its schedule began and that completed."""
         if deployment not in self.deployments():
             return []
-        wanted = {"deployment_id": {"any_": [self.deployments()[deployment]["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+        wanted = {
+            "deployment_id": {"any_": [self.deployments()[deployment]["id"]]},
+            "state": {"type": {"any_": ["COMPLETED"]}},
+        }
         runs = self.runs(flow_runs=wanted)
         return [run for run in runs if run["auto_scheduled"] and more.items() <= run.items()]
 
@@ -158,6 +163,7 @@ def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, ui: str) -
     see(page, terminal, ui, f"runs/flow-run/{run['id']}")
     for words in ("auto-scheduled", "Completed", "films", "nightly-reconcile"):
         page.get_by_text(words, exact=True).first.wait_for()
+        assert page.get_by_text(words, exact=True).first.is_visible()
     shoot(page, f"scheduled-run-{ui}")
     see(page, terminal, ui, f"deployments/deployment/{run['deployment_id']}")
     page.get_by_text("Every 10 seconds").first.wait_for()

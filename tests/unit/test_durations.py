@@ -75,7 +75,9 @@ def test_few_looks_and_heard_of_soon(spread: float, looked: float, late: float) 
         return min(180.0, max(60.0, 120 * random.lognormvariate(0.0, spread)))
 
     found = [
-        followed(known, draw()) for known in (tuple(sorted(draw() for _ in range(100))) for _ in range(20)) for _ in range(40)
+        followed(known, draw())
+        for known in (tuple(sorted(draw() for _ in range(100))) for _ in range(20))
+        for _ in range(40)
     ]
     assert statistics.mean(count for count, _ in found) <= looked
     assert statistics.mean(seconds for _, seconds in found) <= late

@@ -107,9 +107,7 @@ async def test_what_one_look_tells(
         pytest.param({"released": True}, False, id="given-up"),
     ],
 )
-async def test_a_process_next_door(
-    ledger: Ledger, neighbour: Owner, more: dict[str, Any], expected: bool | None
-) -> None:
+async def test_a_process_next_door(ledger: Ledger, neighbour: Owner, more: dict[str, Any], expected: bool | None) -> None:
     """It has the same clock, so a fresh lease is proof of life; an old one is not proof of death."""
     await found(ledger, neighbour, **more)
     assert expected is await Watch(ledger, ATTEMPT).alive()

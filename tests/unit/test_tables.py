@@ -6,8 +6,6 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,12 @@ import pytest
 from prefect_together.errors import InvalidRequest
 from prefect_together.requests import ImageRequest, VideoRequest
 from prefect_together.storage import Storage
-from prefect_together.tables import RequestTable, requests_from_table, writing
+from prefect_together.tables import requests_from_table, writing
 
 from .conftest import Place
+from .rows import MODEL, ROWS, check
 
 NONE: dict[str, Any] = {}
-MODEL: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro"}
-ROWS: list[dict[str, Any]] = [
-    {"Prompt": "a fox, asleep", "seed": 1, "width": 512, "note": "ä"},
-    {"Prompt": 'a "red" fox', "seed": 2, "width": None, "note": "b"},
-]
 
 
 def _csv(rows: list[dict[str, Any]], separator: str = ",") -> str:
@@ -46,24 +40,10 @@ def _write(folder: Path, kind: str) -> Path:
     return path
 
 
-def _check(table: RequestTable) -> None:
-    rows = list(table)
-    requests = [row.request for row in rows]
-    expected = [
-        ImageRequest(prompt="a fox, asleep", seed=1, width=512, height=256, **MODEL),
-        ImageRequest(prompt='a "red" fox', seed=2, height=256, **MODEL),
-    ]
-    assert expected == requests
-    assert [1, 2] == [row.number for row in rows]
-    assert ["ä", "b"] == [row.columns["note"] for row in rows]
-    assert 2 == len(table)
-    assert requests == [row.request for row in table], "a table can be read again"
-
-
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
 def test_files(kind: str, tmp_path: Path) -> None:
     """Every format gives the same requests: names of columns match in any case, empty cells leave fields unset."""
-    _check(requests_from_table(_write(tmp_path, kind), constants={**MODEL, "height": 256}))
+    check(requests_from_table(_write(tmp_path, kind), constants={**MODEL, "height": 256}))
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars", "lazy", "pyarrow", "duckdb", "rows"])
@@ -80,7 +60,7 @@ def test_frames(library: str) -> None:
     elif library == "duckdb":
         duckdb = pytest.importorskip("duckdb")
         frame = duckdb.from_arrow(pytest.importorskip("pyarrow").Table.from_pylist(ROWS))
-    _check(requests_from_table(frame, constants={**MODEL, "height": 256}))
+    check(requests_from_table(frame, constants={**MODEL, "height": 256}))
 
 
 def test_an_object_store(bucket: Place) -> None:
@@ -90,8 +70,8 @@ def test_an_object_store(bucket: Place) -> None:
     with pytest.raises(InvalidRequest, match="There is no table"):
         requests_from_table(url, constants=MODEL, options=bucket.options)
     storage.put_file("in/table.csv", io.BytesIO(_csv(ROWS).encode()))
-    _check(requests_from_table(url, constants={**MODEL, "height": 256}, options=bucket.options))
-    _check(requests_from_table(url, constants={**MODEL, "height": 256}))
+    check(requests_from_table(url, constants={**MODEL, "height": 256}, options=bucket.options))
+    check(requests_from_table(url, constants={**MODEL, "height": 256}))
 
 
 def test_templates_and_column_names() -> None:
@@ -298,94 +278,3 @@ def test_a_gigabyte(ending: str, head: bytes, body: bytes, tail: bytes, expected
     assert expected == int(count)
     assert ("more than 16,777,216 characters" in error) == (expected == 3)
     assert int(grown) < 80
-
-
-@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
-def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
-    """Text with commas, quotes, line ends and tabs, money and gaps survive every format."""
-    records: list[dict[str, Any]] = [
-        {"text": 'a, "b"\n\tc', "cost": Decimal("0.03"), "seed": None},
-        {"text": None, "cost": None, "seed": 7, "late": "column"},
-    ]
-    where = writing.write(tmp_path / "below" / f"out.{kind}", records)
-    assert where == (tmp_path / "below" / f"out.{kind}").as_uri()
-    back = [row.columns for row in requests_from_table(where, constants={"prompt": "x", **MODEL})]
-    assert ('a, "b"\n\tc', Decimal("0.03")) == (back[0]["text"], Decimal(back[0]["cost"]))
-    assert "column" == back[1]["late"]
-    assert [] == list((tmp_path / "below").glob("*.partial"))
-
-
-def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
-    """20,000 rows of 40 MB are written as Parquet with little memory, and types that show late are found."""
-    import tracemalloc
-
-    def records() -> Iterator[dict[str, Any]]:
-        for number in range(20_000):
-            yield {"text": "x" * 2000, "late": 1.5 if number > 15_000 else number, "mixed": "a" if number > 15_000 else 1}
-
-    tracemalloc.start()
-    path = tmp_path / "large.parquet"
-    writing.write(path, records())
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 25_000_000
-    parquet = pytest.importorskip("pyarrow.parquet")
-    found = parquet.ParquetFile(path)
-    assert ["string", "double", "string"] == [str(field.type) for field in found.schema_arrow]
-    assert 20_000 == found.metadata.num_rows
-    assert found.num_row_groups > 3
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        pytest.param([None, None], "string", id="nothing"),
-        pytest.param([None, True], "bool", id="yes-no"),
-        pytest.param([1, "a"], "string", id="mixed"),
-        pytest.param([True, 1], "string", id="yes-and-one"),
-        pytest.param([1, 0.5], "double", id="fractions"),
-        pytest.param([1, 2**80], "string", id="too-large"),
-        pytest.param([{"a": 1}, {"a": 2, "b": "x"}], "struct<a: int64, b: string>", id="nested"),
-    ],
-)
-def test_types_of_columns(values: list[Any], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A column's type holds all its values, wherever in the table they stand; the frame agrees with the file."""
-    monkeypatch.setattr(writing, "_ROWS", 1)
-    records = [{"own": value, "status": "kept"} for value in values]
-    path = tmp_path / "a.parquet"
-    writing.write(path, records)
-    parquet = pytest.importorskip("pyarrow.parquet")
-    assert expected == str(parquet.read_schema(path).field("own").type)
-    assert parquet.read_table(path).equals(writing.frame(records).to_native())
-
-
-def test_our_names_in_a_users_table_keep_their_types(tmp_path: Path) -> None:
-    """A column of numbers that is called status stays one, and ours beside it is text."""
-    writing.write(tmp_path / "a.parquet", [{"status": 7, "together_status": None, "together_cost": "0.03", "seed": 2**62}])
-    schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "a.parquet")
-    assert ["int64", "string", "decimal128(18, 6)", "int64"] == [str(field.type) for field in schema]
-    writing.write(tmp_path / "b.parquet", [{"size": 1.5, "cost": "dear", "seconds_taken": 2}])
-    schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "b.parquet")
-    assert ["double", "string", "double"] == [str(field.type) for field in schema]
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_no_rows_still_have_columns(kind: str, tmp_path: Path) -> None:
-    """The table of an empty batch can be read again."""
-    writing.write(tmp_path / f"a.{kind}", [])
-    table = requests_from_table(tmp_path / f"a.{kind}", constants={"prompt": "x"})
-    assert [] == list(table)
-    assert "sha256" in (table.source.columns() or [])
-
-
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_tables_in_buckets(kind: str, bucket: Place) -> None:
-    """Both ways, with options of their own, or with those of a library in the same bucket; secrets are not shown."""
-    root = bucket.url.rpartition("/")[0]
-    for name, options in (("own", bucket.options), ("library", None)):
-        if options is None:
-            Storage(f"{root}/the library", bucket.options)
-        url = writing.write(f"{root}/tables/{name}.{kind}", ROWS, options)
-        table = requests_from_table(url, constants={**MODEL, "height": 256}, options=options)
-        _check(table)
-        assert "secret" not in repr(table.source)

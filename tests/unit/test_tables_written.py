@@ -1,0 +1,107 @@
+"""Tables that are written: what becomes of types, gaps and missing rows, in every format, and how much is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together.storage import Storage
+from prefect_together.tables import requests_from_table, writing
+
+from .conftest import Place
+from .rows import MODEL, ROWS, check
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
+    """Text with commas, quotes, line ends and tabs, money and gaps survive every format."""
+    records: list[dict[str, Any]] = [
+        {"text": 'a, "b"\n\tc', "cost": Decimal("0.03"), "seed": None},
+        {"text": None, "cost": None, "seed": 7, "late": "column"},
+    ]
+    where = writing.write(tmp_path / "below" / f"out.{kind}", records)
+    assert where == (tmp_path / "below" / f"out.{kind}").as_uri()
+    back = [row.columns for row in requests_from_table(where, constants={"prompt": "x", **MODEL})]
+    assert ('a, "b"\n\tc', Decimal("0.03")) == (back[0]["text"], Decimal(back[0]["cost"]))
+    assert "column" == back[1]["late"]
+    assert [] == list((tmp_path / "below").glob("*.partial"))
+
+
+def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
+    """20,000 rows of 40 MB are written as Parquet with little memory, and types that show late are found."""
+    import tracemalloc
+
+    def records() -> Iterator[dict[str, Any]]:
+        for number in range(20_000):
+            yield {"text": "x" * 2000, "late": 1.5 if number > 15_000 else number, "mixed": "a" if number > 15_000 else 1}
+
+    tracemalloc.start()
+    path = tmp_path / "large.parquet"
+    writing.write(path, records())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 25_000_000
+    parquet = pytest.importorskip("pyarrow.parquet")
+    found = parquet.ParquetFile(path)
+    assert ["string", "double", "string"] == [str(field.type) for field in found.schema_arrow]
+    assert 20_000 == found.metadata.num_rows
+    assert found.num_row_groups > 3
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param([None, None], "string", id="nothing"),
+        pytest.param([None, True], "bool", id="yes-no"),
+        pytest.param([1, "a"], "string", id="mixed"),
+        pytest.param([True, 1], "string", id="yes-and-one"),
+        pytest.param([1, 0.5], "double", id="fractions"),
+        pytest.param([1, 2**80], "string", id="too-large"),
+        pytest.param([{"a": 1}, {"a": 2, "b": "x"}], "struct<a: int64, b: string>", id="nested"),
+    ],
+)
+def test_types_of_columns(values: list[Any], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column's type holds all its values, wherever in the table they stand; the frame agrees with the file."""
+    monkeypatch.setattr(writing, "_ROWS", 1)
+    records = [{"own": value, "status": "kept"} for value in values]
+    path = tmp_path / "a.parquet"
+    writing.write(path, records)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert expected == str(parquet.read_schema(path).field("own").type)
+    assert parquet.read_table(path).equals(writing.frame(records).to_native())
+
+
+def test_our_names_in_a_users_table_keep_their_types(tmp_path: Path) -> None:
+    """A column of numbers that is called status stays one, and ours beside it is text."""
+    writing.write(tmp_path / "a.parquet", [{"status": 7, "together_status": None, "together_cost": "0.03", "seed": 2**62}])
+    schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "a.parquet")
+    assert ["int64", "string", "decimal128(18, 6)", "int64"] == [str(field.type) for field in schema]
+    writing.write(tmp_path / "b.parquet", [{"size": 1.5, "cost": "dear", "seconds_taken": 2}])
+    schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "b.parquet")
+    assert ["double", "string", "double"] == [str(field.type) for field in schema]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_no_rows_still_have_columns(kind: str, tmp_path: Path) -> None:
+    """The table of an empty batch can be read again."""
+    writing.write(tmp_path / f"a.{kind}", [])
+    table = requests_from_table(tmp_path / f"a.{kind}", constants={"prompt": "x"})
+    assert [] == list(table)
+    assert "sha256" in (table.source.columns() or [])
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_tables_in_buckets(kind: str, bucket: Place) -> None:
+    """Both ways, with options of their own, or with those of a library in the same bucket; secrets are not shown."""
+    root = bucket.url.rpartition("/")[0]
+    for name, options in (("own", bucket.options), ("library", None)):
+        if options is None:
+            Storage(f"{root}/the library", bucket.options)
+        url = writing.write(f"{root}/tables/{name}.{kind}", ROWS, options)
+        table = requests_from_table(url, constants={**MODEL, "height": 256}, options=options)
+        check(table)
+        assert "secret" not in repr(table.source)
