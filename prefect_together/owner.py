@@ -94,9 +94,10 @@ def _started(pid: int) -> str | None:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             return None
-        # The second field is the command in brackets and may hold anything; the start time is the 22nd, and "Z" is a corpse.
+        # The second field is the command in brackets and may hold anything; the start time is the 22nd. "Z" is a corpse,
+        # unless there are threads left (the 20th), which may just be finishing what they write.
         fields = stat.rpartition(")")[2].split()
-        return None if fields[0] == "Z" else fields[19]
+        return None if fields[0] == "Z" and int(fields[17]) < 2 else fields[19]
     if sys.platform == "darwin":
         command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
         asked = subprocess.run(command, capture_output=True, text=True, check=False, env=_PLAIN)  # noqa: S603 - a number is all that varies

@@ -24,9 +24,10 @@ async def due(ledger: Ledger, key: str, reserved: Decimal, owner: Owner, at: str
         owner: The process that set them aside.
         at: When it did.
     """
+    runs = owner.runs()  # before the ledger is read: who claims and dies meanwhile must not look as if it never had
     attempt = await _found(ledger, key)
     if not attempt.events:
-        return Decimal(0) if await _never(ledger, attempt, owner, at) else None
+        return Decimal(0) if await _never(ledger, attempt, at, runs=runs) else None
     claim: dict[str, Any] = await ledger.entry(attempt, "claimed") or {}
     if "owner" in claim and Owner.model_validate(claim["owner"]) != owner:
         return Decimal(0)  # two wanted to send it, and the other one did
@@ -56,9 +57,9 @@ async def _found(ledger: Ledger, key: str) -> Attempt:
     return same[0] if same else named
 
 
-async def _never(ledger: Ledger, attempt: Attempt, owner: Owner, at: str) -> bool:
+async def _never(ledger: Ledger, attempt: Attempt, at: str, *, runs: bool | None) -> bool:
     """Tell whether an attempt without a claim will never be sent; on another machine, see to it that it will not."""
-    if (runs := owner.runs()) is not None:
+    if runs is not None:
         return not runs
     if (datetime.now(timezone.utc) - datetime.fromisoformat(at)).total_seconds() < STUCK:
         return False

@@ -165,18 +165,21 @@ from prefect_together.storage import Storage
 async def spend(folder, who, dies):
     ledger = Ledger(Storage(folder))
     purse = Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=ledger.storage)
+    last = random.randrange(20), random.choice(["reserved", "claimed"])
+    def may_die(n, where):
+        if dies and last == (n, where):
+            os.kill(os.getpid(), signal.SIGKILL)
     async def one(n):
         attempt = Attempt(f"{who}{n:063x}", "any", 1)
         try:
             await purse.reserve(attempt.key, Decimal("0.03"))
         except BudgetExceeded:
+            may_die(n, last[1])
             return
-        if dies and random.random() < 0.2:
-            os.kill(os.getpid(), signal.SIGKILL)
+        may_die(n, "reserved")
         await ledger.record(attempt, "claimed", owned())
         await asyncio.sleep(0)  # sent, and charged
-        if dies and random.random() < 0.2:
-            os.kill(os.getpid(), signal.SIGKILL)
+        may_die(n, "claimed")
         await ledger.record(attempt, "stored", {"media": [{}]})
         await purse.settle(attempt.key)
     await asyncio.gather(*(one(n) for n in range(20)))

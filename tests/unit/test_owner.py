@@ -25,6 +25,14 @@ print(this_process().model_dump_json(), flush=True)
 sys.stdin.read()
 """
 
+HEADLESS = """
+import ctypes, sys, threading
+from prefect_together.owner import this_process
+threading.Thread(target=sys.stdin.read).start()
+print(this_process().model_dump_json(), flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
 
 @pytest.fixture
 def child() -> Iterator[tuple[Any, Owner]]:
@@ -39,6 +47,11 @@ def child() -> Iterator[tuple[Any, Owner]]:
 def dead(process: Any) -> None:
     """Let a process become a corpse that nobody has buried yet."""
     process.kill()
+    look_dead(process)
+
+
+def look_dead(process: Any) -> None:
+    """Wait until the system calls a process a corpse."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
@@ -53,6 +66,19 @@ def test_this_process_runs() -> None:
     assert this_process().runs() is True
     assert os.getpid() == this_process().pid
     assert this_process() == this_process()
+
+
+def test_a_process_runs_while_a_thread_of_it_does() -> None:
+    """Its first thread has ended and it looks like a corpse, but another thread may still be writing to the ledger."""
+    started = subprocess.Popen([sys.executable, "-c", HEADLESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with started as process:
+        assert process.stdout is not None
+        owner = Owner.model_validate_json(process.stdout.readline())
+        look_dead(process)
+        assert owner.runs() is True
+        process.kill()
+        process.wait()
+        assert owner.runs() is False
 
 
 def test_an_owner_survives_json() -> None:
