@@ -122,8 +122,10 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
 ) -> None:
     """The claim came after the ledger was read and before the process was found gone: its money stays reserved."""
     ledger, lives = Ledger(Storage(str(tmp_path))), True
-    monkeypatch.setattr(Owner, "runs", lambda owner: lives)
     real = Ledger.history
+
+    def runs(_: Owner) -> bool:
+        return lives
 
     async def claims_and_dies(self: Ledger, fingerprint: str) -> Any:
         nonlocal lives
@@ -132,6 +134,7 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
         lives = False
         return history
 
+    monkeypatch.setattr(Owner, "runs", runs)
     monkeypatch.setattr(Ledger, "history", claims_and_dies)
     assert await due(ledger, ATTEMPT.key, Decimal(1), GONE, datetime.now(timezone.utc).isoformat()) is None
 
