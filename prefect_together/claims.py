@@ -237,7 +237,7 @@ class Claims:
             await self._ask.purse.settle(attempt.key, Decimal(0))
 
     async def _body(self) -> dict[str, Any]:
-        body = await write_body(self._ask.request, self._ask.client.is_there)
+        body = await write_body(self._ask.request, self._ask.client.files.has)
         for warning in body.warnings:
             self._log.warning("%s", warning)
         return body.content

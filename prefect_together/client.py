@@ -1,4 +1,4 @@
-"""What is said over HTTP: one method per endpoint, one attempt per paid POST. The only importer of httpx.
+"""What is said over HTTP: one method per endpoint, one attempt per paid POST.
 
 Nothing here knows of ledgers, libraries or Prefect. A paid POST is repeated only where it is certain that it was not
 taken: the connection was never opened, or Together said that it was too busy (429, 503).
@@ -10,12 +10,9 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import httpx
@@ -32,23 +29,13 @@ from prefect_together.answers import (
     refusal,
     wait_hint,
 )
-from prefect_together.connections import Guard, connect
-from prefect_together.errors import APIError, ConnectionFailed, MediaError, RateLimited, ServerError, UnknownOutcome
+from prefect_together.connections import USER_AGENT, ApiTransport, Guard
+from prefect_together.downloads import Downloads
+from prefect_together.errors import APIError, ConnectionFailed, RateLimited, ServerError, UnknownOutcome
 from prefect_together.governor import LONGEST, Governor, Patience, Slot
 
-USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
-
 _log = logging.getLogger("prefect.together")
-_REDIRECTS = 8
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class Hosted:
-    """A file that is being fetched: its length where the server said it, and its bytes in chunks."""
-
-    length: int | None
-    chunks: AsyncIterator[bytes]
 
 
 class TogetherClient:
@@ -76,16 +63,19 @@ class TogetherClient:
         self.origin = api_origin(base_url)
         self.realm = realm(self.origin)
         self.account = hashlib.blake2b(api_key.encode(), digest_size=6, person=b"together-account").hexdigest()
-        self._headers = {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": USER_AGENT}
+        about = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
+        self._headers = {"Authorization": f"Bearer {api_key}", **about}
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self._patience = patience or Patience()
-        self._guard = Guard(allow_loopback=self.realm == "loopback", allow_host=urlsplit(self.origin).hostname or "")
         # Waiting in front of the pool is cheap; a thousand requests queued inside it are not.
         self._slots = asyncio.Semaphore(max_connections)
         self._governor = governor or Governor(max_connections)
-        limits = httpx.Timeout(timeout, connect=15.0, pool=None)
-        self._api = _http(connect(None), limits)
-        self._files = _http(connect(self._guard), httpx.Timeout(60.0, connect=15.0, pool=None))
+        self._timeout = timeout
+        # No client of httpx's around it: redirects, cookies and auth flows are what a paid request must not have.
+        self._api = ApiTransport()
+        host = urlsplit(self.origin).hostname or ""
+        self.files = Downloads(Guard(allow_loopback=self.realm == "loopback", allow_host=host), max_connections)
+        """Fetches hosted files."""
 
     def __repr__(self) -> str:
         return f"TogetherClient({self.origin!r}, account={self.account!r})"
@@ -93,7 +83,7 @@ class TogetherClient:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._api.aclose()
-        await self._files.aclose()
+        await self.files.aclose()
 
     def slot(self, model: str) -> Slot:
         """Return what stands in the queue of a model's paid requests, to be entered before one is sent."""
@@ -191,57 +181,16 @@ class TogetherClient:
     async def _exchange(
         self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None
     ) -> httpx.Response:
+        limits = httpx.Timeout(timeout or self._timeout, connect=15.0, pool=None).as_dict()
         headers = self._json_headers if content is not None else self._headers
-        request = self._api.build_request(method, self.origin + path, headers=headers, content=content)
-        if timeout is not None:
-            request.extensions["timeout"] = httpx.Timeout(timeout, connect=15.0, pool=None).as_dict()
-        return await self._api.send(request)
-
-    @asynccontextmanager
-    async def download(self, url: str) -> AsyncGenerator[Hosted, None]:
-        """Fetch a hosted file. The key is never sent along, whatever host the URL or a redirect names.
-
-        Args:
-            url: Where Together says that the file is.
-
-        Raises:
-            MediaError: The file is gone, or its address is one that must not be asked. ``retryable`` says whether
-                fetching it again can help.
-        """
-        headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        url = self.origin + path
+        request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
+        response = await self._api.handle_async_request(request)
         try:
-            async with self._slots:
-                response = await self._follow(url, headers)
-                try:
-                    if response.status_code != 200:
-                        raise _no_file(url, response.status_code)
-                    yield Hosted(_length(response), response.aiter_raw())
-                finally:
-                    await response.aclose()
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise MediaError(f"Together named {_shown(url)!r} as the place of a file, which is no URL: {error}.") from error
-        except httpx.HTTPError as error:
-            what = f"The file at {_shown(url)} did not arrive: {_said(error)}."
-            raise MediaError(what, paid="yes", retryable=True) from error
-
-    async def is_there(self, url: str) -> bool:
-        """Tell whether a hosted file can be fetched now, without fetching it."""
-        try:
-            async with self.download(url):
-                return True
-        except MediaError:
-            return False
-
-    async def _follow(self, url: str, headers: dict[str, str]) -> httpx.Response:
-        for _ in range(_REDIRECTS):
-            self._guard.check(url)
-            response = await self._files.send(self._files.build_request("GET", url, headers=headers), stream=True)
-            location = response.headers.get("location")
-            if not response.is_redirect or not location:
-                return response
+            await response.aread()
+        finally:
             await response.aclose()
-            url = urljoin(url, location)
-        raise MediaError(f"The file at {_shown(url)} is behind more than {_REDIRECTS} redirects.", paid="yes")
+        return response
 
 
 def _read_new_job(payload: Any) -> JobAnswer:
@@ -249,10 +198,6 @@ def _read_new_job(payload: Any) -> JobAnswer:
     if not job.id:
         raise NotUnderstood("the answer has no job id")
     return job
-
-
-def _http(transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False)
 
 
 def _never_connected(error: httpx.HTTPError) -> bool:
@@ -269,29 +214,9 @@ def _unknown(what: str) -> UnknownOutcome:
     return UnknownOutcome(f"{what}, so whether it was accepted is not known.")
 
 
-def _no_file(url: str, status: int) -> MediaError:
-    refused = 400 <= status < 500
-    what = f"The file at {_shown(url)} is not there (HTTP {status})."
-    advice = "Links to hosted files expire; run it again to ask for it once more, which is free." if refused else ""
-    # 404 may also mean "not everywhere yet" for a moment; the other refusals are for good.
-    return MediaError(what, advice=advice, retryable=not refused or status == 404, status=status)
-
-
-def _length(response: httpx.Response) -> int | None:
-    try:
-        return int(response.headers["content-length"])
-    except (KeyError, ValueError):
-        return None
-
-
 def _said(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return "the answer is not JSON"
     if isinstance(error, httpx.ReadTimeout):
         return "no answer came in time"
     return str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__
-
-
-def _shown(url: str) -> str:
-    """Return a URL without its query, which may hold a signature."""
-    return url.split("?", 1)[0]

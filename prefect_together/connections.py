@@ -1,18 +1,23 @@
-"""How connections are opened: the transport of the HTTP clients, and the guard of file fetches against inner networks."""
+"""How connections are opened: through which proxy, how long they are kept, and not into inner networks for files."""
 
 from __future__ import annotations
 
+import re
 import socket
-from urllib.parse import urlsplit
+from importlib.metadata import version
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from prefect_together.addresses import is_loopback, is_public
 from prefect_together.errors import MediaError
+
+USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
+_FIT = re.compile(r"[!-~]+")
 
 
 class Guard:
@@ -26,23 +31,26 @@ class Guard:
         self._allow_loopback = allow_loopback
         self._allow_host = allow_host
 
-    def check(self, url: str) -> None:
-        """Refuse a URL by what is written in it.
+    def check(self, url: str) -> URL:
+        """Return what a URL says to ask, or refuse it by what is written in it.
 
         Raises:
-            MediaError: Its scheme or host may not be asked.
+            MediaError: It is no URL, or its scheme or host may not be asked.
         """
+        shown = url.split("?", 1)[0]  # the query may hold a signature
         try:
-            parts = urlsplit(url)
+            # What is fit to be sent is sent as it is: another way of writing the same would break a signature.
+            asked = URL(url, encoded=_FIT.fullmatch(url) is not None)
+            host = asked.host
         except ValueError:
-            raise MediaError(f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no URL.") from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            what = f"Together named {url.split('?', 1)[0]!r} as the place of a file, which is no http(s) URL."
-            raise MediaError(what, paid="yes")
-        if parts.scheme == "http" and not (self._allow_loopback and is_loopback(parts.hostname)):
-            raise MediaError(f"Together named an unencrypted place for a file: {url.split('?', 1)[0]}.", paid="yes")
-        if not self.allows(parts.hostname, parts.hostname):
-            raise self.refusal(parts.hostname)
+            raise MediaError(f"Together named {shown!r} as the place of a file, which is no URL.", paid="yes") from None
+        if asked.scheme not in {"http", "https"} or not host:
+            raise MediaError(f"Together named {shown!r} as the place of a file, which is no http(s) URL.", paid="yes")
+        if asked.scheme == "http" and not (self._allow_loopback and is_loopback(host)):
+            raise MediaError(f"Together named an unencrypted place for a file: {shown}.", paid="yes")
+        if not self.allows(host, host):
+            raise self.refusal(host)
+        return asked
 
     def allows(self, host: str, address: str) -> bool:
         """Tell whether a host may be asked at an address that it resolved to (or is)."""
@@ -79,53 +87,53 @@ class _GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-class _ByEnvironment(httpx.AsyncBaseTransport):
-    """Goes through the proxy that the environment names for a host, and straight to all others and to this machine.
+class ApiTransport(httpx.AsyncBaseTransport):
+    """Takes httpx's requests to the API over aiohttp, at a third of the CPU of httpx's own transport.
 
-    Not aiohttp's own ``trust_env``: that one also sends what ``~/.netrc`` holds, to file hosts too.
+    Goes through the proxy that the environment names for a host, and straight to all others and to this machine. Not by
+    aiohttp's own ``trust_env``, which also sends what ``~/.netrc`` holds.
     """
 
-    def __init__(self, guard: Guard | None) -> None:
-        self._guard = guard
+    def __init__(self) -> None:
         self._transports: dict[str | None, AiohttpTransport] = {}
-        self._proxies: dict[tuple[str, str], str | None] = {}
+        self._proxies = Proxies()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        place = (request.url.scheme, request.url.host)
-        if place not in self._proxies:
-            self._proxies[place] = _proxy(request.url)
-        proxy = self._proxies[place]
+        """Send a request, and return its answer when the head of that is there."""
+        proxy = self._proxies.of(request.url.scheme, request.url.host)
         if proxy not in self._transports:
-            self._transports[proxy] = _transport(self._guard, proxy)
+            proxied = httpx.Proxy(proxy) if proxy else None
+            self._transports[proxy] = AiohttpTransport(client=lambda: session(None), proxy=proxied)
         return await self._transports[proxy].handle_async_request(request)
 
     async def aclose(self) -> None:
+        """Close all connections."""
         for transport in self._transports.values():
             await transport.aclose()
 
 
-def connect(guard: Guard | None) -> httpx.AsyncBaseTransport:
-    """Return a transport for httpx over aiohttp: five times the throughput of httpx's own. Cookies are not kept."""
-    return _ByEnvironment(guard)
+class Proxies:
+    """Which proxy the environment names for a host, looked up once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], str | None] = {}
+
+    def of(self, scheme: str, host: str) -> str | None:
+        """Return a proxy's URL, or None where a host is asked straight, as this machine always is."""
+        place = (scheme, host)
+        if place not in self._found:
+            proxies = {} if is_loopback(host) or proxy_bypass(host) else getproxies()
+            self._found[place] = proxies.get(scheme) or proxies.get("all")
+        return self._found[place]
 
 
-def _proxy(url: httpx.URL) -> str | None:
-    if is_loopback(url.host) or proxy_bypass(url.host):
-        return None
-    proxies = getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
-
-
-def _transport(guard: Guard | None, proxy: str | None) -> AiohttpTransport:
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=0,  # the client bounds requests itself, in front of the pool
-            # Shorter than servers keep idle connections (5 s is common): a paid request that meets the server's hang-up on
-            # an old connection has an unknown outcome, although nobody took it.
-            keepalive_timeout=4.0,
-            # Through a proxy, names are the proxy's business.
-            resolver=_GuardedResolver(guard) if guard and proxy is None else None,
-        )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None)
+def session(guard: Guard | None) -> aiohttp.ClientSession:
+    """Return a session that opens connections where a guard allows it, and keeps no cookies."""
+    connector = aiohttp.TCPConnector(
+        limit=0,  # those who send bound requests themselves, in front of the pool
+        # Shorter than servers keep idle connections (5 s is common): a paid request that meets the server's hang-up on an
+        # old connection has an unknown outcome, although nobody took it.
+        keepalive_timeout=4.0,
+        resolver=_GuardedResolver(guard) if guard else None,
+    )
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

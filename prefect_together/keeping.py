@@ -111,7 +111,7 @@ async def fetch(client: TogetherClient, storage: Storage, name: Name, url: str, 
 
 
 async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str, largest: int) -> Kept:
-    async with client.download(url) as hosted:
+    async with client.files.open(url) as hosted:
         shown = url.split("?", 1)[0]
         if hosted.length is not None and hosted.length > largest:
             raise _too_large(shown, hosted.length, largest)

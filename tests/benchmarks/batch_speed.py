@@ -80,7 +80,7 @@ def bare(origin: str, count: int, folder: Path) -> float:
         async def one(number: int) -> None:
             body = {"model": MODEL, "prompt": f"picture {number}", "seed": 1, "width": 256, "height": 256}
             answer = await client.create_images({**body, "response_format": "url"})
-            async with client.download(str(answer.items[0].url)) as hosted:
+            async with client.files.open(str(answer.items[0].url)) as hosted:
                 data = b"".join([chunk async for chunk in hosted.chunks])
             (folder / f"{number}.jpg").write_bytes(data)
 

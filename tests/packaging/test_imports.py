@@ -23,8 +23,8 @@ LAYERS = (
     ("bucket",),
     ("addresses", "answers", "provenance", "requests", "sandbox", "storage"),
     ("connections", "entries", "governor", "identity", "ledger", "media"),
-    ("books", "client", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
-    ("budget",),
+    ("books", "downloads", "durations", "happenings", "leases", "lineage", "report", "splicing", "tables", "thumbnails"),
+    ("budget", "client"),
     ("ask", "contact", "keeping", "reconciliation", "runtime", "sheet", "telemetry"),
     ("ballot", "kinds", "page", "settings", "spending", "waiting"),
     ("artifacts", "credentials", "events", "records", "unknown"),
@@ -42,9 +42,10 @@ LAYERS = (
 """From the bottom up. A module or subpackage imports from layers below its own, at the top of a file or within a function."""
 
 RESERVED = {
-    "aiohttp": {"client", "connections"},
+    "aiohttp": {"client", "connections", "downloads"},
     "httpx": {"client", "connections"},
-    "httpx_aiohttp": {"client", "connections"},
+    "httpx_aiohttp": {"connections"},
+    "yarl": {"connections"},
     "prefect": {
         "artifacts",
         "automations",

@@ -6,11 +6,11 @@ import asyncio
 import socket
 from typing import Any
 
-import httpx
 import pytest
 
 from prefect_together.addresses import TOGETHER, api_origin, is_loopback, is_public, realm
-from prefect_together.connections import Guard, connect
+from prefect_together.connections import Guard
+from prefect_together.downloads import Downloads
 from prefect_together.errors import ConfigurationError, MediaError
 
 
@@ -228,7 +228,9 @@ async def test_no_spelling_of_loopback_gets_through(host: str, monkeypatch: pyte
     monkeypatch.setattr(socket.socket, "connect", connecting)
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", connecting)
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
-    async with httpx.AsyncClient(transport=connect(REMOTE), timeout=5, trust_env=False) as client:
-        with pytest.raises((MediaError, httpx.HTTPError, httpx.InvalidURL)):
-            await client.get(f"https://{host}:9/")
+    files = Downloads(REMOTE, 1)
+    with pytest.raises(MediaError, match=r"inner network|did not arrive"):
+        async with files.open(f"https://{host}:9/"):
+            pass
+    await files.aclose()
     assert [] == seen
