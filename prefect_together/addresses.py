@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from prefect_together.errors import ConfigurationError
@@ -75,6 +76,7 @@ def is_public(host: str) -> bool:
     return address.is_global and not address.is_multicast and address not in _SHARED
 
 
+@lru_cache(maxsize=256)  # a thousand files are on one host
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host.strip("[]").split("%", 1)[0])

@@ -3,7 +3,7 @@
 Every entry is one create-only object, so of all who write the same entry, on whatever machine, one wins; that is the only
 lock there is. Names alone tell the state, so that a scan reads nothing::
 
-    ledger/7f/7f3a…/<scope>/0001-claimed.json     somebody is about to send it
+    ledger/7f/7f3a…/<scope>-0001-claimed.json     somebody is about to send it
                             0001-lease.json       … and is still at it, or has given it up (overwritten; see leases)
                             0001-accepted.json    Together took it: a job id, or where the pictures are
                             0001-stored.json      the files are kept: the references
@@ -65,7 +65,7 @@ class Attempt:
     @property
     def prefix(self) -> str:
         """Where its entries are, up to the event's name."""
-        return f"{folder(self.fingerprint)}/{self.scope}/{self.number:04d}"
+        return f"{folder(self.fingerprint)}/{self.scope}-{self.number:04d}"
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,11 @@ def attempts(names: Iterable[str]) -> Iterator[Attempt]:
     events: dict[tuple[str, str, int], set[str]] = {}
     for name in names:
         parts = name.split("/")
-        if len(parts) != 5 or parts[0] != ROOT:
+        if len(parts) != 4 or parts[0] != ROOT:
             continue
-        number, dash, event = parts[4].removesuffix(".json").partition("-")
-        if dash and number.isdecimal():
-            events.setdefault((parts[2], parts[3], int(number)), set()).add(event)
+        scope, *last = parts[3].removesuffix(".json").rsplit("-", 2)
+        if scope and len(last) == 2 and last[0].isdecimal():
+            events.setdefault((parts[2], scope, int(last[0])), set()).add(last[1])
     for (fingerprint, scope, number), known in sorted(events.items()):
         if known & set(_PRECEDENCE):
             yield Attempt(fingerprint, scope, number, frozenset(known))

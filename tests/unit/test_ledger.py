@@ -23,14 +23,14 @@ AT = f"ledger/7f/{FP}"
     ("names", "expected"),
     [
         pytest.param([], [], id="none"),
-        pytest.param([f"{AT}/any/0001-claimed.json"], [Attempt(FP, "any", 1, frozenset({"claimed"}))], id="one"),
+        pytest.param([f"{AT}/any-0001-claimed.json"], [Attempt(FP, "any", 1, frozenset({"claimed"}))], id="one"),
         pytest.param(
-            [f"{AT}/any/0001-stored.json", f"{AT}/any/0001-claimed.json", f"{AT}/any/0001-lease.json"],
+            [f"{AT}/any-0001-stored.json", f"{AT}/any-0001-claimed.json", f"{AT}/any-0001-lease.json"],
             [Attempt(FP, "any", 1, frozenset({"claimed", "lease", "stored"}))],
             id="all-entries-of-one",
         ),
         pytest.param(
-            [f"{AT}/run-b/0001-claimed.json", f"{AT}/any/0010-claimed.json", f"{AT}/any/0002-claimed.json"],
+            [f"{AT}/run-b-0001-claimed.json", f"{AT}/any-0010-claimed.json", f"{AT}/any-0002-claimed.json"],
             [
                 Attempt(FP, "any", 2, frozenset({"claimed"})),
                 Attempt(FP, "any", 10, frozenset({"claimed"})),
@@ -39,10 +39,10 @@ AT = f"ledger/7f/{FP}"
             id="in-order",
         ),
         pytest.param(
-            [f"{AT}/any/12345-claimed.json"], [Attempt(FP, "any", 12345, frozenset({"claimed"}))], id="many-digits"
+            [f"{AT}/any-12345-claimed.json"], [Attempt(FP, "any", 12345, frozenset({"claimed"}))], id="many-digits"
         ),
-        pytest.param([f"{AT}/any/0001-lease.json"], [], id="a-lease-alone"),
-        pytest.param([f"{AT}/any/0001-resolved.json"], [], id="a-decision-alone"),
+        pytest.param([f"{AT}/any-0001-lease.json"], [], id="a-lease-alone"),
+        pytest.param([f"{AT}/any-0001-resolved.json"], [], id="a-decision-alone"),
         pytest.param(
             [
                 "",
@@ -50,20 +50,21 @@ AT = f"ledger/7f/{FP}"
                 "ledger",
                 "images/2026-11-22/a-fox.jpg",
                 f"{AT}/any",
-                f"{AT}/any/README.md",
-                f"{AT}/any/claimed.json",
-                f"{AT}/any/-claimed.json",
-                f"{AT}/any/0001.json",
-                f"{AT}/any/x001-claimed.json",
-                f"{AT}/any/0001-claimed.json#1",
-                f"{AT}/any/0001-claimed.json.tmp",
-                f"{AT}/any/0001-claimed.txt",
-                f"{AT}/any/0001-invented.json",
-                f"{AT}/any/-1-claimed.json",
-                f"{AT}/any/deeper/0001-claimed.json",
+                f"{AT}/README.md",
+                f"{AT}/claimed.json",
+                f"{AT}/any-claimed.json",
+                f"{AT}/any--claimed.json",
+                f"{AT}/any-0001.json",
+                f"{AT}/any-x001-claimed.json",
+                f"{AT}/any-0001-claimed.json#1",
+                f"{AT}/any-0001-claimed.json.tmp",
+                f"{AT}/any-0001-claimed.txt",
+                f"{AT}/any-0001-invented.json",
+                f"{AT}/-0001-claimed.json",
+                f"{AT}/any/0001-claimed.json",
                 f"{AT}/0001-claimed.json",
-                f"other/7f/{FP}/any/0001-claimed.json",
-                f"{AT}/any/.DS_Store",
+                f"other/7f/{FP}/any-0001-claimed.json",
+                f"{AT}/.DS_Store",
             ],
             [],
             id="junk",
@@ -77,7 +78,7 @@ def test_attempts_are_read_off_names(names: list[str], expected: list[Attempt]) 
 
 def test_an_event_of_a_newer_release_does_no_harm() -> None:
     """An entry we do not know leaves the state as we know it."""
-    (found,) = attempts([f"{AT}/any/0001-claimed.json", f"{AT}/any/0001-invented.json"])
+    (found,) = attempts([f"{AT}/any-0001-claimed.json", f"{AT}/any-0001-invented.json"])
     assert "claimed" == found.state
 
 
@@ -131,7 +132,7 @@ def test_the_state_of_every_story(events: set[str], state: str) -> None:
 def test_an_attempt_is_named_for_people_and_for_the_store() -> None:
     """The key is what commands take, the prefix is where the entries are."""
     attempt = Attempt(FP, "run-x", 7)
-    assert (f"{FP}/run-x/0007", f"{AT}/run-x/0007") == (attempt.key, attempt.prefix)
+    assert (f"{FP}/run-x/0007", f"{AT}/run-x-0007") == (attempt.key, attempt.prefix)
     assert AT == folder(FP)
 
 
@@ -182,7 +183,7 @@ async def test_a_lease_is_renewed(storage: Storage) -> None:
     entry = await ledger.entry(attempt, "lease")
     assert entry is not None
     assert 2 == entry["beat"]
-    assert [f"{AT}/any/0001-lease.json"] == await storage.names("ledger")
+    assert [f"{AT}/any-0001-lease.json"] == await storage.names("ledger")
 
 
 def test_an_entry_is_for_people() -> None:
