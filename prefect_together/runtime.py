@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import AbstractContextManager, ExitStack, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -155,6 +156,7 @@ def later(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
 
     It is given a moment to end before the process does; what it would have shown is lost with a process that is killed.
     """
+    _flush_at_the_end()
     task = asyncio.create_task(work)
     _later.add(task)
     task.add_done_callback(_later.discard)
@@ -181,8 +183,16 @@ def flush(timeout: float | None = None) -> bool:
     return False
 
 
-# Threads and name lookups are gone when `atexit` runs; this hook, which concurrent.futures uses too, comes before that.
-getattr(threading, "_register_atexit", atexit.register)(flush)
+@cache
+def _flush_at_the_end() -> None:
+    """Have the process wait for what is left, while it can still be shown.
+
+    Threads and name lookups are gone when ``atexit`` runs; these hooks, which concurrent.futures uses too, come before that,
+    the last one first. Those with which Prefect ends the sending of events and logs were there before the first generation,
+    so this one is not to be registered earlier.
+    """
+    with suppress(RuntimeError):  # the process is ending already
+        getattr(threading, "_register_atexit", atexit.register)(flush)
 
 
 def client(api_key: str, base_url: str, *, timeout: float, max_connections: int) -> TogetherClient:

@@ -28,10 +28,10 @@ def listener(storage: Storage, realm: str, alert: Decimal | None, *, alone: bool
     day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
 
     def hear(happening: Happening) -> None:
-        if day:
-            day.hear(happening)
         if alone or happening.what in {"failed", "unknown"}:
             emit(happening)
+        if day:
+            day.hear(happening)
         if happening.what == "waiting":
             if alone:
                 _wait(moving, happening)

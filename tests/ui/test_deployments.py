@@ -16,7 +16,7 @@ import pytest
 from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
 
-from .conftest import Prefect, see, shoot
+from .conftest import Prefect, holds, see, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -72,8 +72,41 @@ def test_the_form(page: Page, prefect: Prefect, served: dict[str, str], ui: str)
     shoot(page, f"form-{ui}")
 
 
+@pytest.mark.parametrize(
+    ("label", "place", "wrong", "good", "field"),
+    [("width", 3, "7", "1344", "width"), ("seconds", 1, "99", "6", "shots[1].seconds")],
+    ids=["too-narrow", "too-long"],
+)
+def test_a_bad_value_typed_in_the_form_is_refused(
+    page: Page, prefect: Prefect, served: dict[str, str], ui: str, label: str, place: int, wrong: str, good: str, field: str
+) -> None:
+    """The form names the field and no run exists; corrected, it starts one."""
+    name = f"{label} {ui}"
+    see(page, prefect, ui, f"deployments/deployment/{served['storyboard']}/run")
+    page.get_by_text("What the film is called.").first.wait_for()
+    page.get_by_role("textbox").first.fill(name)
+    box, send = page.locator("input[type=number]").nth(place), page.get_by_role("button", name="Submit")
+    box.fill(wrong)
+    send.click()
+    if ui == "v2":  # the browser itself says it, at the field
+        holds(page, "document.activeElement.type === 'number' && document.activeElement.validationMessage !== ''", 10)
+        assert label in box.evaluate("element => element.labels[0].innerText.toLowerCase()")
+    else:
+        page.get_by_text(f"Validation failed for field '{field}'").first.wait_for()
+    shoot(page, f"form-refused-{label}-{ui}")
+
+    def begun() -> list[dict[str, Any]]:
+        return prefect.runs(flow_runs={"name": {"any_": [name]}})
+
+    assert [] == begun()
+    box.fill(good)
+    send.click()
+    (run,) = prefect.until(begun)
+    prefect.ask(f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
+
+
 def test_a_bad_value_is_refused_by_name(prefect: Prefect, served: dict[str, str]) -> None:
-    """What the form does not allow is refused by the server, which names the field, before a run exists."""
+    """What no form can type is refused by the server, which names the field, before a run exists."""
     for name, wrong in (("width", 7), ("shots", [{"prompt": "x", "seconds": 99}]), ("continuity", "maybe")):
         with pytest.raises(HTTPError) as caught:
             prefect.ask(f"deployments/{served['storyboard']}/create_flow_run", {"parameters": {name: wrong}})
