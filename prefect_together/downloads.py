@@ -85,7 +85,13 @@ class Downloads:
             asked = self._guard.check(url)
             proxy = self._proxies.of(asked.scheme, str(asked.host))
             response = await self._session(proxied=proxy is not None).get(
-                asked, headers=_HEADERS, allow_redirects=False, auto_decompress=False, timeout=_TIMEOUT, proxy=proxy
+                asked,
+                headers=_HEADERS,
+                allow_redirects=False,
+                auto_decompress=False,
+                timeout=_TIMEOUT,
+                proxy=proxy and proxy.url,
+                proxy_headers=proxy and proxy.headers,
             )
             location = response.headers.get("location")
             if not (300 <= response.status < 400 and location):
