@@ -64,8 +64,8 @@ def realm(origin: str) -> str:
 def is_public(host: str) -> bool:
     """Tell whether a literal address may hold files for us; a name is judged when it has been resolved."""
     address = _address(host)
-    if address is None:
-        return not is_loopback(host)
+    if address is None:  # a name, unless it is an address in an old notation, which some take for one
+        return not is_loopback(host) and not host.replace(".", "").isdigit()
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64 or address in _COMPATIBLE:
             return is_public(str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)))

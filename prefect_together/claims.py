@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from prefect_together.ask import Ask
-from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryError, UnknownOutcome
+from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryError, TogetherError, UnknownOutcome
 from prefect_together.governor import Slot
 from prefect_together.happenings import Happening
 from prefect_together.identity import write_body
@@ -205,7 +205,7 @@ class Claims:
                     await self._give_back(attempt)
             if not claimed:
                 return None
-            since = time.monotonic()
+            since, sent = time.monotonic(), False
             try:
                 body = await self._body()
                 # A process that was stopped meanwhile may have been taken for dead, and its claim decided upon.
@@ -213,11 +213,17 @@ class Claims:
                     await self._give_back(attempt)
                     return None
                 self._unknowns.sent()
+                sent = True
                 acceptance = await send(self._ask.client, self._ask.request, body, slot)
             except UnknownOutcome as error:
                 await record_paid(self._ledger, attempt, "unknown", {"why": error.what}, self._log)
                 raise
-            except Exception as error:  # whatever it is, nothing was taken: only UnknownOutcome says that it may have been
+            except Exception as error:
+                if sent and not isinstance(error, TogetherError):  # nobody foresaw it, so nobody knows what it means
+                    why = f"It was sent, and then {type(error).__name__} came up, which nobody expected"
+                    await record_paid(self._ledger, attempt, "unknown", {"why": why}, self._log)
+                    raise UnknownOutcome(f"{why}, so whether it was accepted is not known.") from error
+                # Nothing was taken: only UnknownOutcome says that it may have been.
                 with contextlib.suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
                     await self._ledger.record(attempt, "refused", {"why": str(getattr(error, "what", error))})
                 await self._give_back(attempt)

@@ -32,7 +32,7 @@ from prefect_together.answers import (
 )
 from prefect_together.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.downloads import Downloads
-from prefect_together.errors import APIError, ConnectionFailed, RateLimited, ServerError, UnknownOutcome
+from prefect_together.errors import APIError, ConnectionFailed, RateLimited, ServerError, TogetherError, UnknownOutcome
 from prefect_together.governor import LONGEST, Governor, Patience, Slot
 
 _log = logging.getLogger("prefect.together")
@@ -119,13 +119,15 @@ class TogetherClient:
         try:
             async with self._slots:
                 response = await self._exchange("GET", f"/v2/videos/{quote(job_id, safe='')}", timeout=30.0)
-        except httpx.HTTPError as error:
+        except TogetherError:
+            raise
+        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
             raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
         if response.status_code != 200:
             raise refusal(response.status_code, response.text, response.headers)
         try:
             return read_job(response.json())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             about = f"{self.origin} answered with something that is not a job: {error}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
@@ -142,7 +144,7 @@ class TogetherClient:
             raise APIError(said, advice="Check the base URL.", status=status)
         try:
             return read(response.json())
-        except ValueError as error:
+        except Exception as error:  # whatever it holds: it may have been paid for
             raise _unknown(f"Together answered {status} to POST {path}, but {_said(error)}") from error
 
     async def _offer(self, path: str, slot: Slot, content: bytes) -> httpx.Response:
@@ -154,7 +156,9 @@ class TogetherClient:
             failure: APIError | ConnectionFailed
             try:
                 response = await self._exchange("POST", path, content=content)
-            except httpx.HTTPError as error:
+            except TogetherError:
+                raise  # a proxy that is none: nothing was sent
+            except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer: it was sent
                 if not _never_connected(error):
                     raise _unknown(f"POST {path} was sent and then {_said(error)}") from error
                 what = f"{self.origin} could not be reached: {_said(error)}."
@@ -183,7 +187,8 @@ class TogetherClient:
     async def _exchange(
         self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None
     ) -> httpx.Response:
-        limits = httpx.Timeout(timeout or self._timeout, connect=15.0, pool=None).as_dict()
+        # "pool" is what bounds a proxy's answer and a name's lookup; nobody waits in the pool itself.
+        limits = httpx.Timeout(timeout or self._timeout, connect=15.0, pool=30.0).as_dict()
         headers = self._json_headers if content is not None else self._headers
         url = _url(self.origin + path)
         request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
@@ -202,14 +207,14 @@ def _read_new_job(payload: Any) -> JobAnswer:
     return job
 
 
-def _never_connected(error: httpx.HTTPError) -> bool:
+def _never_connected(error: Exception) -> bool:
     """Tell whether no byte of the request can have left.
 
     The aiohttp transport raises the same ``httpx.ConnectTimeout`` for a host that cannot be reached and for a server that
     took the request and hung up; only the aiohttp error behind it tells them apart.
     """
-    cause = error.__cause__
-    return isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
+    never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+    return isinstance(error.__cause__, never)
 
 
 def _unknown(what: str) -> UnknownOutcome:

@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from prefect_together.addresses import is_loopback, is_public
-from prefect_together.errors import MediaError
+from prefect_together.errors import ConfigurationError, MediaError
 
 USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
 _FIT = re.compile(r"[!-~]+")
@@ -103,17 +103,29 @@ class Proxies:
         self._found: dict[tuple[str, str], Proxy | None] = {}
 
     def of(self, scheme: str, host: str) -> Proxy | None:
-        """Return a proxy, or None where a host is asked straight, as this machine always is."""
+        """Return a proxy, or None where a host is asked straight, as this machine always is.
+
+        Raises:
+            ConfigurationError: What the environment names cannot be a proxy.
+        """
         place = (scheme, host)
         if place not in self._found:
             proxies = {} if is_loopback(host) or proxy_bypass(host) else getproxies()
             named = proxies.get(scheme) or proxies.get("all")
-            self._found[place] = _proxy(URL(named)) if named else None
+            self._found[place] = _proxy(named) if named else None
         return self._found[place]
 
 
-def _proxy(named: URL) -> Proxy:
+def _proxy(value: str) -> Proxy:
     headers: dict[str, str] = {}
+    try:
+        named = URL(value if "://" in value else f"http://{value}")
+        usable = named.scheme in {"http", "https"} and named.host and named.port
+    except ValueError:
+        named, usable = URL(), False
+    if not usable:  # its value may hold a password
+        what = "The proxy that the environment names (https_proxy, http_proxy or all_proxy) is no http(s) URL."
+        raise ConfigurationError(what, advice="Give one such as http://proxy.example.com:3128, or unset it.")
     if named.user:
         pair = f"{named.user}:{named.password or ''}"
         headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"

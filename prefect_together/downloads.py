@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from urllib.parse import urljoin
 import aiohttp
 
 from prefect_together.connections import USER_AGENT, Guard, Proxies, session
-from prefect_together.errors import MediaError
+from prefect_together.errors import MediaError, TogetherError
 
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=60.0)
+_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30.0, sock_connect=15.0, sock_read=60.0)
 _REDIRECTS = 8
 
 
@@ -81,24 +82,34 @@ class Downloads:
             return False
 
     async def _follow(self, url: str) -> aiohttp.ClientResponse:
-        for _ in range(_REDIRECTS):
-            asked = self._guard.check(url)
-            proxy = self._proxies.of(asked.scheme, str(asked.host))
-            response = await self._session(proxied=proxy is not None).get(
-                asked,
-                headers=_HEADERS,
-                allow_redirects=False,
-                auto_decompress=False,
-                timeout=_TIMEOUT,
-                proxy=proxy and proxy.url,
-                proxy_headers=proxy and proxy.headers,
-            )
-            location = response.headers.get("location")
-            if not (300 <= response.status < 400 and location):
-                return response
-            response.release()
-            url = urljoin(url, location)
+        asked = url
+        try:
+            for _ in range(_REDIRECTS):
+                response = await self._get(asked)
+                location = response.headers.get("location")
+                if not (300 <= response.status < 400 and location):
+                    return response
+                response.release()
+                asked = urljoin(asked, location)
+        except (aiohttp.ClientError, TogetherError):
+            raise
+        except ValueError:  # host names and passwords that only look like some
+            what = f"Together named {_shown(asked)!r} as the place of a file, which cannot be asked."
+            raise MediaError(what, paid="yes") from None
         raise MediaError(f"The file at {_shown(url)} is behind more than {_REDIRECTS} redirects.", paid="yes")
+
+    async def _get(self, url: str) -> aiohttp.ClientResponse:
+        asked = self._guard.check(url)
+        proxy = self._proxies.of(asked.scheme, str(asked.host))
+        return await self._session(proxied=proxy is not None).get(
+            asked,
+            headers=_HEADERS,
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=_TIMEOUT,
+            proxy=proxy and proxy.url,
+            proxy_headers=proxy and proxy.headers,
+        )
 
     def _session(self, *, proxied: bool) -> aiohttp.ClientSession:
         """Return a session; behind a proxy, names are the proxy's business."""
@@ -115,10 +126,13 @@ def _no_file(url: str, status: int) -> MediaError:
     return MediaError(what, advice=advice, retryable=not refused or status == 404, status=status)
 
 
-def _said(error: Exception) -> str:
+def _said(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.SocketTimeoutError):
         return "nothing came for a minute"
-    return str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    # aiohttp's words may hold the URL, and its query a signature.
+    said = re.sub(r"\?[^\s'\"]*", "", said.strip().split("\n", 1)[0])
+    return said.rstrip(".:") or type(error).__name__
 
 
 def _shown(url: str) -> str:

@@ -79,6 +79,18 @@ def test_a_table_in_tables_out(together_sandbox: Sandbox, prefect_server: str, t
     assert results[0].contact_sheet
 
 
+def _killed(command: list[str], environment: dict[str, str], together: Sandbox, after: int) -> None:
+    """Start a command and kill it as soon as so much is charged."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while len(together.charges()) < after:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 @pytest.mark.parametrize("after", [1, 20, 47])
 def test_killed_at_any_row_and_started_again(
     after: int, together_sandbox: Sandbox, prefect_server: str, tmp_path: Path
@@ -90,14 +102,7 @@ def test_killed_at_any_row_and_started_again(
     table = _table(tmp_path, 60)
     environment = {**os.environ, "PREFECT_API_URL": prefect_server, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", WORKER, str(table), "fail"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 90
-    while len(together_sandbox.charges()) < after:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < until
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    _killed(command, environment, together_sandbox, after)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert 0 == done.returncode, done.stderr[-2000:]
     counts = json.loads(done.stdout.strip().splitlines()[-1])
@@ -119,14 +124,7 @@ def test_killed_again_and_again(together_sandbox: Sandbox, prefect_server: str, 
     command = [sys.executable, str(ROOT / "flows" / "prompt_table.py"), "--table", str(PROMPTS), "--rows", str(rows)]
     command += ["--width", "64", "--height", "64", "--concurrency", str(width), "--out", str(tmp_path / "out")]
     for after in sorted(random.Random(7).sample(range(1, rows - 60), kills)):
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 120
-        while len(together_sandbox.charges()) < after:
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        _killed(command, environment, together_sandbox, after)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
     assert 0 == done.returncode, done.stderr[-2000:]
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:

@@ -94,6 +94,9 @@ INNER = [
     pytest.param("localhost", id="localhost"),
     pytest.param("LOCALHOST.", id="localhost-with-a-dot"),
     pytest.param("a.localhost", id="below-localhost"),
+    pytest.param("2130706433", id="loopback-as-a-number"),
+    pytest.param("127.1", id="loopback-in-two-parts"),
+    pytest.param("0177.0.0.1", id="loopback-in-octal"),
 ]
 PUBLIC = [
     pytest.param("8.8.8.8", id="ipv4"),

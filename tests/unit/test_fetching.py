@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
 from prefect_together.client import TogetherClient
 from prefect_together.connections import Guard
 from prefect_together.downloads import Downloads
-from prefect_together.errors import MediaError, TogetherError
+from prefect_together.errors import ConfigurationError, ConnectionFailed, MediaError, ServerError
 from prefect_together.governor import Patience
 
 LOCAL = Guard(allow_loopback=True, allow_host="127.0.0.1")
@@ -81,6 +83,94 @@ async def test_nothing_of_us_is_sent_along() -> None:
         assert {"Host", "User-Agent", "Accept", "Accept-Encoding"} == names
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://a..b/x.jpg?sig=hidden", id="an-empty-label"),
+        pytest.param(f"https://{'a' * 64}.com/x.jpg?sig=hidden", id="a-long-label"),
+        pytest.param("https://%E2%82%AC:x@8.8.8.8/x.jpg?sig=hidden", id="a-user-that-cannot-be-sent"),
+        pytest.param("https://a%3Ab:c@8.8.8.8/x.jpg?sig=hidden", id="a-user-with-a-colon"),
+    ],
+)
+async def test_what_only_looks_like_a_url_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the parts of a URL turn out to be, it is an error about the file, and asking for it again is no use."""
+
+    def looked_up(name: str, *_: object, **__: object) -> None:
+        name.encode("idna")  # as the system's does first
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    files = Downloads(REMOTE, 1)
+    with pytest.raises(MediaError) as caught:
+        await fetched(files, url)
+    assert not await files.has(url)
+    await files.aclose()
+    assert "hidden" not in str(caught.value)
+
+
+async def test_a_redirect_to_nowhere_is_refused() -> None:
+    """A redirect's address is read with the same care."""
+    files = Downloads(LOCAL, 1)
+    async with host(b"HTTP/1.1 302 Found\r\nLocation: https://[bad/\r\nContent-Length: 0\r\n\r\n") as (port, _):
+        with pytest.raises(MediaError, match="cannot be asked"):
+            await fetched(files, f"http://127.0.0.1:{port}/a.jpg")
+        await files.aclose()
+
+
+async def test_no_error_shows_a_signature() -> None:
+    """What aiohttp says of a malformed answer holds the whole URL; what we say of it does not."""
+    files = Downloads(LOCAL, 1)
+    async with host(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n") as (port, _):
+        with pytest.raises(MediaError) as caught:
+            await fetched(files, f"http://127.0.0.1:{port}/a.jpg?sig=hidden")
+        await files.aclose()
+    assert caught.value.retryable
+    assert "hidden" not in str(caught.value)
+
+
+async def test_a_proxy_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection and never answers: an error that may be tried again, and no wait without an end."""
+    monkeypatch.setattr("prefect_together.downloads._TIMEOUT", aiohttp.ClientTimeout(connect=0.3))
+    files = Downloads(REMOTE, 1)
+    async with host(b"") as (port, _):
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{port}")
+        with pytest.raises(MediaError) as caught:
+            await asyncio.wait_for(fetched(files, "https://cdn.example.com/a.jpg?sig=hidden"), 10)
+        await files.aclose()
+    assert caught.value.retryable
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 502 D\xe9faut\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    ],
+    ids=["no-http", "a-reason-in-latin-1", "no-length"],
+)
+async def test_a_look_at_a_job_survives_strange_answers(answer: bytes) -> None:
+    """Looks are free: whatever comes back, the next one may do better."""
+    async with host(answer) as (port, _):
+        client = TogetherClient("the-key", f"http://127.0.0.1:{port}")
+        with pytest.raises((ConnectionFailed, ServerError)) as caught:
+            await client.video("job")
+        await client.aclose()
+    assert ("yes", True) == (caught.value.paid, caught.value.retryable)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://me:secret@127.0.0.1:1080", "http://:80", "http://me:secret@[bad"])
+async def test_a_proxy_that_is_none_is_named(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence, before anything is sent, and without its password."""
+    monkeypatch.setenv("https_proxy", proxy)
+    client = TogetherClient("the-key", "https://api.together.ai")
+    for asking in (client.create_images({"model": "m"}), client.video("job"), fetched(client.files, "https://a.com/b")):
+        with pytest.raises(ConfigurationError, match="is no http") as caught:
+            await asking
+        assert "secret" not in str(caught.value)
+    await client.aclose()
+
+
 async def test_a_file_comes_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is asked for the host, with its own password; a refusal says so and may be tried again."""
     files = Downloads(REMOTE, 2)
@@ -101,10 +191,11 @@ async def test_the_api_is_asked_through_the_proxy_of_the_environment(monkeypatch
     client = TogetherClient("the-key", "https://api.together.ai", patience=Patience(refused=0.0, busy=0.0))
     async with host(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as (port, heads):
         monkeypatch.setenv("https_proxy", f"http://me:secret@127.0.0.1:{port}")
-        with pytest.raises(TogetherError) as caught:
+        with pytest.raises(ConnectionFailed) as caught:
             await client.create_images({"model": "m", "prompt": "a fox"})
         await client.aclose()
     assert heads[0].startswith("CONNECT api.together.ai:443 HTTP/1.1")
     assert base64.b64encode(b"me:secret").decode() in heads[0]
+    assert "nothing" == caught.value.paid
     assert "the-key" not in "".join(heads)
     assert "secret" not in str(caught.value)
