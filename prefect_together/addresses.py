@@ -48,6 +48,11 @@ def api_origin(base_url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + path
 
 
+def shown(url: str) -> str:
+    """Return a URL without its query, which may hold a signature: what may stand in errors and logs."""
+    return url.split("?", 1)[0]
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name or address is this machine."""
     if host.rstrip(".").lower() == "localhost" or host.lower().endswith(".localhost"):

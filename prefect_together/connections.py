@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import socket
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -15,11 +15,11 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
-from prefect_together.addresses import is_loopback, is_public
+from prefect_together.addresses import is_loopback, is_public, shown
 from prefect_together.errors import ConfigurationError, MediaError
 
 USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
-_FIT = re.compile(r"[!-~]+")
+_FIT = re.compile(r"[!-~]+")  # ASCII without spaces
 
 
 class Guard:
@@ -39,17 +39,17 @@ class Guard:
         Raises:
             MediaError: It is no URL, or its scheme or host may not be asked.
         """
-        shown = url.split("?", 1)[0]  # the query may hold a signature
+        where = f"Together named {shown(url)!r} as the place of a file, which is"
         try:
             # What is fit to be sent is sent as it is: another way of writing the same would break a signature.
             asked = URL(url, encoded=_FIT.fullmatch(url) is not None)
             host = asked.host
         except ValueError:
-            raise MediaError(f"Together named {shown!r} as the place of a file, which is no URL.", paid="yes") from None
+            raise MediaError(f"{where} no URL.", paid="yes") from None
         if asked.scheme not in {"http", "https"} or not host:
-            raise MediaError(f"Together named {shown!r} as the place of a file, which is no http(s) URL.", paid="yes")
+            raise MediaError(f"{where} no http(s) URL.", paid="yes")
         if asked.scheme == "http" and not (self._allow_loopback and is_loopback(host)):
-            raise MediaError(f"Together named an unencrypted place for a file: {shown}.", paid="yes")
+            raise MediaError(f"{where} unencrypted.", paid="yes")
         if not self.allows(host, host):
             raise self.refusal(host)
         return asked
@@ -89,11 +89,12 @@ class _GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
-class Proxy(NamedTuple):
+@dataclass(frozen=True)
+class Proxy:
     """A proxy, and what it alone is sent: its password is not in the URL, which error messages show."""
 
     url: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
 
 
 class Proxies:

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 
+from prefect_together.addresses import shown
 from prefect_together.connections import USER_AGENT, Guard, Proxies, session
 from prefect_together.errors import MediaError, TogetherError
 
@@ -30,7 +31,7 @@ class Hosted:
 class Downloads:
     """Fetches files for one account.
 
-    Over aiohttp itself: through httpx, a picture of 100 KB takes three times the CPU.
+    Over aiohttp itself: httpx around it takes more CPU for a picture than aiohttp does.
 
     Args:
         guard: Judges where files may be fetched from.
@@ -59,6 +60,7 @@ class Downloads:
         Raises:
             MediaError: The file is gone, or its address is one that must not be asked. ``retryable`` says whether
                 fetching it again can help.
+            ConfigurationError: The environment names a proxy that is none.
         """
         try:
             async with self._slots:
@@ -70,7 +72,7 @@ class Downloads:
                 finally:
                     response.release()  # a connection with an unread rest is closed
         except aiohttp.ClientError as error:
-            what = f"The file at {_shown(url)} did not arrive: {_said(error)}."
+            what = f"The file at {shown(url)} did not arrive: {_said(error)}."
             raise MediaError(what, paid="yes", retryable=True) from error
 
     async def has(self, url: str) -> bool:
@@ -94,9 +96,9 @@ class Downloads:
         except (aiohttp.ClientError, TogetherError):
             raise
         except ValueError:  # host names and passwords that only look like some
-            what = f"Together named {_shown(asked)!r} as the place of a file, which cannot be asked."
+            what = f"Together named {shown(asked)!r} as the place of a file, which cannot be asked."
             raise MediaError(what, paid="yes") from None
-        raise MediaError(f"The file at {_shown(url)} is behind more than {_REDIRECTS} redirects.", paid="yes")
+        raise MediaError(f"The file at {shown(url)} is behind more than {_REDIRECTS} redirects.", paid="yes")
 
     async def _get(self, url: str) -> aiohttp.ClientResponse:
         asked = self._guard.check(url)
@@ -120,7 +122,7 @@ class Downloads:
 
 def _no_file(url: str, status: int) -> MediaError:
     refused = 400 <= status < 500
-    what = f"The file at {_shown(url)} is not there (HTTP {status})."
+    what = f"The file at {shown(url)} is not there (HTTP {status})."
     advice = "Links to hosted files expire; run it again to ask for it once more, which is free." if refused else ""
     # 404 may also mean "not everywhere yet" for a moment; the other refusals are for good.
     return MediaError(what, advice=advice, retryable=not refused or status == 404, status=status)
@@ -133,8 +135,3 @@ def _said(error: aiohttp.ClientError) -> str:
     # aiohttp's words may hold the URL, and its query a signature.
     said = re.sub(r"\?[^\s'\"]*", "", said.strip().split("\n", 1)[0])
     return said.rstrip(".:") or type(error).__name__
-
-
-def _shown(url: str) -> str:
-    """Return a URL without its query, which may hold a signature."""
-    return url.split("?", 1)[0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from prefect_together.addresses import shown
 from prefect_together.answers import backoff
 from prefect_together.client import TogetherClient
 from prefect_together.errors import MediaError
@@ -112,9 +113,9 @@ async def fetch(client: TogetherClient, storage: Storage, name: Name, url: str, 
 
 async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str, largest: int) -> Kept:
     async with client.files.open(url) as hosted:
-        shown = url.split("?", 1)[0]
+        place = shown(url)
         if hosted.length is not None and hosted.length > largest:
-            raise _too_large(shown, hosted.length, largest)
+            raise _too_large(place, hosted.length, largest)
         chunks = hosted.chunks
         head = b""
         while len(head) < HEAD:
@@ -123,7 +124,7 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
                 break
             head += chunk
         incoming = Incoming(head[:HEAD])
-        kind = _expected(incoming, name, f"The file at {shown}")
+        kind = _expected(incoming, name, f"The file at {place}")
         key = name.key(kind.extension)
         stored = _Stored(name.provenance, head[:HEAD])
         whole = kind.kind == "image" and hosted.length is not None and hosted.length <= _WHOLE
@@ -136,13 +137,13 @@ async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str,
             while chunk:
                 incoming.feed(chunk)
                 if incoming.size > largest:
-                    raise _too_large(shown, incoming.size, largest)
+                    raise _too_large(place, incoming.size, largest)
                 yield stored.feed(chunk)
                 chunk = await anext(chunks, b"")
             if hosted.length is not None and incoming.size != hosted.length:
-                raise _cut_off(shown, incoming.size, hosted.length)
+                raise _cut_off(place, incoming.size, hosted.length)
             if hosted.length is None and not incoming.whole():
-                raise _cut_off(shown, incoming.size, None)
+                raise _cut_off(place, incoming.size, None)
             if end := stored.end():
                 yield end
 
@@ -204,14 +205,14 @@ def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def _cut_off(shown: str, size: int, length: int | None) -> MediaError:
+def _cut_off(place: str, size: int, length: int | None) -> MediaError:
     of = f" of {length}" if length is not None else ""
     advice = "Run it again: the file is fetched again and not paid for again."
-    return MediaError(f"The file at {shown} was cut off after {size}{of} bytes.", paid="yes", advice=advice, retryable=True)
+    return MediaError(f"The file at {place} was cut off after {size}{of} bytes.", paid="yes", advice=advice, retryable=True)
 
 
-def _too_large(shown: str, size: int, largest: int) -> MediaError:
-    what = f"The file at {shown} has more than {largest} bytes ({size} or more), the largest that is taken."
+def _too_large(place: str, size: int, largest: int) -> MediaError:
+    what = f"The file at {place} has more than {largest} bytes ({size} or more), the largest that is taken."
     advice = "Raise PREFECT_INTEGRATIONS_TOGETHER_MAX_DOWNLOAD_BYTES if it should be that large, and run it again."
     return MediaError(what, paid="yes", advice=advice)
 
