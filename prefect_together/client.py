@@ -102,6 +102,7 @@ class TogetherClient:
             UnknownOutcome: It was sent and no usable answer came.
             APIError: It was refused.
             ConnectionFailed: No connection could be opened.
+            ConfigurationError: The environment names a proxy that is none.
         """
         return await self._pay("/v1/images/generations", body, slot, read_images)
 

@@ -18,6 +18,8 @@ from prefect_together.tables import writing
 Outcome = Literal["kept", "reused", "failed", "unknown", "refused", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = ("kept", "reused", "failed", "unknown", "refused", "skipped")
 GOOD = frozenset({"kept", "reused"})
+Retry = Literal["failed", "none"]
+"""What becomes of what failed in the last run under the same name: done again, or left."""
 
 
 class BatchItem(BaseModel):

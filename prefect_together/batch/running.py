@@ -12,11 +12,11 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prefect_together.ask import Ask, Log
 from prefect_together.batch.manifest import Spool
-from prefect_together.batch.outcomes import GOOD, OUTCOMES, Outcome
+from prefect_together.batch.outcomes import GOOD, OUTCOMES, Outcome, Retry
 from prefect_together.contact import SHOWN
 from prefect_together.errors import (
     AuthenticationError,
@@ -36,9 +36,6 @@ from prefect_together.report import Tally
 from prefect_together.requests import Request
 from prefect_together.tables import Row
 from prefect_together.telemetry import span
-
-Retry = Literal["failed", "none"]
-"""What becomes of what failed in the last run under the same name: done again, or left."""
 
 Line: TypeAlias = "dict[str, Any]"
 """A line of a manifest."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.jsons import compact, read
+from prefect_together.owner import unique
 from prefect_together.storage import local_folder, locate
 from prefect_together.tables.extras import library
 from prefect_together.tables.reading import FORMATS
@@ -65,12 +67,18 @@ def write(path: str | Path, records: Iterable[dict[str, Any]], options: Mapping[
 
 
 def _copy(file: BinaryIO, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as copy:
-        while chunk := file.read(_CHUNK):
-            copy.write(chunk)
-    return partial.replace(path)
+    partial = path.with_name(f".{path.name}.{unique()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as copy:
+            shutil.copyfileobj(file, copy, _CHUNK)
+        return partial.replace(path)
+    except OSError as error:
+        what = f"The table {path} cannot be written: {error.strerror or error}."
+        raise LibraryError(what, advice="Check that its folder has room and may be written to.", retryable=True) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()  # where it did not become the table
 
 
 class _Spool:

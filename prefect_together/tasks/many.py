@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
@@ -16,7 +17,7 @@ from prefect.context import TaskRunContext
 from prefect.states import Completed
 
 from prefect_together.ask import Ask, OnUnknown, Reuse
-from prefect_together.batch.outcomes import GOOD, BatchResult
+from prefect_together.batch.outcomes import GOOD, BatchResult, Retry
 from prefect_together.budget import Purse, SpendLimit
 from prefect_together.contact import contact_sheet
 from prefect_together.credentials import TogetherCredentials
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 FailOn = Literal["any", "all", "never"]
 """Whether the task fails when any request failed, when all did, or never."""
-Retry = Literal["failed", "none"]
-"""What becomes of what failed in the last run under the same name: done again, or left."""
 Requests: TypeAlias = "RequestTable | Iterable[Request]"
 """A table of requests, or any requests in any order."""
 Money: TypeAlias = "Decimal | float | str"
@@ -101,8 +100,6 @@ class BatchArguments:
 
     async def template(self, *, sends: bool = True) -> Ask:
         """Return the question that is put for every request; without a key, where it is only looked at."""
-        from dataclasses import replace
-
         from prefect_together.batch.manifest import short
 
         ask = await ask_for(
@@ -215,8 +212,6 @@ async def _chunk(chunk: _Chunk) -> State[None]:
 
 
 def _result(work: Batch, where: str, previous: str | None, arguments: BatchArguments) -> BatchResult:
-    import time
-
     return BatchResult(
         manifest=where,
         name=arguments.name,

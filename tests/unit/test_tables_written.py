@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from prefect_together.errors import LibraryError
 from prefect_together.storage import Storage
 from prefect_together.tables import requests_from_table, writing
 
@@ -29,6 +30,18 @@ def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
     assert ('a, "b"\n\tc', Decimal("0.03")) == (back[0]["text"], Decimal(back[0]["cost"]))
     assert "column" == back[1]["late"]
     assert [] == list((tmp_path / "below").glob("*.partial"))
+
+
+@pytest.mark.parametrize("place", ["file/below/out.csv", "folder.csv"], ids=["below-a-file", "a-folder"])
+def test_where_no_table_can_be_written(place: str, tmp_path: Path) -> None:
+    """One sentence with the path and what is wrong with it, and nothing left of the attempt."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(LibraryError, match=f"{place} cannot be written: ") as caught:
+        writing.write(tmp_path / place, [{"a": 1}])
+    assert caught.value.retryable
+    assert before == sorted(tmp_path.rglob("*"))
 
 
 def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
