@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,17 @@ def page(chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
+def _answer(request: urllib.request.Request) -> bytes | None:
+    """Return what a server answers, or None where it is busy."""
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+    except urllib.error.HTTPError as error:
+        if error.code != 503:
+            raise
+        return None
+
+
 class Prefect:
     """A Prefect server with its UIs, and the commands that use it."""
 
@@ -66,11 +78,14 @@ class Prefect:
         }
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """Ask the API; with a body, by POST."""
+        """Ask the API; with a body, by POST. While its SQLite is locked it says 503, which Prefect's clients wait out too."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/api/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
+        ends = time.monotonic() + 15
+        while (answer := _answer(request)) is None:
+            assert time.monotonic() < ends, f"{path} is busy all the time"
+            time.sleep(1)
+        return json.loads(answer or b"null")
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Start a Python command against this server."""
