@@ -31,6 +31,9 @@ os.environ.update(
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
 )
+# What the processes that tests start read: this project, and what is said in `steady`.
+_PATH = [str(Path(__file__).with_name("steady")), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATH))
 _PROXIES = tuple(f"{scheme}_proxy" for scheme in ("http", "https", "all"))
 # Taken away from all tests, and given back to those marked `live`. Loopback through a proxy is no loopback.
 _KEPT_BACK = {

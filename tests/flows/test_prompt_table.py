@@ -100,7 +100,7 @@ def test_killed_at_any_row_and_started_again(
     The limit is just enough for all rows, so what the killed run had reserved and not sent is there for the next one.
     """
     table = _table(tmp_path, 60)
-    environment = {**os.environ, "PREFECT_API_URL": prefect_server, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PREFECT_API_URL": prefect_server}
     command = [sys.executable, "-c", WORKER, str(table), "fail"]
     _killed(command, environment, together_sandbox, after)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
@@ -120,7 +120,7 @@ def test_killed_again_and_again(together_sandbox: Sandbox, prefect_server: str, 
     Only what was in flight when it was killed may have been charged twice: one accident of $0.03 is forgiven each row.
     """
     rows, width, kills = 300, 8, 3
-    environment = {**os.environ, "PREFECT_API_URL": prefect_server, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PREFECT_API_URL": prefect_server}
     command = [sys.executable, str(ROOT / "flows" / "prompt_table.py"), "--table", str(PROMPTS), "--rows", str(rows)]
     command += ["--width", "64", "--height", "64", "--concurrency", str(width), "--out", str(tmp_path / "out")]
     for after in sorted(random.Random(7).sample(range(1, rows - 60), kills)):

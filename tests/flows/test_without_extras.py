@@ -48,7 +48,6 @@ def test_a_flow_without_the_extra(flow: str, prefect_server: str, together_sandb
         "PREFECT_API_URL": prefect_server,
         "TOGETHER_BASE_URL": together_sandbox.url,
         "TOGETHER_API_KEY": together_sandbox.api_key,
-        "PYTHONPATH": str(FLOWS.parent),
     }
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED, str(FLOWS / flow), *options],

@@ -90,13 +90,12 @@ def test_a_cancelled_flow_run_loses_nothing(
 
     together.fault(POLL, "queued_forever")
     told = job(together, library, TINY)
-    with get_client(sync_client=True) as client, _flow(together, prefect_server, told, "served") as served:
+    with get_client(sync_client=True) as client, _flow(together, prefect_server, told, "served"):
         until("it is served", lambda: _deployment(client))
         run = client.create_flow_run_from_deployment(_deployment(client).id).id
         until("it polls", lambda: together.count("/v2/videos/", "GET") > 1)
         client.set_flow_run_state(run, Cancelling())
         until("it is cancelled", lambda: _state(client, run) == StateType.CANCELLED)
-        served.kill(signal.SIGTERM)
     together._switchboard.clear()  # pyright: ignore[reportPrivateUsage]
     workers.start({**told, "flow_run": "another"}).stored()
     assert 1 == len(together.charges())

@@ -58,7 +58,6 @@ def _start(command: list[str], api: str, together: Sandbox, library: Path) -> su
         "TOGETHER_BASE_URL": together.url,
         "TOGETHER_API_KEY": together.api_key,
         "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": str(library),
-        "PYTHONPATH": str(FLOWS.parent),
     }
     return subprocess.Popen(
         [sys.executable, str(FLOWS / command[0]), *command[1:]],

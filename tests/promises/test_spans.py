@@ -15,7 +15,6 @@ from prefect.settings import PREFECT_API_URL
 from prefect_together.requests import ImageRequest
 from prefect_together.telemetry import span
 
-ROOT = Path(__file__).parents[2]
 TRACED = """
 import asyncio, json, sys
 from opentelemetry import trace
@@ -84,7 +83,6 @@ def _trace(folder: Path, *arguments: str, **environment: str) -> tuple[list[Span
             **os.environ,
             "PREFECT_API_URL": PREFECT_API_URL.value(),
             "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": str(folder),
-            "PYTHONPATH": str(ROOT),
             **environment,
         },
         capture_output=True, text=True, timeout=150, check=False,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "screenshots"
@@ -74,7 +74,6 @@ class Prefect:
             "PREFECT_UI_API_URL": f"{url}/api",
             "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": str(home / "library"),
             "PREFECT_LOGGING_LEVEL": "INFO",
-            "PYTHONPATH": str(ROOT),
         }
 
     def ask(self, path: str, body: Any = None) -> Any:
@@ -156,6 +155,17 @@ def see(page: Page, prefect: Prefect, ui: str, path: str) -> None:
     """Open a page of one of the UIs."""
     page.goto(f"{prefect.url}{'/v2' if ui == 'v2' else ''}/{path}")
     page.wait_for_load_state("networkidle")
+
+
+def send(page: Page, button: Locator, to: str) -> None:
+    """Press a button that sends something, and once more where the server says that it is busy, see `Prefect.ask`."""
+    for _ in range(10):
+        with page.expect_response(lambda answer: answer.url.endswith(to)) as answered:
+            button.click()
+        if answered.value.status != 503:
+            return
+        page.wait_for_timeout(1000)
+    raise AssertionError(f"{to} is busy all the time")
 
 
 def widths(page: Page) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import Prefect, see, shoot
+from .conftest import Prefect, see, send, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -30,7 +30,7 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
         shoot(page, f"review-{ui}")
 
         dialog.locator("textarea").fill("closer, " * 501)
-        _send(dialog, ui)
+        _send(page, dialog, ui)
         page.get_by_text("Validation failed for field 'notes'").first.wait_for()
         assert _paused(prefect, name)
         shoot(page, f"review-refused-{ui}")
@@ -38,7 +38,7 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
         dialog.locator("textarea").fill("2: closer")
         _choose(page, dialog, ui, "Drop", "2")
         _choose(page, dialog, ui, "Redo", "2")
-        _send(dialog, ui)
+        _send(page, dialog, ui)
         prefect.until(lambda: _keyset(prefect, run).endswith("again-1-schema"))
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("Please correct this: picture 2 cannot be both dropped and made again.").wait_for()
@@ -46,7 +46,7 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
         shoot(page, f"review-again-{ui}")
         _choose(page, dialog, ui, "Redo", "2")  # chosen once more, it is chosen no more
         dialog.locator("textarea").fill("")
-        _send(dialog, ui)
+        _send(page, dialog, ui)
         said, _ = flow.communicate(timeout=120)
     finally:
         flow.kill()
@@ -141,8 +141,8 @@ def _choose(page: Page, dialog: Locator, ui: str, field: str, number: str) -> No
     page.wait_for_timeout(300)
 
 
-def _send(dialog: Locator, ui: str) -> None:
-    dialog.get_by_role("button", name="Resume" if ui == "v2" else "Submit").click()
+def _send(page: Page, dialog: Locator, ui: str) -> None:
+    send(page, dialog.get_by_role("button", name="Resume" if ui == "v2" else "Submit"), "/resume")
 
 
 def _keyset(prefect: Prefect, run: str) -> str:
