@@ -18,6 +18,7 @@ from prefect_together import runtime, sandbox
 from prefect_together.errors import TogetherError
 
 _NONE = "none"
+_SAID = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _GONE = "the Prefect server is gone. What was paid for is kept; run it again, and it goes on from there"
 
 
@@ -101,7 +102,11 @@ def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
             return _document(text)
         if "null" in kinds and text.lower() == _NONE:
             return _NONE
-        return text.lower() in {"1", "true", "yes"} if "boolean" in kinds else number(text)
+        if "boolean" not in kinds:
+            return number(text)
+        if text.lower() not in _SAID:
+            raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+        return _SAID[text.lower()]
 
     value.__name__ = "number" if number is not str else "value"
     return value

@@ -16,7 +16,7 @@ _SERVERS = ({"prefect.server.api.server:create_app"}, {"server", "start"})
 
 def _collect() -> None:
     while True:
-        time.sleep(1)
+        time.sleep(30)
         gc.collect()
 
 
