@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -21,7 +21,8 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
         if not next(once, False):
             return  # stopped and woken again: it goes on as if nothing had happened
         say({"at": point})
-        os.kill(os.getpid(), by)
+        # To this thread: the others would not be stopped before it had gone on for a moment.
+        signal.pthread_kill(threading.get_ident(), by)
         if by is signal.SIGKILL:
             time.sleep(60)  # the signal is a matter of microseconds
 

@@ -50,7 +50,15 @@ class Terminal(Prefect):
     def __init__(self, home: Path) -> None:
         prefect, together = _free_port(), _free_port()
         super().__init__(f"http://127.0.0.1:{prefect}", home)
-        del self.environment["PREFECT_API_URL"], self.environment["PREFECT_UI_API_URL"]
+        of_our_make = {
+            "ARGS",
+            "MAKEFLAGS",
+            "MAKELEVEL",
+            "MAKEOVERRIDES",
+            "MFLAGS",
+        }  # `make test ARGS=-x` is not for the flows
+        for name in {"PREFECT_API_URL", "PREFECT_UI_API_URL", *of_our_make}:
+            self.environment.pop(name, None)
         self.environment |= {
             "PREFECT_SERVER_API_PORT": str(prefect),
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
