@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prefect import Flow
+from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
 from prefect_together import runtime, sandbox
@@ -53,8 +54,8 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     run = str(state.state_details.flow_run_id)
     if isinstance(result, BaseException):
         print(f"\n{flow.name} failed: {result}\n{_ui(run)}", file=sys.stderr)
-        if not isinstance(result, TogetherError):
-            raise result
+        if not isinstance(result, (TogetherError, ParameterTypeError)):
+            raise result  # nobody's words: its origin is what there is to know
         return 1
     print(f"\n{report(result)}\n{_ui(run)}")
     return 0
