@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypedDict, cast
 
@@ -16,13 +17,15 @@ from prefect_together.media import VideoJob
 from prefect_together.requests import Request
 
 _TITLE = 40
+_NO_LIMIT = re.compile(r"[/%&><]")
+"""What the name of a concurrency limit must not hold, and so no tag."""
 
 
 class Options(TypedDict):
     """The options that every task here is made with."""
 
-    task_run_name: Callable[[], str]
-    """The kind, the model and the first words of the prompt."""
+    task_run_name: Callable[..., str]
+    """The model and the first words of the prompt; tags the run with its model on the way, see ``run_name``."""
     persist_result: bool
     """True: references are small, and a finished task run shows its result."""
     result_serializer: str
@@ -47,10 +50,14 @@ def options(kind: str) -> Options:
     }
 
 
-def run_name() -> str:
-    """Return a run's name, such as ``FLUX.2-pro: a fox in the snow``. Never raises: a run without a name never starts."""
+def run_name(parameters: dict[str, Any]) -> str:
+    """Return a run's name, such as ``FLUX.2-pro: a fox in the snow``, and tag the run with its model.
+
+    Never raises: a run without a name never starts. Prefect has no hook for tags that depend on what is asked for; it asks
+    for the name once the parameters are there, and before it looks up the limits of the tags (measured on 3.8).
+    """
     try:
-        given: dict[str, Any] = dict(task_run.parameters)
+        given = dict(parameters)  # with the results in place of futures; those of `prefect.runtime` have the futures
         task = str(task_run.task_name or "together")
     except Exception:  # a name is decoration, whatever Prefect's context has to say
         return "together"
@@ -60,9 +67,17 @@ def run_name() -> str:
     request = subject.request if isinstance(subject, VideoJob) else subject
     if not isinstance(request, Request):
         return task
+    model = request.model.rpartition("/")[2]
+    _tag(_NO_LIMIT.sub("-", model))
     title = " ".join(request.title().split())
     title = title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "..."
-    return f"{request.model.rpartition('/')[2]}: {title}"
+    return f"{model}: {title}"
+
+
+def _tag(tag: str) -> None:
+    context = TaskRunContext.get()
+    if context is not None and tag and tag not in context.task_run.tags:
+        context.task_run.tags.append(tag)
 
 
 def _count(requests: Any) -> str:

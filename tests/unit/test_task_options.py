@@ -36,13 +36,13 @@ from .making import image, video
 )
 def test_a_run_is_named_for_people(parameters: Any, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Model and first words, else the task; whatever is missing, a name comes out, since a run without one never starts."""
-    monkeypatch.setattr(options, "task_run", SimpleNamespace(parameters=parameters, task_name="reconcile"))
-    assert expected == run_name()
+    monkeypatch.setattr(options, "task_run", SimpleNamespace(task_name="reconcile"))
+    assert expected == run_name(parameters)
 
 
 def test_outside_of_a_run_there_is_a_name_too() -> None:
     """Prefect's context may say anything."""
-    assert "together" == run_name()
+    assert "together" == run_name({})
 
 
 NONE: Any = None
