@@ -1,6 +1,7 @@
 """The same prompts by several models, side by side, with what each one costs and how long it takes.
 
 python flows/compare_models.py --sandbox
+python flows/compare_models.py --plan
 python flows/compare_models.py --prompts "['a fox in the snow', 'a harbour at dusk']"
 """
 
@@ -13,7 +14,8 @@ from typing import Annotated
 from prefect import flow, task
 from pydantic import Field
 
-from prefect_together import GeneratedImage, ImageRequest, generate_image, publish_grid
+from prefect_together import GeneratedImage, ImageRequest, Plan, generate_image, publish_grid
+from prefect_together import plan as plan_requests
 from prefect_together.command import run_as_command
 from prefect_together.report import summary
 
@@ -35,16 +37,20 @@ def compare_models(
     prompts: Annotated[list[str], Field(min_length=1)] = PROMPTS,
     models: Annotated[list[str], Field(min_length=1)] = MODELS,
     seeds: Annotated[list[int], Field(min_length=1)] = [1, 2],  # noqa: B006 - a default of a form, never changed
-) -> list[GeneratedImage]:
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> list[GeneratedImage] | Plan:
     """Make every prompt with every model and seed, and show them side by side.
 
     Args:
         prompts: What the pictures show: one row each.
         models: Together's ids of the image models: one column each.
         seeds: One row each, for every prompt.
+        plan: Say what would be sent and what it would cost, and send nothing.
     """
     rows = [(prompt, seed) for prompt in prompts for seed in seeds]
     requests = [ImageRequest(prompt=prompt, model=model, seed=seed) for prompt, seed in rows for model in models]
+    if plan:
+        return plan_requests(requests)
     made = [future.result() for future in timed.map(requests)]
     cells = [[made[row * len(models) + column] for column in range(len(models))] for row in range(len(rows))]
     publish_grid(

@@ -1,6 +1,7 @@
 """Every day one idea of a list becomes a picture and a clip, and the gallery page is written anew. Once per day, no more.
 
 python flows/daily.py --sandbox            today's picture and clip
+python flows/daily.py --plan               what today would cost
 python flows/daily.py                      the real one: set TOGETHER_API_KEY
 python flows/serve.py                      stays, and runs it every morning (`prefect server start` beside it)
 """
@@ -17,12 +18,16 @@ from prefect_together import (
     GeneratedImage,
     GeneratedVideo,
     ImageRequest,
+    MediaReference,
+    Plan,
     VideoRequest,
+    expected,
     generate_image,
     generate_video,
     publish_gallery,
     write_gallery,
 )
+from prefect_together import plan as plan_requests
 from prefect_together.command import run_as_command
 from prefect_together.report import summary
 
@@ -45,7 +50,8 @@ def daily(
     video_model: str = "minimax/hailuo-02",
     motion: str = "slow drift, light changing",
     seconds: Annotated[int, Field(ge=1, le=15)] = 6,
-) -> list[GeneratedImage | GeneratedVideo]:
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> list[GeneratedImage | GeneratedVideo] | Plan:
     """Make today's picture and clip; a second run on the same day finds both and pays nothing.
 
     Args:
@@ -55,14 +61,22 @@ def daily(
         video_model: Together's id of the video model.
         motion: What happens in the clip.
         seconds: Length of the clip.
+        plan: Say what would be sent and what it would cost, and send nothing.
     """
     today = day or dt.datetime.now(dt.timezone.utc).date()
     number = today.toordinal()
     idea = ideas[number % len(ideas)]
     get_run_logger().info("The idea of %s: %s", today.isoformat(), idea)
     # The day is the seed: equal requests of one day are one generation, whoever runs them and however often.
-    still = generate_image(ImageRequest(prompt=idea, model=model, width=1344, height=768, seed=number))
-    clip = generate_video(VideoRequest(prompt=motion, model=video_model, frame_images=[still], seconds=seconds, seed=number))
+    picture = ImageRequest(prompt=idea, model=model, width=1344, height=768, seed=number)
+
+    def moving(frame: MediaReference) -> VideoRequest:
+        return VideoRequest(prompt=motion, model=video_model, frame_images=[frame], seconds=seconds, seed=number)
+
+    if plan:
+        return plan_requests([picture, moving(expected(picture))])
+    still = generate_image(picture)
+    clip = generate_video(moving(still))
     publish_gallery([still, clip], key="daily", title=f"{today.isoformat()}: {idea}")
     write_gallery(title="Every day")
     return [still, clip]

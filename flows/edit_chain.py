@@ -1,6 +1,7 @@
 """A picture goes through a chain of edits, each made from the one before; all of them are shown side by side.
 
 python flows/edit_chain.py --sandbox
+python flows/edit_chain.py --plan
 python flows/edit_chain.py --start photo.jpg --edits "['at night', 'in heavy snow']"
 """
 
@@ -11,7 +12,17 @@ from typing import Annotated
 from prefect import flow
 from pydantic import Field
 
-from prefect_together import GeneratedImage, ImageRequest, generate_image, publish_gallery, publish_grid
+from prefect_together import (
+    GeneratedImage,
+    ImageRequest,
+    MediaReference,
+    Plan,
+    expected,
+    generate_image,
+    publish_gallery,
+    publish_grid,
+)
+from prefect_together import plan as plan_requests
 from prefect_together.command import run_as_command
 from prefect_together.report import summary
 
@@ -25,7 +36,8 @@ def edit_chain(
     edits: Annotated[list[str], Field(min_length=1)] = EDITS,
     model: str = "black-forest-labs/FLUX.1-kontext-pro",
     seed: int | None = 7,
-) -> list[GeneratedImage]:
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> list[GeneratedImage] | Plan:
     """Edit a picture step by step.
 
     Args:
@@ -34,13 +46,21 @@ def edit_chain(
         edits: What to change, one step each.
         model: Together's id of a model that edits pictures.
         seed: With a seed everything is made once and reused by every later run.
+        plan: Say what would be sent and what it would cost, and send nothing.
     """
-    made: list[GeneratedImage] = []
-    if start is None:
-        made.append(generate_image(ImageRequest(prompt=subject, model=model, aspect_ratio="16:9", seed=seed)))
+    first = [ImageRequest(prompt=subject, model=model, aspect_ratio="16:9", seed=seed)] if start is None else []
+
+    def step(edit: str, before: str | MediaReference | None) -> ImageRequest:
+        return ImageRequest(prompt=edit, model=model, image_url=before, seed=seed)
+
+    if plan:
+        chain = list(first)
+        for edit in edits:
+            chain.append(step(edit, expected(chain[-1]) if chain else start))
+        return plan_requests(chain)
+    made = [generate_image(request) for request in first]
     for edit in edits:
-        before = made[-1] if made else start
-        made.append(generate_image(ImageRequest(prompt=edit, model=model, image_url=before, seed=seed)))
+        made.append(generate_image(step(edit, made[-1] if made else start)))
     publish_grid([made], key="edit-chain", title="Before and after", rows=["step by step"], columns=_columns(made, edits))
     publish_gallery(made, key="edit-chain-files", title=subject)
     return made

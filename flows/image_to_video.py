@@ -1,6 +1,7 @@
 """A prompt becomes a picture, and the picture becomes a video: paid once, kept, and shown in the Prefect UI.
 
 python flows/image_to_video.py --sandbox                      a local Together: nothing is paid
+python flows/image_to_video.py --plan                         what it would send and cost
 python flows/image_to_video.py --idea "a lighthouse at dawn"  the real one: set TOGETHER_API_KEY
 """
 
@@ -12,11 +13,15 @@ from prefect_together import (
     GeneratedImage,
     GeneratedVideo,
     ImageRequest,
+    MediaReference,
+    Plan,
     VideoRequest,
+    expected,
     generate_image,
     generate_video,
     publish_gallery,
 )
+from prefect_together import plan as plan_requests
 from prefect_together.command import run_as_command
 from prefect_together.report import summary
 
@@ -31,7 +36,8 @@ def image_to_video(
     height: int = 768,
     seconds: int = 6,
     seed: int | None = 7,
-) -> tuple[GeneratedImage, GeneratedVideo]:
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> tuple[GeneratedImage, GeneratedVideo] | Plan:
     """Make a picture of an idea, and set it in motion.
 
     Args:
@@ -43,9 +49,17 @@ def image_to_video(
         height: Height of the picture in pixels.
         seconds: Length of the clip in seconds.
         seed: With a seed both are made once and reused by every later run; without one, each run makes new ones.
+        plan: Say what would be sent and what it would cost, and send nothing.
     """
-    still = generate_image(ImageRequest(prompt=idea, model=model, width=width, height=height, seed=seed))
-    clip = generate_video(VideoRequest(prompt=motion, model=video_model, frame_images=[still], seconds=seconds, seed=seed))
+    picture = ImageRequest(prompt=idea, model=model, width=width, height=height, seed=seed)
+
+    def moving(frame: MediaReference) -> VideoRequest:
+        return VideoRequest(prompt=motion, model=video_model, frame_images=[frame], seconds=seconds, seed=seed)
+
+    if plan:
+        return plan_requests([picture, moving(expected(picture))])
+    still = generate_image(picture)
+    clip = generate_video(moving(still))
     publish_gallery([still, clip], key="image-to-video", title=idea)
     return still, clip
 

@@ -16,6 +16,7 @@ from prefect_together import (
     GeneratedImage,
     Plan,
     VideoRequest,
+    expected,
     generate_batch,
     requests_from_table,
 )
@@ -64,7 +65,12 @@ def prompt_table(
     )
     name = f"{Path(table).name} {model}"
     if plan:
-        return plan_batch(requests, name=name, max_cost=max_cost)
+        planned = plan_batch(requests, name=name, max_cost=max_cost)
+        if clip_model:
+            frames = [expected(row.request) for row in requests if row.request]
+            clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[frame], seed=seed) for frame in frames]
+            planned += plan_batch(clips, name=f"{name} {clip_model}", max_cost=max_cost)
+        return planned
     results = [generate_batch(requests, name=name, concurrency=concurrency, max_cost=max_cost)]
     if clip_model:
         stills = [picture for picture in results[0].media if isinstance(picture, GeneratedImage)]
@@ -76,11 +82,9 @@ def prompt_table(
     return results
 
 
-def report(outcome: Plan | list[BatchResult]) -> str:
+def report(results: list[BatchResult]) -> str:
     """Return what is printed at the end."""
-    if isinstance(outcome, Plan):
-        return "\n".join([str(outcome), *outcome.problems])
-    return "\n".join(f"{result}\nManifest: {result.manifest}" for result in outcome)
+    return "\n".join(f"{result}\nManifest: {result.manifest}" for result in results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A storyboard becomes a film: stills first, which a person approves, then clips from those stills, then one file.
 
 python flows/storyboard.py --sandbox --review false          a local Together: nothing is paid
+python flows/storyboard.py --plan                            what it would send and cost, if all stills are approved
 python flows/storyboard.py --shots flows/storyboard.yaml     the real one, waiting for approval in the Prefect UI
 """
 
@@ -20,9 +21,13 @@ from prefect_together import (
     ImageRequest,
     Keyframe,
     MediaLibrary,
+    MediaReference,
+    Plan,
     Review,
     VideoRequest,
     catalog,
+    contact_sheet,
+    expected,
     generate_image,
     generate_video,
     join_videos,
@@ -30,6 +35,7 @@ from prefect_together import (
     publish_gallery,
     review_images,
 )
+from prefect_together import plan as plan_requests
 from prefect_together.command import run_as_command
 from prefect_together.errors import ConfigurationError
 from prefect_together.report import summary
@@ -71,7 +77,8 @@ def storyboard(
     review: bool = True,  # noqa: FBT001, FBT002 - a box to tick in the form
     review_minutes: Annotated[int, Field(ge=1)] = 60,
     on_timeout: Literal["fail", "keep", "drop"] = "fail",
-) -> list[GeneratedImage | GeneratedVideo | DerivedMedia]:
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> list[GeneratedImage | GeneratedVideo | DerivedMedia] | Plan:
     """Turn a storyboard into a film, asking before the expensive part.
 
     Args:
@@ -87,9 +94,13 @@ def storyboard(
         review: Whether a person approves the stills in the Prefect UI before clips are paid for.
         review_minutes: How long to wait for that.
         on_timeout: What happens when nobody answers: fail, keep all, or drop all.
+        plan: Say what would be sent and what it would cost, and send nothing.
     """
     library = MediaLibrary()
     ask = [ImageRequest(prompt=shot.prompt, model=model, width=width, height=height, seed=seed) for shot in shots]
+    chain = continuity == "chain"
+    if plan:
+        return plan_requests([*ask, *_planned(shots, ask, video_model, seed, library, chain=chain)], library=library)
     stills = _stills(ask, library)
     pairs = list(zip(shots, stills, strict=True))
     price = catalog.estimate(video_model, {"model": video_model, "seconds": str(shots[0].seconds)}) if shots else None
@@ -103,9 +114,9 @@ def storyboard(
         if not again:
             break
         pairs = _remade(pairs, again, turn, library)
-    clips = _clips(pairs, video_model, seed, library, chain=continuity == "chain")
+    clips = _clips(pairs, video_model, seed, library, chain=chain)
     made: list[GeneratedImage | GeneratedVideo | DerivedMedia] = [*(still for _, still in pairs), *clips]
-    made += _film(clips, library)
+    made += _film([still for _, still in pairs], clips, library)
     publish_gallery(made, key="storyboard", title=title)
     return made
 
@@ -148,26 +159,41 @@ def _clips(
 ) -> list[GeneratedVideo]:
     """Make the clips: all at once, or each one from where the last one ended."""
     if not chain:
-        requests = [
-            VideoRequest(prompt=shot.motion, model=model, frame_images=[still], seconds=shot.seconds, seed=seed)
-            for shot, still in pairs
-        ]
+        requests = [_clip(shot, still, None, model, seed) for shot, still in pairs]
         return [future.result() for future in generate_video.map(requests, library=unmapped(library))]
     clips: list[GeneratedVideo] = []
     for shot, still in pairs:
-        frames = [Keyframe(input_image=still, frame="first")]
-        if clips:
-            start = last_frame(clips[-1], library=library)
-            frames = [Keyframe(input_image=start, frame="first"), Keyframe(input_image=still, frame="last")]
-        request = VideoRequest(prompt=shot.motion, model=model, frame_images=frames, seconds=shot.seconds, seed=seed)
-        clips.append(generate_video(request, library=library))
+        start = last_frame(clips[-1], library=library) if clips else None
+        clips.append(generate_video(_clip(shot, still, start, model, seed), library=library))
     return clips
 
 
-def _film(clips: list[GeneratedVideo], library: MediaLibrary) -> list[DerivedMedia]:
-    """Join the clips, where that is possible: what is paid for is shown in any case."""
+def _clip(shot: Shot, still: MediaReference, start: MediaReference | None, model: str, seed: int | None) -> VideoRequest:
+    """Ask for the clip of a still: one that begins on it, or one that leads from where another clip ended to it."""
+    frames: list[MediaReference | Keyframe] = [still]
+    if start is not None:
+        frames = [Keyframe(input_image=start, frame="first"), Keyframe(input_image=still, frame="last")]
+    return VideoRequest(prompt=shot.motion, model=model, frame_images=frames, seconds=shot.seconds, seed=seed)
+
+
+def _planned(
+    shots: list[Shot], stills: list[ImageRequest], model: str, seed: int | None, library: MediaLibrary, *, chain: bool
+) -> list[VideoRequest]:
+    """Return the clips to ask for, with what is kept already and stand-ins for what is still to be made."""
+    clips: list[VideoRequest] = []
+    start: MediaReference | None = None
+    for shot, still in zip(shots, stills, strict=True):
+        clips.append(_clip(shot, expected(still, library=library), start, model, seed))
+        if chain:
+            clip = expected(clips[-1], library=library)
+            start = last_frame(clip, library=library) if isinstance(clip, GeneratedVideo) else clip
+    return clips
+
+
+def _film(stills: list[GeneratedImage], clips: list[GeneratedVideo], library: MediaLibrary) -> list[DerivedMedia]:
+    """Join the clips and lay out the stills, where that is possible: what is paid for is shown in any case."""
     try:
-        return [join_videos(clips, library=library)] if clips else []
+        return [join_videos(clips, library=library), contact_sheet(stills, library=library)] if clips else []
     except ConfigurationError as error:  # the extra "media" is not installed
         get_run_logger().warning("There is no film: %s", error)
         return []

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from prefect_together.batch.plans import Plan
     from prefect_together.budget import SpendLimit
     from prefect_together.credentials import TogetherCredentials
-    from prefect_together.editing import ajoin_videos, alast_frame, join_videos, last_frame
+    from prefect_together.editing import (
+        acontact_sheet,
+        ajoin_videos,
+        alast_frame,
+        contact_sheet,
+        join_videos,
+        last_frame,
+    )
     from prefect_together.library import MediaLibrary
     from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
     from prefect_together.publishing import (
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from prefect_together.review import areview_images, review_images
     from prefect_together.tables import RequestTable, requests_from_table
     from prefect_together.tasks import (
+        aexpected,
         agenerate_batch,
         agenerate_image,
         agenerate_images,
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
         areconcile,
         asubmit_video,
         await_for_video,
+        expected,
         generate_batch,
         generate_image,
         generate_images,
@@ -54,7 +63,14 @@ _HOMES = {
     "prefect_together.batch.plans": ("Plan",),
     "prefect_together.budget": ("SpendLimit",),
     "prefect_together.credentials": ("TogetherCredentials",),
-    "prefect_together.editing": ("ajoin_videos", "alast_frame", "join_videos", "last_frame"),
+    "prefect_together.editing": (
+        "acontact_sheet",
+        "ajoin_videos",
+        "alast_frame",
+        "contact_sheet",
+        "join_videos",
+        "last_frame",
+    ),
     "prefect_together.library": ("MediaLibrary",),
     "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
     "prefect_together.publishing": (
@@ -69,6 +85,7 @@ _HOMES = {
     "prefect_together.review": ("areview_images", "review_images"),
     "prefect_together.tables": ("RequestTable", "requests_from_table"),
     "prefect_together.tasks": (
+        "aexpected",
         "agenerate_batch",
         "agenerate_image",
         "agenerate_images",
@@ -77,6 +94,7 @@ _HOMES = {
         "areconcile",
         "asubmit_video",
         "await_for_video",
+        "expected",
         "generate_batch",
         "generate_image",
         "generate_images",
@@ -108,6 +126,8 @@ __all__ = [
     "TogetherCredentials",
     "VideoJob",
     "VideoRequest",
+    "acontact_sheet",
+    "aexpected",
     "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
@@ -122,6 +142,8 @@ __all__ = [
     "asubmit_video",
     "await_for_video",
     "awrite_gallery",
+    "contact_sheet",
+    "expected",
     "generate_batch",
     "generate_image",
     "generate_images",

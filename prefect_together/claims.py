@@ -105,9 +105,8 @@ class Claims:
 
     def _known(self, history: History) -> Attempt | None:
         """Return what is kept, or accepted and still to be kept."""
-        shared = history.attempts if self._scope == ANY else history.within(self._scope)
-        if stored := [attempt for attempt in shared if attempt.state == "stored"]:
-            return stored[-1]
+        if stored := history.stored(self._scope):
+            return stored
         accepted = [attempt for attempt in history.within(self._scope) if attempt.state == "accepted"]
         return accepted[-1] if accepted else None
 

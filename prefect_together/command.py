@@ -16,6 +16,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
 from prefect_together import runtime, sandbox
+from prefect_together.batch.plans import Plan
 from prefect_together.errors import TogetherError
 
 _NONE = "none"
@@ -28,7 +29,7 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
 
     Args:
         flow: What to run.
-        report: Turns the flow's result into the text that is printed at the end.
+        report: Turns the flow's result into the text that is printed at the end; a plan has its own.
         arguments: The command line, by default that of the process.
 
     Returns:
@@ -57,7 +58,7 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         if not isinstance(result, (TogetherError, ParameterTypeError)):
             raise result  # nobody's words: its origin is what there is to know
         return 1
-    print(f"\n{report(result)}\n{_ui(run)}")
+    print(f"\n{result.text() if isinstance(result, Plan) else report(result)}\n{_ui(run)}")
     return 0
 
 

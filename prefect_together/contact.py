@@ -1,50 +1,67 @@
-"""Contact sheets: some pictures of a batch side by side in one small picture. Needs Pillow; None without it."""
+"""Contact sheets: some pictures side by side in one. Needs Pillow."""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from prefect_together.media import GeneratedMedia
+from prefect_together.media import KeptFile
 from prefect_together.thumbnails import picture_of
 
 SHOWN = 48
 """Pictures on a sheet at most."""
-COLUMNS = 8
-CELL = 128
-"""Pixels of the longer side of each picture."""
-GAP = 4
-LARGEST = 300 * 1024
-"""Bytes of the encoded sheet at most."""
 
 
-def contact_sheet(media: Sequence[GeneratedMedia]) -> bytes | None:
-    """Return a WebP with the first ``SHOWN`` of some files; None without Pillow, or where nothing can be shown."""
-    try:
-        from PIL import Image
-    except ImportError:
-        return None
+@dataclass(frozen=True)
+class Layout:
+    """How a sheet looks."""
+
+    columns: int
+    cell: int
+    """Pixels of the longer side of each picture."""
+    gap: int
+    largest: int
+    """Bytes of the encoded sheet at most."""
+
+
+SMALL = Layout(columns=8, cell=128, gap=4, largest=300 * 1024)
+"""One that is shown inside a page."""
+LARGE = Layout(columns=4, cell=480, gap=12, largest=4 * 1024 * 1024)
+"""One that is looked at by itself."""
+
+
+def drawn(media: Sequence[KeptFile], layout: Layout) -> bytes | None:
+    """Return a WebP with the first ``SHOWN`` of some files; None where none of them can be drawn.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
+    from PIL import Image
+
     cells: list[Image.Image] = []
     for file in media[:SHOWN]:
         try:
-            picture = picture_of(file).convert("RGB")
+            picture = picture_of(file, side=layout.cell).convert("RGB")
         except Exception:  # noqa: S112 - a picture that cannot be drawn is left out of a decoration
             continue
-        picture.thumbnail((CELL, CELL))
+        picture.thumbnail((layout.cell, layout.cell))
         cells.append(picture)
     if not cells:
         return None
-    columns = min(COLUMNS, len(cells))
+    columns, gap = min(layout.columns, len(cells)), layout.gap
     rows = -(-len(cells) // columns)
-    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, rows * (CELL + GAP) + GAP), "white")
+    # As wide and high as the largest picture: clips and films are rarely square.
+    width, height = max(picture.width for picture in cells), max(picture.height for picture in cells)
+    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), "white")
     for index, picture in enumerate(cells):
-        left, top = GAP + index % columns * (CELL + GAP), GAP + index // columns * (CELL + GAP)
-        sheet.paste(picture, (left + (CELL - picture.width) // 2, top + (CELL - picture.height) // 2))
+        left, top = gap + index % columns * (width + gap), gap + index // columns * (height + gap)
+        sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
     for quality in (80, 60, 40, 20):
         out = io.BytesIO()
         sheet.save(out, "webp", quality=quality, method=2)
-        if out.tell() <= LARGEST:
+        if out.tell() <= layout.largest:
             break
     return out.getvalue()
 

@@ -1,7 +1,7 @@
-"""Clips taken apart and put together on this machine: the last frame of one, a film of several. Sends and pays nothing.
+"""Files made of kept ones on this machine: a clip's last frame, a film, a contact sheet. Sends and pays nothing.
 
-Needs PyAV (the extra ``media``). What is made is kept in the library beside a note of what it was made from; made once, it
-is found again by that note, so that a run that is resumed gets the same file.
+Needs PyAV and Pillow (the extra ``media``). What is made is kept in the library beside a note of what it was made from; made
+once, it is found again by that note, so that a run that is resumed gets the same file.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 from prefect_together.artifacts import show
-from prefect_together.errors import InvalidRequest, LibraryError
+from prefect_together.contact import LARGE, drawn
+from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError
 from prefect_together.formats import Shape, image_shape, video_shape
 from prefect_together.library import MediaLibrary
-from prefect_together.media import DerivedMedia, KeptFile
+from prefect_together.media import DerivedMedia, KeptFile, Operation
 from prefect_together.runtime import arun, run
 from prefect_together.splicing import Spliced, join, last_picture
 from prefect_together.storage import Storage
@@ -84,6 +85,26 @@ async def ajoin_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | No
     return await arun(_join_videos(videos, library))
 
 
+def contact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one picture (WebP) that shows several files side by side, in order: of clips and films the first frame.
+
+    Args:
+        media: Pictures, clips and films, at least one; the first 48 are shown.
+        library: Where to keep it; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+
+    Raises:
+        InvalidRequest: There is none, or none that can be drawn.
+        ConfigurationError: Pillow is not installed.
+        LibraryError: The library could not be read or written.
+    """
+    return run(_contact_sheet(media, library))
+
+
+async def acontact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one picture of several files: ``contact_sheet`` for async flows."""
+    return await arun(_contact_sheet(media, library))
+
+
 async def _last_frame(video: KeptFile, library: MediaLibrary | None) -> DerivedMedia:
     _clips([video], "last_frame")
 
@@ -101,6 +122,25 @@ async def _join_videos(videos: Sequence[KeptFile], library: MediaLibrary | None)
     return await _derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4")
 
 
+async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None) -> DerivedMedia:
+    files = [file for file in media if isinstance(file, KeptFile)]  # pyright: ignore[reportUnnecessaryIsInstance] - anything comes
+    if not files or len(files) < len(media):
+        raise InvalidRequest("contact_sheet takes pictures and clips that were generated, at least one.")
+
+    def make(path: Path) -> Spliced:
+        try:
+            sheet = drawn(files, LARGE)
+        except ImportError:
+            install = 'pip install "prefect-together[media]"'
+            raise ConfigurationError(f"A contact sheet needs Pillow, which is not installed: {install}.") from None
+        if sheet is None:
+            raise InvalidRequest("None of these files can be drawn on a contact sheet; are they still in the library?")
+        path.write_bytes(sheet)
+        return Spliced()
+
+    return await _derive("contact_sheet", files, (library or MediaLibrary()).storage(), make, "image/webp")
+
+
 def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
     if not videos:
         raise InvalidRequest(f"{function} takes clips, and was given none.")
@@ -111,11 +151,11 @@ def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
 
 
 async def _derive(
-    operation: Literal["last_frame", "join"],
+    operation: Operation,
     sources: Sequence[KeptFile],
     storage: Storage,
     make: Callable[[Path], Spliced],
-    media_type: Literal["image/png", "video/mp4"],
+    media_type: Literal["image/png", "image/webp", "video/mp4"],
 ) -> DerivedMedia:
     name = hashlib.sha256("\n".join([operation, *(source.sha256 for source in sources)]).encode()).hexdigest()
     note = f"derived/{name}.json"

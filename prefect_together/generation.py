@@ -47,6 +47,19 @@ async def obtain(ask: Ask, *, timeout: float | None = None, fingerprint: str | N
             return await life.finish(await life.settle(), timeout=timeout)
 
 
+async def known(ask: Ask) -> tuple[str, list[GeneratedMedia]]:
+    """Return a request's fingerprint, and its files where they are kept already. Sends nothing.
+
+    Raises:
+        InvalidRequest: A local file that it was made of cannot be read.
+        MediaError: A file that was kept is not in the library any more.
+    """
+    life = _Life(ask, (await identify(ask.request, realm=ask.client.realm)).fingerprint)
+    attempt = (await life.ledger.history(life.fingerprint)).stored(life.scope)
+    media = await life.delivery.stored(attempt) if attempt else []
+    return life.fingerprint, [file.model_copy(update={"reused": True}) for file in media]
+
+
 async def submit(ask: Ask) -> VideoJob:
     """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``obtain``."""
     with _telling(ask):

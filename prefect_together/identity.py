@@ -26,6 +26,7 @@ INLINE_FRAME_WARNING = 60 * 1024
 # How long we trust a hosted link to live: well below the hour reported for images and the day for videos (2.4).
 _FRESH = {"image": timedelta(minutes=30), "video": timedelta(hours=6)}
 _ID_VERSION = 1
+_PLANNED = "planned:"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class Identified:
 
     request: Request
     fingerprint: str
+
+
+def stand_in(fingerprint: str, kind: str) -> MediaReference:
+    """Return what stands for a file that is still to be made, in the plan of a request that has it for an input."""
+    return MediaReference(
+        uri=f"{_PLANNED}{fingerprint}",
+        sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
+        size=0,
+        media_type="video/mp4" if kind == "video" else "image/png",
+        created_at=datetime.now(timezone.utc),
+    )
 
 
 async def identify(request: Request, *, realm: str) -> Identified:
@@ -114,6 +126,10 @@ def _hash_file(request: Request, name: str) -> str:
 def _read(request: Request, value: MediaInput) -> bytes:
     if not isinstance(value, MediaReference):
         return _read_local(request, str(value))
+    if value.uri.startswith(_PLANNED):
+        raise InvalidRequest(
+            f"{type(request).__name__}: an input is still to be made: {value.uri} stands for it in plans only."
+        )
     _check_size(request, value.uri, value.size)
     storage, key = locate(value.uri)
     try:

@@ -79,6 +79,11 @@ class History:
         """Return the attempts of one scope."""
         return tuple(attempt for attempt in self.attempts if attempt.scope == scope)
 
+    def stored(self, scope: str) -> Attempt | None:
+        """Return the last attempt that was kept and whose files a scope may have: its own, or for ``ANY`` everybody's."""
+        shared = self.attempts if scope == ANY else self.within(scope)
+        return next((attempt for attempt in reversed(shared) if attempt.state == "stored"), None)
+
     def latest(self, *, but: str) -> list[Attempt]:
         """Return the last attempt of every other scope."""
         return list({attempt.scope: attempt for attempt in self.attempts if attempt.scope != but}.values())

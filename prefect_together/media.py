@@ -156,10 +156,14 @@ class GeneratedVideo(GeneratedMedia):
     """Frames per second, read from the file where PyAV is installed."""
 
 
-class DerivedMedia(KeptFile):
-    """A file that was made on this machine from kept ones: the last frame of a clip, a film of several. It cost nothing."""
+Operation = Literal["last_frame", "join", "contact_sheet"]
+"""How a file was made of others."""
 
-    operation: Literal["last_frame", "join"]
+
+class DerivedMedia(KeptFile):
+    """A file that was made on this machine from kept ones: a clip's last frame, a film, a contact sheet. It cost nothing."""
+
+    operation: Operation
     """How it was made."""
     sources: tuple[MediaReference, ...]
     """What it was made from, in order."""
@@ -175,7 +179,9 @@ class DerivedMedia(KeptFile):
 
     def title(self) -> str:
         """Return what a person would call it."""
-        return "last frame of a clip" if self.operation == "last_frame" else f"film of {len(self.sources)} clips"
+        if self.operation == "last_frame":
+            return "last frame of a clip"
+        return f"film of {len(self.sources)} clips" if self.operation == "join" else f"contact sheet of {len(self.sources)}"
 
 
 MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}

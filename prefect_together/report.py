@@ -14,7 +14,7 @@ from prefect_together.storage import local_folder
 def summary(media: Iterable[KeptFile]) -> str:
     """Return one line for each file and a last one for the money, e.g. ``Paid in this run: $0.49 reported, …``."""
     files = list(media)
-    rows = [(_kind(file), *_paid(file), _shape(file), where(file.uri)) for file in files]
+    rows = [(kind(file), *_paid(file), _shape(file), where(file.uri)) for file in files]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]) for row in rows]
     return "\n".join([*lines, money(file for file in files if isinstance(file, GeneratedMedia))])
@@ -71,7 +71,10 @@ def where(uri: str) -> str:
     return str(folder) if folder else uri
 
 
-def _kind(media: KeptFile) -> str:
+def kind(media: KeptFile) -> str:
+    """Return what a file is to a person."""
+    if isinstance(media, DerivedMedia) and media.operation == "contact_sheet":
+        return "sheet"
     if not media.media_type.startswith("video/"):
         return "picture"
     return "film" if isinstance(media, DerivedMedia) else "clip"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from prefect_together.errors import TogetherError
 from prefect_together.lineage import parents
 from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
-from prefect_together.report import money
+from prefect_together.report import kind, money
 
 ROWS = 200
 """Files that one gallery lists; more are counted."""
@@ -105,12 +105,6 @@ def name(media: KeptFile) -> str:
     if isinstance(media, GeneratedMedia):
         return media.model.rpartition("/")[2]
     return media.title() if isinstance(media, DerivedMedia) else media.media_type
-
-
-def kind(media: KeptFile) -> str:
-    """Return what a file is to a person."""
-    moving = media.media_type.startswith("video/")
-    return ("film" if isinstance(media, DerivedMedia) else "clip") if moving else "picture"
 
 
 def facts(media: KeptFile) -> str:

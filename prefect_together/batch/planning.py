@@ -10,17 +10,16 @@ from decimal import Decimal
 
 from prefect_together import catalog
 from prefect_together.ask import Ask
-from prefect_together.batch.plans import Plan
+from prefect_together.batch.plans import PROBLEMS, Plan
 from prefect_together.durations import usual
 from prefect_together.errors import InvalidRequest
 from prefect_together.identity import identify
-from prefect_together.ledger import ANY, History, Ledger
+from prefect_together.ledger import History, Ledger
 from prefect_together.requests import Request
 from prefect_together.tables import Row
 
 LOOKS = 32
 """Requests that are looked up at once."""
-_PROBLEMS = 20
 
 
 class Planner:
@@ -97,7 +96,7 @@ class Planner:
 
     def _refuse(self, why: str) -> None:
         self._counts["refused"] += 1
-        if len(self._problems) < _PROBLEMS:
+        if len(self._problems) < PROBLEMS:
             self._problems.append(why)
 
     def _count(self, ask: Ask, state: str) -> None:
@@ -120,9 +119,8 @@ class Planner:
 
 def _state(history: History, scope: str) -> str:
     """Return what a batch would do about a request; whether a claim is still alive is not asked."""
-    shared = history.attempts if scope == ANY else history.within(scope)
     own = history.within(scope)
-    if any(attempt.state == "stored" for attempt in shared):
+    if history.stored(scope):
         return "reused"
     if any(attempt.state == "accepted" for attempt in own):
         return "waiting"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together import catalog
+
+PROBLEMS = 20
+"""Reasons for refused rows that a plan has at most."""
 
 
 class Plan(BaseModel):
@@ -51,6 +55,28 @@ class Plan(BaseModel):
         """USD at most: known prices, and the worst case for each that is not known."""
         return self.cost + self.unknown_prices * self.worst_case
 
+    def __add__(self, other: Plan) -> Plan:
+        """Return the plan of both, one after the other."""
+        if not isinstance(other, Plan):  # pyright: ignore[reportUnnecessaryIsInstance] - Python asks with anything
+            return NotImplemented
+        risks = [plan.at_risk for plan in (self, other) if plan.unknown]
+        known = [risk for risk in risks if risk is not None]
+        waits = [wait for wait in (self.longest_wait, other.longest_wait) if wait is not None]
+        counts = ("send", "reused", "waiting", "unknown", "refused", "unknown_prices", "over")
+        return Plan(
+            **{name: getattr(self, name) + getattr(other, name) for name in counts},
+            cost=self.cost + other.cost,
+            worst_case=max(self.worst_case, other.worst_case),
+            at_risk=sum(known, Decimal(0)) if risks and len(known) == len(risks) else None,
+            longest_wait=sum(waits) if waits else None,
+            models=dict(Counter(self.models) + Counter(other.models)),
+            problems=(self.problems + other.problems)[:PROBLEMS],
+        )
+
+    def text(self) -> str:
+        """Return it with the reasons why rows are refused, a line each."""
+        return "\n".join([str(self), *self.problems])
+
     def __str__(self) -> str:
         parts = [f"{self.send:,} to send"] + [
             f"{count:,} {name}"
@@ -62,6 +88,8 @@ class Plan(BaseModel):
             )
             if count
         ]
+        if not self.send and not self.unknown:
+            return f"{', '.join(parts)}: nothing to pay."
         price = f"about ${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
         if self.unknown_prices:
             price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"

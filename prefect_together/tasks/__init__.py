@@ -2,7 +2,7 @@
 
 from prefect_together.tasks.batches import agenerate_batch, generate_batch
 from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
-from prefect_together.tasks.plans import aplan, plan
+from prefect_together.tasks.plans import aexpected, aplan, expected, plan
 from prefect_together.tasks.upkeep import areconcile, reconcile
 from prefect_together.tasks.videos import (
     agenerate_video,
@@ -14,6 +14,7 @@ from prefect_together.tasks.videos import (
 )
 
 __all__ = [
+    "aexpected",
     "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
@@ -22,6 +23,7 @@ __all__ = [
     "areconcile",
     "asubmit_video",
     "await_for_video",
+    "expected",
     "generate_batch",
     "generate_image",
     "generate_images",

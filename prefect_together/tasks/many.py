@@ -19,7 +19,7 @@ from prefect.states import Completed
 from prefect_together.ask import Ask, OnUnknown, Reuse
 from prefect_together.batch.outcomes import GOOD, BatchResult, Retry
 from prefect_together.budget import Purse, SpendLimit
-from prefect_together.contact import contact_sheet
+from prefect_together.contact import SMALL, drawn
 from prefect_together.credentials import TogetherCredentials
 from prefect_together.errors import BatchFailed, InvalidRequest
 from prefect_together.events import emit_batch
@@ -169,7 +169,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
             await template.purse.close()
         where = await manifest.write(storage, key, work.spool)
         result = _result(work, where, previous, arguments)
-        sheet = await asyncio.to_thread(lambda: contact_sheet(work.shown()))
+        sheet = await asyncio.to_thread(_sheet, work)
         if sheet is not None:
             await storage.write(f"{key}.webp", sheet)
             result = result.model_copy(update={"contact_sheet": storage.uri(f"{key}.webp")})
@@ -209,6 +209,13 @@ async def _chunk(chunk: _Chunk) -> State[None]:
     await chunk.work.run(chunk.rows)
     counts = chunk.work.counts - before
     return Completed(message=", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()))
+
+
+def _sheet(work: Batch) -> bytes | None:
+    try:
+        return drawn(work.shown(), SMALL)
+    except ImportError:  # decoration: without Pillow there is none
+        return None
 
 
 def _result(work: Batch, where: str, previous: str | None, arguments: BatchArguments) -> BatchResult:

@@ -1,14 +1,17 @@
-"""``plan``: what a batch would do and cost, for sync and async callers. No task: it sends nothing and needs no retries."""
+"""What would be sent and what it would cost, for sync and async callers. No tasks: they send nothing and need no retries."""
 
 from __future__ import annotations
 
 from prefect_together.ask import OnUnknown, Reuse
 from prefect_together.batch.plans import Plan
 from prefect_together.credentials import TogetherCredentials
+from prefect_together.identity import stand_in
 from prefect_together.library import MediaLibrary
+from prefect_together.requests import MediaReference, Request
 from prefect_together.runtime import arun, run
 from prefect_together.settings import current_settings
 from prefect_together.summaries import show_plan
+from prefect_together.tasks.calling import ask_for, expect
 from prefect_together.tasks.many import BatchArguments, Money, Requests, usd
 
 
@@ -61,6 +64,65 @@ async def aplan(
 ) -> Plan:
     """Return what a batch would do: ``plan`` for async callers."""
     return await arun(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
+
+
+def expected(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> MediaReference:
+    """Return what a request will bring, for the plan of what comes after it: its file, or a stand-in while there is none.
+
+    Nothing is sent, and no key is needed. A request with a stand-in can be planned with and not be sent.
+
+    Example:
+        ```python
+        from prefect_together import ImageRequest, VideoRequest, expected, plan
+
+        still = ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro", seed=7)
+        clip = VideoRequest(prompt="push in", model="minimax/hailuo-02", frame_images=[expected(still)], seed=7)
+        print(plan([still, clip]))
+        ```
+
+    Args:
+        request: What is asked.
+        credentials: The account that would pay; by default the one of ``TOGETHER_API_KEY``.
+        library: Where the files would be kept; by default as for ``generate_image``.
+        reuse: Whose results would be taken, see ``generate_image``.
+
+    Returns:
+        The first ``GeneratedImage`` or ``GeneratedVideo`` of the request where it is kept, else a bare reference.
+
+    Raises:
+        ConfigurationError: An address is not understood.
+        InvalidRequest: A local file that the request names cannot be read.
+        MediaError: A file that was kept is not in the library any more.
+    """
+    return run(_expected(request, credentials, library, reuse))
+
+
+async def aexpected(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> MediaReference:
+    """Return what a request will bring: ``expected`` for async callers."""
+    return await arun(_expected(request, credentials, library, reuse))
+
+
+async def _expected(
+    request: Request, credentials: TogetherCredentials | None, library: MediaLibrary | None, reuse: Reuse
+) -> MediaReference:
+    from prefect_together.generation import known  # imports the HTTP client, which is slow
+
+    request = expect(request, Request, "expected")
+    ask = await ask_for(request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False)
+    fingerprint, media = await known(ask)
+    return media[0] if media else stand_in(fingerprint, request.kind)
 
 
 async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:

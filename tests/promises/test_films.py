@@ -1,23 +1,30 @@
-"""Files made from kept ones on this machine: the last picture of a clip, and a film of several."""
+"""Files made from kept ones on this machine: the last picture of a clip, a film of several, a contact sheet."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# Pillow leaves the types of pixels open.
 
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
+from PIL import Image
 from prefect import flow
 
 from prefect_together import (
     DerivedMedia,
+    acontact_sheet,
     agenerate_video,
     ajoin_videos,
     alast_frame,
+    contact_sheet,
     generate_image,
     generate_video,
     join_videos,
     last_frame,
 )
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.sandbox import Sandbox
 
 from .asking import clip, picture, shown
@@ -75,3 +82,36 @@ def test_only_clips_are_joined(together_sandbox: Sandbox) -> None:
         join_videos([])
     with pytest.raises(InvalidRequest, match="takes clips"):
         join_videos([generate_image(picture(seed=1))])
+
+
+async def test_a_contact_sheet_shows_what_it_is_given(together_sandbox: Sandbox) -> None:
+    """A cell for each, in order, of a clip its first frame; found again, and its sources are named."""
+    red, moving = generate_image(picture("red", seed=1, width=640, height=384)), generate_video(clip(seed=1))
+    sheet = await acontact_sheet([red, moving])
+    assert ("image/webp", "contact_sheet", True) == (sheet.media_type, sheet.operation, sheet.verify())
+    assert [red.sha256, moving.sha256] == [source.sha256 for source in sheet.sources]
+    assert "contact sheet of 2" in str(sheet)
+    with Image.open(sheet.path()) as drawn, Image.open(red.path()) as original:
+        assert (2 * 480 + 3 * 12, 288 + 2 * 12) == drawn.size
+        middle = drawn.convert("RGB").getpixel((12 + 240, 12 + 144))
+        expected = original.convert("RGB").getpixel((320, 192))
+        assert isinstance(middle, tuple)
+        assert isinstance(expected, tuple)
+        assert max(abs(one - other) for one, other in zip(middle, expected, strict=True)) < 24
+    assert sheet == contact_sheet([red, moving])
+    assert sheet != contact_sheet([moving, red])
+
+
+def test_a_contact_sheet_of_nothing_is_refused(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing, something else, what cannot be drawn, and no Pillow: one sentence each."""
+    made = generate_image(picture(seed=1))
+    wrong: list[object] = [made, "fox.png"]
+    for files in ([], wrong):
+        with pytest.raises(InvalidRequest, match="contact_sheet takes pictures and clips that were generated"):
+            contact_sheet(files)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    gone = made.model_copy(update={"uri": made.uri + "x", "sha256": "0" * 64})
+    with pytest.raises(InvalidRequest, match="None of these files can be drawn"):
+        contact_sheet([gone])
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ConfigurationError, match="needs Pillow"):
+        contact_sheet([made])

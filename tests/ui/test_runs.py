@@ -38,16 +38,17 @@ def test_the_artifacts_tab_is_a_gallery(page: Page, prefect: Prefect, teaser: di
 
 
 def test_the_gallery_of_a_storyboard(page: Page, prefect: Prefect, film: dict[str, Any], ui: str) -> None:
-    """One table with a thumbnail for each still, clip and film, totals, lineage, and no raw base64 on the page."""
+    """One table with a thumbnail for each still, clip, film and sheet, totals, lineage, and no raw base64 on the page."""
     found = prefect.ask("artifacts/filter", {"artifacts": {"key": {"any_": ["storyboard"]}}, "sort": "CREATED_DESC"})
     see(page, prefect, ui, f"artifacts/artifact/{found[0]['id']}")
-    page.wait_for_function("[...document.images].filter(i => i.naturalWidth >= 60).length == 7")
+    page.wait_for_function("[...document.images].filter(i => i.naturalWidth >= 60).length == 8")
     page.wait_for_function("document.body.innerText.includes('film of 3 clips')")  # the page is drawn more than once
     text = page.inner_text("body")
-    assert "3 pictures · 3 clips · 1 derived file" in text
+    assert "3 pictures · 3 clips · 2 derived files" in text
     assert "film of 3 clips ← #4, #5, #6" in text, text
     assert "base64" not in text
-    assert 7 == len(widths(page))
+    assert "contact sheet of 3 ← #1, #2, #3" in text, text
+    assert 8 == len(widths(page))
     shoot(page, f"storyboard-{ui}")
 
 

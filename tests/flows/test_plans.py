@@ -1,0 +1,104 @@
+"""Every flow says before money what it would send: nothing is sent by the plan, and afterwards it says that all is kept."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together import ImageRequest, MediaReference, Plan, VideoRequest, aexpected, expected, generate_image, plan
+from prefect_together.errors import InvalidRequest, MediaError
+from prefect_together.media import GeneratedImage
+from prefect_together.sandbox import Sandbox
+
+FLOWS = Path(__file__).parents[2] / "flows"
+TINY: dict[str, Any] = {"video_model": "sandbox/tiny"}
+STILL = ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro", width=64, height=64, seed=7)
+
+
+def _clip(frame: MediaReference) -> VideoRequest:
+    return VideoRequest(prompt="push in", model="sandbox/tiny", frame_images=[frame], seed=7)
+
+
+def _flow(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, FLOWS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name)
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize(
+    ("name", "options", "count"),
+    [
+        pytest.param("image_to_video", {**TINY, "width": 64, "height": 64}, 2, id="image-to-video"),
+        pytest.param("daily", TINY, 2, id="daily"),
+        pytest.param("compare_models", {"prompts": ["a fox"]}, 6, id="compare-models"),
+        pytest.param("edit_chain", {"edits": ["at night", "in snow"]}, 3, id="edit-chain"),
+        pytest.param("storyboard", {**TINY, "width": 64, "height": 64, "review": False}, 6, id="storyboard"),
+        pytest.param(
+            "storyboard",
+            {**TINY, "width": 64, "height": 64, "review": False, "continuity": "chain"},
+            6,
+            id="storyboard-chain",
+        ),
+    ],
+)
+def test_a_flow_plans_what_it_then_does(name: str, options: dict[str, Any], count: int, together_sandbox: Sandbox) -> None:
+    """So many to send; then they are charged, once each; then all of them are reused, the links of a chain too."""
+    flow = _flow(name)
+    before = flow(**options, plan=True)
+    assert isinstance(before, Plan)
+    assert (count, 0) == (before.send, before.reused), before.text()
+    assert [] == together_sandbox.charges()
+    flow(**options)
+    assert count == len(together_sandbox.charges())
+    after = flow(**options, plan=True)
+    assert (0, count) == (after.send, after.reused), after.text()
+    assert count == len(together_sandbox.charges())
+
+
+async def test_what_is_kept_is_expected_as_it_is(together_sandbox: Sandbox) -> None:
+    """The file itself once it is there, else a stand-in; without a key, and nothing is sent for it."""
+    assert not isinstance(expected(STILL), GeneratedImage)
+    assert [] == together_sandbox.requests()
+    made = generate_image(STILL)
+    found = await aexpected(STILL)
+    assert isinstance(found, GeneratedImage)
+    assert (made.uri, True) == (found.uri, found.reused)
+    assert not isinstance(expected(STILL, reuse="never"), GeneratedImage)
+
+
+def test_a_stand_in_is_not_sent(together_sandbox: Sandbox) -> None:
+    """It says what it is, before anything is paid."""
+    from prefect_together import generate_video
+
+    with pytest.raises(InvalidRequest, match="stands for it in plans only"):
+        generate_video(_clip(expected(STILL)))
+    assert [] == together_sandbox.charges()
+
+
+def test_a_file_that_is_gone_is_not_expected(together_sandbox: Sandbox) -> None:
+    """As with the task itself: it was paid for, so somebody has to decide."""
+    made = generate_image(STILL)
+    made.path().unlink()
+    with pytest.raises(MediaError, match="not in the library any more"):
+        expected(STILL)
+    assert 1 == len(together_sandbox.charges())
+
+
+def test_plans_add_up(together_sandbox: Sandbox) -> None:
+    """Pictures first, clips of them afterwards: counts, money, models and problems of both."""
+    frame = expected(STILL)
+    wrong = VideoRequest(prompt="x", model="kwaivgI/kling-2.1-pro")
+    both = plan([STILL]) + plan([_clip(frame), wrong])
+    assert (2, 1, 1) == (both.send, both.unknown_prices, both.refused)
+    assert {"black-forest-labs/FLUX.2-pro": 1, "sandbox/tiny": 1} == both.models
+    assert plan([STILL]).cost == both.cost
+    assert both.problems[0] in both.text()
+    assert both.most == both.cost + both.worst_case
+    assert [] == together_sandbox.requests()
