@@ -181,7 +181,9 @@ class DerivedMedia(KeptFile):
         """Return what a person would call it."""
         if self.operation == "last_frame":
             return "last frame of a clip"
-        return f"film of {len(self.sources)} clips" if self.operation == "join" else f"contact sheet of {len(self.sources)}"
+        if self.operation == "join":
+            return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
+        return f"contact sheet of {len(self.sources)}"
 
 
 MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
