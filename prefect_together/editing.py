@@ -20,10 +20,12 @@ from prefect_together.contact import LARGE, drawn
 from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError
 from prefect_together.formats import Shape, image_shape, video_shape
 from prefect_together.library import MediaLibrary
+from prefect_together.lineage import DERIVED
 from prefect_together.media import DerivedMedia, KeptFile, Operation
 from prefect_together.runtime import arun, run
 from prefect_together.splicing import Spliced, join, last_picture
 from prefect_together.storage import Storage
+from prefect_together.streams import checksum
 
 _CHUNK = 1024 * 1024
 _VERSION = 1
@@ -158,7 +160,7 @@ async def _derive(
     media_type: Literal["image/png", "image/webp", "video/mp4"],
 ) -> DerivedMedia:
     name = hashlib.sha256("\n".join([operation, *(source.sha256 for source in sources)]).encode()).hexdigest()
-    note = f"derived/{name}.json"
+    note = f"{DERIVED}/{name}.json"
     extension = media_type.partition("/")[2]
     if known := await _known(storage, note):
         return known
@@ -166,7 +168,7 @@ async def _derive(
         path = Path(folder, f"made.{extension}")
         spliced = await asyncio.to_thread(make, path)
         sha256, size, shape = await asyncio.to_thread(_measure, path, media_type.partition("/")[0])
-        key = f"derived/{operation.replace('_', '-')}-{name[:12]}.{extension}"
+        key = f"{DERIVED}/{operation.replace('_', '-')}-{name[:12]}.{extension}"
         await storage.write_stream(key, _chunks(path))
     media = DerivedMedia(
         uri=storage.uri(key),
@@ -199,14 +201,11 @@ async def _known(storage: Storage, note: str) -> DerivedMedia | None:
 
 
 def _measure(path: Path, kind: str) -> tuple[str, int, Shape]:
-    digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
+        sha256, size = checksum(file)
         file.seek(0)
         shape = video_shape(file) if kind == "video" else image_shape(file.read(64 * 1024))
-    return digest.hexdigest(), size, shape
+    return sha256, size, shape
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

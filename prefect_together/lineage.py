@@ -8,6 +8,9 @@ from typing import Any
 from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, KeptFile
 from prefect_together.requests import MediaReference
 
+DERIVED = "derived"
+"""Where a library has the files that were made of kept ones, and a note (JSON) of each."""
+
 
 def sources(media: KeptFile) -> tuple[MediaReference, ...]:
     """Return the kept files that a file was made from, in the order in which they were given."""

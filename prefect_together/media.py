@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prefect_together.errors import MediaError
 from prefect_together.requests import ImageRequest, MediaReference, VideoRequest
 from prefect_together.storage import locate
+from prefect_together.streams import checksum
 
 _CHUNK = 1024 * 1024
 
@@ -81,13 +81,10 @@ class KeptFile(MediaReference):
         return True
 
     def _compare(self, file: BinaryIO) -> None:
-        digest, size = hashlib.sha256(), 0
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-        if (digest.hexdigest(), size) != (self.sha256, self.size):
+        sha256, size = checksum(file)
+        if (sha256, size) != (self.sha256, self.size):
             raise MediaError(
-                f"{self.uri} is not what was kept: {size} bytes with SHA-256 {digest.hexdigest()[:12]}…, "
+                f"{self.uri} is not what was kept: {size} bytes with SHA-256 {sha256[:12]}…, "
                 f"expected {self.size} bytes with {self.sha256[:12]}….",
                 paid="yes",
                 advice='Restore it from a backup, or ask with reuse="never" for a new one.',

@@ -1,10 +1,22 @@
-"""The face of a Python file for what reads an object store piece by piece. Opens nothing itself."""
+"""Files that are read piece by piece: their checksums, and the face of one for an object store. Opens nothing itself."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
-from typing import Any
+from typing import Any, BinaryIO
+
+_CHUNK = 1024 * 1024
+
+
+def checksum(file: BinaryIO) -> tuple[str, int]:
+    """Return the SHA-256 of what is left of a file, in hex, and its size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
 
 
 class Reader(io.RawIOBase):

@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from prefect_together.books import Row, rows
+from prefect_together.errors import InvalidRequest
 from prefect_together.report import where
 from prefect_together.runtime import run
 from prefect_together.storage import Storage
@@ -58,6 +59,8 @@ def show_trace(given: argparse.Namespace) -> None:
 def show_replay(given: argparse.Namespace) -> None:
     """Print the request that made a file."""
     request = run(trace(_library(given), given.file, depth=0)).request
+    if request is None:
+        raise InvalidRequest(f"{given.file} was made on this machine from other files: `prefect-together trace` names them.")
     print(request.model_dump_json(exclude_unset=True) if given.json else as_code(request))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect_together.errors import LibraryError, TogetherError
 from prefect_together.ledger import ROOT, Attempt, Ledger, attempts
+from prefect_together.lineage import DERIVED
 from prefect_together.media import DerivedMedia, KeptFile
 from prefect_together.page.items import Item, of_attempt, of_file, wanted
 from prefect_together.storage import Storage
@@ -16,7 +17,6 @@ from prefect_together.thumbnails import small_picture
 
 PAGE = "gallery.html"
 INDEX = "gallery/index.json"
-DERIVED = "derived"
 VERSION = 1
 _SIDE = 480
 _LARGEST = 28 * 1024

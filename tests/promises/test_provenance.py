@@ -20,6 +20,7 @@ from prefect_together import (
     VideoRequest,
     generate_image,
     generate_video,
+    join_videos,
     provenance,
 )
 from prefect_together.cli import main
@@ -137,3 +138,30 @@ def test_the_result_is_a_picture_of_its_own_type(together_sandbox: Sandbox) -> N
     """A reference survives JSON with its request and its money."""
     made = generate_image(picture(seed=1))
     assert made == GeneratedImage.model_validate_json(made.model_dump_json())
+
+
+def test_a_copy_without_a_word_is_known_by_its_bytes(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Under any name, of a picture and of a film; other bytes are nobody's."""
+    library = Storage(str(tmp_path / "library"))
+    made, film = generate_image(picture(seed=1)), join_videos([generate_video(clip(seed=1))])
+    copies = [shutil.copy(file.path(), tmp_path / name) for file, name in ((made, "holiday.jpg"), (film, "summer.mp4"))]
+    stories = [run(trace(library, str(copy))) for copy in copies]
+    assert [(made.request, "ledger"), (None, "note")] == [(story.request, story.source) for story in stories]
+    Path(copies[0]).write_bytes(b"another")
+    with pytest.raises(InvalidRequest, match="Nothing is known"):
+        run(trace(library, str(copies[0])))
+
+
+def test_a_film_leads_back_to_its_stills(
+    together_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`trace` of a film tells its clips, and those their stills; `replay` says that there is no request."""
+    still = generate_image(picture("a fox", seed=1))
+    moving = generate_video(clip("it wakes", seed=2, frame_images=[still]))
+    film = join_videos([moving])
+    assert 0 == main(["trace", "--library", str(tmp_path / "library"), str(film.path())])
+    printed = capsys.readouterr().out
+    for said in ("join, on this machine, for free", "it wakes", "a fox", film.sha256, moving.sha256, still.sha256):
+        assert said in printed
+    assert 1 == main(["replay", "--library", str(tmp_path / "library"), film.uri])
+    assert "was made on this machine from other files" in capsys.readouterr().err
