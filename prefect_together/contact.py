@@ -32,11 +32,17 @@ LARGE = Layout(columns=4, cell=480, gap=12, largest=4 * 1024 * 1024)
 """One that is looked at by itself."""
 
 
-def drawn(media: Sequence[KeptFile], layout: Layout) -> bytes | None:
-    """Return a WebP with the first ``SHOWN`` of some files; None where none of them can be drawn.
+def drawn(media: Sequence[KeptFile], layout: Layout, *, all_of_them: bool = False) -> bytes:
+    """Return a WebP with the first ``SHOWN`` of some files.
+
+    Args:
+        media: Pictures and clips.
+        layout: How it looks.
+        all_of_them: Whether to raise what keeps one of them from being drawn, in place of leaving it out.
 
     Raises:
         ImportError: Pillow is not installed.
+        ValueError: None of them can be drawn.
     """
     from PIL import Image
 
@@ -44,12 +50,14 @@ def drawn(media: Sequence[KeptFile], layout: Layout) -> bytes | None:
     for file in media[:SHOWN]:
         try:
             picture = picture_of(file, side=layout.cell).convert("RGB")
-        except Exception:  # noqa: S112 - a picture that cannot be drawn is left out of a decoration
-            continue
+        except Exception:
+            if all_of_them:
+                raise
+            continue  # of a decoration
         picture.thumbnail((layout.cell, layout.cell))
         cells.append(picture)
     if not cells:
-        return None
+        raise ValueError("there is nothing to draw")
     columns, gap = min(layout.columns, len(cells)), layout.gap
     rows = -(-len(cells) // columns)
     # As wide and high as the largest picture: clips and films are rarely square.

@@ -95,8 +95,9 @@ def contact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = N
         library: Where to keep it; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
 
     Raises:
-        InvalidRequest: There is none, or none that can be drawn.
-        ConfigurationError: Pillow is not installed.
+        InvalidRequest: There is none, or one that cannot be drawn.
+        ConfigurationError: Pillow is not installed, or for clips PyAV.
+        MediaError: One of them is not in the library any more.
         LibraryError: The library could not be read or written.
     """
     return run(_contact_sheet(media, library))
@@ -131,12 +132,12 @@ async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None
 
     def make(path: Path) -> Spliced:
         try:
-            sheet = drawn(files, LARGE)
+            sheet = drawn(files, LARGE, all_of_them=True)  # it is kept, and found again as it is
         except ImportError:
             install = 'pip install "prefect-together[media]"'
-            raise ConfigurationError(f"A contact sheet needs Pillow, which is not installed: {install}.") from None
-        if sheet is None:
-            raise InvalidRequest("None of these files can be drawn on a contact sheet; are they still in the library?")
+            raise ConfigurationError(f"A contact sheet needs Pillow, and PyAV for clips: {install}.") from None
+        except (OSError, ValueError) as error:
+            raise InvalidRequest(f"One of these files cannot be drawn on a contact sheet: {error}.") from error
         path.write_bytes(sheet)
         return Spliced()
 

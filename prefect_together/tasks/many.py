@@ -214,7 +214,7 @@ async def _chunk(chunk: _Chunk) -> State[None]:
 def _sheet(work: Batch) -> bytes | None:
     try:
         return drawn(work.shown(), SMALL)
-    except ImportError:  # decoration: without Pillow there is none
+    except (ImportError, ValueError):  # decoration: without Pillow, or without pictures, there is none
         return None
 
 

@@ -24,7 +24,7 @@ from prefect_together import (
     join_videos,
     last_frame,
 )
-from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.errors import ConfigurationError, InvalidRequest, MediaError
 from prefect_together.sandbox import Sandbox
 
 from .asking import clip, picture, shown
@@ -110,8 +110,12 @@ def test_a_contact_sheet_of_nothing_is_refused(together_sandbox: Sandbox, monkey
         with pytest.raises(InvalidRequest, match="contact_sheet takes pictures and clips that were generated"):
             contact_sheet(files)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     gone = made.model_copy(update={"uri": made.uri + "x", "sha256": "0" * 64})
-    with pytest.raises(InvalidRequest, match="None of these files can be drawn"):
-        contact_sheet([gone])
+    with pytest.raises(MediaError, match="not in the library any more"):
+        contact_sheet([made, gone])
+    broken = made.path().with_name("broken.jpg")
+    broken.write_bytes(b"no picture")
+    with pytest.raises(InvalidRequest, match="cannot be drawn on a contact sheet"):
+        contact_sheet([made, made.model_copy(update={"uri": broken.as_uri(), "sha256": "1" * 64})])
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ConfigurationError, match="needs Pillow"):
         contact_sheet([made])
