@@ -7,6 +7,7 @@ python flows/storyboard.py --shots flows/storyboard.yaml     the real one, waiti
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -37,7 +38,8 @@ from prefect_together import (
 )
 from prefect_together import plan as plan_requests
 from prefect_together.command import run_as_command
-from prefect_together.errors import ConfigurationError
+from prefect_together.errors import TogetherError
+from prefect_together.media import KeptFile
 from prefect_together.report import summary
 
 ROUNDS = 3
@@ -191,12 +193,21 @@ def _planned(
 
 
 def _film(stills: list[GeneratedImage], clips: list[GeneratedVideo], library: MediaLibrary) -> list[DerivedMedia]:
-    """Join the clips and lay out the stills, where that is possible: what is paid for is shown in any case."""
-    try:
-        return [join_videos(clips, library=library), contact_sheet(stills, library=library)] if clips else []
-    except ConfigurationError as error:  # the extra "media" is not installed
-        get_run_logger().warning("There is no film: %s", error)
+    """Join the clips and lay out the stills, each where that is possible: what is paid for is shown in any case."""
+    if not clips:
         return []
+    made = [_tried("film", join_videos, clips, library), _tried("contact sheet", contact_sheet, stills, library)]
+    return [file for file in made if file is not None]
+
+
+def _tried(
+    what: str, make: Callable[..., DerivedMedia], files: Sequence[KeptFile], library: MediaLibrary
+) -> DerivedMedia | None:
+    try:
+        return make(files, library=library)
+    except TogetherError as error:  # such as the extra "media" that is not installed
+        get_run_logger().warning("There is no %s: %s", what, error)
+        return None
 
 
 if __name__ == "__main__":

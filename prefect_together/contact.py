@@ -50,10 +50,10 @@ def drawn(media: Sequence[KeptFile], layout: Layout, *, all_of_them: bool = Fals
     for file in media[:SHOWN]:
         try:
             picture = picture_of(file, side=layout.cell).convert("RGB")
-        except Exception:
+        except Exception:  # whatever a decoder raises, a decoration has one picture less
             if all_of_them:
                 raise
-            continue  # of a decoration
+            continue
         picture.thumbnail((layout.cell, layout.cell))
         cells.append(picture)
     if not cells:

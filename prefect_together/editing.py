@@ -17,7 +17,7 @@ from typing import Literal
 
 from prefect_together.artifacts import show
 from prefect_together.contact import LARGE, drawn
-from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError
+from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
 from prefect_together.formats import Shape, image_shape, video_shape
 from prefect_together.library import MediaLibrary
 from prefect_together.lineage import DERIVED
@@ -136,7 +136,9 @@ async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None
         except ImportError:
             install = 'pip install "prefect-together[media]"'
             raise ConfigurationError(f"A contact sheet needs Pillow, and PyAV for clips: {install}.") from None
-        except (OSError, ValueError) as error:
+        except TogetherError:
+            raise
+        except Exception as error:  # decoders raise what they like
             raise InvalidRequest(f"One of these files cannot be drawn on a contact sheet: {error}.") from error
         path.write_bytes(sheet)
         return Spliced()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
@@ -179,9 +180,9 @@ class Request(Value):
         """Return what a person would call it: the prompt, or the model where there is none."""
         return getattr(self, "prompt", None) or self.model
 
+    @abstractmethod
     def fields(self, render: Render) -> dict[str, Any]:
         """Return the body without ``extra``; each request type says how."""
-        raise NotImplementedError  # pragma: no cover
 
     @classmethod
     def transport_fields(cls) -> tuple[str, ...]:

@@ -50,13 +50,8 @@ class Terminal(Prefect):
     def __init__(self, home: Path) -> None:
         prefect, together = _free_port(), _free_port()
         super().__init__(f"http://127.0.0.1:{prefect}", home)
-        of_our_make = {
-            "ARGS",
-            "MAKEFLAGS",
-            "MAKELEVEL",
-            "MAKEOVERRIDES",
-            "MFLAGS",
-        }  # `make test ARGS=-x` is not for the flows
+        # What `make test ARGS=-x` was given is not for the commands.
+        of_our_make = {"ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
         for name in {"PREFECT_API_URL", "PREFECT_UI_API_URL", *of_our_make}:
             self.environment.pop(name, None)
         self.environment |= {
