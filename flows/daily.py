@@ -28,8 +28,8 @@ from prefect_together import (
     write_gallery,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.command import run_as_command
-from prefect_together.report import summary
+from prefect_together.cli.flow_command import run_as_command
+from prefect_together.generations.report import summary
 
 IDEAS = [
     "a kingfisher above a frozen brook",

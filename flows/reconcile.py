@@ -10,8 +10,8 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from prefect_together import reconcile, write_gallery
-from prefect_together.command import run_as_command
-from prefect_together.reconciliation import Reconciliation
+from prefect_together.cli.flow_command import run_as_command
+from prefect_together.engine.reconciliation import Reconciliation
 
 
 @flow(name="reconcile", flow_run_name="reconcile")

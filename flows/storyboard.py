@@ -37,10 +37,10 @@ from prefect_together import (
     review_images,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.command import run_as_command
+from prefect_together.cli.flow_command import run_as_command
 from prefect_together.errors import TogetherError
-from prefect_together.media import KeptFile
-from prefect_together.report import summary
+from prefect_together.generations.report import summary
+from prefect_together.generations.results import KeptFile
 
 ROUNDS = 3
 """Times that pictures may be made again."""

@@ -10,32 +10,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from prefect_together.ballot import Decision, Review
-    from prefect_together.batch.outcomes import BatchItem, BatchResult
-    from prefect_together.batch.plans import Plan
-    from prefect_together.budget import SpendLimit
-    from prefect_together.credentials import TogetherCredentials
-    from prefect_together.editing import (
-        acontact_sheet,
-        ajoin_videos,
-        alast_frame,
-        contact_sheet,
-        join_videos,
-        last_frame,
+    from prefect_together.batch.plan import Plan
+    from prefect_together.batch.request_table import RequestTable, requests_from_table
+    from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
+    from prefect_together.blocks.credentials import TogetherCredentials
+    from prefect_together.blocks.library import MediaLibrary
+    from prefect_together.generations import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
+    from prefect_together.generations.results import (
+        DerivedMedia,
+        GeneratedImage,
+        GeneratedVideo,
+        GenerationTimeout,
+        VideoJob,
     )
-    from prefect_together.library import MediaLibrary
-    from prefect_together.media import DerivedMedia, GeneratedImage, GeneratedVideo, VideoJob
-    from prefect_together.publishing import (
-        apublish_gallery,
-        apublish_grid,
-        awrite_gallery,
-        publish_gallery,
-        publish_grid,
-        write_gallery,
-    )
-    from prefect_together.requests import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
-    from prefect_together.review import areview_images, review_images
-    from prefect_together.tables import RequestTable, requests_from_table
+    from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks import (
         aexpected,
         agenerate_batch,
@@ -56,14 +44,32 @@ if TYPE_CHECKING:
         submit_video,
         wait_for_video,
     )
+    from prefect_together.tasks.editing import (
+        acontact_sheet,
+        ajoin_videos,
+        alast_frame,
+        contact_sheet,
+        join_videos,
+        last_frame,
+    )
+    from prefect_together.tasks.galleries import (
+        apublish_gallery,
+        apublish_grid,
+        awrite_gallery,
+        publish_gallery,
+        publish_grid,
+        write_gallery,
+    )
+    from prefect_together.tasks.review import areview_images, review_images
+    from prefect_together.ui.review_form import Decision, Review
 
 _HOMES = {
-    "prefect_together.ballot": ("Decision", "Review"),
-    "prefect_together.batch.outcomes": ("BatchItem", "BatchResult"),
-    "prefect_together.batch.plans": ("Plan",),
-    "prefect_together.budget": ("SpendLimit",),
-    "prefect_together.credentials": ("TogetherCredentials",),
-    "prefect_together.editing": (
+    "prefect_together.ui.review_form": ("Decision", "Review"),
+    "prefect_together.batch.results": ("BatchFailed", "BatchItem", "BatchResult"),
+    "prefect_together.batch.plan": ("Plan",),
+    "prefect_together.ledger.spend_limit": ("SpendLimit",),
+    "prefect_together.blocks.credentials": ("TogetherCredentials",),
+    "prefect_together.tasks.editing": (
         "acontact_sheet",
         "ajoin_videos",
         "alast_frame",
@@ -71,9 +77,15 @@ _HOMES = {
         "join_videos",
         "last_frame",
     ),
-    "prefect_together.library": ("MediaLibrary",),
-    "prefect_together.media": ("DerivedMedia", "GeneratedImage", "GeneratedVideo", "VideoJob"),
-    "prefect_together.publishing": (
+    "prefect_together.blocks.library": ("MediaLibrary",),
+    "prefect_together.generations.results": (
+        "DerivedMedia",
+        "GeneratedImage",
+        "GeneratedVideo",
+        "GenerationTimeout",
+        "VideoJob",
+    ),
+    "prefect_together.tasks.galleries": (
         "apublish_gallery",
         "apublish_grid",
         "awrite_gallery",
@@ -81,9 +93,9 @@ _HOMES = {
         "publish_grid",
         "write_gallery",
     ),
-    "prefect_together.requests": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
-    "prefect_together.review": ("areview_images", "review_images"),
-    "prefect_together.tables": ("RequestTable", "requests_from_table"),
+    "prefect_together.generations": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
+    "prefect_together.tasks.review": ("areview_images", "review_images"),
+    "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
     "prefect_together.tasks": (
         "aexpected",
         "agenerate_batch",
@@ -108,12 +120,14 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BatchFailed",
     "BatchItem",
     "BatchResult",
     "Decision",
     "DerivedMedia",
     "GeneratedImage",
     "GeneratedVideo",
+    "GenerationTimeout",
     "ImageLora",
     "ImageRequest",
     "Keyframe",

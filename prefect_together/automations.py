@@ -11,7 +11,7 @@ from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 
 from prefect_together.errors import ConfigurationError
-from prefect_together.events import EXCEEDED, PREFIX
+from prefect_together.ui.events import EXCEEDED, PREFIX
 
 What = Literal["accepted", "kept", "reused", "failed", "unknown"]
 

@@ -30,11 +30,8 @@ again cannot pay again. Every error pickles: the message is the only positional 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from prefect_together.batch.outcomes import BatchResult
-    from prefect_together.media import VideoJob
+from importlib import import_module
+from typing import Any, Literal
 
 Paid = Literal["nothing", "maybe", "yes"]
 
@@ -148,39 +145,12 @@ class ServerError(APIError):
     """Together answered a request that costs nothing with a 5xx."""
 
 
-class ConnectionFailed(TogetherError):
+class ConnectionFailed(TogetherError, ConnectionError):
     """Together could not be reached: no connection was opened, so nothing was sent."""
 
 
 class BudgetExceeded(TogetherError):
     """It would cost more than ``max_cost`` or a ``SpendLimit`` leaves, so it was not sent."""
-
-
-class BatchFailed(TogetherError):
-    """A batch went as its ``fail_on`` says that it must not. What was made is kept, and is in the result.
-
-    Args:
-        what: What happened, as one sentence.
-        paid: ``"nothing"``: what was paid for is kept, and the result says what it cost.
-        advice: What to do next.
-        retryable: Whether running it again can help; it sends only what failed.
-        result: What came of every request.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        paid: Paid = "nothing",
-        advice: str = "",
-        retryable: bool = False,
-        result: BatchResult | None = None,
-    ) -> None:
-        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
-        self.result = result
-
-    def _paid_sentence(self) -> str:
-        return ""  # the result says it item by item
 
 
 class UnknownOutcome(TogetherError):
@@ -240,30 +210,6 @@ class GenerationFailed(TogetherError):
         self.code = code
 
 
-class GenerationTimeout(TogetherError):
-    """The job was still running when the time was up. Nothing is lost: a later run goes on waiting without paying.
-
-    Args:
-        what: What happened, as one sentence.
-        paid: ``"yes"``: the job was accepted.
-        advice: What to do next.
-        retryable: False: waiting longer is a decision, not a retry.
-        job: The job, to be passed to ``wait_for_video``.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        paid: Paid = "yes",
-        advice: str = "",
-        retryable: bool = False,
-        job: VideoJob | None = None,
-    ) -> None:
-        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
-        self.job = job
-
-
 class MediaError(TogetherError):
     """A file that was paid for could not be fetched, is cut off, is of the wrong kind, or has changed since.
 
@@ -290,3 +236,16 @@ class MediaError(TogetherError):
 
 class LibraryError(TogetherError):
     """The media library, or the ledger in it, could not be read or written."""
+
+
+# These two carry a value of a part above this one, and live beside it; they are errors like all others, and found here too.
+_BESIDE_THEIR_VALUES = {
+    "BatchFailed": "prefect_together.batch.results",
+    "GenerationTimeout": "prefect_together.generations.results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _BESIDE_THEIR_VALUES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_BESIDE_THEIR_VALUES[name]), name)

@@ -47,7 +47,7 @@ def test_the_tables_name_what_exists() -> None:
     """Tasks, errors and settings in the README's tables are those of the package."""
     import prefect_together
     from prefect_together import errors
-    from prefect_together.settings import TogetherSettings
+    from prefect_together.blocks.settings import TogetherSettings
 
     text = README.read_text(encoding="utf-8")
     tasks = {name for name in prefect_together.__all__ if name.startswith(("generate", "submit", "wait", "a"))}

@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from prefect_together.batch.outcomes import read_lines
-from prefect_together.jsons import compact, read
-from prefect_together.keeping import slug
-from prefect_together.storage import Storage
+from prefect_together._internal.json import compact, read
+from prefect_together.batch.results import read_lines
+from prefect_together.engine.ingest import slug
+from prefect_together.storage.storage import Storage
 
 ROOT = "batches"
 

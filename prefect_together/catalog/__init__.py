@@ -6,10 +6,10 @@ A model that is not here is not wrong: it has no findings, and its price is None
 
 from __future__ import annotations
 
-from .data import as_of, find, models, sources
-from .finding import Finding
-from .findings import preflight
-from .model import Model, Price, Source
-from .prices import estimate
+from prefect_together.catalog.finding import Finding
+from prefect_together.catalog.loader import as_of, find, models, sources
+from prefect_together.catalog.preflight import preflight
+from prefect_together.catalog.pricing import estimate
+from prefect_together.catalog.types import Model, Price, Source
 
 __all__ = ["Finding", "Model", "Price", "Source", "as_of", "estimate", "find", "models", "preflight", "sources"]

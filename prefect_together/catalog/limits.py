@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from .finding import Finding
-from .model import Model
-from .sizes import nearest_size, whole
-from .wording import choice, count, dated, given, items
+from prefect_together.catalog.finding import Finding
+from prefect_together.catalog.messages import choice, count, dated, given, items
+from prefect_together.catalog.sizes import nearest_size, whole
+from prefect_together.catalog.types import Model
 
 
 def exceeded(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .data import ratio_sizes
+from prefect_together.catalog.loader import ratio_sizes
 
 _PIXELS = 1024 * 1024
 _STEP = 16

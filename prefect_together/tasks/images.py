@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prefect import task
 
-from prefect_together.ask import OnUnknown, Reuse
-from prefect_together.credentials import TogetherCredentials
-from prefect_together.library import MediaLibrary
-from prefect_together.media import GeneratedImage
-from prefect_together.requests import ImageRequest
-from prefect_together.runtime import arun, run
-from prefect_together.tasks.options import options
-from prefect_together.tasks.work import Arguments, images, only
+from prefect_together._internal.event_loop import arun, run
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.generations import ImageRequest
+from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.results import GeneratedImage
+from prefect_together.tasks._operations import Arguments, images, only
+from prefect_together.tasks._options import options
 
 
 @task(**options("image"))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prefect import task
 
-from prefect_together.ask import OnUnknown, Reuse
-from prefect_together.credentials import TogetherCredentials
-from prefect_together.library import MediaLibrary
-from prefect_together.media import GeneratedVideo, VideoJob
-from prefect_together.requests import VideoRequest
-from prefect_together.runtime import arun, run
-from prefect_together.tasks.options import options
-from prefect_together.tasks.work import Arguments, delivered, request_of, submitted, video
+from prefect_together._internal.event_loop import arun, run
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.generations import VideoRequest
+from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.results import GeneratedVideo, VideoJob
+from prefect_together.tasks._operations import Arguments, delivered, request_of, submitted, video
+from prefect_together.tasks._options import options
 
 TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""

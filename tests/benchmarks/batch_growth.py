@@ -31,14 +31,14 @@ MODEL = "black-forest-labs/FLUX.2-pro"
 
 async def fill(folder: str, count: int) -> None:
     """Put pictures into a library that nobody made: a file, a claim and a reference for each, as the package writes them."""
-    from prefect_together.formats import Shape
-    from prefect_together.identity import identify
-    from prefect_together.keeping import Kept, Name
-    from prefect_together.kinds import Bill, reference
-    from prefect_together.leases import owned
-    from prefect_together.ledger import Attempt, Ledger
-    from prefect_together.requests import ImageRequest
-    from prefect_together.storage import Storage
+    from prefect_together.engine.ingest import Kept, Name
+    from prefect_together.generations import ImageRequest
+    from prefect_together.generations.fingerprint import identify
+    from prefect_together.generations.formats import Shape
+    from prefect_together.generations.spec import Bill, reference
+    from prefect_together.ledger.leases import owned
+    from prefect_together.ledger.ledger import Attempt, Ledger
+    from prefect_together.storage.storage import Storage
 
     storage = Storage(folder)
     ledger = Ledger(storage)

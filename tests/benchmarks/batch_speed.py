@@ -72,7 +72,7 @@ def server(origin: str, count: int, _: Path) -> float:
 
 def bare(origin: str, count: int, folder: Path) -> float:
     """Send with our client, write plain files."""
-    from prefect_together.client import TogetherClient
+    from prefect_together.http.client import TogetherClient
 
     async def run() -> float:
         client = TogetherClient("key", origin)

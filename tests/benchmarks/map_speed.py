@@ -94,7 +94,7 @@ def run(rival: str, origin: str, count: int) -> dict[str, float]:
         seconds, used = mapped(0, count)
         shown = time.perf_counter()
         if rival == "ours":
-            from prefect_together.runtime import flush
+            from prefect_together._internal.event_loop import flush
 
             flush(600.0)
         return {

@@ -14,7 +14,7 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from prefect_together.durations import looks
+from prefect_together.engine.poll_schedule import looks
 
 JOBS = 200
 LIBRARIES = 20

@@ -79,8 +79,8 @@ async def _all(count: int, one: Callable[[int], Awaitable[object]]) -> None:
 
 def bare(origin: str, count: int, window: Callable[[], Window]) -> Window:
     """Submit, ask and fetch with our client and nothing else."""
-    from prefect_together.ask import Pace
-    from prefect_together.client import TogetherClient
+    from prefect_together.generations.policy import Pace
+    from prefect_together.http.client import TogetherClient
 
     async def run() -> Window:
         client = TogetherClient("key", origin)

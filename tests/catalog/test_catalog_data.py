@@ -220,7 +220,7 @@ def test_import_reads_no_data_and_nothing_heavy() -> None:
         "package.__path__ = root.submodule_search_locations\n"
         "sys.modules['prefect_together'] = package\n"
         "from prefect_together import catalog\n"
-        "from prefect_together.catalog import data\n"
+        "from prefect_together.catalog import loader as data\n"
         "assert data._catalogue.cache_info().currsize == 0\n"
         "assert not {'prefect', 'httpx', 'pydantic'} & set(sys.modules)\n"
         "assert {m for m in sys.modules if m.startswith('prefect_together.')} == "

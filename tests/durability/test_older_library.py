@@ -9,7 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect.serializers import JSONSerializer
@@ -17,6 +17,8 @@ from prefect.serializers import JSONSerializer
 import prefect_together as together
 from prefect_together import ImageRequest, VideoRequest, sandbox
 from prefect_together.cli import main
+from prefect_together.engine.reconciliation import Reconciliation
+from prefect_together.errors import UnknownOutcome
 
 OLD = Path(__file__).parents[1] / "data" / "library-0.1"
 MODEL = "black-forest-labs/FLUX.2-pro"
@@ -45,13 +47,15 @@ def server(together_sandbox: sandbox.Sandbox, library: Path, prefect_server: str
 
 def picture(prompt: str = "a fox in the snow", **fields: Any) -> ImageRequest:
     """Ask for a picture as it was asked for then."""
-    return ImageRequest(**{"prompt": prompt, "model": MODEL, "width": 64, "height": 64, **fields})  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"prompt": prompt, "model": MODEL, "width": 64, "height": 64, **fields}
+    return ImageRequest(**asked)
 
 
 def clip(prompt: str, **fields: Any) -> VideoRequest:
     """Ask for a clip as it was asked for then."""
     tiny: dict[str, Any] = {"model": "sandbox/tiny", "width": 64, "height": 48, "seconds": 1, "fps": 15}
-    return VideoRequest(**{**tiny, "prompt": prompt, **fields})
+    asked: dict[str, Any] = {**tiny, "prompt": prompt, **fields}
+    return VideoRequest(**asked)
 
 
 def test_what_was_made_is_found(server: sandbox.Sandbox) -> None:
@@ -66,7 +70,7 @@ def test_what_was_made_is_found(server: sandbox.Sandbox) -> None:
 
 def test_an_unknown_outcome_is_still_unknown(server: sandbox.Sandbox) -> None:
     """What nobody knew then is not paid for now."""
-    with pytest.raises(together.errors.UnknownOutcome):  # type: ignore[attr-defined]
+    with pytest.raises(UnknownOutcome):
         together.generate_image(picture("a fox that is lost", seed=12), on_unknown="fail")
 
 
@@ -133,9 +137,9 @@ def test_prefects_results_are_read(path: Path) -> None:
     """A task's persisted result becomes what it was, whatever its class is called inside today."""
     stored = json.loads(path.read_text(encoding="utf-8"))
     found: Any = JSONSerializer().loads(stored["result"].encode())
-    one = found[0] if isinstance(found, list) else found
+    one: Any = cast("Any", found)[0] if isinstance(found, list) else found
     assert path.stem.partition("-")[0].removesuffix("s") == type(one).__name__
-    if path.stem == "Reconciliation":
+    if isinstance(found, Reconciliation):
         assert ["GeneratedImage", "GeneratedVideo"] == [type(file).__name__ for file in found.kept]
         assert {"video", "image"} == {entry.kind for entry in (*found.running, *found.undecided)}
     again: Any = JSONSerializer().loads(JSONSerializer().dumps(found))

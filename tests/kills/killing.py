@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from prefect_together.client import TogetherClient
-from prefect_together.ledger import Attempt, Event, Ledger
-from prefect_together.storage import Storage
+from prefect_together.http.client import TogetherClient
+from prefect_together.ledger.ledger import Attempt, Event, Ledger
+from prefect_together.storage.storage import Storage
 
 
 def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -> None:

@@ -28,13 +28,21 @@ import obstore
 from errand import Job
 from killing import arm
 
-from prefect_together import generation, keeping, leases, owner, records, runtime, waiting
-from prefect_together import reconciling as reconciliation
-from prefect_together.ask import Ask, Caller, Pace, Rules
+from prefect_together._internal import event_loop as runtime
+from prefect_together._internal import process as owner
+from prefect_together.engine import ingest as keeping
+from prefect_together.engine import lifecycle as generation
+from prefect_together.engine import polling as waiting
+from prefect_together.engine import reconcile as reconciliation
+from prefect_together.engine import records
+from prefect_together.engine.context import Ask, Caller
 from prefect_together.errors import TogetherError
-from prefect_together.media import GeneratedMedia
-from prefect_together.requests import ImageRequest, Request, VideoRequest
-from prefect_together.storage import shared
+from prefect_together.generations import ImageRequest, Request, VideoRequest
+from prefect_together.generations.policy import Pace, Rules
+from prefect_together.generations.results import GeneratedMedia
+from prefect_together.http.pool import shared_client
+from prefect_together.ledger import leases
+from prefect_together.storage.storage import shared
 
 LEVEL = (av, obstore)
 """What is imported here, so that it does not count as the memory of a generation."""
@@ -109,7 +117,7 @@ def make(job: Job) -> list[GeneratedMedia]:
         for fields in job["requests"]:
             ask = Ask(
                 request=with_first_frame(fields, made),
-                client=runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
+                client=shared_client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
                 storage=shared(job["library"], job.get("options")),
                 caller=Caller(logging.getLogger("worker"), flow_run=job.get("flow_run")),
                 rules=Rules(),
@@ -125,7 +133,7 @@ def reconcile(job: Job) -> list[GeneratedMedia]:
     """Fetch what is left behind; where something is undecided, that is the outcome."""
 
     async def reconciling() -> list[GeneratedMedia]:
-        client = runtime.client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64)
+        client = shared_client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64)
         storage = shared(job["library"], job.get("options"))
         report = await reconciliation.reconcile(storage, client, log=logging.getLogger("worker"), wait=60.0)
         if report.undecided:

@@ -11,7 +11,8 @@ import pytest
 from prefect import Task
 
 import prefect_together
-from prefect_together import catalog, requests, sandbox, tasks
+from prefect_together import catalog, sandbox, tasks
+from prefect_together import generations as requests
 
 PUBLIC = {name: getattr(prefect_together, name) for name in prefect_together.__all__}
 TASKS: dict[str, Task[Any, Any]] = {name: value for name, value in PUBLIC.items() if isinstance(value, Task)}

@@ -9,7 +9,8 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.sorting import ArtifactSort
 
-from prefect_together import BatchResult, ImageRequest, VideoRequest, generate_batch, runtime
+from prefect_together import BatchResult, ImageRequest, VideoRequest, generate_batch
+from prefect_together._internal import event_loop as runtime
 
 IMAGES = "POST /v1/images/generations"
 VIDEOS = "POST /v2/videos"

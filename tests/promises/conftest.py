@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prefect_together.ask import Pace
+from prefect_together.generations.policy import Pace
 
 
 @pytest.fixture(autouse=True)
@@ -32,4 +32,4 @@ def _quick_retries_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     def at_once(tries: int, *, first: float, longest: float) -> float:
         return 0.02
 
-    monkeypatch.setattr("prefect_together.keeping.backoff", at_once)
+    monkeypatch.setattr("prefect_together.engine.ingest.backoff", at_once)

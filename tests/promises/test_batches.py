@@ -11,9 +11,9 @@ from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
-from prefect_together import BatchResult, VideoRequest, agenerate_batch, generate_batch
-from prefect_together.errors import BatchFailed, InvalidRequest
-from prefect_together.requests import Request
+from prefect_together import BatchFailed, BatchResult, VideoRequest, agenerate_batch, generate_batch
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations import Request
 from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, IMAGES, clip, picture, pictures, run_batch
@@ -238,7 +238,7 @@ def test_a_batch_is_one_event_and_one_for_each_problem(together_sandbox: Sandbox
     def hear(event: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
         heard.append((event, payload))
 
-    monkeypatch.setattr("prefect_together.events.emit_event", hear)
+    monkeypatch.setattr("prefect_together.ui.events.emit_event", hear)
     together_sandbox.fault(IMAGES, "422")
     run_batch(pictures(5), name="told", concurrency=1)
     (failed, ended) = heard

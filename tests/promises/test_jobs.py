@@ -12,8 +12,8 @@ from decimal import Decimal
 import pytest
 from prefect import flow
 
-from prefect_together import agenerate_video, generate_video, submit_video, wait_for_video
-from prefect_together.errors import GenerationFailed, GenerationTimeout, MediaError
+from prefect_together import GenerationTimeout, agenerate_video, generate_video, submit_video, wait_for_video
+from prefect_together.errors import GenerationFailed, MediaError
 from prefect_together.sandbox import Sandbox
 
 from .asking import POLL, VIDEOS, clip, dear_clip

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from prefect import flow
 
-from prefect_together import agenerate_image, generate_image, generate_video
-from prefect_together.errors import APIError, GenerationTimeout, LibraryError, UnknownOutcome
+from prefect_together import GenerationTimeout, agenerate_image, generate_image, generate_video
+from prefect_together.errors import APIError, LibraryError, UnknownOutcome
 from prefect_together.sandbox import Sandbox
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
 
 from .asking import POLL, clip, dear_clip, picture
 
@@ -65,7 +65,7 @@ def test_a_job_that_nobody_knows_any_more_needs_a_decision(together_sandbox: San
         generate_video(dear_clip(seed=1), timeout=0.5)
     together_sandbox.reset()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prefect_together.waiting.NOT_FOUND_GRACE", 0.0)
+        patch.setattr("prefect_together.engine.polling.NOT_FOUND_GRACE", 0.0)
         with pytest.raises(APIError, match="does not know job") as caught:
             generate_video(dear_clip(seed=1))
     assert "yes" == caught.value.paid

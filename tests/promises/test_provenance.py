@@ -21,14 +21,14 @@ from prefect_together import (
     generate_image,
     generate_video,
     join_videos,
-    provenance,
 )
+from prefect_together._internal.event_loop import run
 from prefect_together.cli import main
+from prefect_together.engine import provenance
+from prefect_together.engine.trace import as_code, trace
 from prefect_together.errors import InvalidRequest
-from prefect_together.runtime import run
 from prefect_together.sandbox import Sandbox
-from prefect_together.storage import Storage
-from prefect_together.trace import as_code, trace
+from prefect_together.storage.storage import Storage
 
 from .asking import clip, picture
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import anyio
 
-from prefect_together.ask import Ask, Caller
-from prefect_together.client import TogetherClient
-from prefect_together.generation import obtain
-from prefect_together.ledger import ROOT
+from prefect_together.engine.context import Ask, Caller
+from prefect_together.engine.lifecycle import obtain
+from prefect_together.http.client import TogetherClient
+from prefect_together.ledger.ledger import ROOT
 from prefect_together.sandbox import Sandbox
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
 
 from .asking import IMAGES, picture
 

@@ -11,13 +11,21 @@ from types import ModuleType
 import pytest
 from prefect import flow
 
-from prefect_together import TogetherCredentials, areconcile, generate_image, generate_video, reconcile, submit_video
+from prefect_together import (
+    GenerationTimeout,
+    TogetherCredentials,
+    areconcile,
+    generate_image,
+    generate_video,
+    reconcile,
+    submit_video,
+)
+from prefect_together._internal.event_loop import run
 from prefect_together.cli import main
-from prefect_together.errors import GenerationTimeout, InvalidRequest, MediaError, UnknownOutcome
-from prefect_together.reconciling import forget
-from prefect_together.runtime import run
+from prefect_together.engine.reconcile import forget
+from prefect_together.errors import InvalidRequest, MediaError, UnknownOutcome
 from prefect_together.sandbox import Sandbox
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
 
 from .asking import FILE, POLL, VIDEOS, clip, dear_clip, picture
 
@@ -158,7 +166,7 @@ def test_the_flow_of_the_repository_runs_as_a_command(
 ) -> None:
     """`flows/reconcile.py` keeps what was left behind and prints the report."""
     _leave_behind(together_sandbox)
-    from prefect_together.command import run_as_command
+    from prefect_together.cli.flow_command import run_as_command
 
     module = _flow_file()
     assert 0 == run_as_command(module.reconcile_library, module.Reconciliation.text, ["--wait", "30"])
@@ -170,8 +178,8 @@ def test_what_belongs_to_the_sandbox_is_not_asked_of_together(
     together_sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Attempts of another realm are counted and left alone: a sandbox's job id means nothing to Together."""
-    from prefect_together.client import TogetherClient
-    from prefect_together.reconciling import reconcile as work
+    from prefect_together.engine.reconcile import reconcile as work
+    from prefect_together.http.client import TogetherClient
 
     together_sandbox.fault(VIDEOS, "accept_then_close")
     with pytest.raises(UnknownOutcome):

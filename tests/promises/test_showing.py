@@ -13,19 +13,19 @@ from prefect.artifacts import Artifact
 
 from prefect_together import (
     GeneratedImage,
-    artifacts,
     generate_image,
     generate_video,
     last_frame,
     publish_gallery,
     publish_grid,
-    runtime,
     write_gallery,
 )
+from prefect_together._internal import event_loop as runtime
+from prefect_together.engine.lifecycle_events import Happening
 from prefect_together.errors import ConfigurationError
-from prefect_together.happenings import Happening
-from prefect_together.media import GeneratedVideo
+from prefect_together.generations.results import GeneratedVideo
 from prefect_together.sandbox import Sandbox
+from prefect_together.ui import artifacts
 
 from .asking import IMAGES, POLL, clip, picture, shown
 
@@ -105,7 +105,7 @@ def test_a_slow_server_delays_nobody(together_sandbox: Sandbox, monkeypatch: pyt
         spent.append(time.perf_counter() - began)
 
     monkeypatch.setattr(Artifact, "acreate", slowly)
-    monkeypatch.setattr("prefect_together.tasks.work.show", timed)
+    monkeypatch.setattr("prefect_together.tasks._operations.show", timed)
 
     @flow
     def work() -> list[GeneratedImage]:
@@ -127,7 +127,7 @@ def test_without_pillow_there_are_words(together_sandbox: Sandbox, request: pyte
     moving = generate_video(clip(seed=1))
     still = generate_image(picture(seed=1))
     request.getfixturevalue("_no_pillow")
-    from prefect_together import thumbnails
+    from prefect_together.ui import thumbnails
 
     thumbnails._made.clear()  # pyright: ignore[reportPrivateUsage]
 
@@ -163,7 +163,7 @@ def test_listeners_cannot_harm(together_sandbox: Sandbox, monkeypatch: pytest.Mo
     def failing(happening: Happening) -> None:
         raise RuntimeError("no events today")
 
-    monkeypatch.setattr("prefect_together.watching.emit", failing)
+    monkeypatch.setattr("prefect_together.ui.listener.emit", failing)
 
     @flow
     def work() -> GeneratedVideo:
@@ -189,8 +189,8 @@ def test_a_large_gallery_is_bounded(together_sandbox: Sandbox) -> None:
 def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second clip of a model is waited for in the knowledge of how long the first one took."""
     heard: list[Happening] = []
-    monkeypatch.setattr("prefect_together.watching.emit", heard.append)
-    monkeypatch.setattr("prefect_together.durations.ENOUGH", 1)
+    monkeypatch.setattr("prefect_together.ui.listener.emit", heard.append)
+    monkeypatch.setattr("prefect_together.engine.poll_schedule.ENOUGH", 1)
     generate_video(clip(seed=1))
     together_sandbox.fault(POLL, "unknown_status")  # else the first look, timed by what was learnt, finds it done
     generate_video(clip(seed=2))

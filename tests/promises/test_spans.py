@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from prefect_together.requests import ImageRequest
-from prefect_together.telemetry import span
+from prefect_together.engine.tracing import span
+from prefect_together.generations import ImageRequest
 
 TRACED = """
 import asyncio, json, sys

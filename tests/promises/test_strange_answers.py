@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from prefect_together import TogetherCredentials, generate_image, generate_video
+from prefect_together._internal.event_loop import shutdown
 from prefect_together.errors import UnknownOutcome
-from prefect_together.runtime import shutdown
 
 from .asking import dear_clip, picture
 
@@ -80,7 +80,7 @@ def test_what_we_do_not_understand_ourselves_may_have_been_paid(
         raise ZeroDivisionError
 
     credentials, heard = answering(HEAD + JSON + b'Content-Length: 24\r\n\r\n{"data":[{"url":"a://b"}]}'[:-2])
-    monkeypatch.setattr("prefect_together.kinds.Acceptance", broken)
+    monkeypatch.setattr("prefect_together.generations.spec.Acceptance", broken)
     monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_RESUBMIT_BELOW", "0")
     for _ in range(2):
         with pytest.raises(UnknownOutcome):

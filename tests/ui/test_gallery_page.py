@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from prefect_together.page.writing import page as page_of
-from prefect_together.page.writing import write_page
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
+from prefect_together.ui.gallery_page import page as page_of
+from prefect_together.ui.gallery_page import write_page
 
 from .conftest import Prefect, holds, shoot
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
 
 
 @dataclass

@@ -13,8 +13,8 @@ from typing import Any
 import av
 from PIL import Image
 
-from prefect_together.media import GeneratedImage, GeneratedVideo
-from prefect_together.requests import Form, ImageLora, ImageRequest, Keyframe, MediaInput, MediaReference, VideoRequest
+from prefect_together.generations import Form, ImageLora, ImageRequest, Keyframe, MediaInput, MediaReference, VideoRequest
+from prefect_together.generations.results import GeneratedImage, GeneratedVideo
 
 # PyAV's stubs speak of numpy, which is not needed here and may not be installed.
 _av: Any = av
@@ -156,11 +156,12 @@ def write(path: Path, data: bytes) -> str:
 SPENDER = """
 import asyncio, os, random, signal, sys
 from decimal import Decimal
-from prefect_together.budget import Purse, SpendLimit
+from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.errors import BudgetExceeded
-from prefect_together.leases import owned
-from prefect_together.ledger import Attempt, Ledger
-from prefect_together.storage import Storage
+from prefect_together.ledger.leases import owned
+from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.storage.storage import Storage
 
 async def spend(folder, who, dies):
     ledger = Ledger(Storage(folder))

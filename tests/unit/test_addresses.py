@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from prefect_together.addresses import TOGETHER, api_origin, is_loopback, is_public, realm
-from prefect_together.connections import Guard
-from prefect_together.downloads import Downloads
 from prefect_together.errors import ConfigurationError, MediaError
+from prefect_together.http.connections import Guard
+from prefect_together.http.downloads import Downloads
+from prefect_together.http.urls import TOGETHER, api_origin, is_loopback, is_public, realm
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_together.answers import ImageItem, JobAnswer, NotUnderstood, read_images, read_job
+from prefect_together.http.responses import ImageItem, JobAnswer, NotUnderstood, read_images, read_job
 
 URL = "https://api.together.ai/shrt/abc"
 JOB = {"id": "0191e3a8", "status": "completed", "outputs": {"video_url": URL, "cost": 0.28}}

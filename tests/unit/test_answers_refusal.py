@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_together import answers, errors
-from prefect_together.answers import backoff, error_code, permanent, refusal, wait_hint
+from prefect_together import errors
+from prefect_together._internal.retry import backoff
 from prefect_together.errors import APIError
+from prefect_together.http import responses as answers
+from prefect_together.http.responses import error_code, permanent, refusal, wait_hint
 
 
 def body(message: str, code: str | None = None, type: str = "invalid_request_error", **more: Any) -> str:

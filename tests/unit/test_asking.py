@@ -14,11 +14,12 @@ from uuid import UUID
 
 import pytest
 
-from prefect_together import runtime
-from prefect_together.answers import JobAnswer
-from prefect_together.ask import Ask, Caller, Pace, Rules
+from prefect_together._internal import event_loop as runtime
+from prefect_together.engine.context import Ask, Caller
+from prefect_together.engine.polling import wait_for_job
 from prefect_together.errors import APIError, ConnectionFailed, InvalidRequest, MediaError, ServerError
-from prefect_together.waiting import wait_for_job
+from prefect_together.generations.policy import Pace, Rules
+from prefect_together.http.responses import JobAnswer
 
 from .making import image, video
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from prefect_together.ballot import Contradiction, decided, question, table
-from prefect_together.media import KeptFile
+from prefect_together.generations.results import KeptFile
+from prefect_together.ui.review_form import Contradiction, decided, question, table
 
 
 @dataclass

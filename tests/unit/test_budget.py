@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from prefect_together.budget import Purse, SpendLimit
 from prefect_together.errors import BudgetExceeded
-from prefect_together.storage import Storage
+from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.storage.storage import Storage
 
 from .making import SPENDER
 

@@ -62,7 +62,7 @@ def test_there_is_no_key() -> None:
 
 def test_each_test_has_its_own_library(tmp_path: Path) -> None:
     """The default library is in the test's own folder."""
-    from prefect_together.settings import TogetherSettings
+    from prefect_together.blocks.settings import TogetherSettings
 
     assert str(tmp_path / "library") == TogetherSettings().library_url()
 

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from prefect_together.budget import Purse, SpendLimit
-from prefect_together.budget.dues import STUCK, due
+from prefect_together._internal.process import Owner, this_process
 from prefect_together.errors import BudgetExceeded
-from prefect_together.ledger import Attempt, Event, Ledger
-from prefect_together.owner import Owner, this_process
-from prefect_together.storage import Storage
+from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.ledger import Attempt, Event, Ledger
+from prefect_together.ledger.settlement import STUCK, due
+from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.storage.storage import Storage
 
 from .making import SPENDER
 
@@ -31,8 +32,9 @@ GONE = this_process().model_copy(update={"started": "long ago"})
 KILLED = """
 import asyncio, os, signal, sys
 from decimal import Decimal
-from prefect_together.budget import Purse, SpendLimit
-from prefect_together.storage import Storage
+from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.storage.storage import Storage
 
 async def spend():
     purse = Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=Storage(sys.argv[1]))
@@ -178,7 +180,7 @@ async def test_a_cost_that_another_process_hears_takes_the_estimates_place(stora
 
 async def test_a_refusal_looks_once_for_money_that_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that does not fit finds what became free meanwhile; a hundred of them do not look a hundred times."""
-    monkeypatch.setattr("prefect_together.budget.limits.SWEEP_PAUSE", 0.2)
+    monkeypatch.setattr("prefect_together.ledger.spend_limit.SWEEP_PAUSE", 0.2)
     storage = Storage(str(tmp_path))
     first, second = _purse(storage), _purse(storage)
     await first.reserve(ATTEMPT.key, Decimal("0.90"))

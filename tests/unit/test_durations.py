@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from prefect_together import durations
-from prefect_together.durations import learn, looks, names, plan, usual
-from prefect_together.requests import ImageRequest, VideoRequest
-from prefect_together.storage import Storage
+from prefect_together.engine import poll_schedule as durations
+from prefect_together.engine.poll_schedule import learn, looks, names, plan, usual
+from prefect_together.generations import ImageRequest, VideoRequest
+from prefect_together.storage.storage import Storage
 
 CLIP = VideoRequest(prompt="a fox", model="a/model", seconds=6)
 ANOTHER = VideoRequest(prompt="a fox", model="another/model")
@@ -109,7 +109,7 @@ def test_a_job_that_takes_longer_than_all_before_is_not_forgotten(monkeypatch: p
     def without_jitter(low: float, high: float) -> float:
         return (low + high) / 2
 
-    monkeypatch.setattr("prefect_together.durations.random.uniform", without_jitter)
+    monkeypatch.setattr("prefect_together.engine.poll_schedule.random.uniform", without_jitter)
     pauses = looks((60.0,) * 10, 100.0)
     taken = [next(pauses) for _ in range(40)]
     assert taken[0] < 1.0

@@ -9,7 +9,7 @@ import pytest
 
 ENDING = """
 import asyncio, threading
-from prefect_together import runtime
+from prefect_together._internal import event_loop as runtime
 
 threading._register_atexit(lambda: print("Prefect's services end", flush=True))  # as they do when a run begins
 

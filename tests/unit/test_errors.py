@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from prefect_together import errors
-from prefect_together.batch.outcomes import BatchResult
+from prefect_together.batch.results import BatchResult
 from prefect_together.errors import TogetherError
-from prefect_together.media import VideoJob
+from prefect_together.generations.results import VideoJob
 
 from .making import WHEN, video
 

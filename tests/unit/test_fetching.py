@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from prefect_together.client import TogetherClient
-from prefect_together.connections import Guard
-from prefect_together.downloads import Downloads
 from prefect_together.errors import ConfigurationError, ConnectionFailed, MediaError, ServerError
-from prefect_together.governor import Patience
+from prefect_together.http.client import TogetherClient
+from prefect_together.http.connections import Guard
+from prefect_together.http.downloads import Downloads
+from prefect_together.http.rate_limit import Patience
 
 LOCAL = Guard(allow_loopback=True, allow_host="127.0.0.1")
 REMOTE = Guard(allow_loopback=False, allow_host="api.together.ai")
@@ -129,7 +129,7 @@ async def test_no_error_shows_a_signature() -> None:
 
 async def test_a_proxy_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes the connection and never answers: an error that may be tried again, and no wait without an end."""
-    monkeypatch.setattr("prefect_together.downloads._TIMEOUT", aiohttp.ClientTimeout(connect=0.3))
+    monkeypatch.setattr("prefect_together.http.downloads._TIMEOUT", aiohttp.ClientTimeout(connect=0.3))
     files = Downloads(REMOTE, 1)
     async with host(b"") as (port, _):
         monkeypatch.setenv("https_proxy", f"127.0.0.1:{port}")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from prefect_together.folder import LARGEST, Folder
-from prefect_together.storage import Storage
+from prefect_together.storage.local import LARGEST, Folder
+from prefect_together.storage.storage import Storage
 
 
 def files(folder: Path) -> list[Path]:

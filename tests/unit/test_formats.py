@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_together.formats import HEAD, Incoming, Shape, image_shape, sniff, video_shape
+from prefect_together.generations.formats import HEAD, Incoming, Shape, image_shape, sniff, video_shape
 
 from .making import clip, picture
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from prefect_together.governor import Governor, Lane
+from prefect_together.http.rate_limit import Governor, Lane
 
 
 async def _send(lane: Lane, seconds: float = 0.0) -> None:

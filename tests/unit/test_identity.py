@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from prefect_together.identity import identify
-from prefect_together.requests import Request
+from prefect_together.generations import Request
+from prefect_together.generations.fingerprint import identify
 
 from .making import full_image, full_video, generated_image, image, picture, reference, video, write
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from prefect_together import jsons
+from prefect_together._internal import json as jsons
 
 
 @pytest.mark.parametrize("write", [jsons.compact, jsons.readable])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_together.keeping import Name, slug
+from prefect_together.engine.ingest import Name, slug
 
 SLUG = re.compile(r"[a-z0-9-]{1,40}")
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from prefect_together import leases
-from prefect_together.leases import HANDED_OUT, OVERDUE, Holding, Watch, owned, release
-from prefect_together.ledger import Attempt, Ledger
-from prefect_together.owner import Owner, this_process
-from prefect_together.storage import Storage
+from prefect_together._internal.process import Owner, this_process
+from prefect_together.ledger import leases
+from prefect_together.ledger.leases import HANDED_OUT, OVERDUE, Holding, Watch, owned, release
+from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.storage.storage import Storage
 
 ATTEMPT = Attempt("f" * 40, "any", 1)
 FOREIGN = Owner(host="elsewhere", machine="0" * 16, pid=1, started="1")
@@ -46,7 +46,7 @@ def neighbour(monkeypatch: pytest.MonkeyPatch) -> Owner:
     def started(pid: int) -> str | None:
         return "42" if pid == owner.pid else ours
 
-    monkeypatch.setattr("prefect_together.owner._started", started)
+    monkeypatch.setattr("prefect_together._internal.process._started", started)
     return owner
 
 

@@ -12,8 +12,8 @@ from typing import Any, get_args
 import pytest
 
 from prefect_together.errors import LibraryError
-from prefect_together.ledger import VERSION, Attempt, Event, History, Ledger, State, attempts, decode, encode, folder
-from prefect_together.storage import Storage
+from prefect_together.ledger.ledger import VERSION, Attempt, Event, History, Ledger, State, attempts, decode, encode, folder
+from prefect_together.storage.storage import Storage
 
 FP = "7f3a" + "0" * 36
 AT = f"ledger/7f/{FP}"

@@ -11,9 +11,9 @@ import obstore
 import pytest
 
 from prefect_together.errors import MediaError
-from prefect_together.media import GeneratedImage, GeneratedMedia, VideoJob
-from prefect_together.requests import ImageRequest, MediaReference, VideoRequest
-from prefect_together.storage import Storage
+from prefect_together.generations import ImageRequest, MediaReference, VideoRequest
+from prefect_together.generations.results import GeneratedImage, GeneratedMedia, VideoJob
+from prefect_together.storage.storage import Storage
 
 from .making import FLUX, WHEN, full_image, full_video, generated_image, generated_video, picture, video
 

@@ -13,21 +13,21 @@ from typing import Any
 
 import pytest
 
-from prefect_together import owner as owners
-from prefect_together.owner import Owner, this_process
+from prefect_together._internal import process as owners
+from prefect_together._internal.process import Owner, this_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
 CHILD = """
 import sys
-from prefect_together.owner import this_process
+from prefect_together._internal.process import this_process
 print(this_process().model_dump_json(), flush=True)
 sys.stdin.read()
 """
 
 HEADLESS = """
 import ctypes, sys, threading
-from prefect_together.owner import this_process
+from prefect_together._internal.process import this_process
 threading.Thread(target=sys.stdin.read).start()
 print(this_process().model_dump_json(), flush=True)
 ctypes.CDLL(None).pthread_exit(None)

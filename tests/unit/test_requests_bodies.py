@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prefect_together.requests import ImageLora, Keyframe, Request, VideoRequest
+from prefect_together.generations import ImageLora, Keyframe, Request, VideoRequest
 
 from .making import FLUX, HAILUO, full_image, full_video, generated_image, image, reference, shown, video
 

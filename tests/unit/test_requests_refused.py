@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import InvalidRequest, TogetherError
-from prefect_together.requests import ImageRequest, VideoRequest
+from prefect_together.generations import ImageRequest, VideoRequest
 
 from .making import image, video
 

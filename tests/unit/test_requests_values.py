@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prefect_together.requests import ImageRequest, Keyframe, MediaReference, Request, VideoRequest, is_remote
+from prefect_together.generations import ImageRequest, Keyframe, MediaReference, Request, VideoRequest, is_remote
 
 from .making import full_image, full_video, generated_image, image, reference, shown, video
 

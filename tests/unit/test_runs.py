@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from prefect_together.tasks import runs
+from prefect_together.tasks import _flow_runs as runs
 
 
 @pytest.fixture(autouse=True)

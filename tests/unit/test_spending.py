@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from prefect_together import spending
+from prefect_together.engine import daily_spend as spending
+from prefect_together.engine.daily_spend import Day, Spent
+from prefect_together.engine.lifecycle_events import Happening
 from prefect_together.errors import GenerationFailed, LibraryError
-from prefect_together.happenings import Happening
-from prefect_together.spending import Day, Spent
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
 
 from .making import generated_image, generated_video, image, video
 
@@ -24,10 +24,10 @@ UNPRICED = "nobody/knows-this-model"
 SPENDER = """
 import asyncio, sys
 from decimal import Decimal
-from prefect_together import spending
-from prefect_together.happenings import Happening
-from prefect_together.requests import ImageRequest
-from prefect_together.storage import Storage
+from prefect_together.engine import daily_spend as spending
+from prefect_together.engine.lifecycle_events import Happening
+from prefect_together.generations import ImageRequest
+from prefect_together.storage.storage import Storage
 
 async def spend():
     spending.BUNDLE = 0.05
@@ -151,7 +151,7 @@ async def test_a_library_that_fails_harms_nobody(
 ) -> None:
     """What cannot be written is a line in the log, and the next request is counted again."""
     day = Day(storage, "together", Decimal("0.01"), told := Told())
-    monkeypatch.setattr("prefect_together.entries.Entries.add", _broken)
+    monkeypatch.setattr("prefect_together.ledger.append_log.Entries.add", _broken)
     with caplog.at_level(logging.WARNING, "prefect.together"):
         day.hear(Happening("accepted", image()))
         assert day.writing is not None

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import LibraryError, MediaError
-from prefect_together.storage import Storage, shared
+from prefect_together.storage.storage import Storage, shared
 
 from .conftest import Place
 
@@ -208,7 +208,7 @@ def test_everybody_shares_one_storage(tmp_path: Path) -> None:
 
 STREAM_200_MB = """
 import asyncio, os, resource, sys
-from prefect_together.storage import Storage
+from prefect_together.storage.storage import Storage
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

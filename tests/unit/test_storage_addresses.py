@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prefect_together.errors import ConfigurationError
-from prefect_together.storage import Storage, local_folder, locate
+from prefect_together.storage.storage import Storage, local_folder, locate
 
 from .conftest import Place
 

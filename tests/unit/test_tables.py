@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from prefect_together.batch import table_writer as writing
+from prefect_together.batch.request_table import requests_from_table
 from prefect_together.errors import InvalidRequest
-from prefect_together.requests import ImageRequest, VideoRequest
-from prefect_together.storage import Storage
-from prefect_together.tables import requests_from_table, writing
+from prefect_together.generations import ImageRequest, VideoRequest
+from prefect_together.storage.storage import Storage
 
 from .conftest import Place
 from .rows import MODEL, ROWS, check
@@ -245,7 +246,7 @@ def test_a_damaged_parquet_file_gives_the_rows_before_the_damage(tmp_path: Path)
 
 READER = """
 import resource, sys
-from prefect_together.tables import requests_from_table
+from prefect_together.batch.request_table import requests_from_table
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rows = [row.error for row in requests_from_table(sys.argv[1], constants={"model": "m"}, rows=1000)]
 print(len(rows), rows[1] or "", (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, sep="|")

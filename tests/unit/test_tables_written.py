@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from prefect_together.batch import table_writer as writing
+from prefect_together.batch.request_table import requests_from_table
 from prefect_together.errors import LibraryError
-from prefect_together.storage import Storage
-from prefect_together.tables import requests_from_table, writing
+from prefect_together.storage.storage import Storage
 
 from .conftest import Place
 from .rows import MODEL, ROWS, check

@@ -9,9 +9,9 @@ import pytest
 from prefect.client.schemas.objects import State, StateType
 
 from prefect_together import errors
-from prefect_together.media import VideoJob
-from prefect_together.tasks import options
-from prefect_together.tasks.options import is_retryable, run_name
+from prefect_together.generations.results import VideoJob
+from prefect_together.tasks import _options as options
+from prefect_together.tasks._options import is_retryable, run_name
 
 from .making import image, video
 

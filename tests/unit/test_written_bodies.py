@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from prefect_together import identity
 from prefect_together.errors import InvalidRequest
-from prefect_together.identity import INLINE_FRAME_WARNING, LARGEST_INLINE, Body, identify
-from prefect_together.requests import Request
+from prefect_together.generations import Request
+from prefect_together.generations import fingerprint as identity
+from prefect_together.generations.fingerprint import INLINE_FRAME_WARNING, LARGEST_INLINE, Body, identify
 
 from .making import full_image, image, picture, reference, video, write
 

@@ -1,0 +1,129 @@
+"""What a batch would do and cost, before money: looks at rows, the catalogue and the ledger. Sends and writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from prefect_together import catalog
+from prefect_together.batch.plan import PROBLEMS, Plan
+from prefect_together.batch.request_table import Row
+from prefect_together.engine.context import Ask
+from prefect_together.engine.poll_schedule import usual
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations import Request
+from prefect_together.generations.fingerprint import identify
+from prefect_together.ledger.ledger import History, Ledger
+
+LOOKS = 32
+"""Requests that are looked up at once."""
+
+
+class Planner:
+    """Looks through the rows of a batch.
+
+    Args:
+        template: The question that would be put for every request.
+        worst_case: USD that a request of unknown price counts as.
+        max_cost: USD that the batch may spend, if that is limited.
+        concurrency: How many would run at once.
+    """
+
+    def __init__(self, template: Ask, *, worst_case: Decimal, max_cost: Decimal | None, concurrency: int = LOOKS) -> None:
+        self._concurrency = concurrency
+        self._template = template
+        self._ledger = Ledger(template.storage)
+        self._worst_case = worst_case
+        self._max_cost = max_cost
+        self._counts: Counter[str] = Counter()
+        self._models: Counter[str] = Counter()
+        self._cost = self._fitting = self._at_risk = Decimal(0)
+        self._risk_known = True
+        self._unknown_prices = self._over = 0
+        self._problems: list[str] = []
+        self._seen: set[str] = set()
+
+    async def plan(self, rows: Iterable[Row]) -> Plan:
+        """Look at all rows."""
+        coming = iter(rows)
+        await asyncio.gather(*(self._work(coming) for _ in range(LOOKS)))
+        return Plan(
+            **self._counts,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            cost=self._cost,
+            unknown_prices=self._unknown_prices,
+            worst_case=self._worst_case,
+            at_risk=self._at_risk if self._risk_known and self._counts["unknown"] else None,
+            over=self._over,
+            longest_wait=await self._longest_wait(),
+            models=dict(self._models.most_common()),
+            problems=self._problems,
+        )
+
+    async def _longest_wait(self) -> float | None:
+        """Return how long all would take if they went at once by model: nine of ten jobs are over by then."""
+        waits: list[float] = []
+        for model, count in self._models.items():
+            if durations := await usual(self._template.storage, model):
+                rounds = -(-count // self._concurrency)
+                waits.append(rounds * durations[int(len(durations) * 0.9)])
+        return max(waits, default=None)
+
+    async def _work(self, coming: Iterator[Row]) -> None:
+        for row in coming:
+            if row.request is None:
+                self._refuse(row.error or f"Row {row.number} is no request.")
+                continue
+            ask = replace(self._template, request=row.request)
+            try:
+                errors = [finding.message for finding in self._findings(row.request) if finding.severity == "error"]
+                if errors and ask.rules.preflight == "error":
+                    raise InvalidRequest(errors[0])
+                fingerprint = (await identify(row.request, realm=ask.client.realm)).fingerprint
+            except InvalidRequest as error:
+                self._refuse(f"Row {row.number}: {error}")
+                continue
+            if fingerprint in self._seen and ask.reuse != "never":
+                self._counts["reused"] += 1
+                continue
+            self._seen.add(fingerprint)
+            self._count(ask, _state(await self._ledger.history(fingerprint), ask.scope()))
+
+    def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:
+        return catalog.preflight(request.model, request.given())
+
+    def _refuse(self, why: str) -> None:
+        self._counts["refused"] += 1
+        if len(self._problems) < PROBLEMS:
+            self._problems.append(why)
+
+    def _count(self, ask: Ask, state: str) -> None:
+        self._counts[state] += 1
+        estimate = ask.estimate()
+        if state == "unknown":
+            self._risk_known &= estimate is not None
+            self._at_risk += estimate or 0
+        if state != "send":
+            return
+        amount = self._worst_case if estimate is None else estimate
+        if self._max_cost is not None and self._fitting + amount > self._max_cost:
+            self._over += 1
+        else:
+            self._fitting += amount
+        self._models[ask.request.model] += 1
+        self._unknown_prices += estimate is None
+        self._cost += estimate or 0
+
+
+def _state(history: History, scope: str) -> str:
+    """Return what a batch would do about a request; whether a claim is still alive is not asked."""
+    own = history.within(scope)
+    if history.stored(scope):
+        return "reused"
+    if any(attempt.state == "accepted" for attempt in own):
+        return "waiting"
+    if own and own[-1].state in {"unknown", "lost"}:
+        return "unknown"
+    return "waiting" if own and own[-1].state == "claimed" else "send"

@@ -1,0 +1,238 @@
+"""What came of a batch: a small result that names its manifest, and the items that are read from it. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from prefect_together.batch import table_writer as writing
+from prefect_together.errors import LibraryError, Paid, TogetherError
+from prefect_together.generations.report import Tally
+from prefect_together.generations.results import MEDIA, GeneratedMedia
+from prefect_together.storage.storage import locate
+
+Outcome = Literal["kept", "reused", "failed", "unknown", "refused", "skipped"]
+OUTCOMES: tuple[Outcome, ...] = ("kept", "reused", "failed", "unknown", "refused", "skipped")
+GOOD = frozenset({"kept", "reused"})
+Retry = Literal["failed", "none"]
+"""What becomes of what failed in the last run under the same name: done again, or left."""
+
+
+class BatchItem(BaseModel):
+    """What came of one request."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    row: int
+    """Its place in the batch or the table, from 1."""
+    outcome: Outcome
+    """``kept``: paid for now; ``reused``: paid for before; ``failed``; ``unknown``: it may have been paid for and nobody
+    knows; ``refused``: the row is wrong, the model does not take it or the budget is spent; ``skipped``: not tried."""
+    kind: str | None = None
+    """``image`` or ``video``; None where the row is no request."""
+    model: str | None = None
+    """Together's model id."""
+    seed: int | None = None
+    """The seed that was asked for, if one was."""
+    fingerprint: str | None = None
+    """What was asked, as a hash."""
+    seconds: float = 0.0
+    """How long it took."""
+    error: str | None = None
+    """What went wrong, what was paid and what to do."""
+    error_type: str | None = None
+    """The class of the error."""
+    paid: Literal["nothing", "maybe", "yes"] | None = None
+    """What the error says was paid; None where there is none."""
+    job_id: str | None = None
+    """Together's id of the job, where one is known."""
+    columns: dict[str, Any] = {}
+    """What stood in the table."""
+    files: list[dict[str, Any]] = []
+    """The references as JSON; ``media`` has them typed."""
+
+    @property
+    def media(self) -> list[GeneratedMedia]:
+        """The files, in order."""
+        return [MEDIA[str(self.kind)].model_validate(file) for file in self.files]
+
+    def record(self) -> dict[str, Any]:
+        """Return the row of the table that comes out."""
+        file = self.files[0] if self.files else {}
+        found = {
+            "status": self.outcome,
+            "uri": file.get("uri"),
+            "sha256": file.get("sha256"),
+            "media_type": file.get("media_type"),
+            "size": file.get("size"),
+            "width": file.get("width"),
+            "height": file.get("height"),
+            "model": self.model,
+            "seed": self.seed,
+            "cost": _sum(self.files, "cost"),
+            "estimated_cost": _sum(self.files, "estimated_cost"),
+            "seconds_taken": self.seconds,
+            "reused": self.outcome == "reused",
+            "error": self.error,
+            "job_id": self.job_id,
+            "more_uris": " ".join(str(more["uri"]) for more in self.files[1:]) or None,
+        }
+        ours = {f"together_{name}" if name in self.columns else name: value for name, value in found.items()}
+        return {**self.columns, **ours}
+
+
+class BatchResult(BaseModel):
+    """What came of a batch: counts, money, and where its manifest is. It stays this small for a million rows."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    manifest: str
+    """Where the items are kept: JSON lines in the library, one for each request, in order."""
+    name: str | None = None
+    """The name under which it can be run again."""
+    kept: int = 0
+    """Requests that were paid for and kept."""
+    reused: int = 0
+    """Requests that were paid for before."""
+    failed: int = 0
+    """Requests that failed."""
+    unknown: int = 0
+    """Requests that may have been paid for, and nobody knows."""
+    refused: int = 0
+    """Requests that were not sent: a wrong row, a rule of the model, the budget."""
+    skipped: int = 0
+    """Requests that were not tried."""
+    removed: int = 0
+    """Requests of the last run under this name that are not in this one; their files stay."""
+    cost: Decimal | None = None
+    """USD that Together reported for what was paid for now, or None where it reported nothing."""
+    estimated_cost: Decimal | None = None
+    """USD by list price for what was paid for now without a reported cost, or None."""
+    unknown_costs: int = 0
+    """Files that were paid for now and whose cost nobody knows."""
+    maybe_paid: int = 0
+    """Requests that failed or are unknown, and may have been charged."""
+    seconds: float = 0.0
+    """How long it took."""
+    contact_sheet: str | None = None
+    """Where a picture of some of its pictures is kept, if there is one."""
+    previous: str | None = None
+    """The manifest of the last run under this name."""
+
+    @property
+    def total(self) -> int:
+        """How many requests there were."""
+        return sum(self.counts.values())
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """How many requests had which outcome."""
+        return {outcome: getattr(self, outcome) for outcome in OUTCOMES}
+
+    @property
+    def items(self) -> list[BatchItem]:
+        """What came of each request, in order; for very many, ``stream()`` is kinder to memory."""
+        return list(self.stream())
+
+    @property
+    def media(self) -> list[GeneratedMedia]:
+        """All files, in the order of their requests."""
+        return [file for item in self.stream() for file in item.media]
+
+    @property
+    def problems(self) -> list[BatchItem]:
+        """The items that have no file."""
+        return [item for item in self.stream() if item.outcome not in GOOD]
+
+    def stream(self) -> Iterator[BatchItem]:
+        """Yield what came of each request, in order.
+
+        Raises:
+            LibraryError: The manifest is gone.
+        """
+        for line in read_lines(self.manifest):
+            yield BatchItem.model_validate_json(line)
+
+    def to_table(self) -> Any:
+        """Return a narwhals DataFrame with one row for each request: its own columns, then what came of it.
+
+        ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` turn it into what they say. Needs the extra ``tables``.
+        """
+        return writing.frame(item.record() for item in self.stream())
+
+    def write_table(self, path: str | Path, *, options: Mapping[str, Any] | None = None) -> str:
+        """Write that table, a part of it in memory at a time, and return where it is.
+
+        Args:
+            path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
+            options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same
+                bucket, or the store's own environment variables.
+
+        Raises:
+            InvalidRequest: Its ending is of no format that we write.
+            LibraryError: It cannot be written, or the manifest is gone.
+            ConfigurationError: The extra ``tables`` is needed and not installed.
+        """
+        return writing.write(path, (item.record() for item in self.stream()), options)
+
+    def money(self) -> str:
+        """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""
+        return str(Tally(self.cost, self.estimated_cost, self.unknown_costs, self.kept, self.reused))
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.counts.items() if count) or "no rows"
+        maybe = f" {self.maybe_paid} may have been charged without a result." if self.maybe_paid else ""
+        removed = f" {self.removed:,} of the last run are not in it any more." if self.removed else ""
+        return f"{counts}. {self.money()}{maybe}{removed}"
+
+
+class BatchFailed(TogetherError):
+    """A batch went as its ``fail_on`` says that it must not. What was made is kept, and is in the result.
+
+    Args:
+        what: What happened, as one sentence.
+        paid: ``"nothing"``: what was paid for is kept, and the result says what it cost.
+        advice: What to do next.
+        retryable: Whether running it again can help; it sends only what failed.
+        result: What came of every request.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        paid: Paid = "nothing",
+        advice: str = "",
+        retryable: bool = False,
+        result: BatchResult | None = None,
+    ) -> None:
+        super().__init__(what, paid=paid, advice=advice, retryable=retryable)
+        self.result = result
+
+    def _paid_sentence(self) -> str:
+        return ""  # the result says it item by item
+
+
+def read_lines(uri: str) -> Iterator[bytes]:
+    """Yield the lines of a manifest.
+
+    Raises:
+        LibraryError: It is gone.
+    """
+    storage, key = locate(uri)
+    try:
+        with storage.open(key) as file:
+            yield from file
+    except FileNotFoundError:
+        raise LibraryError(f"The manifest {uri} is gone.", advice="Run the batch again: what is kept is reused.") from None
+
+
+def _sum(files: list[dict[str, Any]], name: str) -> Decimal | None:
+    """Return the sum of a cost over the files of one request, or None where one of them is not known."""
+    if not files or any(file.get(name) is None for file in files):
+        return None
+    return sum((Decimal(str(file[name])) for file in files), Decimal(0))

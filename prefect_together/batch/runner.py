@@ -1,0 +1,280 @@
+"""Runs many requests, a bounded number at a time, each for itself: what fails is written down and stops no other.
+
+Every request goes through ``generation.obtain`` with a ledger entry of its own, so a batch that is killed anywhere is
+simply run again. Knows nothing of Prefect: who shows progress is told now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from prefect_together._internal.logs import Log
+from prefect_together.batch.manifest import Spool
+from prefect_together.batch.request_table import Row
+from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry
+from prefect_together.engine.context import Ask
+from prefect_together.engine.lifecycle import obtain
+from prefect_together.engine.tracing import span
+from prefect_together.errors import (
+    AuthenticationError,
+    BudgetExceeded,
+    ConfigurationError,
+    GenerationFailed,
+    InsufficientBalance,
+    InvalidRequest,
+    TogetherError,
+    UnknownOutcome,
+)
+from prefect_together.generations import Request
+from prefect_together.generations.fingerprint import identify
+from prefect_together.generations.report import Tally
+from prefect_together.generations.results import MEDIA, GeneratedMedia, GenerationTimeout
+
+Line: TypeAlias = "dict[str, Any]"
+"""A line of a manifest."""
+
+REPORT_EVERY = 5.0
+"""Seconds between reports of progress."""
+_FATAL = (AuthenticationError, InsufficientBalance, ConfigurationError)  # the next request would hear the same
+_REFUSED = (InvalidRequest, BudgetExceeded)
+SAMPLE = 48
+"""Files that are remembered for a picture of the batch, at least."""
+_WARNINGS = 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a batch runs."""
+
+    concurrency: int = 32
+    timeout: float = 1800.0
+    stop_after_failures: int | None = None
+    retry: Retry = "failed"
+    trace_prompts: bool = False
+
+
+class Batch:
+    """One run of many requests.
+
+    Args:
+        template: The question that is put for every request: of whom, kept where, by which rules. Its request is replaced.
+        options: How it runs.
+        before: The manifest's line of each request of the last run under the same name, by fingerprint.
+    """
+
+    def __init__(self, template: Ask, options: Options, before: Mapping[str, Line] | None = None) -> None:
+        self.template = replace(template, caller=replace(template.caller, log=Quiet(template.caller.log)))
+        self.options = options
+        self.spool = Spool()
+        self.counts: Counter[Outcome] = Counter()
+        self.tally = Tally()
+        self.maybe_paid = 0
+        self.retryable = 0
+        self.problems: Counter[str] = Counter()
+        self._shown: list[tuple[str, dict[str, Any]]] = []
+        self.began = time.monotonic()
+        self.stopped: str | None = None
+        """Why it stopped before its end."""
+        self._before = before or {}
+        self._seen: set[str] = set()
+        self._stride = 1
+
+    @property
+    def done(self) -> int:
+        """How many requests are over."""
+        return sum(self.counts.values())
+
+    @property
+    def removed(self) -> int:
+        """How many requests of the last run did not come again."""
+        return len(self._before.keys() - self._seen)
+
+    async def run(self, rows: Iterable[Row]) -> None:
+        """Run the requests of some rows; returns when all of them are over."""
+        coming = iter(rows)
+        workers = [asyncio.create_task(self._work(coming)) for _ in range(self.options.concurrency)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+
+    async def report(self, say: Callable[[Batch], Awaitable[None]]) -> None:
+        """Tell now and then how it goes, until cancelled."""
+        while True:
+            await asyncio.sleep(REPORT_EVERY)
+            await say(self)
+
+    async def _work(self, coming: Iterator[Row]) -> None:
+        for row in coming:
+            if row.request is None:
+                self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
+            elif self.stopped:
+                self._over(row, row.request, "skipped", said=self.stopped)
+            else:
+                await self._one(row, row.request)
+            # A worker that never has to wait would keep the others, and everything else on the loop, from running.
+            if row.number % 64 == 0:
+                await asyncio.sleep(0)
+
+    async def _one(self, row: Row, request: Request) -> None:
+        began, fingerprint = time.monotonic(), None
+        try:
+            fingerprint = (await identify(request, realm=self.template.client.realm)).fingerprint
+            if self._before:
+                self._seen.add(fingerprint)
+            if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
+                return
+            ask = replace(self.template, request=request)
+            ask.check()
+            with span(request, prompt=self.options.trace_prompts) as note:
+                note.media = media = await obtain(ask, timeout=self.options.timeout, fingerprint=fingerprint)
+        except Exception as error:  # whatever is wrong with one request must not take the others with it
+            if not isinstance(error, TogetherError):
+                self._log.warning("Row %d met something unexpected.", row.number, exc_info=True)
+            # A request that was to be sent again and is over the budget may have been charged the first time.
+            unknown = isinstance(error, UnknownOutcome) or (isinstance(error, BudgetExceeded) and error.paid == "maybe")
+            outcome: Outcome = "unknown" if unknown else "refused" if isinstance(error, _REFUSED) else "failed"
+            seconds = time.monotonic() - began
+            self._over(row, request, outcome, error=error, seconds=seconds, fingerprint=fingerprint)
+            if isinstance(error, _FATAL):
+                self.stopped = f"Not tried, because it would have failed like row {row.number}: {error}"
+            return
+        outcome = "reused" if all(file.reused for file in media) else "kept"
+        self._over(row, request, outcome, media=media, seconds=time.monotonic() - began, fingerprint=fingerprint)
+
+    async def _as_before(self, row: Row, request: Request, last: Line) -> bool:
+        """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
+        began = time.monotonic()
+        left = last.get("left") or last["outcome"]
+        if self.options.retry == "none" and left in {"failed", "unknown"}:
+            said = f'It was {left} in an earlier run, and retry is "none".'
+            self.counts["skipped"] += 1
+            self.spool.put(row.number, {**last, "row": row.number, "outcome": "skipped", "left": left, "error": said})
+            return True
+        if last["outcome"] not in GOOD or self.template.reuse == "never":
+            return False
+        # What was kept stays kept, so the ledger need not be asked again: only whether the files are still there.
+        keys = [self.template.storage.key(str(file["uri"])) for file in last["files"]]
+        if not all([key is not None and await self.template.storage.exists(key) for key in keys]):
+            return False
+        self.counts["reused"] += 1
+        self.tally.reused += len(keys)
+        self._show(request.kind, last["files"][0])
+        files = [{**file, "reused": True} for file in last["files"]]
+        line = {
+            **last,
+            "row": row.number,
+            "outcome": "reused",
+            "seconds": round(time.monotonic() - began, 3),
+            "files": files,
+        }
+        self.spool.put(row.number, {**line, "columns": dict(row.columns)})
+        return True
+
+    def _over(
+        self,
+        row: Row,
+        request: Request | None,
+        outcome: Outcome,
+        *,
+        media: list[GeneratedMedia] | None = None,
+        error: Exception | None = None,
+        said: str | None = None,
+        seconds: float = 0.0,
+        fingerprint: str | None = None,
+    ) -> None:
+        media = media or []
+        self.counts[outcome] += 1
+        for file in media:
+            self.tally.add(file)
+        line: dict[str, Any] = {"row": row.number, "outcome": outcome, "seconds": round(seconds, 3)}
+        if request is not None:
+            line |= {"kind": request.kind, "model": request.model, "seed": getattr(request, "seed", None)}
+            line["fingerprint"] = fingerprint
+            line["job_id"] = media[0].job_id if media else _job_of(error)
+        if error is not None or said:
+            line["error"] = said or str(error)
+        if error is not None:
+            line |= {"error_type": type(error).__name__, "paid": getattr(error, "paid", "maybe")}
+            self._note(line, error)
+        if row.columns:
+            line["columns"] = dict(row.columns)
+        if media:
+            line["files"] = [file.model_dump(mode="json", exclude_none=True) for file in media]
+            self._show(str(line["kind"]), line["files"][0])
+        self.spool.put(row.number, line)
+        most = self.options.stop_after_failures
+        if most is not None and not self.stopped and self.counts["failed"] + self.counts["unknown"] >= most:
+            self.stopped = f"Not tried, because {most:,} requests had failed, the most that stop_after_failures allows."
+
+    def _note(self, line: dict[str, Any], error: Exception) -> None:
+        """Count a problem, and say it where it is the first of its kind."""
+        self.maybe_paid += line["paid"] == "maybe"
+        self.retryable += bool(getattr(error, "retryable", False))
+        self.problems[line["error_type"]] += 1
+        if self.problems[line["error_type"]] <= 3:
+            self._log.warning("Row %d was %s: %s", line["row"], line["outcome"], line["error"])
+
+    def _show(self, kind: str, file: dict[str, Any]) -> None:
+        """Remember every so manieth file: twice as many as are shown at most, then every second is let go."""
+        good = self.counts["kept"] + self.counts["reused"]
+        if good % self._stride == 0 or good == 1:
+            self._shown.append((kind, file))
+        if len(self._shown) > 2 * SAMPLE:
+            self._shown = self._shown[::2]
+            self._stride *= 2
+
+    def shown(self) -> list[GeneratedMedia]:
+        """Return some of the files, evenly spread, for a contact sheet."""
+        return [MEDIA[kind].model_validate(file) for kind, file in self._shown]
+
+    @property
+    def _log(self) -> Log:
+        log = self.template.caller.log
+        return log.logger if isinstance(log, Quiet) else log
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.counts[outcome]:,} {outcome}" for outcome in OUTCOMES if self.counts[outcome])
+        rate = self.done / max(0.001, time.monotonic() - self.began)
+        return f"{counts or 'nothing yet'}; {rate:.1f} per second. {self.tally}"
+
+    def succeeded(self) -> bool:
+        """Tell whether every request has its file."""
+        return all(outcome in GOOD for outcome, count in self.counts.items() if count)
+
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[Any]
+else:
+    _Adapter = logging.LoggerAdapter  # not subscriptable on Python 3.10
+
+
+class Quiet(_Adapter):
+    """Says each warning of the requests once, and nothing else of them: ten thousand rows would drown the log."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__(logger, {})
+        self._said: set[str] = set()
+
+    def log(self, level: int, msg: object, *args: object, **more: Any) -> None:  # noqa: ARG002 - as its base has it
+        """Pass on a warning that is new."""
+        if level < logging.WARNING or len(self._said) >= _WARNINGS:
+            return
+        text = str(msg) % args if args else str(msg)
+        if text not in self._said:
+            self._said.add(text)
+            self.logger.log(level, "%s", text)
+
+
+def _job_of(error: Exception | None) -> str | None:
+    if isinstance(error, GenerationTimeout):
+        return error.job.id if error.job else None
+    return error.job_id if isinstance(error, GenerationFailed) else None

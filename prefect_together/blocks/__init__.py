@@ -1,0 +1,1 @@
+"""What a person configures under Prefect: settings, credentials, the library."""

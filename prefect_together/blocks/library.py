@@ -1,0 +1,52 @@
+"""MediaLibrary: the block that says where media and their ledger are kept. The work is done by ``storage``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from prefect.blocks.core import Block
+from prefect.types import SecretDict
+from pydantic import Field, HttpUrl
+
+from prefect_together.blocks.credentials import DOCUMENTATION, LOGO
+from prefect_together.blocks.settings import current_settings
+from prefect_together.storage.storage import Storage, shared
+
+
+class MediaLibrary(Block):
+    """Where generated media are kept, together with the ledger of what was paid for: a folder or an object store.
+
+    Example:
+        Load a stored library and give it to a task:
+        ```python
+        from prefect_together import MediaLibrary
+
+        library = MediaLibrary.load("BLOCK_NAME")
+        ```
+    """
+
+    _block_type_name: ClassVar[str | None] = "Media Library"
+    _block_type_slug: ClassVar[str | None] = "together-media-library"
+    _logo_url: ClassVar[HttpUrl | None] = LOGO
+    _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION
+
+    url: str = Field(
+        default_factory=lambda: current_settings().library_url(),
+        title="URL",
+        description="A folder path, file://, s3://, gs:// or az://; left out, PREFECT_INTEGRATIONS_TOGETHER_LIBRARY or a "
+        "folder under Prefect's home is used.",
+    )
+    options: SecretDict = Field(
+        default_factory=lambda: SecretDict({}),
+        description="Settings of the object store in obstore's names, such as endpoint, region, access_key_id and "
+        "secret_access_key; left out, the store's own environment variables are used.",
+    )
+
+    def storage(self) -> Storage:
+        """Return the storage itself, opened once per process.
+
+        Raises:
+            ConfigurationError: The URL or an option is not understood.
+        """
+        options: dict[str, Any] = self.options.get_secret_value()
+        return shared(self.url, options)

@@ -1,0 +1,86 @@
+"""Settings of this package: ``PREFECT_INTEGRATIONS_TOGETHER_*`` or a Prefect profile. Read, never set."""
+
+from __future__ import annotations
+
+import os
+import time
+from decimal import Decimal
+from typing import Annotated, ClassVar
+
+from prefect.settings import get_current_settings
+from prefect.settings.base import PrefectBaseSettings, build_settings_config
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from prefect_together.generations.policy import Preflight, ProvenanceChoice, Rules
+
+
+class TogetherSettings(PrefectBaseSettings):
+    """How generations are paid for and kept, where the caller does not say."""
+
+    model_config: ClassVar[SettingsConfigDict] = build_settings_config(("integrations", "together"))
+
+    library: str | None = Field(
+        default=None,
+        description="Where media are kept: a folder, file://, s3://, gs:// or az://; by default a folder in Prefect's home.",
+    )
+    resubmit_below: Annotated[Decimal, Field(ge=0)] = Field(
+        default=Decimal("0.10"), description='USD: the most that one accident may cost under on_unknown="auto".'
+    )
+    preflight: Preflight = Field(
+        default="error", description="What a broken documented rule of a model leads to: error, warn or off."
+    )
+    max_download_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=4 * 1024**3, description="The largest file that is fetched, in bytes."
+    )
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        default=64, description="Paid requests in flight at once, per account and process."
+    )
+    worst_case: Annotated[Decimal, Field(ge=0)] = Field(
+        default=Decimal("5.00"), description="USD that a request of unknown price counts as against max_cost and limits."
+    )
+    daily_alert: Annotated[Decimal, Field(ge=0)] | None = Field(
+        default=None,
+        description="USD: when the spending of a day (UTC) passes it in a library, one event is emitted, for automations.",
+    )
+    provenance: ProvenanceChoice = Field(
+        default="none",
+        description="How files say what made them, beside the ledger: none, sidecar (a JSON file beside each) or embed (XMP "
+        "inside PNG, JPEG and MP4, which changes their bytes and no pixel).",
+    )
+    artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
+    trace_prompts: bool = Field(default=False, description="Whether events and trace spans carry the prompt.")
+
+    def rules(self) -> Rules:
+        """Return what is allowed, for those who know nothing of settings."""
+        return Rules(
+            resubmit_below=self.resubmit_below,
+            max_download_bytes=self.max_download_bytes,
+            preflight=self.preflight,
+            provenance=self.provenance,
+        )
+
+    def library_url(self) -> str:
+        """Return where media are kept when nobody says."""
+        return self.library or str(get_current_settings().home / "together" / "library")
+
+
+_FRESH = 2.0  # seconds for which what stands in files (.env, prefect.toml, profiles) is taken for what is there
+_VARIABLES = (
+    "PREFECT_PROFILE",
+    "PREFECT_PROFILES_PATH",
+    *(f"PREFECT_INTEGRATIONS_TOGETHER_{name.upper()}" for name in TogetherSettings.model_fields),
+)
+_last: tuple[tuple[str | None, ...], float, TogetherSettings] | None = None
+
+
+def current_settings() -> TogetherSettings:
+    """Return the settings as they are: a change of the environment counts at once, one of a file after two seconds.
+
+    Reading them takes milliseconds, and each generation asks several times.
+    """
+    global _last
+    variables, now, last = tuple(map(os.environ.get, _VARIABLES)), time.monotonic(), _last
+    if last is None or last[0] != variables or now - last[1] > _FRESH:
+        last = _last = (variables, now, TogetherSettings())
+    return last[2]

@@ -1,0 +1,180 @@
+"""Read the data files once, on first use, and look models up; judge nothing.
+
+An entry is a list of *facts*, each with the source that states it, because one page gives the price and another the
+sizes. Reading an entry joins its facts. Where two pages list different sizes, both lists count: a size that either page
+names must not raise a warning.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from prefect_together.catalog.types import Model, Price, Source
+
+_FILES = ("images.json", "videos.json", "audio.json")
+
+# Facts that hold one statement per request field: they are merged key by key.
+_BY_FIELD = ("takes", "instead", "max_items")
+
+
+@dataclass(frozen=True, slots=True)
+class _Catalogue:
+    as_of: datetime.date
+    sources: Mapping[str, Source]
+    models: tuple[Model, ...]
+    by_id: Mapping[str, Model]
+    ratio_sizes: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Joined:
+    """The facts of one entry, joined."""
+
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    dates: dict[str, datetime.date] = field(default_factory=dict[str, datetime.date])
+    sources: dict[str, None] = field(default_factory=dict[str, None])
+
+    def add(self, fact: Mapping[str, Any], *, source: Source) -> None:
+        self.sources[source.key] = None
+        for name, value in fact.items():
+            if name == "source":
+                continue
+            if name in _BY_FIELD:
+                self.values.setdefault(name, {}).update(value)
+                self.dates.update(dict.fromkeys(value, source.date))
+                continue
+            self.dates[name] = source.date
+            if name == "sizes":
+                self.values[name] = list(dict.fromkeys([*self.values.get(name, []), *value]))
+            elif name == "price":
+                self.values[name] = _price(value, source=source)
+                if "unit_source" in value:
+                    self.sources[value["unit_source"]] = None
+            else:
+                self.values[name] = value
+
+
+def find(model_id: str) -> Model | None:
+    """Look one model up; upper and lower case are the same here, though not at Together."""
+    return _catalogue().by_id.get(model_id.casefold())
+
+
+def models(kind: str | None = None) -> tuple[Model, ...]:
+    """List what is known, optionally only "image", "video", "speech" or "transcription" models."""
+    return tuple(model for model in _catalogue().models if kind is None or model.kind == kind)
+
+
+def as_of() -> datetime.date:
+    """Date of the newest list of models that Together itself published and this catalogue knows."""
+    return _catalogue().as_of
+
+
+def sources() -> Mapping[str, Source]:
+    """Where the facts come from, by the key under which models and prices cite them."""
+    return _catalogue().sources
+
+
+def ratio_sizes() -> Mapping[str, str]:
+    """Give the usual size of about one megapixel for each common aspect ratio, "16:9" to "1344x768"."""
+    return _catalogue().ratio_sizes
+
+
+@cache
+def _catalogue() -> _Catalogue:
+    table = _read("sources.json")
+    known = {
+        key: Source(
+            key=key,
+            title=entry["title"],
+            url=entry["url"],
+            date=datetime.date.fromisoformat(entry["date"]),
+            note=entry["note"],
+        )
+        for key, entry in table["sources"].items()
+    }
+    found = tuple(_model(entry, known=known) for file in _FILES for entry in _read(file))
+    return _Catalogue(
+        as_of=datetime.date.fromisoformat(table["as_of"]),
+        sources=known,
+        models=found,
+        by_id={model.id.casefold(): model for model in found},
+        ratio_sizes=table["ratio_sizes"]["sizes"],
+    )
+
+
+def _read(name: str) -> Any:
+    return json.loads(resources.files("prefect_together.catalog").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _model(entry: Mapping[str, Any], *, known: Mapping[str, Source]) -> Model:
+    joined = _Joined()
+    for fact in entry["facts"]:
+        joined.add(fact, source=known[fact["source"]])
+    values = joined.values
+    keyframes = values.get("keyframes")
+    return Model(
+        id=entry["id"],
+        kind=entry["kind"],
+        provider=entry["provider"],
+        note=entry.get("note", ""),
+        listed=values.get("listed", False),
+        removed=values.get("removed", ""),
+        successor=values.get("successor"),
+        price=values.get("price"),
+        default_steps=values.get("default_steps"),
+        default_seconds=values.get("default_seconds"),
+        default_resolution=values.get("default_resolution"),
+        takes=values.get("takes", {}),
+        instead=values.get("instead", {}),
+        refuses=tuple(values.get("refuses", ())),
+        requires=tuple(values.get("requires", ())),
+        expects=tuple(values.get("expects", ())),
+        conflicts=tuple((first, second) for first, second in values.get("conflicts", ())),
+        # Both parameter pages say that every image and video model but Kling needs a prompt; audio has none.
+        prompt=values.get("prompt", "required" if entry["kind"] in ("image", "video") else "optional"),
+        sizes=tuple(values.get("sizes", ())),
+        area=_pair(values.get("area")),
+        max_proportion=values.get("max_proportion"),
+        aspect_ratios=tuple(values.get("aspect_ratios", ())),
+        resolutions=tuple(values.get("resolutions", ())),
+        ratios=tuple(values.get("ratios", ())),
+        seconds=_seconds(values.get("seconds", [])),
+        fps=tuple(values.get("fps", ())),
+        keyframes=None if keyframes is None else tuple(keyframes),
+        max_keyframes=values.get("max_keyframes"),
+        max_items=values.get("max_items", {}),
+        prompt_length=_pair(values.get("prompt_length")),
+        negative_prompt_length=values.get("negative_prompt_length"),
+        sources=tuple(joined.sources),
+        dates=joined.dates,
+    )
+
+
+def _price(entry: Mapping[str, Any], *, source: Source) -> Price:
+    return Price(
+        usd=Decimal(entry["usd"]),
+        per=entry["per"],
+        by_resolution={name: Decimal(usd) for name, usd in entry.get("by_resolution", {}).items()},
+        note=entry["note"],
+        source=source.key,
+        as_of=source.date,
+    )
+
+
+def _pair(values: list[int] | None) -> tuple[int, int] | None:
+    return None if values is None else (values[0], values[1])
+
+
+def _seconds(stated: str | list[int]) -> tuple[int, ...]:
+    """Expand "4-15" into every whole second of it."""
+    if isinstance(stated, list):
+        return tuple(stated)
+    first, last = stated.split("-")
+    return tuple(range(int(first), int(last) + 1))

@@ -1,0 +1,105 @@
+"""The commands that look after a library: ledger, reconcile, trace and replay. They print; the work is elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from typing import Any
+
+from prefect_together._internal.event_loop import run
+from prefect_together.engine.trace import as_code, trace
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations.report import where
+from prefect_together.ledger.queries import Row, rows
+from prefect_together.storage.storage import Storage
+
+_LOG = logging.getLogger("prefect.together")
+_TITLE = 48
+
+
+def show_ledger(given: argparse.Namespace) -> None:
+    """Print the ledger as a table, or as JSON lines."""
+    found = [row for row in run(rows(_library(given))) if given.state in {None, row.state}][: given.limit]
+    if given.json:
+        for row in found:
+            print(json.dumps(as_json(row), ensure_ascii=False, default=str))
+        return
+    print(f"{'asked (UTC)':<17} {'state':<9} {'cost':>14}  {'kind':<6} {'model':<34} what and where")
+    for row in found:
+        print(_line(row))
+    print(f"{len(found)} attempt(s).")
+
+
+def run_reconcile(given: argparse.Namespace) -> None:
+    """Reconcile, forget or resubmit, and print what was done."""
+    from prefect_together.engine.reconcile import forget, reconcile, resubmit
+
+    storage = _library(given)
+    if given.forget:
+        row = run(forget(storage, given.forget))
+        print(f"Settled: {row.key}. Its request may be sent again, and is then paid for.")
+        return
+
+    async def work() -> str:
+        client = _client()
+        if given.resubmit:
+            media = await resubmit(storage, client, given.resubmit, log=_LOG)
+            return "\n".join(f"Kept: {file}" for file in media)
+        return (await reconcile(storage, client, log=_LOG, wait=given.wait)).text()
+
+    print(run(work()))
+
+
+def show_trace(given: argparse.Namespace) -> None:
+    """Print how a file was made."""
+    print(run(trace(_library(given), given.file)).text())
+
+
+def show_replay(given: argparse.Namespace) -> None:
+    """Print the request that made a file."""
+    request = run(trace(_library(given), given.file, depth=0)).request
+    if request is None:
+        raise InvalidRequest(f"{given.file} was made on this machine from other files: `prefect-together trace` names them.")
+    print(request.model_dump_json(exclude_unset=True) if given.json else as_code(request))
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """Return a row as plain values: money as text, unknown as null."""
+    return {
+        "key": row.key,
+        "asked_at": row.asked_at.isoformat(),
+        "state": row.state,
+        "kind": row.kind,
+        "model": row.model,
+        "request": row.claim.get("request"),
+        "flow_run": row.flow_run,
+        "job_id": row.job_id,
+        "cost": None if row.reported is None else str(row.reported),
+        "estimated_cost": None if row.estimated is None else str(row.estimated),
+        "files": [media["uri"] for media in row.media],
+        "why": row.outcome.get("why"),
+    }
+
+
+def _line(row: Row) -> str:
+    cost = "unknown" if row.estimated is None else f"~${row.estimated.normalize():f}"
+    cost = cost if row.reported is None else f"${row.reported.normalize():f}"
+    title = row.title() if len(row.title()) <= _TITLE else row.title()[: _TITLE - 1] + "…"
+    files = ", ".join(where(str(media["uri"])) for media in row.media)
+    place = files or (f"job {row.job_id}" if row.job_id else "") or row.key
+    return f"{row.asked_at:%Y-%m-%d %H:%M}  {row.state:<9} {cost:>14}  {row.kind:<6} {row.model:<34} {title}  {place}"
+
+
+def _library(given: argparse.Namespace) -> Storage:
+    if given.library:
+        return Storage(given.library)
+    from prefect_together.blocks.library import MediaLibrary  # imports Prefect, whose settings say where the library is
+
+    return MediaLibrary().storage()
+
+
+def _client() -> Any:
+    from prefect_together.blocks.credentials import TogetherCredentials
+
+    return TogetherCredentials().get_client()

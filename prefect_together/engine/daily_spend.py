@@ -1,0 +1,148 @@
+"""What a library's requests cost in a day, added up by all processes together; tells once a day that a limit is passed.
+
+A request counts by its list price when Together accepts it, and by what Together reports when that comes; one without
+either is counted and not guessed. Days are UTC. It is written in the background and in bundles, and a library that fails
+meanwhile loses some of the sum and nothing else. Pays nothing and stops nothing: that is what a ``SpendLimit`` is for::
+
+    spending/together/2026-11-22/00000001.json    {"reported": "0.49", "estimated": "0.06", "unknown": 1, "passed": ["20"]}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+from prefect_together import catalog
+from prefect_together._internal.event_loop import later
+from prefect_together.engine.lifecycle_events import Happening
+from prefect_together.ledger.append_log import Entries
+from prefect_together.storage.storage import Storage
+
+ROOT = "spending"
+BUNDLE = 1.0
+"""Seconds for which changes are gathered before an entry is written."""
+_TRIES = 20  # times that somebody else may be faster
+_log = logging.getLogger("prefect.together")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Money, kept apart by what is known of it."""
+
+    reported: Decimal = Decimal(0)
+    """USD as Together reported them."""
+    estimated: Decimal = Decimal(0)
+    """USD by list price, of requests without a reported cost."""
+    unknown: int = 0
+    """Requests with neither; they may have cost anything, and are in no sum."""
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.reported + other.reported, self.estimated + other.estimated, self.unknown + other.unknown)
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.reported - other.reported, self.estimated - other.estimated, self.unknown - other.unknown)
+
+    @property
+    def usd(self) -> Decimal:
+        """What is known and estimated together."""
+        return self.reported + self.estimated
+
+    def entry(self) -> dict[str, Any]:
+        """Return what an entry says of it."""
+        return {"reported": str(self.reported), "estimated": str(self.estimated), "unknown": self.unknown}
+
+    @classmethod
+    def read(cls, entry: dict[str, Any]) -> Spent:
+        """Read it from an entry."""
+        reported, estimated = Decimal(entry.get("reported", 0)), Decimal(entry.get("estimated", 0))
+        return cls(reported, estimated, int(entry.get("unknown", 0)))
+
+
+Passed = Callable[[str, Spent], None]
+"""Takes the day, and what has been spent in it, when that is more than the limit for the first time."""
+
+
+class Day:
+    """What is spent in one library from day to day. Use it on the background loop.
+
+    Args:
+        storage: The library.
+        realm: Whose money it is: Together's, or that of a sandbox.
+        limit: USD above which somebody is told.
+        passed: Is told, once a day among all processes.
+    """
+
+    def __init__(self, storage: Storage, realm: str, limit: Decimal, passed: Passed) -> None:
+        self._storage = storage
+        self._realm = realm
+        self._limit = limit
+        self._passed = passed
+        self._day = ""
+        self.entries: Entries | None = None
+        """Those of today, as far as they are known here."""
+        self._pending = Spent()
+        self.writing: asyncio.Task[None] | None = None
+        """Done when nothing is pending."""
+        self._accepted: dict[str, Spent] = {}
+
+    def hear(self, happening: Happening) -> None:
+        """Take what happened to a request into account; return at once."""
+        job, media = happening.job_id, happening.media
+        if happening.what == "accepted":
+            price = catalog.estimate(happening.request.model, happening.request.given())
+            spent = Spent(unknown=1) if price is None else Spent(estimated=price)
+            if job:
+                self._accepted[job] = spent
+            self._add(spent)
+        elif happening.what != "waiting" and job:
+            known = self._accepted.pop(job, None)
+            # A job that failed may have been charged: its list price stays.
+            if known and media is not None and media.cost is not None:
+                self._add(Spent(reported=media.cost) - known)
+
+    def _add(self, spent: Spent) -> None:
+        self._pending += spent
+        if self.writing is None or self.writing.done():
+            self.writing = later(self._write())
+
+    async def _write(self) -> None:
+        """Write until nothing is pending. Never raises: nobody waits for it."""
+        while self._pending != Spent():
+            await asyncio.sleep(BUNDLE)
+            pending, self._pending = self._pending, Spent()
+            try:
+                await self._commit(pending)
+            except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
+                _log.warning("$%s is missing in what was spent today: %s", pending.usd, error)
+
+    async def _commit(self, change: Spent) -> None:
+        today = datetime.now(timezone.utc).date().isoformat()
+        if self.entries is None or today != self._day:
+            advice = "Look at it, or delete it: it is counted anew from there."
+            self._day, self.entries = today, Entries(self._storage, f"{ROOT}/{self._realm}/{today}", advice=advice)
+        for _ in range(_TRIES):
+            told: list[str] = self.entries.last.get("passed", [])
+            spent, limit = Spent.read(self.entries.last) + change, f"{self._limit.normalize():f}"
+            passes = spent.usd > self._limit and limit not in told
+            if await self.entries.add({**spent.entry(), "passed": [*told, limit] if passes else told}):
+                if passes:
+                    self._passed(today, spent)
+                return
+            await self.entries.read()
+        raise TimeoutError("others write all the time")
+
+
+_Days = dict[tuple[str, str, Decimal], Day]
+_days: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Days] = weakref.WeakKeyDictionary()
+
+
+def spending(storage: Storage, realm: str, limit: Decimal, passed: Passed) -> Day:
+    """Return what counts a library's spending, the same for everybody in this process. Call it on the background loop."""
+    days = _days.setdefault(asyncio.get_running_loop(), {})
+    return days.setdefault((storage.url, realm, limit), Day(storage, realm, limit, passed))

@@ -1,0 +1,198 @@
+"""How a file was made, and from which inputs: by the ledger, or what is beside or inside it. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from prefect_together.engine import provenance
+from prefect_together.engine.records import sidecar
+from prefect_together.errors import InvalidRequest, LibraryError
+from prefect_together.generations import MediaReference, Request
+from prefect_together.generations.lineage import DERIVED
+from prefect_together.generations.results import DerivedMedia
+from prefect_together.ledger.ledger import decode
+from prefect_together.ledger.queries import REQUESTS, Row, rows
+from prefect_together.storage.storage import Storage, local_folder
+from prefect_together.storage.streams import checksum
+
+_NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `keeping.Name` puts at the end of a file's name
+_DERIVED = re.compile(r"-([0-9a-f]{12})\.\w+$")  # the same of a file that was made here, see `editing`
+_DEPTH = 8
+
+
+@dataclass(frozen=True)
+class Story:
+    """How one file was made."""
+
+    file: str
+    request: Request | None
+    """What was asked; None of a file that was made on this machine from others."""
+    media: dict[str, Any]
+    """The reference as it was recorded."""
+    source: str
+    """Where this is known from: ``ledger``, ``sidecar``, ``note``."""
+    row: Row | None = None
+    inputs: tuple[Story | str, ...] = field(default=())
+    """The stories of the files that it was made from; just their address where nothing is known of them."""
+
+    def text(self, depth: int = 0) -> str:
+        """Return it for people, inputs indented below what was made from them."""
+        indent, media = "  " * depth, self.media
+        facts = {"made": media.get("created_at")}
+        if self.request is None:
+            facts["by"] = f"{str(media.get('operation')).replace('_', ' ')}, on this machine, for free"
+        else:
+            cost = media.get("cost") or (f"about {media['estimated_cost']}" if media.get("estimated_cost") else "unknown")
+            facts |= {"kind": self.request.kind, "model": self.request.model, "seed": media.get("seed"), "cost (USD)": cost}
+        facts |= {
+            "job": media.get("job_id"),
+            "flow run": self.row.flow_run if self.row else None,
+            "sha256": media.get("sha256"),
+            "asked": json.dumps(_plain(self.request), ensure_ascii=False) if self.request else None,
+            "known from": self.source,
+        }
+        lines = [f"{indent}{self.file}"]
+        lines += [f"{indent}  {name + ':':<12} {value}" for name, value in facts.items() if value is not None]
+        for made_from in self.inputs:
+            lines.append(f"{indent}  made from:")
+            lines.append(made_from.text(depth + 2) if isinstance(made_from, Story) else f"{indent}    {made_from}")
+        return "\n".join(lines)
+
+
+async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
+    """Return how a file was made.
+
+    Args:
+        storage: The library whose ledger is asked.
+        target: A path or an address of a kept file, or of a copy of one.
+        depth: How many steps back its inputs are followed.
+
+    Raises:
+        InvalidRequest: Nothing is known of the file.
+    """
+    found, path = await _by_name(storage, target), _path(target)
+    if found is None and path is not None and path.is_file():
+        found = await _by_bytes(storage, target, path)
+    if found is None:
+        raise InvalidRequest(
+            f"Nothing is known of {target!r}: no ledger entry in {storage.url}, no sidecar beside it, and nothing inside it."
+        )
+    return await _whole(storage, found, depth)
+
+
+async def _whole(storage: Storage, story: Story, depth: int) -> Story:
+    """Return a story with those of its inputs."""
+    inputs = [await _before(storage, address, depth - 1) for address in _inputs(story)]
+    return replace(story, inputs=tuple(inputs))
+
+
+async def _before(storage: Storage, address: str, depth: int) -> Story | str:
+    """Return the story of an input, or its address where nothing is known of it or it is too many steps back."""
+    found = await _by_name(storage, address) if depth >= 0 else None
+    return address if found is None else await _whole(storage, found, depth)
+
+
+async def _by_name(storage: Storage, target: str) -> Story | None:
+    path = _path(target)
+    return await _by_ledger(storage, target, path) or _by_sidecar(target, path) or await _by_note(storage, target)
+
+
+def _inputs(story: Story) -> list[str]:
+    """Return the addresses of what a file was made from."""
+    if story.request is None:
+        return [str(source["uri"]) for source in story.media["sources"]]
+    values = [value for value, _ in story.request.media_inputs()]
+    return [value.uri if isinstance(value, MediaReference) else str(value) for value in values]
+
+
+def as_code(request: Request) -> str:
+    """Return Python that builds a request again, such as ``ImageRequest(model='…', prompt='…')``."""
+    fields = ",\n    ".join(f"{name}={value!r}" for name, value in _plain(request).items())
+    return f"{type(request).__name__}(\n    {fields},\n)"
+
+
+async def _by_ledger(storage: Storage, target: str, path: Path | None) -> Story | None:
+    named = _NAMED.search(PurePosixPath(target).name)
+    prefixes = [named.group(1)] if named else []
+    if said := _said(path):
+        prefixes.append(said.fingerprint)
+    name = PurePosixPath(target).name
+    for prefix in dict.fromkeys(prefixes):
+        for row in await rows(storage, prefix):
+            same = [media for media in row.media if PurePosixPath(media["uri"]).name == name]
+            # A copy under another name is known by its fingerprint alone, where that made one file only.
+            media = same or (row.media if len(row.media) == 1 and prefix == row.attempt.fingerprint else [])
+            if media:
+                return Story(target, row.request(), media[0], "ledger", row)
+    return None
+
+
+def _by_sidecar(target: str, path: Path | None) -> Story | None:
+    beside = Path(sidecar(str(path))) if path else None
+    if beside is None or not beside.is_file():
+        return None
+    try:
+        entry = decode(str(beside), beside.read_bytes())
+        media = entry["media"]
+        return Story(target, REQUESTS[entry["kind"]].model_validate(media["request"]), media, "sidecar")
+    except (LibraryError, KeyError, TypeError, ValueError):
+        return None  # a JSON file of somebody else's that happens to be called so
+
+
+async def _by_note(storage: Storage, target: str) -> Story | None:
+    """Return the story of a file that was made here, by its name."""
+    named = _DERIVED.search(PurePosixPath(target).name)
+    for media in await _notes(storage, named.group(1)) if named else []:
+        if PurePosixPath(media["uri"]).name == PurePosixPath(target).name:
+            return Story(target, None, media, "note")
+    return None
+
+
+async def _by_bytes(storage: Storage, target: str, path: Path) -> Story | None:
+    """Return the story of a copy under any name: the last resort, for which all of the ledger is read."""
+
+    def hashed() -> str:
+        with path.open("rb") as file:
+            return checksum(file)[0]
+
+    sha256 = await asyncio.to_thread(hashed)
+    for row in await rows(storage):
+        for media in row.media:
+            if media["sha256"] == sha256:
+                return Story(target, row.request(), media, "ledger", row)
+    return next((Story(target, None, media, "note") for media in await _notes(storage) if media["sha256"] == sha256), None)
+
+
+async def _notes(storage: Storage, prefix: str = "") -> list[dict[str, Any]]:
+    """Return the references of files that were made here, with which the names of their notes begin."""
+    found: list[dict[str, Any]] = []
+    for key in await storage.names(DERIVED):
+        if key.startswith(f"{DERIVED}/{prefix}") and key.endswith(".json"):
+            try:
+                media = DerivedMedia.model_validate(decode(key, await storage.read(key))["media"])
+                found.append(media.model_dump(mode="json"))
+            except (LibraryError, FileNotFoundError, KeyError, TypeError, ValueError):
+                continue  # one note that nobody can read must not hide the others
+    return found
+
+
+def _said(path: Path | None) -> provenance.Provenance | None:
+    if path is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return provenance.read(file)
+
+
+def _path(target: str) -> Path | None:
+    if "://" in target and not target.startswith("file://"):
+        return None
+    return local_folder(target)
+
+
+def _plain(request: Request) -> dict[str, Any]:
+    return request.model_dump(mode="json", exclude_unset=True)

@@ -1,0 +1,102 @@
+"""OpenTelemetry spans for generations, where the process has a tracer provider; free of any dependency, and never fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from prefect_together.errors import TogetherError
+from prefect_together.generations import Request
+from prefect_together.generations.results import GeneratedMedia, GeneratedVideo
+
+
+class Note:
+    """What is known at the end of a span."""
+
+    def __init__(self, *, prompt: bool) -> None:
+        self.prompt = prompt
+        self.media: Sequence[GeneratedMedia] = ()
+
+
+@contextmanager
+def span(request: Request, *, prompt: bool) -> Generator[Note, None, None]:
+    """Put a span around one generation: a child of the current one, which under Prefect is the run's.
+
+    Attributes follow OpenTelemetry's ``gen_ai`` conventions where there is one; money has none and is ours.
+
+    Args:
+        request: What is asked.
+        prompt: Whether the span may carry the prompt.
+    """
+    note = Note(prompt=prompt)
+    current = _begin(request, prompt=prompt)
+    try:
+        yield note
+    except BaseException as error:
+        _end(current, note, error)
+        raise
+    _end(current, note, None)
+
+
+def _begin(request: Request, *, prompt: bool) -> Any:
+    try:
+        from opentelemetry import trace  # comes with Prefect, and is not needed by anything else here
+
+        attributes: dict[str, Any] = {
+            "gen_ai.operation.name": f"generate_{request.kind}",
+            "gen_ai.provider.name": "together",
+            "gen_ai.request.model": request.model,
+            "gen_ai.output.type": request.kind,
+        }
+        if (seed := getattr(request, "seed", None)) is not None:
+            attributes["gen_ai.request.seed"] = seed
+        if request.count > 1:
+            attributes["gen_ai.request.choice.count"] = request.count
+        if prompt and (words := getattr(request, "prompt", None)):
+            said = {"role": "user", "parts": [{"type": "text", "content": words}]}
+            attributes["gen_ai.input.messages"] = json.dumps([said], ensure_ascii=False)
+        tracer = trace.get_tracer("prefect-together")
+        kind = trace.SpanKind.CLIENT
+        return tracer.start_span(f"generate_{request.kind} {request.model}", kind=kind, attributes=attributes)
+    except Exception:  # a provider that is set up wrongly must not keep anybody from working
+        return None
+
+
+def _end(current: Any, note: Note, error: BaseException | None) -> None:
+    try:
+        if current is None:
+            return
+        if note.media:
+            for name, value in _found(note.media, prompt=note.prompt).items():
+                current.set_attribute(name, value)
+        if error is not None:
+            from opentelemetry.trace import Status, StatusCode
+
+            # The class and no words: they may repeat the prompt.
+            current.set_attribute("error.type", type(error).__name__)
+            if isinstance(error, TogetherError):
+                current.set_attribute("prefect_together.paid", error.paid)
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+        current.end()
+    except Exception:  # as where it begins: the work is done, and a span is no part of it
+        return
+
+
+def _found(media: Sequence[GeneratedMedia], *, prompt: bool) -> dict[str, Any]:
+    first = media[0]
+    found: dict[str, Any] = {"prefect_together.files": len(media), "prefect_together.reused": first.reused}
+    costs = [file.cost for file in media if file.cost is not None]
+    estimates = [file.estimated_cost for file in media if file.estimated_cost is not None]
+    if costs:
+        found["prefect_together.cost_usd"] = float(sum(costs))
+    if estimates:
+        found["prefect_together.estimated_cost_usd"] = float(sum(estimates))
+    if first.job_id:
+        found["gen_ai.response.id"] = first.job_id
+    if isinstance(first, GeneratedVideo) and first.seconds:
+        found["prefect_together.clip_seconds"] = first.seconds
+    if prompt:  # a file's name begins with the prompt's first words
+        found["prefect_together.uri"] = first.uri
+    return {**found, "prefect_together.fingerprint": first.fingerprint, "prefect_together.sha256": first.sha256}

@@ -1,0 +1,209 @@
+"""What every request has in common: a frozen value that validates itself and explains what is wrong. No I/O here."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations.validation import explain
+
+Form = Literal["data_url", "base64"]
+"""How a local file is written into a body: as a ``data:`` URL, or as bare base64."""
+
+Render = Callable[["MediaInput", Form], Any]
+"""Says what stands in the body (or in the identity) for one media input."""
+
+_ASSET_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_Item = TypeVar("_Item")
+
+
+class MediaReference(BaseModel):
+    """A file in a media library: where it is, what it is, and where it came from."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    uri: str
+    """Where the file is kept, e.g. ``file:///…/clip.mp4`` or ``s3://bucket/prefix/clip.mp4``."""
+    sha256: str
+    """SHA-256 of the stored bytes, in hex."""
+    size: int
+    """Size in bytes."""
+    media_type: str
+    """What the bytes are, e.g. ``image/png`` (from the bytes themselves, not from a name)."""
+    created_at: AwareDatetime
+    """When it was kept (UTC)."""
+    source_url: str | None = None
+    """Where Together hosted it. Such links die within about an hour for images and a day for videos."""
+
+    def reference(self) -> MediaReference:
+        """Return the bare reference, without what made the file."""
+        return MediaReference.model_validate({name: getattr(self, name) for name in MediaReference.model_fields})
+
+
+def _media_input(value: object) -> object:
+    if isinstance(value, MediaReference):
+        return value.reference()
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, (str, dict)):
+        raise ValueError("give an http(s) URL, a local path or a generated file")  # noqa: TRY004 - pydantic wants it
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("a media input is a URL, a local path or a generated file, and this one is empty")
+        scheme = urlsplit(value).scheme if "://" in value or value.startswith("data:") else ""
+        if scheme == "data":
+            raise ValueError("a data: URL is not taken here: give the file's path, it goes inline by itself")
+        if scheme not in {"", "http", "https", "file"}:
+            raise ValueError(f"{scheme}:// is not taken here: give an http(s) URL, a local path or a generated file")
+    return cast("object", value)
+
+
+if TYPE_CHECKING:
+    MediaInput = str | Path | MediaReference
+else:
+    MediaInput = Annotated[str | MediaReference, BeforeValidator(_media_input)]
+"""A URL, a local path, or a ``GeneratedImage`` / ``GeneratedVideo``; kept as a string or as a bare reference."""
+
+
+def is_remote(value: str) -> bool:
+    """Tell whether a media input is passed on as it is: an http(s) URL, or a provider's asset id (a UUID)."""
+    return value.lower().startswith(("http://", "https://")) or _ASSET_ID.fullmatch(value) is not None
+
+
+def _none_or_list(value: object) -> object:
+    """Take one item where a list is expected: ``frame_images=still`` means ``[still]``."""
+    return cast("object", value) if value is None or isinstance(value, (list, tuple)) else (value,)
+
+
+if TYPE_CHECKING:
+    Items = Sequence[_Item] | None
+else:
+    Items = Annotated[tuple[_Item, ...] | None, BeforeValidator(_none_or_list)]
+"""A list that may be left out, or given as its single item; kept as a tuple."""
+
+Seed = Annotated[int, Field(ge=0, le=2147483647)]
+"""Together answers 400 to any other seed (together-api.md 2.6: measured 2026-09-06)."""
+
+
+class Value(BaseModel):
+    """A frozen value that says in one sentence what is wrong with it.
+
+    Raises:
+        InvalidRequest: On construction, naming the field, the value and what is allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    if not TYPE_CHECKING:  # so that editors complete the fields
+
+        def __init__(self, /, **data: Any) -> None:
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                raise InvalidRequest(explain(type(self), error)) from None
+
+
+class Request(Value):
+    """A request is a value: frozen, valid by construction, equal when it asks for the same thing.
+
+    Raises:
+        InvalidRequest: On construction, naming the field, the value and what is allowed.
+    """
+
+    kind: ClassVar[str]
+    """What it makes: ``image`` or ``video``."""
+
+    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    """Together's model id, e.g. `black-forest-labs/FLUX.2-pro`."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+    """Body fields that are newer than this package; sent as they are."""
+    take: Annotated[int, Field(ge=0)] | None = None
+    """Tells equal requests apart: each take is a generation of its own. Never sent."""
+
+    @field_validator("extra")
+    @classmethod
+    def _extra_is_extra(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if known := sorted(value.keys() & cls.model_fields.keys()):
+            raise ValueError(f"{known[0]!r} is a field of {cls.__name__}: set it there, not in extra")
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"it must be plain JSON, and {error}") from None
+        return value
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were set, as plain values: what the catalogue judges and prices."""
+        names = self.model_fields_set - {"extra", "take", "model", *self.transport_fields()}
+        return {name: value for name in sorted(names) if (value := getattr(self, name)) is not None}
+
+    def body(self, render: Render) -> dict[str, Any]:
+        """Return the JSON body: only what was set, media as ``render`` says, ``extra`` merged in last."""
+        return merged(self.fields(render), self.extra)
+
+    def identity(self, render: Render) -> dict[str, Any]:
+        """Return what makes this request this request: its body without what only says how to send it, and its take."""
+        body = self.body(render)
+        for name in self.transport_fields():
+            body.pop(name, None)
+        return body if self.take is None else {**body, "take": self.take}
+
+    def media_inputs(self) -> Iterator[tuple[MediaInput, Form]]:
+        """Yield every media input with the form in which a local file of it would be sent."""
+        seen: list[tuple[MediaInput, Form]] = []
+
+        def note(value: MediaInput, form: Form) -> str:
+            seen.append((value, form))
+            return ""
+
+        self.fields(note)
+        yield from seen
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the same request makes the same picture again."""
+        return getattr(self, "seed", None) is not None
+
+    @property
+    def count(self) -> int:
+        """How many files one request makes."""
+        return 1
+
+    def title(self) -> str:
+        """Return what a person would call it: the prompt, or the model where there is none."""
+        return getattr(self, "prompt", None) or self.model
+
+    @abstractmethod
+    def fields(self, render: Render) -> dict[str, Any]:
+        """Return the body without ``extra``; each request type says how."""
+
+    @classmethod
+    def transport_fields(cls) -> tuple[str, ...]:
+        """Name the body fields that say how to answer, not what to make."""
+        return ()
+
+
+def plain(request: Request, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the named fields that were set to something, in the order of ``names``."""
+    values = {name: getattr(request, name) for name in names if name in request.model_fields_set}
+    return {name: number(value) for name, value in values.items() if value is not None}
+
+
+def number(value: Any) -> Any:
+    """Send 7.0 as 7: some of Together's schemas say integer where its examples say float (together-api.md 9, 9)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def merged(body: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """Merge ``extra`` into a body; objects such as ``media`` are merged one level down."""
+    for name, value in extra.items():
+        known = body.get(name)
+        body[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value
+    return body

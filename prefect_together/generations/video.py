@@ -1,0 +1,185 @@
+"""What may be asked of ``POST /v2/videos``: a clip from words, from keyframes, or from other clips. No I/O here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from prefect_together.generations.request import Items, MediaInput, Render, Request, Seed, Value, plain
+
+
+class Keyframe(Value):
+    """A picture that the clip passes through.
+
+    Example:
+        ```python
+        from prefect_together import Keyframe
+
+        opening = Keyframe(input_image="https://example.com/dawn.jpg", frame="first")
+        ```
+    """
+
+    input_image: MediaInput
+    """The picture: a URL, a local path or a generated image."""
+    frame: Literal["first", "last"] | Annotated[int, Field(ge=0)] | None = None
+    """Where it stands: `first`, `last`, or a frame number. Left out: one is first, two are first and last."""
+
+
+def _keyframe(value: object) -> object:
+    is_reference = isinstance(value, dict) and "uri" in value
+    known = isinstance(value, (Keyframe, dict)) and not is_reference
+    return cast("object", value if known else {"input_image": value})
+
+
+if TYPE_CHECKING:
+    KeyframeInput = Keyframe | MediaInput
+else:
+    KeyframeInput = Annotated[Keyframe, BeforeValidator(_keyframe)]
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("give a number of seconds")  # noqa: TRY004 - pydantic wants it
+    text = str(value).strip() if isinstance(value, (int, float, str)) else ""
+    if isinstance(value, float) and value.is_integer():
+        text = str(int(value))
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise ValueError("give a whole number of seconds, 1 or more")
+    return str(int(text))
+
+
+Seconds = Annotated[str | int, BeforeValidator(_seconds)]
+"""Whole seconds; the API wants a string (together-api.md 3.1)."""
+
+
+class VideoRequest(Request):
+    """One clip from a prompt, from keyframes, or from other clips.
+
+    Example:
+        ```python
+        from prefect_together import VideoRequest
+
+        clip = VideoRequest(prompt="slow push in", model="minimax/hailuo-02", frame_images=["still.jpg"], seconds=6)
+        ```
+
+    Raises:
+        InvalidRequest: On construction, naming the field, the value and what is allowed.
+    """
+
+    kind: ClassVar[str] = "video"
+
+    prompt: Annotated[str, Field(min_length=1, max_length=32000, pattern=r"\S")] | None = None
+    """What happens in the clip. Optional where keyframes say it (Kling)."""
+    width: Annotated[int, Field(ge=1)] | None = None
+    """Pixels; the pair must be one that the model knows."""
+    height: Annotated[int, Field(ge=1)] | None = None
+    """Pixels; the pair must be one that the model knows."""
+    resolution: str | None = None
+    """E.g. `720P` (Wan) or `720p` (Seedance): instead of width and height."""
+    ratio: Annotated[str, Field(pattern=r"^\d+:\d+$")] | None = None
+    """E.g. `16:9`, beside `resolution`."""
+    seconds: Seconds | None = None
+    """Length of the clip in whole seconds."""
+    fps: Annotated[int, Field(ge=1)] | None = None
+    """Frames per second."""
+    steps: Annotated[int, Field(ge=1, le=50)] | None = None
+    """Diffusion steps, 1 to 50."""
+    seed: Seed | None = None
+    """0 to 2147483647. A request with a seed is made once and reused by every later run."""
+    guidance_scale: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """How literally the prompt is taken; 6-10 for most models."""
+    output_format: Literal["MP4", "WEBM"] | None = None
+    """File format. Together's default is MP4."""
+    output_quality: Annotated[int, Field(ge=0)] | None = None
+    """Compression: lower is better and larger. Together's default is 20."""
+    negative_prompt: str | None = None
+    """What to keep out of the clip."""
+    generate_audio: bool | None = None
+    """Whether the clip gets sound, for models that make it."""
+    frame_images: Items[KeyframeInput] = None
+    """Keyframes: pictures that the clip passes through. Kling needs them."""
+    frame_videos: Items[MediaInput] = None
+    """Clips to continue."""
+    reference_images: Items[MediaInput] = None
+    """Pictures that say how things look."""
+    reference_videos: Items[MediaInput] = None
+    """Clips that say how things look and move."""
+    source_video: MediaInput | None = None
+    """A clip to edit."""
+    audio_inputs: Items[MediaInput] = None
+    """Sound that drives the clip: WAV or MP3, 3-30 s."""
+    media_layout: Literal["media", "top_level"] = "media"
+    """Where media stand in the body: under `media`, or at the top level as older models want it."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> VideoRequest:
+        if self.prompt is None and not any(getattr(self, name) for name in _MEDIA):
+            raise ValueError("VideoRequest needs a prompt or media (frame_images, source_video, …), and has neither")
+        under_media = [name for name in _MEDIA if name not in _TOP_LEVEL and getattr(self, name)]
+        if self.media_layout == "top_level" and under_media:
+            raise ValueError(
+                f"VideoRequest.{under_media[0]} only exists under 'media', so media_layout='top_level' cannot carry it"
+            )
+        return self
+
+    def fields(self, render: Render) -> dict[str, Any]:
+        """Return the body, media under ``media`` unless ``media_layout`` says otherwise."""
+        body: dict[str, Any] = {"model": self.model, **plain(self, _PLAIN)}
+        media = self._media(render)
+        if self.media_layout == "top_level":
+            return {**body, **media}
+        return {**body, "media": media} if media else body
+
+    def identity(self, render: Render) -> dict[str, Any]:
+        """Return what makes this request this request; where its media stand in the body does not."""
+        under_media = self.model_copy(update={"media_layout": "media"})
+        return super(VideoRequest, under_media).identity(render)
+
+    def _media(self, render: Render) -> dict[str, Any]:
+        media: dict[str, Any] = {}
+        if self.frame_images:
+            media["frame_images"] = [_frame(keyframe, render) for keyframe in self.keyframes]
+        if self.frame_videos:
+            media["frame_videos"] = [{"video": render(video, "data_url")} for video in self.frame_videos]
+        if self.reference_images:
+            media["reference_images"] = [render(image, "data_url") for image in self.reference_images]
+        if self.reference_videos:
+            media["reference_videos"] = [{"video": render(video, "data_url")} for video in self.reference_videos]
+        if self.source_video is not None:
+            media["source_video"] = render(self.source_video, "data_url")
+        if self.audio_inputs:
+            media["audio_inputs"] = [render(sound, "data_url") for sound in self.audio_inputs]
+        return media
+
+    @property
+    def keyframes(self) -> tuple[Keyframe, ...]:
+        """``frame_images``, each as a ``Keyframe``."""
+        frames = self.frame_images or ()
+        return tuple(frame for frame in frames if isinstance(frame, Keyframe))
+
+
+def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
+    # Raw base64 without a data: prefix is what Together's own examples send here (together-api.md 3.2).
+    image = render(keyframe.input_image, "base64")
+    return {"input_image": image} if keyframe.frame is None else {"input_image": image, "frame": keyframe.frame}
+
+
+_TOP_LEVEL = ("frame_images", "reference_images")
+_MEDIA = (*_TOP_LEVEL, "frame_videos", "reference_videos", "source_video", "audio_inputs")
+_PLAIN = (
+    "prompt",
+    "width",
+    "height",
+    "resolution",
+    "ratio",
+    "seconds",
+    "fps",
+    "steps",
+    "seed",
+    "guidance_scale",
+    "output_format",
+    "output_quality",
+    "negative_prompt",
+    "generate_audio",
+)

@@ -1,0 +1,230 @@
+"""What is said over HTTP: one method per endpoint, one attempt per paid POST.
+
+Nothing here knows of ledgers, libraries or Prefect. A paid POST is repeated only where it is certain that it was not
+taken: the connection was never opened, or Together said that it was too busy (429, 503).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import httpx
+
+from prefect_together._internal.retry import backoff
+from prefect_together.errors import APIError, ConnectionFailed, RateLimited, ServerError, TogetherError, UnknownOutcome
+from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
+from prefect_together.http.downloads import Downloads
+from prefect_together.http.rate_limit import LONGEST, Governor, Patience, Slot
+from prefect_together.http.responses import (
+    ImageAnswer,
+    JobAnswer,
+    NotUnderstood,
+    permanent,
+    read_images,
+    read_job,
+    refusal,
+    wait_hint,
+)
+from prefect_together.http.urls import api_origin, realm
+
+_log = logging.getLogger("prefect.together")
+_Answer = TypeVar("_Answer")
+_url = lru_cache(maxsize=1024)(httpx.URL)  # a path is asked often, and is read at a fifth of a request's cost
+
+
+class TogetherClient:
+    """One account's connection to Together, shared by everything in the process that uses the account.
+
+    Args:
+        api_key: Sent to the API's origin and nowhere else.
+        base_url: The API's origin, e.g. ``https://api.together.ai``.
+        timeout: Seconds to wait for an answer. Pictures are made while the request is open, so this is long.
+        max_connections: Paid requests in flight at once, and as many polls and downloads.
+        patience: How long refused requests go on being offered.
+        governor: Deals the slots of paid requests to the models, for all clients of an account.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str,
+        *,
+        timeout: float = 600.0,
+        max_connections: int = 64,
+        patience: Patience | None = None,
+        governor: Governor | None = None,
+    ) -> None:
+        self.origin = api_origin(base_url)
+        self.realm = realm(self.origin)
+        self.account = hashlib.blake2b(api_key.encode(), digest_size=6, person=b"together-account").hexdigest()
+        about = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
+        self._headers = {"Authorization": f"Bearer {api_key}", **about}
+        self._json_headers = {**self._headers, "Content-Type": "application/json"}
+        self._patience = patience or Patience()
+        # Waiting in front of the pool is cheap; a thousand requests queued inside it are not.
+        self._slots = asyncio.Semaphore(max_connections)
+        self._governor = governor or Governor(max_connections)
+        self._timeout = timeout
+        # No client of httpx's around it: redirects, cookies and auth flows are what a paid request must not have.
+        self._api = ApiTransport()
+        host = urlsplit(self.origin).hostname or ""
+        self.files = Downloads(Guard(allow_loopback=self.realm == "loopback", allow_host=host), max_connections)
+        """Fetches hosted files."""
+
+    def __repr__(self) -> str:
+        return f"TogetherClient({self.origin!r}, account={self.account!r})"
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._api.aclose()
+        await self.files.aclose()
+
+    def slot(self, model: str) -> Slot:
+        """Return what stands in the queue of a model's paid requests, to be entered before one is sent."""
+        return Slot(self._governor.lane(model))
+
+    async def create_images(self, body: dict[str, Any], slot: Slot | None = None) -> ImageAnswer:
+        """``POST /v1/images/generations``: paid, sent once.
+
+        Args:
+            body: What is asked.
+            slot: The place in the queue, where it is held already; given back when the answer is there.
+
+        Raises:
+            UnknownOutcome: It was sent and no usable answer came.
+            APIError: It was refused.
+            ConnectionFailed: No connection could be opened.
+            ConfigurationError: The environment names a proxy that is none.
+        """
+        return await self._pay("/v1/images/generations", body, slot, read_images)
+
+    async def create_video(self, body: dict[str, Any], slot: Slot | None = None) -> JobAnswer:
+        """``POST /v2/videos``: paid, sent once. Takes and raises what ``create_images`` does."""
+        return await self._pay("/v2/videos", body, slot, _read_new_job)
+
+    async def video(self, job_id: str) -> JobAnswer:
+        """``GET /v2/videos/{id}``: free.
+
+        Raises:
+            APIError: ``retryable`` says whether asking again can help.
+            ConnectionFailed: No usable answer came.
+        """
+        try:
+            async with self._slots:
+                response = await self._exchange("GET", f"/v2/videos/{quote(job_id, safe='')}", timeout=30.0)
+        except TogetherError:
+            raise
+        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
+            raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
+        if response.status_code != 200:
+            raise refusal(response.status_code, response.text, response.headers)
+        try:
+            return read_job(response.json())
+        except (ValueError, RecursionError) as error:
+            about = f"{self.origin} answered with something that is not a job: {error}."
+            raise ServerError(about, paid="yes", status=200, retryable=True) from error
+
+    async def _pay(self, path: str, body: dict[str, Any], slot: Slot | None, read: Callable[[Any], _Answer]) -> _Answer:
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        response = await self._offer(path, slot or self.slot(str(body.get("model"))), content)
+        status = response.status_code
+        if status >= 500 or status == 408:
+            raise _unknown(f"Together answered {status} to POST {path}")
+        if status >= 400:
+            raise refusal(status, response.text, response.headers)
+        if status >= 300:
+            said = f"POST {path} was redirected ({status}), and a request that costs money follows no redirect."
+            raise APIError(said, advice="Check the base URL.", status=status)
+        try:
+            return read(response.json())
+        except Exception as error:  # whatever it holds: it may have been paid for
+            raise _unknown(f"Together answered {status} to POST {path}, but {_said(error)}") from error
+
+    async def _offer(self, path: str, slot: Slot, content: bytes) -> httpx.Response:
+        """Send until somebody takes it: only refusals that certainly cost nothing are repeated."""
+        lane, tries, waited = slot.lane, 0, 0.0
+        while True:
+            tries += 1
+            entered = await slot.enter()
+            failure: APIError | ConnectionFailed
+            try:
+                response = await self._exchange("POST", path, content=content)
+            except TogetherError:
+                raise  # a proxy that is none: nothing was sent
+            except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer: it was sent
+                if not _never_connected(error):
+                    raise _unknown(f"POST {path} was sent and then {_said(error)}") from error
+                what = f"{self.origin} could not be reached: {_said(error)}."
+                failure = ConnectionFailed(what, advice="Check the base URL and the network.", retryable=True)
+                pause, patience, hint = backoff(tries, first=1.0, longest=LONGEST), self._patience.refused, None
+            else:
+                status = response.status_code
+                if status not in {429, 503}:
+                    lane.taken(entered)
+                    return response
+                failure = refusal(status, response.text, response.headers)
+                if permanent(status, failure.code):
+                    raise failure
+                hint, patience = wait_hint(response.headers), self._patience.busy
+                pause = lane.limited(entered, hint) if status == 429 else lane.busy(tries, hint)
+            finally:
+                slot.leave()
+            if waited + pause > patience:
+                if isinstance(failure, RateLimited):
+                    failure.retry_after = hint
+                raise failure
+            _log.info("%s Waiting %.1f s before offering POST %s again; nothing is paid yet.", failure.what, pause, path)
+            await asyncio.sleep(pause)
+            waited += pause
+
+    async def _exchange(
+        self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None
+    ) -> httpx.Response:
+        # "pool" is what bounds a proxy's answer and a name's lookup; nobody waits in the pool itself.
+        limits = httpx.Timeout(timeout or self._timeout, connect=15.0, pool=30.0).as_dict()
+        headers = self._json_headers if content is not None else self._headers
+        url = _url(self.origin + path)
+        request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
+        response = await self._api.handle_async_request(request)
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
+        return response
+
+
+def _read_new_job(payload: Any) -> JobAnswer:
+    job = read_job(payload)
+    if not job.id:
+        raise NotUnderstood("the answer has no job id")
+    return job
+
+
+def _never_connected(error: Exception) -> bool:
+    """Tell whether no byte of the request can have left.
+
+    The aiohttp transport raises the same ``httpx.ConnectTimeout`` for a host that cannot be reached and for a server that
+    took the request and hung up; only the aiohttp error behind it tells them apart.
+    """
+    never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+    return isinstance(error.__cause__, never)
+
+
+def _unknown(what: str) -> UnknownOutcome:
+    return UnknownOutcome(f"{what}, so whether it was accepted is not known.")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return "the answer is not JSON"
+    if isinstance(error, httpx.ReadTimeout):
+        return "no answer came in time"
+    return str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__

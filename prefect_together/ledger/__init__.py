@@ -1,0 +1,1 @@
+"""What was asked, sent, paid and kept: attempts, leases, budgets. Sends nothing. Not API."""

@@ -1,0 +1,96 @@
+"""What one batch may spend: by itself, which is counted in memory, and from a limit that it shares with others."""
+
+from __future__ import annotations
+
+import contextlib
+from decimal import Decimal
+
+from prefect_together.errors import BudgetExceeded, LibraryError
+from prefect_together.ledger.spend_limit import Account, SpendLimit
+from prefect_together.storage.storage import Storage
+
+
+class Purse:
+    """What one batch may spend.
+
+    Args:
+        worst_case: USD that a request of unknown price counts as.
+        max_cost: USD that this batch may spend, if that is limited.
+        limit: The shared limit, if there is one.
+        storage: The library that the shared limit is kept in.
+    """
+
+    def __init__(
+        self,
+        *,
+        worst_case: Decimal,
+        max_cost: Decimal | None = None,
+        limit: SpendLimit | None = None,
+        storage: Storage | None = None,
+    ) -> None:
+        self.worst_case = worst_case
+        self.max_cost = max_cost
+        self.committed = Decimal(0)
+        """USD that this batch has reserved or spent."""
+        self._reserved: dict[str, Decimal] = {}
+        self._shared = Account(limit, storage) if limit and storage else None
+
+    async def reserve(self, key: str, estimate: Decimal | None) -> None:
+        """Set money aside for one attempt.
+
+        Raises:
+            BudgetExceeded: There is not enough left.
+        """
+        amount = self.worst_case if estimate is None else estimate
+        about = f"about ${amount}" if estimate is not None else f"of unknown price, which counts as ${amount}"
+        if self.max_cost is not None and self.committed + amount > self.max_cost:
+            raise _exceeded(about, f"max_cost is ${self.max_cost} and ${self.committed} of it is spent or reserved")
+        self.committed += amount  # before anything is awaited: others reserve meanwhile
+        try:
+            if self._shared and not await self._shared.reserve(key, amount):
+                limit = self._shared.limit
+                raise _exceeded(about, f"the limit {limit.name!r} is ${limit.usd} and ${self._shared.committed} is taken")
+        except BaseException:  # cancelled as well: what was not reserved must not stay taken
+            self.committed -= amount
+            raise
+        self._reserved[key] = amount
+
+    async def settle(self, key: str, cost: Decimal | None = None) -> None:
+        """Put what an attempt did cost in place of what was reserved for it: nothing, where it was refused.
+
+        A library that fails meanwhile leaves the reservation as it is, which errs on the safe side; what the ledger says
+        settles it later.
+
+        Args:
+            key: Of the attempt.
+            cost: USD as reported; None where nothing was reported, and what was reserved is spent.
+        """
+        reserved = self._reserved.pop(key, None)
+        if reserved is None:
+            return
+        cost = reserved if cost is None else cost
+        self.committed += cost - reserved
+        if self._shared:
+            with contextlib.suppress(LibraryError):
+                # Nobody waits for money that changes nothing for anybody: that is written down with what comes next.
+                await self._shared.settle(key, cost, wait=cost != reserved)
+
+    async def close(self) -> None:
+        """Write down what is not written down yet, and settle what the ledger knows the cost of, whoever reserved it."""
+        if self._shared:
+            with contextlib.suppress(LibraryError):  # the next batch does it
+                await self._shared.flush()
+                await self._shared.sweep(now=True)
+
+    def __str__(self) -> str:
+        of = f" of ${self.max_cost}" if self.max_cost is not None else ""
+        own = f"${self.committed}{of} spent or reserved by this batch"
+        if self._shared is None:
+            return f"Budget: {own}."
+        return f"Budget: {own}; ${self._shared.committed} of ${self._shared.limit.usd} of {self._shared.limit.name!r}."
+
+
+def _exceeded(about: str, why: str) -> BudgetExceeded:
+    return BudgetExceeded(
+        f"Not sent ({about}): {why}.", advice="Raise it and run it again: what is kept is not paid for again."
+    )

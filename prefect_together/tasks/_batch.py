@@ -1,0 +1,248 @@
+"""What a batch task does around the batch: its arguments, chunks, progress and artifacts. Runs on the background loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+
+from prefect import State, task
+from prefect.concurrency.asyncio import concurrency as global_limit
+from prefect.context import TaskRunContext
+from prefect.states import Completed
+
+from prefect_together.batch.request_table import RequestTable, Row
+from prefect_together.batch.results import GOOD, BatchFailed, BatchResult, Retry
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.settings import current_settings
+from prefect_together.engine.context import Ask
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations import ImageRequest, Request
+from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
+from prefect_together.tasks._context import ask_for
+from prefect_together.ui.contact_sheet import SMALL, drawn
+
+if TYPE_CHECKING:
+    from prefect_together.batch.runner import Batch
+
+FailOn = Literal["any", "all", "never"]
+"""Whether the task fails when any request failed, when all did, or never."""
+Requests: TypeAlias = "RequestTable | Iterable[Request]"
+"""A table of requests, or any requests in any order."""
+Money: TypeAlias = "Decimal | float | str"
+"""An amount in USD."""
+
+CONCURRENCY = 32
+TIMEOUT = 1800.0
+"""Seconds that a job is waited for, counted from its submission."""
+_PLACEHOLDER = ImageRequest(prompt="-", model="-")
+
+
+@dataclass(frozen=True)
+class BatchArguments:
+    """What a batch task was called with."""
+
+    requests: Requests
+    credentials: TogetherCredentials | None = None
+    library: MediaLibrary | None = None
+    reuse: Reuse = "auto"
+    on_unknown: OnUnknown = "auto"
+    timeout: float = TIMEOUT
+    concurrency: int | str = CONCURRENCY
+    stop_after_failures: int | None = None
+    fail_on: FailOn = "all"
+    max_cost: Money | None = None
+    limit: SpendLimit | None = None
+    chunk_size: int | None = None
+    name: str | None = None
+    retry: Retry = "failed"
+
+    def check(self) -> None:
+        """Refuse options that make no sense.
+
+        Raises:
+            InvalidRequest: One of them does not.
+        """
+        for name, value, allowed in (("fail_on", self.fail_on, FailOn), ("retry", self.retry, Retry)):
+            if value not in get_args(allowed):
+                raise InvalidRequest(f"{name} is {value!r}: allowed is {', '.join(map(repr, get_args(allowed)))}.")
+        for name in ("concurrency", "stop_after_failures", "chunk_size"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str) and value < 1:
+                raise InvalidRequest(f"{name} is {value}: it is at least 1.")
+        if isinstance(self.requests, Request):
+            raise InvalidRequest("generate_batch takes several requests: give a list, or a table of requests_from_table.")
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows: those of a table, or the requests of a list with a number each."""
+        if isinstance(self.requests, RequestTable):
+            yield from self.requests
+            return
+        for number, request in enumerate(cast("Iterable[Any]", self.requests), 1):
+            if isinstance(request, Request):
+                yield Row(number, request, columns={"prompt": request.title()})
+            else:
+                yield Row(number, None, f"Row {number} is a {type(request).__name__}, not a request.")
+
+    async def total(self) -> int | None:
+        """Return how many rows there are, where that can be told before they are read."""
+        if isinstance(self.requests, RequestTable):
+            return await asyncio.to_thread(len, self.requests)
+        return len(cast("Sequence[Any]", self.requests)) if hasattr(self.requests, "__len__") else None
+
+    async def template(self, *, sends: bool = True) -> Ask:
+        """Return the question that is put for every request; without a key, where it is only looked at."""
+        from prefect_together.batch.manifest import short
+
+        ask = await ask_for(
+            _PLACEHOLDER,
+            credentials=self.credentials,
+            library=self.library,
+            reuse=self.reuse,
+            on_unknown=self.on_unknown,
+            sends=sends,
+            alone=False,
+        )
+        purse = None
+        if self.max_cost is not None or self.limit is not None:
+            purse = Purse(
+                worst_case=current_settings().worst_case,
+                max_cost=None if self.max_cost is None else usd(self.max_cost),
+                limit=self.limit,
+                storage=ask.storage,
+            )
+        return replace(ask, purse=purse, share=short(self.name) if self.name else None)
+
+
+def usd(amount: Money) -> Decimal:
+    """Return an amount of money.
+
+    Raises:
+        InvalidRequest: It is none.
+    """
+    try:
+        found = Decimal(str(amount))
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite() or found < 0:
+        raise InvalidRequest(f"max_cost is {amount!r}: give an amount in USD, e.g. 12.50.")
+    return found
+
+
+async def batch(arguments: BatchArguments) -> BatchResult:
+    """Run a batch and return what came of it.
+
+    Raises:
+        BatchFailed: It went as ``fail_on`` says that it must not.
+    """
+    from prefect_together.batch import manifest  # import the HTTP client, which is slow
+    from prefect_together.batch import runner as running
+
+    arguments.check()
+    template = await arguments.template()
+    storage, log, name = template.storage, template.caller.log, arguments.name
+    previous = await manifest.latest(storage, name) if name else None
+    before = await asyncio.to_thread(manifest.Index, previous) if previous else None
+    width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
+    how = running.Options(
+        width, arguments.timeout, arguments.stop_after_failures, arguments.retry, current_settings().trace_prompts
+    )
+    work, key = running.Batch(template, how, before), manifest.new_key(name)
+    progress = Progress(await arguments.total(), log)
+    async with AsyncExitStack() as stack:
+        if isinstance(arguments.concurrency, str):
+            await stack.enter_async_context(global_limit(arguments.concurrency, strict=True))
+        stack.callback(work.spool.close)
+        if before is not None:
+            stack.callback(before.close)
+        reporting = asyncio.create_task(work.report(progress.say))
+        stack.callback(reporting.cancel)
+        await _chunks(work, arguments)
+        if template.purse:
+            await template.purse.close()
+        where = await manifest.write(storage, key, work.spool)
+        result = _result(work, where, previous, arguments)
+        sheet = await asyncio.to_thread(_sheet, work)
+        if sheet is not None:
+            await storage.write(f"{key}.webp", sheet)
+            result = result.model_copy(update={"contact_sheet": storage.uri(f"{key}.webp")})
+        reporting.cancel()
+        log.info("%s", result)
+        emit_batch(result)
+        if template.purse:
+            log.info("%s", template.purse)
+        progress.end(work)
+        await show_batch(result, sheet)
+    return _judged(result, work, arguments)
+
+
+async def _chunks(work: Batch, arguments: BatchArguments) -> None:
+    rows = arguments.rows()
+    if arguments.chunk_size is None or TaskRunContext.get() is None:
+        await work.run(rows)
+        return
+    first = 1
+    while chunk := list(itertools.islice(rows, arguments.chunk_size)):
+        named = _chunk.with_options(task_run_name=f"rows {first:,} to {first + len(chunk) - 1:,}")
+        await named(_Chunk(work, chunk))
+        first += len(chunk)
+
+
+class _Chunk:
+    """Some rows of a batch. No collection, so that Prefect does not look into every request of it."""
+
+    def __init__(self, work: Batch, rows: list[Row]) -> None:
+        self.work = work
+        self.rows = rows
+
+
+@task(tags=["together", "batch"], persist_result=False)
+async def _chunk(chunk: _Chunk) -> State[None]:
+    before = chunk.work.counts.copy()
+    await chunk.work.run(chunk.rows)
+    counts = chunk.work.counts - before
+    return Completed(message=", ".join(f"{count:,} {outcome}" for outcome, count in counts.items()))
+
+
+def _sheet(work: Batch) -> bytes | None:
+    try:
+        return drawn(work.shown(), SMALL)
+    except (ImportError, ValueError):  # decoration: without Pillow, or without pictures, there is none
+        return None
+
+
+def _result(work: Batch, where: str, previous: str | None, arguments: BatchArguments) -> BatchResult:
+    return BatchResult(
+        manifest=where,
+        name=arguments.name,
+        **{str(outcome): count for outcome, count in work.counts.items()},  # type: ignore[arg-type]
+        removed=work.removed,
+        cost=work.tally.reported,
+        estimated_cost=work.tally.estimated,
+        unknown_costs=work.tally.unknown,
+        maybe_paid=work.maybe_paid,
+        seconds=round(time.monotonic() - work.began, 3),
+        previous=previous,
+    )
+
+
+def _judged(result: BatchResult, work: Batch, arguments: BatchArguments) -> BatchResult:
+    nothing = not result.kept and not result.reused and result.total > 0
+    if (arguments.fail_on == "any" and not work.succeeded()) or (arguments.fail_on == "all" and nothing):
+        first = next(item for item in result.stream() if item.outcome not in GOOD).error
+        raise BatchFailed(
+            f"The batch went as fail_on={arguments.fail_on!r} forbids: {result} The first problem: {first}",
+            advice=f"Run it again: only what has no file is done. The manifest: {result.manifest}.",
+            retryable=work.retryable > 0,
+            result=result,
+        )
+    return result

@@ -1,0 +1,108 @@
+"""From a task's arguments to work on the background loop: who asks, with which key, into which library."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, get_args
+
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging import get_run_logger
+from prefect.logging.loggers import get_logger
+
+from prefect_together._internal.logs import Log
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.settings import current_settings
+from prefect_together.engine.context import Ask, Caller
+from prefect_together.engine.lifecycle_events import Tell
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations import Request
+from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.tasks._flow_runs import outermost_flow_run
+from prefect_together.ui import listener as watching
+
+_R = TypeVar("_R", bound=Request)
+
+
+def expect(value: Any, kind: type[_R], task: str) -> _R:
+    """Return a task's request.
+
+    Raises:
+        InvalidRequest: It is something else.
+    """
+    if not isinstance(value, kind):
+        shown = type(value).__name__
+        raise InvalidRequest(f"{task} takes {_a(kind.__name__)}, and was given {_a(shown)}.")
+    return value
+
+
+async def ask_for(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None,
+    library: MediaLibrary | None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    sends: bool = True,
+    alone: bool = True,
+) -> Ask:
+    """Return the question that a task's arguments put. Runs on the background loop, in the context of the task.
+
+    Args:
+        request: What is asked.
+        credentials: The account that pays.
+        library: Where results are kept.
+        reuse: Whose results may be taken.
+        on_unknown: What to do about an unknown outcome.
+        sends: Whether it may be sent; a question that is only looked at needs no key.
+        alone: Whether it is shown by itself; a batch shows what comes of all its requests together.
+
+    Raises:
+        ConfigurationError: There is no key and it may be sent, or an address or option is not understood.
+    """
+    settings = current_settings()
+    credentials = credentials or TogetherCredentials()
+    storage = (library or MediaLibrary()).storage()
+    _one_of("reuse", reuse, Reuse)
+    _one_of("on_unknown", on_unknown, OnUnknown)
+    client = credentials.get_client() if sends else credentials.onlooker()
+    return Ask(
+        request=request,
+        client=client,
+        storage=storage,
+        caller=await _caller(watching.listener(storage, client.realm, settings.daily_alert, alone=alone)),
+        rules=settings.rules(),
+        reuse=reuse,
+        on_unknown=on_unknown,
+    )
+
+
+def run_logger() -> Log:
+    """Return the logger of the run, or a plain one outside of runs."""
+    if FlowRunContext.get() is None and TaskRunContext.get() is None:
+        return get_logger("together")
+    return get_run_logger()
+
+
+async def _caller(tell: Tell) -> Caller:
+    flow, task = FlowRunContext.get(), TaskRunContext.get()
+    run = flow.flow_run if flow else None
+    own = str(run.id) if run else str(task.task_run.flow_run_id) if task and task.task_run.flow_run_id else None
+    outermost = own
+    if own and not (run and run.parent_task_run_id is None):
+        outermost = await outermost_flow_run(own)
+    return Caller(
+        log=run_logger(),
+        flow_run=outermost,
+        task_run=str(task.task_run.id) if task else None,
+        tell=tell,
+    )
+
+
+def _one_of(name: str, value: str, allowed: Any) -> None:
+    if value not in (choices := get_args(allowed)):
+        shown = ", ".join(repr(choice) for choice in choices)
+        raise InvalidRequest(f"{name} is {value!r}: allowed is {shown}.")
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -1,0 +1,112 @@
+"""The tasks that make many pictures and clips in one task run. Each body is one line; the work is in ``batch``."""
+
+from __future__ import annotations
+
+from prefect_together._internal.event_loop import arun, run
+from prefect_together.batch.results import BatchResult
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Requests, Retry, batch
+from prefect_together.tasks._stateful import telling
+
+
+@telling("batch")
+def generate_batch(
+    requests: Requests,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    timeout: float = TIMEOUT,
+    concurrency: int | str = CONCURRENCY,
+    stop_after_failures: int | None = None,
+    fail_on: FailOn = "all",
+    max_cost: Money | None = None,
+    limit: SpendLimit | None = None,
+    chunk_size: int | None = None,
+    name: str | None = None,
+    retry: Retry = "failed",
+) -> BatchResult:
+    """Make many pictures and clips in one task run, each with a ledger entry and an outcome of its own.
+
+    A request that fails never loses the others. A batch that is killed is run again: what is paid for is found in the
+    ledger and not paid for again.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_together import generate_batch, requests_from_table
+
+        @flow
+        def catalogue():
+            table = requests_from_table(
+                "products.csv",
+                templates={"prompt": "a photo of {product}, {style}"},
+                constants={"model": "black-forest-labs/FLUX.2-pro", "seed": 7},
+            )
+            return generate_batch(table, name="catalogue", max_cost=50).write_table("pictures.parquet")
+        ```
+
+    Args:
+        requests: A table of ``requests_from_table``, or requests of any kinds.
+        credentials: The account that pays; by default the one of ``TOGETHER_API_KEY``.
+        library: Where to keep the files and the manifest; by default as for ``generate_image``.
+        reuse: Whose results may be taken, see ``generate_image``. Under a ``name``, requests without a seed are made once
+            for the name instead of once for the run.
+        on_unknown: What to do when one was sent and nobody knows whether it was accepted, see ``generate_image``.
+        timeout: Seconds to wait for each clip, counted from its submission.
+        concurrency: How many at once; or the name of a Prefect global concurrency limit, one slot of which is held while
+            the batch runs.
+        stop_after_failures: After how many failed or unknown requests the rest is skipped.
+        fail_on: Whether the task fails when ``"any"`` request has no file, when ``"all"`` have none, or ``"never"``.
+        max_cost: The most that this call may spend, in USD; what would exceed it is refused.
+        limit: What this call may spend together with all others that name the same limit.
+        chunk_size: Splits the batch into task runs of so many rows, one after the other.
+        name: Makes the batch one that is run again: with the last run's manifest for comparison.
+        retry: What becomes of what failed in the last run under the name: ``"failed"`` does it again, ``"none"`` leaves it.
+
+    Raises:
+        BatchFailed: It went as ``fail_on`` says that it must not; it carries the result.
+        InvalidRequest: An option makes no sense.
+        ConfigurationError: There is no key.
+    """
+    return run(
+        batch(
+            BatchArguments(
+                requests, credentials, library, reuse, on_unknown, timeout, concurrency, stop_after_failures, fail_on,
+                max_cost, limit, chunk_size, name, retry,
+            )
+        )
+    )  # fmt: skip
+
+
+@telling("batch")
+async def agenerate_batch(
+    requests: Requests,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    timeout: float = TIMEOUT,
+    concurrency: int | str = CONCURRENCY,
+    stop_after_failures: int | None = None,
+    fail_on: FailOn = "all",
+    max_cost: Money | None = None,
+    limit: SpendLimit | None = None,
+    chunk_size: int | None = None,
+    name: str | None = None,
+    retry: Retry = "failed",
+) -> BatchResult:
+    """Make many pictures and clips: ``generate_batch`` for async flows."""
+    return await arun(
+        batch(
+            BatchArguments(
+                requests, credentials, library, reuse, on_unknown, timeout, concurrency, stop_after_failures, fail_on,
+                max_cost, limit, chunk_size, name, retry,
+            )
+        )
+    )  # fmt: skip

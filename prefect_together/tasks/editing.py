@@ -1,0 +1,217 @@
+"""Files made of kept ones on this machine: a clip's last frame, a film, a contact sheet. Sends and pays nothing.
+
+Needs PyAV and Pillow (the extra ``media``). What is made is kept in the library beside a note of what it was made from; made
+once, it is found again by that note, so that a run that is resumed gets the same file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+from prefect_together._internal.event_loop import arun, run
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
+from prefect_together.generations.formats import Shape, image_shape, video_shape
+from prefect_together.generations.lineage import DERIVED
+from prefect_together.generations.results import DerivedMedia, KeptFile, Operation
+from prefect_together.storage.storage import Storage
+from prefect_together.storage.streams import checksum
+from prefect_together.tasks._video_editing import Spliced, join, last_picture
+from prefect_together.ui.artifacts import show
+from prefect_together.ui.contact_sheet import LARGE, drawn
+
+_CHUNK = 1024 * 1024
+_VERSION = 1
+
+
+def last_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return the last picture of a clip, kept as a PNG: the keyframe on which the next clip begins.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_together import Keyframe, VideoRequest, generate_video, last_frame
+
+        @flow
+        def two_shots(still: str):
+            model = "minimax/hailuo-02"
+            one = generate_video(VideoRequest(prompt="she walks in", model=model, frame_images=[still], seconds=6, seed=1))
+            start = Keyframe(input_image=last_frame(one), frame="first")
+            return generate_video(VideoRequest(prompt="she sits down", model=model, frame_images=[start], seconds=6, seed=1))
+        ```
+
+    Args:
+        video: A clip.
+        library: Where to keep the picture; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+
+    Raises:
+        InvalidRequest: It is no clip.
+        ConfigurationError: PyAV is not installed.
+        LibraryError: The library could not be read or written.
+    """
+    return run(_last_frame(video, library))
+
+
+async def alast_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return the last picture of a clip: ``last_frame`` for async flows."""
+    return await arun(_last_frame(video, library))
+
+
+def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one film of several clips, in order. Clips with equal streams are joined as they are, without loss.
+
+    Clips that differ in size, rate or codec are encoded anew, at the first one's size and rate; ``reencoded`` says so.
+    Sound is kept where all clips have it in the same form.
+
+    Args:
+        videos: The clips, at least one.
+        library: Where to keep the film; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+
+    Raises:
+        InvalidRequest: There is none, or something else among them.
+        ConfigurationError: PyAV is not installed.
+        LibraryError: The library could not be read or written.
+    """
+    return run(_join_videos(videos, library))
+
+
+async def ajoin_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one film of several clips, in order: ``join_videos`` for async flows."""
+    return await arun(_join_videos(videos, library))
+
+
+def contact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one picture (WebP) that shows several files side by side, in order: of clips and films the first frame.
+
+    Args:
+        media: Pictures, clips and films, at least one; the first 48 are shown.
+        library: Where to keep it; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+
+    Raises:
+        InvalidRequest: There is none, or one that cannot be drawn.
+        ConfigurationError: Pillow is not installed, or for clips PyAV.
+        MediaError: One of them is not in the library any more.
+        LibraryError: The library could not be read or written.
+    """
+    return run(_contact_sheet(media, library))
+
+
+async def acontact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+    """Return one picture of several files: ``contact_sheet`` for async flows."""
+    return await arun(_contact_sheet(media, library))
+
+
+async def _last_frame(video: KeptFile, library: MediaLibrary | None) -> DerivedMedia:
+    _clips([video], "last_frame")
+
+    def make(path: Path) -> Spliced:
+        last_picture(video.path(), path)
+        return Spliced()
+
+    return await _derive("last_frame", [video], (library or MediaLibrary()).storage(), make, "image/png")
+
+
+async def _join_videos(videos: Sequence[KeptFile], library: MediaLibrary | None) -> DerivedMedia:
+    clips = list(videos)
+    _clips(clips, "join_videos")
+    storage = (library or MediaLibrary()).storage()
+    return await _derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4")
+
+
+async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None) -> DerivedMedia:
+    files = [file for file in media if isinstance(file, KeptFile)]  # pyright: ignore[reportUnnecessaryIsInstance] - anything comes
+    if not files or len(files) < len(media):
+        raise InvalidRequest("contact_sheet takes pictures and clips that were generated, at least one.")
+
+    def make(path: Path) -> Spliced:
+        try:
+            sheet = drawn(files, LARGE, all_of_them=True)  # it is kept, and found again as it is
+        except ImportError:
+            install = 'pip install "prefect-together[media]"'
+            raise ConfigurationError(f"A contact sheet needs Pillow, and PyAV for clips: {install}.") from None
+        except TogetherError:
+            raise
+        except Exception as error:  # decoders raise what they like
+            raise InvalidRequest(f"One of these files cannot be drawn on a contact sheet: {error}.") from error
+        path.write_bytes(sheet)
+        return Spliced()
+
+    return await _derive("contact_sheet", files, (library or MediaLibrary()).storage(), make, "image/webp")
+
+
+def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
+    if not videos:
+        raise InvalidRequest(f"{function} takes clips, and was given none.")
+    for video in videos:
+        if not isinstance(video, KeptFile) or not video.media_type.startswith("video/"):
+            shown = video.media_type if isinstance(video, KeptFile) else type(video).__name__
+            raise InvalidRequest(f"{function} takes clips that were generated, and was given {shown}.")
+
+
+async def _derive(
+    operation: Operation,
+    sources: Sequence[KeptFile],
+    storage: Storage,
+    make: Callable[[Path], Spliced],
+    media_type: Literal["image/png", "image/webp", "video/mp4"],
+) -> DerivedMedia:
+    name = hashlib.sha256("\n".join([operation, *(source.sha256 for source in sources)]).encode()).hexdigest()
+    note = f"{DERIVED}/{name}.json"
+    extension = media_type.partition("/")[2]
+    if known := await _known(storage, note):
+        return known
+    with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
+        path = Path(folder, f"made.{extension}")
+        spliced = await asyncio.to_thread(make, path)
+        sha256, size, shape = await asyncio.to_thread(_measure, path, media_type.partition("/")[0])
+        key = f"{DERIVED}/{operation.replace('_', '-')}-{name[:12]}.{extension}"
+        await storage.write_stream(key, _chunks(path))
+    media = DerivedMedia(
+        uri=storage.uri(key),
+        sha256=sha256,
+        size=size,
+        media_type=media_type,
+        created_at=datetime.now(timezone.utc),
+        width=shape.width,
+        height=shape.height,
+        operation=operation,
+        sources=tuple(source.reference() for source in sources),
+        seconds=shape.seconds,
+        fps=shape.fps,
+        reencoded=spliced.reencoded,
+    )
+    entry = {"version": _VERSION, "media": media.model_dump(mode="json", exclude_none=True)}
+    await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())
+    await show([media])
+    return media
+
+
+async def _known(storage: Storage, note: str) -> DerivedMedia | None:
+    """Return what was made before, where it is still there."""
+    try:
+        media = DerivedMedia.model_validate(json.loads(await storage.read(note))["media"])
+    except (FileNotFoundError, LibraryError, ValueError, KeyError):
+        return None
+    key = storage.key(media.uri)
+    return media if key is not None and await storage.size(key) == media.size else None
+
+
+def _measure(path: Path, kind: str) -> tuple[str, int, Shape]:
+    with path.open("rb") as file:
+        sha256, size = checksum(file)
+        file.seek(0)
+        shape = video_shape(file) if kind == "video" else image_shape(file.read(64 * 1024))
+    return sha256, size, shape
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk

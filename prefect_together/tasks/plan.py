@@ -1,0 +1,138 @@
+"""What would be sent and what it would cost, for sync and async callers. No tasks: they send nothing and need no retries."""
+
+from __future__ import annotations
+
+from prefect_together._internal.event_loop import arun, run
+from prefect_together.batch.plan import Plan
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.settings import current_settings
+from prefect_together.generations import MediaReference, Request
+from prefect_together.generations.fingerprint import stand_in
+from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.tasks._batch import BatchArguments, Money, Requests, usd
+from prefect_together.tasks._batch_summary import show_plan
+from prefect_together.tasks._context import ask_for, expect
+
+
+def plan(
+    requests: Requests,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    max_cost: Money | None = None,
+    name: str | None = None,
+) -> Plan:
+    """Return what ``generate_batch`` would do with these arguments, and what it would cost.
+
+    Nothing is sent, and no key is needed. In a flow or task it goes to the log too, and into a markdown artifact.
+
+    Example:
+        ```python
+        from prefect_together import plan, requests_from_table
+
+        table = requests_from_table("products.csv", constants={"model": "black-forest-labs/FLUX.2-pro", "seed": 7})
+        print(plan(table))
+        ```
+
+    Args:
+        requests: A table of ``requests_from_table``, or requests of any kinds.
+        credentials: The account that would pay; by default the one of ``TOGETHER_API_KEY``.
+        library: Where the files would be kept; by default as for ``generate_image``.
+        reuse: Whose results would be taken, see ``generate_image``.
+        on_unknown: As for ``generate_batch``.
+        max_cost: The most that the batch could spend, in USD.
+        name: The name of the batch, where it has one.
+
+    Raises:
+        ConfigurationError: An address is not understood.
+    """
+    return run(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
+
+
+async def aplan(
+    requests: Requests,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    max_cost: Money | None = None,
+    name: str | None = None,
+) -> Plan:
+    """Return what a batch would do: ``plan`` for async callers."""
+    return await arun(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
+
+
+def expected(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> MediaReference:
+    """Return what a request will bring, for the plan of what comes after it: its file, or a stand-in while there is none.
+
+    Nothing is sent, and no key is needed. A request with a stand-in can be planned with and not be sent.
+
+    Example:
+        ```python
+        from prefect_together import ImageRequest, VideoRequest, expected, plan
+
+        still = ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro", seed=7)
+        clip = VideoRequest(prompt="push in", model="minimax/hailuo-02", frame_images=[expected(still)], seed=7)
+        print(plan([still, clip]))
+        ```
+
+    Args:
+        request: What is asked.
+        credentials: The account that would pay; by default the one of ``TOGETHER_API_KEY``.
+        library: Where the files would be kept; by default as for ``generate_image``.
+        reuse: Whose results would be taken, see ``generate_image``.
+
+    Returns:
+        The first ``GeneratedImage`` or ``GeneratedVideo`` of the request where it is kept, else a bare reference.
+
+    Raises:
+        ConfigurationError: An address is not understood.
+        InvalidRequest: A local file that the request names cannot be read.
+        MediaError: A file that was kept is not in the library any more.
+    """
+    return run(_expected(request, credentials, library, reuse))
+
+
+async def aexpected(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: MediaLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> MediaReference:
+    """Return what a request will bring: ``expected`` for async callers."""
+    return await arun(_expected(request, credentials, library, reuse))
+
+
+async def _expected(
+    request: Request, credentials: TogetherCredentials | None, library: MediaLibrary | None, reuse: Reuse
+) -> MediaReference:
+    from prefect_together.engine.lifecycle import known  # imports the HTTP client, which is slow
+
+    request = expect(request, Request, "expected")
+    ask = await ask_for(request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False)
+    fingerprint, media = await known(ask)
+    return media[0] if media else stand_in(fingerprint, request.kind)
+
+
+async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
+    from prefect_together.batch.planner import Planner  # imports the HTTP client, which is slow
+
+    arguments.check()
+    template = await arguments.template(sends=False)
+    most = None if max_cost is None else usd(max_cost)
+    planner = Planner(template, worst_case=current_settings().worst_case, max_cost=most)
+    found = await planner.plan(arguments.rows())
+    template.caller.log.info("Plan: %s", found)
+    await show_plan(found)
+    return found

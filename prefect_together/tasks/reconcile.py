@@ -1,0 +1,50 @@
+"""Tasks that look after a library. Each body is one line; the work is in ``reconciling``."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from prefect_together._internal.event_loop import arun, run
+from prefect_together.blocks.credentials import TogetherCredentials
+from prefect_together.blocks.library import MediaLibrary
+from prefect_together.engine.reconciliation import Reconciliation
+from prefect_together.tasks._operations import reconciled
+from prefect_together.tasks._options import options
+
+
+@task(**options("upkeep"))
+def reconcile(
+    *, credentials: TogetherCredentials | None = None, library: MediaLibrary | None = None, wait: float = 0.0
+) -> Reconciliation:
+    """Fetch everything that was paid for and never kept, and report what needs a decision. Never pays.
+
+    Works from the library alone, on any machine: what a killed process left behind is found by its ledger.
+
+    Example:
+        ```python
+        from prefect import flow
+        from prefect_together import reconcile
+
+        @flow
+        def nightly():
+            print(reconcile().text())
+        ```
+
+    Args:
+        credentials: The account that paid; by default the one of ``TOGETHER_API_KEY``.
+        library: The library; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``, else a folder under Prefect's home.
+        wait: Seconds to wait for each job that still renders; 0 asks each once.
+
+    Raises:
+        ConfigurationError: There is no key.
+        LibraryError: The library cannot be read.
+    """
+    return run(reconciled(credentials, library, wait))
+
+
+@task(**options("upkeep"))
+async def areconcile(
+    *, credentials: TogetherCredentials | None = None, library: MediaLibrary | None = None, wait: float = 0.0
+) -> Reconciliation:
+    """Fetch everything that was paid for and never kept: ``reconcile`` for async flows."""
+    return await arun(reconciled(credentials, library, wait))

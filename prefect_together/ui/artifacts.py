@@ -1,0 +1,200 @@
+"""What the Prefect UI shows of kept files: a card for each, with its thumbnail. Never fails or delays a paid task."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect.artifacts import Artifact, ImageArtifact, MarkdownArtifact
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.loggers import get_logger
+
+from prefect_together._internal.event_loop import busy, later
+from prefect_together.blocks.settings import current_settings
+from prefect_together.generations.results import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
+from prefect_together.ui.markdown import clipped, cost, escaped, facts, name
+from prefect_together.ui.thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.actions import ArtifactUpdate
+
+PATIENCE = 10.0
+"""Seconds that a server gets for taking an artifact."""
+HOLD = 0.04
+"""Seconds that a task waits for its artifact; after that the artifact goes on without it."""
+_AT_ONCE = 8
+_CARDS_AT_ONCE = 4
+_REST = 20.0  # times as long as a card took, while other work is under way: what people wait for comes first
+_LONGEST_REST = 2.0
+_PROMPT = 500
+
+
+async def show(media: Sequence[KeptFile]) -> None:
+    """Give every file a card in the run that asked for it. Whatever goes wrong is a line in the log."""
+    if not media or not wanted():
+        return
+    shown, queue = [later(_show(file)) for file in media], _here()
+    if queue.left <= _CARDS_AT_ONCE:  # behind a queue there is nothing to wait for
+        await asyncio.wait(shown, timeout=HOLD)
+
+
+def wanted() -> bool:
+    """Tell whether there is a run to show something in, and artifacts are not switched off."""
+    in_a_run = FlowRunContext.get() is not None or TaskRunContext.get() is not None
+    return in_a_run and current_settings().artifacts
+
+
+async def publish(artifact: Artifact) -> UUID | None:
+    """Give an artifact to the server; return its id, or None where the server did not take it."""
+
+    async def creating() -> UUID:
+        async with _client() as client:  # opening it may hang as well, where the server is gone
+            return (await artifact.acreate(client=client)).id
+
+    try:
+        async with _turn():
+            return await asyncio.wait_for(creating(), PATIENCE)
+    except Exception as error:  # an artifact is decoration: no server may cost what was paid for
+        get_logger("together").warning("No artifact %s: %s: %s", artifact.key, type(error).__name__, error)
+        return None
+
+
+async def update(artifact: UUID, news: ArtifactUpdate) -> None:
+    """Change an artifact; where the server does not take it, it stays as it was."""
+
+    async def updating() -> None:
+        async with _client() as client:
+            await client.update_artifact(artifact, news)
+
+    try:
+        async with _turn():
+            await asyncio.wait_for(updating(), PATIENCE)
+    except Exception as error:  # a bar is decoration
+        get_logger("together").debug("No news for %s: %s: %s", artifact, type(error).__name__, error)
+
+
+async def publish_markdown(key: str, markdown: str, about: str) -> bool:
+    """Give a page of markdown to the server; return whether it took it."""
+    return await publish(MarkdownArtifact(key=key, markdown=markdown, description=about)) is not None
+
+
+async def thumbnails(media: Sequence[KeptFile], *, side: int, largest: int) -> dict[str, str]:
+    """Return the data URIs of files by their SHA-256, without those that cannot be made."""
+    found: dict[str, str] = {}
+
+    async def make(file: KeptFile) -> None:
+        try:
+            picture = await asyncio.to_thread(thumbnail, file, side=side, largest=largest)
+        except Exception as error:  # a picture that cannot be read is shown as a line of text
+            get_logger("together").warning("No thumbnail of %s: %s: %s", file.uri, type(error).__name__, error)
+        else:
+            found.update({file.sha256: picture} if picture else {})
+
+    await asyncio.gather(*(make(file) for file in media))
+    return found
+
+
+async def _show(media: KeptFile) -> None:
+    """Make a card and publish it, when it is its turn: after what is being generated, which is what people wait for."""
+    queue = _here()
+    queue.left += 1
+    try:
+        async with queue.cards:
+            began = time.monotonic()
+            await _show_now(media)
+            if busy() and queue.left > _CARDS_AT_ONCE:
+                await asyncio.sleep(min(_LONGEST_REST, _REST * (time.monotonic() - began)))
+    finally:
+        queue.left -= 1
+        await queue.close()
+
+
+async def _show_now(media: KeptFile) -> None:
+    try:
+        picture = await asyncio.to_thread(thumbnail, media)
+    except Exception as error:  # the words are worth showing without it
+        get_logger("together").warning("No thumbnail of %s: %s: %s", media.uri, type(error).__name__, error)
+        picture = None
+    card = describe(media, picture)
+    await publish(ImageArtifact(image_url=media.source_url or media.uri, key=_key(media), description=card))
+
+
+def describe(media: KeptFile, picture: str | None) -> str:
+    """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
+    # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
+    # markdown: hence one line, broken into short ones.
+    parts = [f"![{media.media_type}]({picture})"] if picture else []
+    parts += [f"**{escaped(name(media))}**", cost(media).replace("<br>", " · "), facts(media)]
+    if isinstance(media, (GeneratedImage, GeneratedVideo)):
+        parts.append(f"_{escaped(clipped(media.request.title(), _PROMPT))}_")
+    return "<br>".join(part for part in (*parts, f"[The file]({media.uri})") if part)
+
+
+def _key(media: KeptFile) -> str:
+    if isinstance(media, DerivedMedia):
+        return f"{media.operation.replace('_', '-')}-{media.sha256[:12]}"
+    name = media.fingerprint if isinstance(media, GeneratedMedia) else media.sha256
+    index = f"-{media.index}" if isinstance(media, GeneratedImage) and media.request.n > 1 else ""
+    return f"{media.media_type.split('/')[0]}-{name[:12]}{index}"
+
+
+class _Shared:
+    """One Prefect client for all artifacts that are under way: opening one takes longer than using it."""
+
+    def __init__(self) -> None:
+        self.cards = asyncio.Semaphore(_CARDS_AT_ONCE)
+        self.left = 0
+        """How many cards are to be made."""
+        self.turns = asyncio.Semaphore(_AT_ONCE)
+        self.opening = asyncio.Lock()
+        self.users = 0
+        self.context: Any = None
+        self.client: PrefectClient | None = None
+
+    async def close(self) -> None:
+        """Close the client, unless somebody uses it or is about to."""
+        async with self.opening:
+            if self.users or self.left or self.client is None:
+                return
+            context, self.context, self.client = self.context, None, None
+            with suppress(Exception):  # the server may be gone meanwhile
+                await context.__aexit__(None, None, None)
+
+
+_shared: dict[asyncio.AbstractEventLoop, _Shared] = {}
+
+
+def _here() -> _Shared:
+    loop = asyncio.get_running_loop()
+    for closed in [other for other in _shared if other.is_closed()]:
+        del _shared[closed]
+    return _shared.setdefault(loop, _Shared())
+
+
+@asynccontextmanager
+async def _turn() -> AsyncGenerator[None, None]:
+    async with _here().turns:
+        yield
+
+
+@asynccontextmanager
+async def _client() -> AsyncGenerator[PrefectClient, None]:
+    """Yield the shared client; the first user opens it and the last one closes it."""
+    shared = _here()
+    async with shared.opening:
+        if shared.client is None:
+            shared.context = get_client()
+            shared.client = await shared.context.__aenter__()
+        client: PrefectClient = shared.client  # pyright: ignore[reportAssignmentType] - it was None a moment ago
+        shared.users += 1
+    try:
+        yield client
+    finally:
+        shared.users -= 1
+        await shared.close()

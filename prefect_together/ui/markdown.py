@@ -1,0 +1,164 @@
+"""The markdown of galleries: tables of thumbnails with what made them and what they cost. Talks to no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from prefect_together.errors import TogetherError
+from prefect_together.generations.lineage import parents
+from prefect_together.generations.report import kind, money
+from prefect_together.generations.results import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
+
+ROWS = 200
+"""Files that one gallery lists; more are counted."""
+PICTURES = 60
+"""Files that one gallery shows with a thumbnail."""
+ROOM = 900 * 1024
+"""Bytes of all thumbnails of one gallery: Prefect refuses the event of an artifact beyond 1.5 MB (measured on 3.8)."""
+SIDE = 240
+_PROMPT = 160
+_REASON = 300
+
+Thumbnails = Callable[[KeptFile], "str | None"]
+"""Returns the data URI of a file, or None."""
+
+
+def gallery(title: str, media: Sequence[KeptFile], failures: Sequence[BaseException], thumbnail: Thumbnails) -> str:
+    """Return one table of files, the money, and what failed.
+
+    Args:
+        title: The heading.
+        media: The files, in order; what one was made from is named by its number.
+        failures: What came instead of files.
+        thumbnail: Returns a file's thumbnail.
+    """
+    parts = [f"## {escaped(title)}", summary(media, failures)]
+    if media:
+        lines = ["| | made by | cost |", "|---|---|---|"]
+        for number, file in enumerate(media[:ROWS], 1):
+            picture = image(file, thumbnail(file) if number <= PICTURES else None)
+            # A line of words above the picture: cells are aligned by their first lines, so the words beside it start on top.
+            lines.append(f"| **{number}** {kind(file)}<br>{picture} | {made(file, media)} | {cost(file)} |")
+        parts.append("\n".join(lines))
+    if len(media) > ROWS:
+        parts.append(f"… and {len(media) - ROWS} more.")
+    if failures:
+        shown = [f"* {reason(error)}" for error in failures[:ROWS]]
+        parts += [f"### {len(failures)} failed", "\n".join(shown)]
+    return "\n\n".join(parts) + "\n"
+
+
+def grid(
+    title: str,
+    cells: Sequence[Sequence[KeptFile | BaseException | None]],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    thumbnail: Thumbnails,
+    notes: Sequence[str] = (),
+) -> str:
+    """Return a table with one file in each cell, side by side.
+
+    Args:
+        title: The heading.
+        cells: Rows of files, of errors where there is none, or None.
+        rows: What each row is called.
+        columns: What each column is called.
+        thumbnail: Returns a file's thumbnail.
+        notes: What stands below each column.
+    """
+    everything = [cell for row in cells for cell in row if cell is not None]
+    files = [cell for cell in everything if isinstance(cell, KeptFile)]
+    failures = [cell for cell in everything if isinstance(cell, BaseException)]
+    lines = ["| | " + " | ".join(escaped(column) for column in columns) + " |", "|---|" + "---|" * len(columns)]
+    for name, row in zip(rows, cells, strict=True):
+        shown = [_cell(cell, thumbnail) for cell in row]
+        lines.append(f"| {escaped(clipped(name, _PROMPT))} | " + " | ".join(shown) + " |")
+    if notes:
+        lines.append("| | " + " | ".join(f"**{escaped(note)}**" for note in notes) + " |")
+    return "\n\n".join([f"## {escaped(title)}", summary(files, failures), "\n".join(lines)]) + "\n"
+
+
+def summary(media: Sequence[KeptFile], failures: Sequence[BaseException]) -> str:
+    """Return the line of totals: how many of what, and the money kept apart by what is known of it."""
+    generated = [file for file in media if isinstance(file, GeneratedMedia)]
+    films = [file for file in media if isinstance(file, DerivedMedia)]
+    pictures = sum(file.media_type.startswith("image/") for file in generated)
+    counts = [_count(pictures, "picture"), _count(len(generated) - pictures, "clip"), _count(len(films), "derived file")]
+    counts.append(f"**{len(failures)} failed**" if failures else "")
+    text = " · ".join(count for count in counts if count) or "Nothing was made."
+    return f"{text}<br>{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text
+
+
+def made(media: KeptFile, among: Sequence[KeptFile]) -> str:
+    """Return how a file was made, for one cell of a table."""
+    before = parents(media, among)
+    came = ", ".join(f"#{place + 1}" for place in before)
+    lines = [f"**{escaped(name(media))}**" + (f" ← {came}" if came else ""), facts(media)]
+    if isinstance(media, (GeneratedImage, GeneratedVideo)):
+        lines.insert(1, escaped(clipped(media.request.title(), _PROMPT)))
+    return "<br>".join(line for line in lines if line)
+
+
+def name(media: KeptFile) -> str:
+    """Return what made a file: the model without its organisation, or the operation."""
+    if isinstance(media, GeneratedMedia):
+        return media.model.rpartition("/")[2]
+    return media.title() if isinstance(media, DerivedMedia) else media.media_type
+
+
+def facts(media: KeptFile) -> str:
+    """Return seed, size and length."""
+    found: list[str] = []
+    if isinstance(media, GeneratedMedia) and media.seed is not None:
+        found.append(f"seed {media.seed}")
+    if media.width and media.height:
+        found.append(f"{media.width}×{media.height}")
+    if isinstance(media, (GeneratedVideo, DerivedMedia)) and media.seconds:
+        found.append(f"{media.seconds:.3g} s")
+    return " · ".join(found)
+
+
+def cost(media: KeptFile) -> str:
+    """Return what a file cost, and how that is known."""
+    if not isinstance(media, GeneratedMedia):
+        return "free<br>made here"
+    how = "reported" if media.cost is not None else "estimated" if media.estimated_cost is not None else ""
+    return "<br>".join(part for part in (escaped(media.price()), how, "reused" if media.reused else "paid") if part)
+
+
+def reason(error: BaseException) -> str:
+    """Return why there is no file, in one line."""
+    what = error.what if isinstance(error, TogetherError) else str(error)
+    return f"**{type(error).__name__}**: {escaped(clipped(what, _REASON))}"
+
+
+def image(media: KeptFile, picture: str | None) -> str:
+    """Return the markdown of a thumbnail, or what stands in its place."""
+    return f"![{escaped(name(media))}]({picture})" if picture else f"_{media.media_type}_"
+
+
+def clipped(text: str, length: int) -> str:
+    """Return a text in one line of at most so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[:length].rstrip() + "…"
+
+
+def escaped(text: str) -> str:
+    """Keep a text from being read as markdown or HTML."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
+    for character in "\\`*_{}[]!~$":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def _cell(cell: KeptFile | BaseException | None, thumbnail: Thumbnails) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, BaseException):
+        return reason(cell)
+    return f"{image(cell, thumbnail(cell))}<br>{facts(cell)}<br>{cost(cell).replace('<br>', ' · ')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}" if number else ""

@@ -1,0 +1,153 @@
+"""What a review shows and asks, and what an answer to it means. Talks to no server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+from typing import Literal, Protocol
+
+from prefect_together.generations.results import GeneratedImage, KeptFile
+from prefect_together.ui.markdown import clipped, escaped, name
+
+Verdict = Literal["approve", "redo", "drop"]
+"""What becomes of one picture."""
+
+TALLEST = 160
+"""Pixels that a picture may be high in the form."""
+_WIDTHS = {1: 400, 2: 200, 3: 126}
+"""Pixels of a picture by the number of columns: what fills the dialog of the first UI, which is the narrower one."""
+_FEW = {1: 1, 2: 2, 4: 2}
+_LETTER = 9  # pixels: that dialog breaks no lines within tables
+
+
+class Contradiction(ValueError):
+    """An answer that cannot be followed, in words for the person who gave it."""
+
+
+class Answer(Protocol):
+    """What a person filled in."""
+
+    drop: list[int]
+    """Numbers of the pictures that do not go on."""
+    redo: list[int]
+    """Numbers of the pictures that are made again."""
+    notes: str
+    """How: "3: closer" is for the third, and a line without a number for all of them."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided about one picture."""
+
+    image: KeptFile
+    verdict: Verdict
+    note: str = ""
+    """What to do differently, where it is to be made again."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What was decided, in the order of the pictures."""
+
+    decisions: tuple[Decision, ...]
+    price: Decimal | None = None
+    """USD that each approved picture leads to, where that is known."""
+    timed_out: bool = False
+    """Whether nobody answered, so that the policy decided."""
+
+    @property
+    def approved(self) -> list[KeptFile]:
+        """The pictures that go on."""
+        return [decision.image for decision in self.decisions if decision.verdict == "approve"]
+
+    @property
+    def redo(self) -> list[Decision]:
+        """The decisions to make one again."""
+        return [decision for decision in self.decisions if decision.verdict == "redo"]
+
+    @property
+    def dropped(self) -> list[KeptFile]:
+        """The pictures that do not go on."""
+        return [decision.image for decision in self.decisions if decision.verdict == "drop"]
+
+    @property
+    def saved(self) -> Decimal | None:
+        """USD that dropping saved, or None where the price is not known."""
+        return None if self.price is None else self.price * len(self.dropped)
+
+    def __str__(self) -> str:
+        counts = f"{len(self.approved)} approved, {len(self.redo)} to be made again, {len(self.dropped)} dropped"
+        saved = "" if not self.dropped else "; what that saved is not known"
+        if self.dropped and self.saved is not None:
+            saved = f"; dropping saved about ${self.saved.normalize():f}"
+        return f"Review: {counts}{saved}{' (nobody answered in time)' if self.timed_out else ''}."
+
+
+def table(images: Sequence[KeptFile], pictures: Mapping[str, str]) -> str:
+    """Return the markdown of the pictures, numbered, several in a row.
+
+    Args:
+        images: What is decided on.
+        pictures: Their thumbnails by SHA-256.
+    """
+    columns = _FEW.get(len(images), 3)
+    cells = [_cell(number, file, pictures.get(file.sha256), _WIDTHS[columns]) for number, file in enumerate(images, 1)]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    rows[-1] += [""] * (columns - len(rows[-1]))
+    return "\n".join(["| " * columns + "|", "|---" * columns + "|", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def question(count: int, price: Decimal | None) -> str:
+    """Return what is asked, in words, with what the pictures that go on will cost."""
+    cost = "."
+    if price is not None:
+        total = f", ${(price * count).normalize():f} for all" if count > 1 else ""
+        cost = f", for about ${price.normalize():f} each{total}."
+    ask = "What you name in the fields below is dropped or made again; the others go on"
+    return f"**{count} picture{'s' if count > 1 else ''} to decide on.** {ask}{escaped(cost)}"
+
+
+def decided(images: Sequence[KeptFile], answer: Answer) -> tuple[Decision, ...]:
+    """Return what an answer means for each picture.
+
+    Raises:
+        Contradiction: It says two things of one picture, or notes something on one that is not made again.
+    """
+    drop, redo, notes = set(answer.drop), set(answer.redo), _notes(answer.notes)
+    if both := drop & redo:
+        raise Contradiction(f"{_listed(both)} cannot be both dropped and made again.")
+    if idle := notes.keys() - redo - {0}:
+        raise Contradiction(f"There is a note for {_listed(idle)}, which Redo does not name.")
+    if notes and not redo:
+        raise Contradiction("There is a note, and Redo names no picture that it is for.")
+    decisions: list[Decision] = []
+    for number, file in enumerate(images, 1):
+        verdict: Verdict = "drop" if number in drop else "redo" if number in redo else "approve"
+        own = [notes[place] for place in (number, 0) if place in notes] if verdict == "redo" else []
+        decisions.append(Decision(file, verdict, " ".join(own)))
+    return tuple(decisions)
+
+
+def _cell(number: int, file: KeptFile, picture: str | None, widest: int) -> str:
+    prompt = file.request.title() if isinstance(file, GeneratedImage) else name(file)
+    width = min(widest, round(TALLEST * (file.width or 16) / (file.height or 9)))
+    told = escape(clipped(prompt, 500)).replace("|", "&#124;")
+    # HTML, for its width: twice the pixels are sharp on fine screens.
+    shown = f'<img src="{picture}" width="{width}" alt="{told}" title="{told}">' if picture else f"_{file.media_type}_"
+    return f"**{number}** · {escaped(clipped(prompt, widest // _LETTER))}<br>{shown}"
+
+
+def _notes(text: str) -> dict[int, str]:
+    """Return the notes by number; what is for no number in particular is under 0."""
+    found: dict[int, list[str]] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        number = re.match(r"(\d{1,3})\s*:\s*(.*)", line)
+        found.setdefault(int(number[1]) if number else 0, []).append(number[2] if number else line)
+    return {number: " ".join(lines) for number, lines in found.items()}
+
+
+def _listed(numbers: set[int]) -> str:
+    return f"picture{'s' if len(numbers) > 1 else ''} {', '.join(map(str, sorted(numbers)))}"

@@ -1,0 +1,121 @@
+"""Small pictures of kept files, as WebP bytes or data URIs. Needs Pillow, and PyAV for clips; None without them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from prefect_together.generations.results import KeptFile
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIDE = 480
+"""Pixels of the longer side."""
+LARGEST = 22 * 1024
+"""Bytes of the encoded picture at most: descriptions are stored in Prefect's database."""
+
+_MADE = 128  # a gallery shows what a card of its own has shown already
+_made: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
+_lock = threading.Lock()
+
+
+def thumbnail(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> str | None:
+    """Return a ``data:image/webp`` URI of a picture, or of the first frame of a clip; None without Pillow or PyAV.
+
+    Raises:
+        TogetherError: The file cannot be opened.
+    """
+    small = small_picture(media, side=side, largest=largest)
+    return f"data:image/webp;base64,{base64.b64encode(small).decode()}" if small else None
+
+
+def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> bytes | None:
+    """Return a small WebP picture; clips carry a mark, so that nobody takes one for a still. None without Pillow or PyAV.
+
+    Args:
+        media: The file.
+        side: Pixels of its longer side.
+        largest: Bytes that it should not exceed.
+
+    Raises:
+        TogetherError: The file cannot be opened.
+    """
+    name = (media.sha256, side, largest)
+    with _lock:
+        if known := _made.get(name):
+            return known
+    clip = media.media_type.startswith("video/")
+    try:
+        picture = picture_of(media, side=side).convert("RGB")
+        picture.thumbnail((side, side))
+        small = _encode(_marked(picture) if clip else picture, largest)
+    except ImportError:
+        return None
+    with _lock:
+        _made[name] = small
+        while len(_made) > _MADE:
+            _made.popitem(last=False)
+    return small
+
+
+def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
+    """Return a picture, or the first frame of a clip.
+
+    Args:
+        media: The file.
+        side: Pixels of the longer side that are enough; a picture may be larger.
+
+    Raises:
+        ImportError: Pillow or PyAV is not installed.
+        TogetherError: The file cannot be opened.
+    """
+    with media.open() as file:
+        return _first_frame(file) if media.media_type.startswith("video/") else _picture(file, side)
+
+
+def _picture(file: BinaryIO, side: int) -> Image.Image:
+    from PIL import Image
+
+    picture = Image.open(file)
+    picture.draft("RGB", (side * 2, side * 2))  # lets JPEG decode at a fraction of its size
+    picture.load()
+    return picture
+
+
+def _first_frame(file: BinaryIO) -> Image.Image:
+    import av
+
+    library: Any = av  # its stubs speak of numpy, which need not be there
+    with library.open(file) as clip:
+        return next(clip.decode(video=0)).to_image()
+
+
+def _marked(picture: Image.Image) -> Image.Image:
+    """Put a play sign on the first frame of a clip."""
+    from PIL import Image, ImageDraw
+
+    scale = 3  # drawn larger and reduced, for smooth edges
+    size = max(24, round(min(picture.size) * 0.26))
+    sign = Image.new("RGBA", (size * scale, size * scale), (0, 0, 0, 0))
+    draw, whole = ImageDraw.Draw(sign), size * scale
+    draw.ellipse((0, 0, whole - 1, whole - 1), fill=(15, 18, 24, 165))
+    draw.polygon([(whole * 0.40, whole * 0.29), (whole * 0.40, whole * 0.71), (whole * 0.74, whole * 0.50)], fill="white")
+    small: Image.Image = sign.reduce(scale)
+    corner = ((picture.width - size) // 2, (picture.height - size) // 2)
+    marked = picture.copy()
+    marked.paste(small, corner, small)
+    return marked
+
+
+def _encode(picture: Image.Image, largest: int) -> bytes:
+    out = io.BytesIO()
+    for quality in (80, 60, 40, 20):
+        out = io.BytesIO()
+        picture.save(out, "webp", quality=quality, method=2)
+        if out.tell() <= largest:
+            break
+    return out.getvalue()
