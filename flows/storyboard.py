@@ -39,8 +39,8 @@ from prefect_together import (
 from prefect_together import plan as plan_requests
 from prefect_together.cli.flow_command import run_as_command
 from prefect_together.errors import TogetherError
-from prefect_together.generations.report import summary
-from prefect_together.generations.results import KeptFile
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.summary import summary
 
 ROUNDS = 3
 """Times that pictures may be made again."""

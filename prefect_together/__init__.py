@@ -15,14 +15,13 @@ if TYPE_CHECKING:
     from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
-    from prefect_together.generations import ImageLora, ImageRequest, Keyframe, MediaReference, VideoRequest
-    from prefect_together.generations.results import (
-        DerivedMedia,
-        GeneratedImage,
-        GeneratedVideo,
-        GenerationTimeout,
-        VideoJob,
-    )
+    from prefect_together.cli.flow_command import run_as_command
+    from prefect_together.generations.derived import DerivedMedia
+    from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
+    from prefect_together.generations.request import MediaReference
+    from prefect_together.generations.results import GenerationTimeout
+    from prefect_together.generations.summary import summary
+    from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks import (
         aexpected,
@@ -78,13 +77,13 @@ _HOMES = {
         "last_frame",
     ),
     "prefect_together.blocks.library": ("MediaLibrary",),
-    "prefect_together.generations.results": (
-        "DerivedMedia",
-        "GeneratedImage",
-        "GeneratedVideo",
-        "GenerationTimeout",
-        "VideoJob",
-    ),
+    "prefect_together.cli.flow_command": ("run_as_command",),
+    "prefect_together.generations.derived": ("DerivedMedia",),
+    "prefect_together.generations.image": ("GeneratedImage", "ImageLora", "ImageRequest"),
+    "prefect_together.generations.request": ("MediaReference",),
+    "prefect_together.generations.results": ("GenerationTimeout",),
+    "prefect_together.generations.summary": ("summary",),
+    "prefect_together.generations.video": ("GeneratedVideo", "Keyframe", "VideoJob", "VideoRequest"),
     "prefect_together.tasks.galleries": (
         "apublish_gallery",
         "apublish_grid",
@@ -93,7 +92,6 @@ _HOMES = {
         "publish_grid",
         "write_gallery",
     ),
-    "prefect_together.generations": ("ImageLora", "ImageRequest", "Keyframe", "MediaReference", "VideoRequest"),
     "prefect_together.tasks.review": ("areview_images", "review_images"),
     "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
     "prefect_together.tasks": (
@@ -170,7 +168,9 @@ __all__ = [
     "reconcile",
     "requests_from_table",
     "review_images",
+    "run_as_command",
     "submit_video",
+    "summary",
     "wait_for_video",
     "write_gallery",
 ]

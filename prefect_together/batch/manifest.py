@@ -15,8 +15,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together._internal.json import compact, read
+from prefect_together._internal.text import slug
 from prefect_together.batch.results import read_lines
-from prefect_together.engine.ingest import slug
 from prefect_together.storage.storage import Storage
 
 ROOT = "batches"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 
 from prefect_together import catalog
 from prefect_together.batch.plan import PROBLEMS, Plan
 from prefect_together.batch.request_table import Row
-from prefect_together.engine.context import Ask
-from prefect_together.engine.poll_schedule import usual
+from prefect_together.engine.context import GenerationContext, RunContext
+from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import Request
-from prefect_together.generations.fingerprint import identify
+from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.registry import spec_of
+from prefect_together.generations.request import Request
 from prefect_together.ledger.ledger import History, Ledger
 
 LOOKS = 32
@@ -26,16 +26,18 @@ class Planner:
     """Looks through the rows of a batch.
 
     Args:
-        template: The question that would be put for every request.
+        context: What all requests would have in common.
         worst_case: USD that a request of unknown price counts as.
         max_cost: USD that the batch may spend, if that is limited.
         concurrency: How many would run at once.
     """
 
-    def __init__(self, template: Ask, *, worst_case: Decimal, max_cost: Decimal | None, concurrency: int = LOOKS) -> None:
+    def __init__(
+        self, context: RunContext, *, worst_case: Decimal, max_cost: Decimal | None, concurrency: int = LOOKS
+    ) -> None:
         self._concurrency = concurrency
-        self._template = template
-        self._ledger = Ledger(template.storage)
+        self._context = context
+        self._ledger = Ledger(context.storage)
         self._worst_case = worst_case
         self._max_cost = max_cost
         self._counts: Counter[str] = Counter()
@@ -66,7 +68,7 @@ class Planner:
         """Return how long all would take if they went at once by model: nine of ten jobs are over by then."""
         waits: list[float] = []
         for model, count in self._models.items():
-            if durations := await usual(self._template.storage, model):
+            if durations := await typical_durations(self._context.storage, model):
                 rounds = -(-count // self._concurrency)
                 waits.append(rounds * durations[int(len(durations) * 0.9)])
         return max(waits, default=None)
@@ -76,20 +78,21 @@ class Planner:
             if row.request is None:
                 self._refuse(row.error or f"Row {row.number} is no request.")
                 continue
-            ask = replace(self._template, request=row.request)
+            context = self._context.of(row.request)
             try:
+                spec_of(row.request)
                 errors = [finding.message for finding in self._findings(row.request) if finding.severity == "error"]
-                if errors and ask.rules.preflight == "error":
+                if errors and context.policy.preflight == "error":
                     raise InvalidRequest(errors[0])
-                fingerprint = (await identify(row.request, realm=ask.client.realm)).fingerprint
+                fingerprint = await fingerprint_of(row.request, environment=context.client.realm)
             except InvalidRequest as error:
                 self._refuse(f"Row {row.number}: {error}")
                 continue
-            if fingerprint in self._seen and ask.reuse != "never":
+            if fingerprint in self._seen and context.reuse != "never":
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
-            self._count(ask, _state(await self._ledger.history(fingerprint), ask.scope()))
+            self._count(context, _state(await self._ledger.history(fingerprint), context.scope()))
 
     def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:
         return catalog.preflight(request.model, request.given())
@@ -99,9 +102,9 @@ class Planner:
         if len(self._problems) < PROBLEMS:
             self._problems.append(why)
 
-    def _count(self, ask: Ask, state: str) -> None:
+    def _count(self, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1
-        estimate = ask.estimate()
+        estimate = context.estimate
         if state == "unknown":
             self._risk_known &= estimate is not None
             self._at_risk += estimate or 0
@@ -112,7 +115,7 @@ class Planner:
             self._over += 1
         else:
             self._fitting += amount
-        self._models[ask.request.model] += 1
+        self._models[context.request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
 

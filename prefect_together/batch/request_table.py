@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from prefect_together.batch.table_reader import Source
 from prefect_together.batch.text_formats import BadRow, mended, spoilt
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import ImageRequest, Request
+from prefect_together.generations.registry import default_spec
+from prefect_together.generations.request import Request
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Row:
 def requests_from_table(
     source: Any,
     *,
-    request: type[Request] = ImageRequest,
+    request: type[Request] | None = None,
     columns: Mapping[str, str] | None = None,
     templates: Mapping[str, str] | None = None,
     constants: Mapping[str, Any] | None = None,
@@ -62,7 +63,7 @@ def requests_from_table(
     Args:
         source: A path or object-store URL that ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; a list of mappings;
             or a pandas, Polars, PyArrow or DuckDB frame.
-        request: What every row asks for.
+        request: What every row asks for; by default an ``ImageRequest``.
         columns: The column of a field, where their names differ: ``{"prompt": "Caption"}``.
         templates: The text of a field with columns in braces: ``{"prompt": "a photo of {product}"}``.
         constants: The value of a field for all rows; a row's own non-empty cell outranks it.
@@ -77,7 +78,7 @@ def requests_from_table(
     """
     table = RequestTable(
         Source(source, options, encoding),
-        request,
+        request or default_spec().request,
         {name: columns[name] for name in columns} if columns else {},
         dict(templates or {}),
         dict(constants or {}),

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from prefect_together.batch import table_writer as writing
+from prefect_together.batch import table_writer
 from prefect_together.errors import LibraryError, Paid, TogetherError
-from prefect_together.generations.report import Tally
-from prefect_together.generations.results import MEDIA, GeneratedMedia
+from prefect_together.generations.registry import default_spec, read_result, spec_named, specs
+from prefect_together.generations.results import Generated, GeneratedMedia
+from prefect_together.generations.summary import Tally
 from prefect_together.storage.storage import locate
 
 Outcome = Literal["kept", "reused", "failed", "unknown", "refused", "skipped"]
@@ -33,7 +34,7 @@ class BatchItem(BaseModel):
     """``kept``: paid for now; ``reused``: paid for before; ``failed``; ``unknown``: it may have been paid for and nobody
     knows; ``refused``: the row is wrong, the model does not take it or the budget is spent; ``skipped``: not tried."""
     kind: str | None = None
-    """``image`` or ``video``; None where the row is no request."""
+    """Its generation type; None where the row is no request."""
     model: str | None = None
     """Together's model id."""
     seed: int | None = None
@@ -53,24 +54,25 @@ class BatchItem(BaseModel):
     columns: dict[str, Any] = {}
     """What stood in the table."""
     files: list[dict[str, Any]] = []
-    """The references as JSON; ``media`` has them typed."""
+    """The results as JSON; ``results`` has them typed."""
+
+    @property
+    def results(self) -> list[Generated]:
+        """What was made, in order."""
+        return [read_result(str(self.kind), fields) for fields in self.files]
 
     @property
     def media(self) -> list[GeneratedMedia]:
-        """The files, in order."""
-        return [MEDIA[str(self.kind)].model_validate(file) for file in self.files]
+        """Those of the results that are files, in order."""
+        return [result for result in self.results if isinstance(result, GeneratedMedia)]
 
     def record(self) -> dict[str, Any]:
         """Return the row of the table that comes out."""
-        file = self.files[0] if self.files else {}
+        first = self.files[0] if self.files else {}
+        spec = spec_named(self.kind) if self.kind else default_spec()
         found = {
             "status": self.outcome,
-            "uri": file.get("uri"),
-            "sha256": file.get("sha256"),
-            "media_type": file.get("media_type"),
-            "size": file.get("size"),
-            "width": file.get("width"),
-            "height": file.get("height"),
+            **{name: first.get(name) for name in spec.columns},
             "model": self.model,
             "seed": self.seed,
             "cost": _sum(self.files, "cost"),
@@ -79,7 +81,7 @@ class BatchItem(BaseModel):
             "reused": self.outcome == "reused",
             "error": self.error,
             "job_id": self.job_id,
-            "more_uris": " ".join(str(more["uri"]) for more in self.files[1:]) or None,
+            "more_uris": " ".join(str(more["uri"]) for more in self.files[1:] if "uri" in more) or None,
         }
         ours = {f"together_{name}" if name in self.columns else name: value for name, value in found.items()}
         return {**self.columns, **ours}
@@ -139,6 +141,11 @@ class BatchResult(BaseModel):
         return list(self.stream())
 
     @property
+    def results(self) -> list[Generated]:
+        """All that was made, in the order of its requests."""
+        return [result for item in self.stream() for result in item.results]
+
+    @property
     def media(self) -> list[GeneratedMedia]:
         """All files, in the order of their requests."""
         return [file for item in self.stream() for file in item.media]
@@ -162,7 +169,7 @@ class BatchResult(BaseModel):
 
         ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` turn it into what they say. Needs the extra ``tables``.
         """
-        return writing.frame(item.record() for item in self.stream())
+        return table_writer.frame((item.record() for item in self.stream()), column_types())
 
     def write_table(self, path: str | Path, *, options: Mapping[str, Any] | None = None) -> str:
         """Write that table, a part of it in memory at a time, and return where it is.
@@ -177,7 +184,7 @@ class BatchResult(BaseModel):
             LibraryError: It cannot be written, or the manifest is gone.
             ConfigurationError: The extra ``tables`` is needed and not installed.
         """
-        return writing.write(path, (item.record() for item in self.stream()), options)
+        return table_writer.write(path, (item.record() for item in self.stream()), column_types(), options)
 
     def money(self) -> str:
         """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""
@@ -236,3 +243,22 @@ def _sum(files: list[dict[str, Any]], name: str) -> Decimal | None:
     if not files or any(file.get(name) is None for file in files):
         return None
     return sum((Decimal(str(file[name])) for file in files), Decimal(0))
+
+
+def column_types() -> dict[str, str]:
+    """Return the types of all columns that are ours: those of every generation type, between what all have in common."""
+    own = {name: kind for spec in specs() for name, kind in spec.columns.items()}
+    return {"status": "string", **own, **_COMMON}
+
+
+_COMMON = {
+    "model": "string",
+    "seed": "int64",
+    "cost": "money",
+    "estimated_cost": "money",
+    "seconds_taken": "float64",
+    "reused": "bool_",
+    "error": "string",
+    "job_id": "string",
+    "more_uris": "string",
+}

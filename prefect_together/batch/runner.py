@@ -1,6 +1,6 @@
 """Runs many requests, a bounded number at a time, each for itself: what fails is written down and stops no other.
 
-Every request goes through ``generation.obtain`` with a ledger entry of its own, so a batch that is killed anywhere is
+Every request goes through ``lifecycle.generate`` with a ledger entry of its own, so a batch that is killed anywhere is
 simply run again. Knows nothing of Prefect: who shows progress is told now and then.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,8 +18,8 @@ from prefect_together._internal.logs import Log
 from prefect_together.batch.manifest import Spool
 from prefect_together.batch.request_table import Row
 from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry
-from prefect_together.engine.context import Ask
-from prefect_together.engine.lifecycle import obtain
+from prefect_together.engine.context import GenerationContext, RunContext
+from prefect_together.engine.lifecycle import generate
 from prefect_together.engine.tracing import span
 from prefect_together.errors import (
     AuthenticationError,
@@ -31,10 +31,12 @@ from prefect_together.errors import (
     TogetherError,
     UnknownOutcome,
 )
-from prefect_together.generations import Request
-from prefect_together.generations.fingerprint import identify
-from prefect_together.generations.report import Tally
-from prefect_together.generations.results import MEDIA, GeneratedMedia, GenerationTimeout
+from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.registry import read_result
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import Generated, GenerationTimeout
+from prefect_together.generations.summary import Tally
 
 Line: TypeAlias = "dict[str, Any]"
 """A line of a manifest."""
@@ -63,13 +65,13 @@ class Batch:
     """One run of many requests.
 
     Args:
-        template: The question that is put for every request: of whom, kept where, by which rules. Its request is replaced.
+        context: What all requests have in common: of whom they are asked, where results are kept, by which rules.
         options: How it runs.
         before: The manifest's line of each request of the last run under the same name, by fingerprint.
     """
 
-    def __init__(self, template: Ask, options: Options, before: Mapping[str, Line] | None = None) -> None:
-        self.template = replace(template, caller=replace(template.caller, log=Quiet(template.caller.log)))
+    def __init__(self, context: RunContext, options: Options, before: Mapping[str, Line] | None = None) -> None:
+        self.context = replace(context, run=replace(context.run, log=Quiet(context.run.log)))
         self.options = options
         self.spool = Spool()
         self.counts: Counter[Outcome] = Counter()
@@ -127,15 +129,12 @@ class Batch:
     async def _one(self, row: Row, request: Request) -> None:
         began, fingerprint = time.monotonic(), None
         try:
-            fingerprint = (await identify(request, realm=self.template.client.realm)).fingerprint
+            fingerprint = await fingerprint_of(request, environment=self.context.client.realm)
             if self._before:
                 self._seen.add(fingerprint)
             if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
                 return
-            ask = replace(self.template, request=request)
-            ask.check()
-            with span(request, prompt=self.options.trace_prompts) as note:
-                note.media = media = await obtain(ask, timeout=self.options.timeout, fingerprint=fingerprint)
+            results = await self._generated(self.context.of(request), fingerprint)
         except Exception as error:  # whatever is wrong with one request must not take the others with it
             if not isinstance(error, TogetherError):
                 self._log.warning("Row %d met something unexpected.", row.number, exc_info=True)
@@ -147,8 +146,14 @@ class Batch:
             if isinstance(error, _FATAL):
                 self.stopped = f"Not tried, because it would have failed like row {row.number}: {error}"
             return
-        outcome = "reused" if all(file.reused for file in media) else "kept"
-        self._over(row, request, outcome, media=media, seconds=time.monotonic() - began, fingerprint=fingerprint)
+        outcome = "reused" if all(result.reused for result in results) else "kept"
+        self._over(row, request, outcome, results=results, seconds=time.monotonic() - began, fingerprint=fingerprint)
+
+    async def _generated(self, context: GenerationContext, fingerprint: str) -> list[Generated]:
+        context.check()
+        with span(context.request, prompt=self.options.trace_prompts) as note:
+            note.results = await generate(context, timeout=self.options.timeout, fingerprint=fingerprint)
+        return list(note.results)
 
     async def _as_before(self, row: Row, request: Request, last: Line) -> bool:
         """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
@@ -159,14 +164,15 @@ class Batch:
             self.counts["skipped"] += 1
             self.spool.put(row.number, {**last, "row": row.number, "outcome": "skipped", "left": left, "error": said})
             return True
-        if last["outcome"] not in GOOD or self.template.reuse == "never":
+        if last["outcome"] not in GOOD or self.context.reuse == "never":
             return False
         # What was kept stays kept, so the ledger need not be asked again: only whether the files are still there.
-        keys = [self.template.storage.key(str(file["uri"])) for file in last["files"]]
-        if not all([key is not None and await self.template.storage.exists(key) for key in keys]):
+        storage = self.context.storage
+        keys = [storage.key(str(file["uri"])) for file in last["files"] if "uri" in file]
+        if not all([key is not None and await storage.exists(key) for key in keys]):
             return False
         self.counts["reused"] += 1
-        self.tally.reused += len(keys)
+        self.tally.reused += len(last["files"])
         self._show(request.kind, last["files"][0])
         files = [{**file, "reused": True} for file in last["files"]]
         line = {
@@ -185,21 +191,20 @@ class Batch:
         request: Request | None,
         outcome: Outcome,
         *,
-        media: list[GeneratedMedia] | None = None,
+        results: Sequence[Generated] = (),
         error: Exception | None = None,
         said: str | None = None,
         seconds: float = 0.0,
         fingerprint: str | None = None,
     ) -> None:
-        media = media or []
         self.counts[outcome] += 1
-        for file in media:
-            self.tally.add(file)
+        for result in results:
+            self.tally.add(result)
         line: dict[str, Any] = {"row": row.number, "outcome": outcome, "seconds": round(seconds, 3)}
         if request is not None:
             line |= {"kind": request.kind, "model": request.model, "seed": getattr(request, "seed", None)}
             line["fingerprint"] = fingerprint
-            line["job_id"] = media[0].job_id if media else _job_of(error)
+            line["job_id"] = results[0].job_id if results else _job_of(error)
         if error is not None or said:
             line["error"] = said or str(error)
         if error is not None:
@@ -207,8 +212,8 @@ class Batch:
             self._note(line, error)
         if row.columns:
             line["columns"] = dict(row.columns)
-        if media:
-            line["files"] = [file.model_dump(mode="json", exclude_none=True) for file in media]
+        if results:
+            line["files"] = [result.model_dump(mode="json", exclude_none=True) for result in results]
             self._show(str(line["kind"]), line["files"][0])
         self.spool.put(row.number, line)
         most = self.options.stop_after_failures
@@ -232,13 +237,14 @@ class Batch:
             self._shown = self._shown[::2]
             self._stride *= 2
 
-    def shown(self) -> list[GeneratedMedia]:
+    def shown(self) -> list[KeptFile]:
         """Return some of the files, evenly spread, for a contact sheet."""
-        return [MEDIA[kind].model_validate(file) for kind, file in self._shown]
+        results = [read_result(kind, fields) for kind, fields in self._shown]
+        return [result for result in results if isinstance(result, KeptFile)]
 
     @property
     def _log(self) -> Log:
-        log = self.template.caller.log
+        log = self.context.run.log
         return log.logger if isinstance(log, Quiet) else log
 
     def __str__(self) -> str:

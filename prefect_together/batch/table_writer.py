@@ -26,21 +26,36 @@ _ROWS = 4096
 _FINEST = Decimal("0.000001")
 
 
-def frame(records: Iterable[dict[str, Any]]) -> Any:
+def frame(records: Iterable[dict[str, Any]], types: Mapping[str, str]) -> Any:
     """Return records as a narwhals DataFrame.
+
+    Args:
+        records: The rows.
+        types: Types of columns that may be empty in all rows; all columns, where there are no rows.
 
     Raises:
         ConfigurationError: The extra is not installed.
     """
     narwhals = library("narwhals", "Frames")
-    with closing(_Spool(records)) as spool:
+    with closing(_Spool(records, types)) as spool:
         columns = _Columns(spool)
         table = columns.arrow.Table.from_batches(columns.batches(), schema=columns.schema())
     return narwhals.from_native(table, eager_only=True)
 
 
-def write(path: str | Path, records: Iterable[dict[str, Any]], options: Mapping[str, Any] | None = None) -> str:
+def write(
+    path: str | Path,
+    records: Iterable[dict[str, Any]],
+    types: Mapping[str, str],
+    options: Mapping[str, Any] | None = None,
+) -> str:
     """Write records to a path or an object-store URL, whole or not at all, and return where they are.
+
+    Args:
+        path: Where; its ending says in which format.
+        records: The rows.
+        types: Types of columns that may be empty in all rows; all columns, where there are no rows.
+        options: Settings of the object store.
 
     Raises:
         InvalidRequest: Its ending is of no format that we write.
@@ -50,7 +65,7 @@ def write(path: str | Path, records: Iterable[dict[str, Any]], options: Mapping[
     kind = name.rpartition(".")[2].lower()
     if kind not in FORMATS:
         raise InvalidRequest(f"{name} is no table: its name should end in .{', .'.join(FORMATS)}.")
-    with tempfile.TemporaryFile() as file, closing(_Spool(records)) as spool:
+    with tempfile.TemporaryFile() as file, closing(_Spool(records, types)) as spool:
         if kind == "parquet":
             _parquet(file, _Columns(spool))
         elif kind in {"jsonl", "ndjson"}:
@@ -84,13 +99,14 @@ def _copy(file: BinaryIO, path: Path) -> Path:
 class _Spool:
     """Records on this machine's disk: what columns there are, and of what types, is known only when all have been seen."""
 
-    def __init__(self, records: Iterable[dict[str, Any]]) -> None:
+    def __init__(self, records: Iterable[dict[str, Any]], types: Mapping[str, str]) -> None:
+        self.types = types
         self._file = tempfile.TemporaryFile(buffering=_CHUNK)  # noqa: SIM115 - closed by close()
         names: dict[str, None] = {}
         for record in records:
             names.update(dict.fromkeys(record))
             self._file.write(compact(record) + b"\n")
-        self.names = list(names or _TYPES)
+        self.names = list(names or types)
         """All columns, in the order of their first appearance; our own, where there are no rows."""
 
     def close(self) -> None:
@@ -156,7 +172,7 @@ class _Columns:
 
     def _learn(self, name: str, values: list[Any]) -> None:
         """Find the type of a column, or widen it, by some of its values; where none fits, it is text."""
-        before, own = self._types.get(name), _TYPES.get(name.removeprefix("together_"))
+        before, own = self._types.get(name), self._spool.types.get(name.removeprefix("together_"))
         try:
             kind = self._own(own, values) if before is None and own else None
             kind = kind or (self.arrow.array(values).type if before is None else self._both(before, values))
@@ -194,11 +210,3 @@ class _Columns:
         elif types.is_floating(kind):  # beside fractions, whole numbers may be rounded
             values = [float(value) if isinstance(value, int) else value for value in values]
         return self.arrow.array(values, type=kind)
-
-
-_TYPES = {
-    "status": "string", "uri": "string", "sha256": "string", "media_type": "string", "size": "int64", "width": "int64",
-    "height": "int64", "model": "string", "seed": "int64", "cost": "money", "estimated_cost": "money",
-    "seconds_taken": "float64", "reused": "bool_", "error": "string", "job_id": "string", "more_uris": "string",
-}  # fmt: skip
-"""Types of our own columns, which may be empty in all rows."""

@@ -12,7 +12,7 @@ from prefect.settings.base import PrefectBaseSettings, build_settings_config
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from prefect_together.generations.policy import Preflight, ProvenanceChoice, Rules
+from prefect_together.generations.policy import Policy, Preflight, ProvenanceChoice
 
 
 class TogetherSettings(PrefectBaseSettings):
@@ -51,9 +51,9 @@ class TogetherSettings(PrefectBaseSettings):
     artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
     trace_prompts: bool = Field(default=False, description="Whether events and trace spans carry the prompt.")
 
-    def rules(self) -> Rules:
+    def policy(self) -> Policy:
         """Return what is allowed, for those who know nothing of settings."""
-        return Rules(
+        return Policy(
             resubmit_below=self.resubmit_below,
             max_download_bytes=self.max_download_bytes,
             preflight=self.preflight,

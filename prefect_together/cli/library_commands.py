@@ -10,8 +10,8 @@ from typing import Any
 from prefect_together._internal.event_loop import run
 from prefect_together.engine.trace import as_code, trace
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.report import where
-from prefect_together.ledger.queries import Row, rows
+from prefect_together.generations.summary import where
+from prefect_together.ledger.queries import LedgerRow, list_attempts
 from prefect_together.storage.storage import Storage
 
 _LOG = logging.getLogger("prefect.together")
@@ -20,7 +20,7 @@ _TITLE = 48
 
 def show_ledger(given: argparse.Namespace) -> None:
     """Print the ledger as a table, or as JSON lines."""
-    found = [row for row in run(rows(_library(given))) if given.state in {None, row.state}][: given.limit]
+    found = [row for row in run(list_attempts(_library(given))) if given.state in {None, row.state}][: given.limit]
     if given.json:
         for row in found:
             print(json.dumps(as_json(row), ensure_ascii=False, default=str))
@@ -64,7 +64,7 @@ def show_replay(given: argparse.Namespace) -> None:
     print(request.model_dump_json(exclude_unset=True) if given.json else as_code(request))
 
 
-def as_json(row: Row) -> dict[str, Any]:
+def as_json(row: LedgerRow) -> dict[str, Any]:
     """Return a row as plain values: money as text, unknown as null."""
     return {
         "key": row.key,
@@ -77,16 +77,16 @@ def as_json(row: Row) -> dict[str, Any]:
         "job_id": row.job_id,
         "cost": None if row.reported is None else str(row.reported),
         "estimated_cost": None if row.estimated is None else str(row.estimated),
-        "files": [media["uri"] for media in row.media],
+        "files": [one["uri"] for one in row.results if "uri" in one],
         "why": row.outcome.get("why"),
     }
 
 
-def _line(row: Row) -> str:
+def _line(row: LedgerRow) -> str:
     cost = "unknown" if row.estimated is None else f"~${row.estimated.normalize():f}"
     cost = cost if row.reported is None else f"${row.reported.normalize():f}"
     title = row.title() if len(row.title()) <= _TITLE else row.title()[: _TITLE - 1] + "…"
-    files = ", ".join(where(str(media["uri"])) for media in row.media)
+    files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
     place = files or (f"job {row.job_id}" if row.job_id else "") or row.key
     return f"{row.asked_at:%Y-%m-%d %H:%M}  {row.state:<9} {cost:>14}  {row.kind:<6} {row.model:<34} {title}  {place}"
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from prefect_together import catalog
 from prefect_together._internal.event_loop import later
-from prefect_together.engine.lifecycle_events import Happening
+from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.ledger.append_log import Entries
 from prefect_together.storage.storage import Storage
 
@@ -91,20 +91,20 @@ class Day:
         """Done when nothing is pending."""
         self._accepted: dict[str, Spent] = {}
 
-    def hear(self, happening: Happening) -> None:
+    def hear(self, event: LifecycleEvent) -> None:
         """Take what happened to a request into account; return at once."""
-        job, media = happening.job_id, happening.media
-        if happening.what == "accepted":
-            price = catalog.estimate(happening.request.model, happening.request.given())
+        job, result = event.job_id, event.result
+        if event.what == "accepted":
+            price = catalog.estimate(event.request.model, event.request.given())
             spent = Spent(unknown=1) if price is None else Spent(estimated=price)
             if job:
                 self._accepted[job] = spent
             self._add(spent)
-        elif happening.what != "waiting" and job:
+        elif event.what != "waiting" and job:
             known = self._accepted.pop(job, None)
             # A job that failed may have been charged: its list price stays.
-            if known and media is not None and media.cost is not None:
-                self._add(Spent(reported=media.cost) - known)
+            if known and result is not None and result.cost is not None:
+                self._add(Spent(reported=result.cost) - known)
 
     def _add(self, spent: Spent) -> None:
         self._pending += spent

@@ -6,49 +6,38 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import io
 import logging
-import re
-import unicodedata
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
 
 from prefect_together._internal.process import unique
 from prefect_together._internal.retry import backoff
+from prefect_together._internal.text import slug, with_article
+from prefect_together.engine.attempt import PATIENCE
 from prefect_together.engine.provenance import Provenance
-from prefect_together.errors import MediaError
-from prefect_together.generations.formats import HEAD, Format, Incoming, Shape, image_shape, video_shape
+from prefect_together.errors import LibraryError, MediaError
+from prefect_together.generations.formats import HEAD, Format, Incoming, Shape, is_moving, measured
+from prefect_together.generations.kept_file import StoredFile
+from prefect_together.generations.registry import AnySpec
 from prefect_together.http.client import TogetherClient
+from prefect_together.http.downloads import Hosted
 from prefect_together.http.urls import shown
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
 
 _TRIES = 4
-_SLUG = 40
 _WHOLE = 8 * 1024 * 1024  # pictures up to this size are held in memory and written in one go
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A file in the library and what is known of its bytes."""
-
-    uri: str
-    key: str
-    sha256: str
-    size: int
-    media_type: str
-    shape: Shape
-    created_at: datetime
-    source_url: str | None = None
-
-
-@dataclass(frozen=True)
-class Name:
+class FileNaming:
     """What a file's name is made of, and what is written into it; the extension comes from its bytes."""
 
-    kind: str
+    spec: AnySpec
     title: str
     fingerprint: str
     provenance: Provenance | None = None
@@ -61,48 +50,67 @@ class Name:
         """
         today = datetime.now(timezone.utc).date().isoformat()
         last = hashlib.sha256(unique().encode()).hexdigest()[:6]
-        return f"{self.kind}s/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
+        return f"{self.spec.kind}s/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
 
 
-def slug(title: str) -> str:
-    """Return the words of a title as lower-case ASCII that is safe in any path: letters, digits and single dashes."""
-    plain = unicodedata.normalize("NFKD", title[:200]).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    return words[:_SLUG].strip("-") or "untitled"
+async def keep_inline(storage: Storage, naming: FileNaming, item: bytes | str) -> StoredFile:
+    """Keep a file whose bytes are only here: a library that fails for a moment is tried again.
 
-
-async def keep_inline(storage: Storage, name: Name, b64: str) -> Kept:
-    """Keep a picture that came in base64.
+    Args:
+        storage: The library.
+        naming: What its name is made of.
+        item: Its bytes, or text in base64.
 
     Raises:
-        MediaError: It is not base64, or not a whole picture.
+        MediaError: It is not base64, or not a whole file of the type that was asked for.
         LibraryError: The library cannot take it.
     """
+    data = item if isinstance(item, bytes) else _decoded(item)
+    began, tries = time.monotonic(), 0
+    while True:
+        tries += 1
+        try:
+            return await _keep_bytes(storage, naming, data)
+        except LibraryError as error:
+            if time.monotonic() - began > PATIENCE:
+                raise
+            _log.warning("%s Trying again.", error.what)
+            await asyncio.sleep(backoff(tries, first=0.5, longest=5.0))
+
+
+def _decoded(text: str) -> bytes:
     try:
-        data = base64.b64decode(b64.partition(",")[2] if b64.startswith("data:") else b64, validate=True)
+        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
     except (binascii.Error, ValueError):
-        raise MediaError("Together's answer holds a picture that is not valid base64.", paid="yes") from None
-    incoming = Incoming(data[:HEAD])
-    incoming.feed(data)
-    key = name.key(_expected(incoming, name, "Together's answer").extension)
-    stored = _Stored(name.provenance, data[:HEAD])
-    data = stored.feed(data) + stored.end()
-    await storage.write(key, data)
-    return _kept(storage, key, incoming, stored, image_shape(data), None)
+        raise MediaError("Together's answer holds a file that is not valid base64.", paid="yes") from None
 
 
-async def fetch(client: TogetherClient, storage: Storage, name: Name, url: str, *, largest: int) -> Kept:
+async def _keep_bytes(storage: Storage, naming: FileNaming, data: bytes) -> StoredFile:
+    passing = _Passing(naming, data[:HEAD], "Together's answer")
+    data = passing.feed(data) + passing.end()
+    await storage.write(passing.key, data)
+    return passing.stored(storage, await _shape(passing, data), None)
+
+
+async def fetch(client: TogetherClient, storage: Storage, naming: FileNaming, url: str, *, largest: int) -> StoredFile:
     """Fetch a hosted file into the library; a cut-off download is fetched again, and never seen by anybody.
 
+    Args:
+        client: Fetches it.
+        storage: The library.
+        naming: What its name is made of.
+        url: Where Together says that it is.
+        largest: Bytes that it may have.
+
     Raises:
-        MediaError: It cannot be had: gone, cut off each time, of the wrong kind, or larger than ``largest`` bytes.
+        MediaError: It cannot be had: gone, cut off each time, of the wrong kind, or too large.
         LibraryError: The library cannot take it.
     """
     tries = 0
     while True:
         tries += 1
         try:
-            return await _fetch(client, storage, name, url, largest)
+            return await _fetch(client, storage, naming, url, largest)
         except MediaError as error:
             if not error.retryable or tries == _TRIES:
                 raise
@@ -111,61 +119,70 @@ async def fetch(client: TogetherClient, storage: Storage, name: Name, url: str, 
             await asyncio.sleep(pause)
 
 
-async def _fetch(client: TogetherClient, storage: Storage, name: Name, url: str, largest: int) -> Kept:
+async def _fetch(client: TogetherClient, storage: Storage, naming: FileNaming, url: str, largest: int) -> StoredFile:
     async with client.files.open(url) as hosted:
         place = shown(url)
         if hosted.length is not None and hosted.length > largest:
             raise _too_large(place, hosted.length, largest)
-        chunks = hosted.chunks
-        head = b""
-        while len(head) < HEAD:
-            chunk = await anext(chunks, b"")
-            if not chunk:
-                break
-            head += chunk
-        incoming = Incoming(head[:HEAD])
-        kind = _expected(incoming, name, f"The file at {place}")
-        key = name.key(kind.extension)
-        stored = _Stored(name.provenance, head[:HEAD])
-        whole = kind.kind == "image" and hosted.length is not None and hosted.length <= _WHOLE
-        if whole:  # looked at in one go
-            head = b"".join([head, *[chunk async for chunk in chunks]])
-
-        async def checked() -> AsyncIterator[bytes]:
-            """Pass the bytes on; raising here, before the stream ends, keeps a bad file from ever appearing."""
-            chunk = head
-            while chunk:
-                incoming.feed(chunk)
-                if incoming.size > largest:
-                    raise _too_large(place, incoming.size, largest)
-                yield stored.feed(chunk)
-                chunk = await anext(chunks, b"")
-            if hosted.length is not None and incoming.size != hosted.length:
-                raise _cut_off(place, incoming.size, hosted.length)
-            if hosted.length is None and not incoming.whole():
-                raise _cut_off(place, incoming.size, None)
-            if end := stored.end():
-                yield end
-
-        if whole:
-            data = b"".join([chunk async for chunk in checked()])
-            await storage.write(key, data)
-            return _kept(storage, key, incoming, stored, image_shape(data), url)
-        await storage.write_stream(key, checked())
-    return _kept(storage, key, incoming, stored, await asyncio.to_thread(_measure, storage, key, kind), url)
+        head = await _head(hosted)
+        passing = _Passing(naming, head[:HEAD], f"The file at {place}")
+        checked = _checked(hosted, head, passing, place, largest)
+        small = hosted.length is not None and hosted.length <= _WHOLE
+        if small and not is_moving(passing.format.media_type):
+            # In one go: streaming a small file costs more than its bytes.
+            data = b"".join([chunk async for chunk in checked])
+            await storage.write(passing.key, data)
+            return passing.stored(storage, await _shape(passing, data), url)
+        await storage.write_stream(passing.key, checked)
+    return passing.stored(storage, await asyncio.to_thread(_stored_shape, storage, passing), url)
 
 
-class _Stored:
-    """What is stored of a file that passes: its bytes, with provenance put in where that is asked for."""
+async def _head(hosted: Hosted) -> bytes:
+    """Return the first bytes, by which a file is known: as many as that takes, and what came with them."""
+    head = b""
+    while len(head) < HEAD and (chunk := await anext(hosted.chunks, b"")):
+        head += chunk
+    return head
 
-    def __init__(self, provenance: Provenance | None, head: bytes) -> None:
+
+async def _checked(hosted: Hosted, head: bytes, passing: _Passing, place: str, largest: int) -> AsyncIterator[bytes]:
+    """Pass the bytes on; raising here, before the stream ends, keeps a bad file from ever appearing."""
+    chunk = head
+    while chunk:
+        data = passing.feed(chunk)
+        if passing.incoming.size > largest:
+            raise _too_large(place, passing.incoming.size, largest)
+        yield data
+        chunk = await anext(hosted.chunks, b"")
+    size = passing.incoming.size
+    if hosted.length is not None and size != hosted.length:
+        raise _cut_off(place, size, hosted.length)
+    if hosted.length is None and not passing.incoming.whole():
+        raise _cut_off(place, size, None)
+    if end := passing.end():
+        yield end
+
+
+class _Passing:
+    """A file on its way into the library: known by its first bytes, counted, hashed, and given its provenance.
+
+    Raises:
+        MediaError: It is of no format that was asked for.
+    """
+
+    def __init__(self, naming: FileNaming, head: bytes, where: str) -> None:
+        self.incoming = Incoming(head)
+        self.format = _expected(self.incoming, naming.spec, where)
+        self.key = naming.key(self.format.extension)
+        provenance = naming.provenance
         self._begin, self._at = provenance.before(head) if provenance else (b"", 0)
         self._end = provenance.after(head) if provenance else b""
         self._digest = hashlib.sha256()
-        self.size = 0
+        self._size = 0
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what is stored of the next bytes; the first chunk holds the whole head."""
+        self.incoming.feed(chunk)
         if self._begin:
             chunk, self._begin = chunk[: self._at] + self._begin + chunk[self._at :], b""
         return self._count(chunk)
@@ -174,35 +191,48 @@ class _Stored:
         """Return what is stored behind the last byte."""
         return self._count(self._end)
 
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
+    def stored(self, storage: Storage, shape: Shape, source_url: str | None) -> StoredFile:
+        """Return what is known of the file when it is in the library."""
+        return StoredFile(
+            uri=storage.uri(self.key),
+            key=self.key,
+            sha256=self._digest.hexdigest(),
+            size=self._size,
+            media_type=self.format.media_type,
+            shape=shape,
+            created_at=datetime.now(timezone.utc),
+            source_url=source_url,
+        )
 
     def _count(self, chunk: bytes) -> bytes:
         self._digest.update(chunk)
-        self.size += len(chunk)
+        self._size += len(chunk)
         return chunk
 
 
-def _measure(storage: Storage, key: str, kind: Format) -> Shape:
+async def _shape(passing: _Passing, data: bytes) -> Shape:
+    """Return what a file measures whose bytes are at hand; a decoder of videos gets a thread."""
+    if is_moving(passing.format.media_type):
+        return await asyncio.to_thread(measured, passing.format, io.BytesIO(data))
+    return measured(passing.format, io.BytesIO(data))
+
+
+def _stored_shape(storage: Storage, passing: _Passing) -> Shape:
     try:
-        with storage.open(key) as file:
-            return video_shape(file) if kind.kind == "video" else image_shape(file.read(64 * 1024))
+        with storage.open(passing.key) as file:
+            return measured(passing.format, file)
     except Exception as error:  # whatever a store or a decoder raises: the file is kept all the same
-        _log.warning("%s cannot be measured: %s", storage.uri(key), error)
+        _log.warning("%s cannot be measured: %s", storage.uri(passing.key), error)
         return Shape()
 
 
-def _expected(incoming: Incoming, name: Name, where: str) -> Format:
-    if incoming.format is None or incoming.format.kind != name.kind:
-        found = incoming.format.media_type if incoming.format else "no picture or clip"
+def _expected(incoming: Incoming, spec: AnySpec, where: str) -> Format:
+    found = incoming.format
+    if found is None or found.media_type not in spec.keeping.media_types:
+        what = found.media_type if found else "no file of a known format"
         advice = "Fetch it again later; the generation itself is not repeated."
-        raise MediaError(f"{where} is {found}, not {_a(name.kind)}.", advice=advice, retryable=True)
-    return incoming.format
-
-
-def _a(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+        raise MediaError(f"{where} is {what}, not {with_article(spec.noun)}.", advice=advice, retryable=True)
+    return found
 
 
 def _cut_off(place: str, size: int, length: int | None) -> MediaError:
@@ -215,17 +245,3 @@ def _too_large(place: str, size: int, largest: int) -> MediaError:
     what = f"The file at {place} has more than {largest} bytes ({size} or more), the largest that is taken."
     advice = "Raise PREFECT_INTEGRATIONS_TOGETHER_MAX_DOWNLOAD_BYTES if it should be that large, and run it again."
     return MediaError(what, paid="yes", advice=advice)
-
-
-def _kept(storage: Storage, key: str, incoming: Incoming, stored: _Stored, shape: Shape, source_url: str | None) -> Kept:
-    kind: Any = incoming.format
-    return Kept(
-        uri=storage.uri(key),
-        key=key,
-        sha256=stored.sha256,
-        size=stored.size,
-        media_type=kind.media_type,
-        shape=shape,
-        created_at=datetime.now(timezone.utc),
-        source_url=source_url,
-    )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from prefect_together.errors import TogetherError
-    from prefect_together.generations import Request
-    from prefect_together.generations.results import GeneratedMedia
+from prefect_together.errors import TogetherError
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import Generated
 
 What = Literal["accepted", "waiting", "kept", "reused", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
-class Happening:
+class LifecycleEvent:
     """One thing that happened to one request."""
 
     what: What
@@ -27,13 +26,13 @@ class Happening:
     """Since Together accepted it."""
     usual: float | None = None
     """Seconds that this model usually takes, where the library has seen it before."""
-    media: GeneratedMedia | None = None
+    result: Generated | None = None
     error: TogetherError | None = None
 
 
-Tell = Callable[[Happening], None]
+Listener = Callable[[LifecycleEvent], None]
 """Takes what happened. It returns at once and never raises."""
 
 
-def nobody(happening: Happening) -> None:
-    """Tell nobody."""
+def ignore(event: LifecycleEvent) -> None:
+    """Listen to nothing."""

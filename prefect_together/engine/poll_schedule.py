@@ -19,7 +19,6 @@ from itertools import accumulate
 from typing import Any
 
 from prefect_together.errors import LibraryError
-from prefect_together.generations import Request
 from prefect_together.storage.storage import Storage
 
 ROOT = "ledger/durations"
@@ -56,16 +55,14 @@ class _Habit:
 _habits: dict[tuple[str, str], _Habit] = {}
 
 
-def names(request: Request) -> tuple[str, str]:
-    """Return under which names the durations of such requests are learnt, those of the most alike first."""
-    found = request.given()
-    size = found.get("resolution") or f"{found.get('width', '')}x{found.get('height', '')}"
-    return f"{request.model} {found.get('seconds', '')} s {size}", request.model
+def duration_keys(model: str, pace: str) -> tuple[str, str]:
+    """Return under which names the durations of jobs are learnt, those of the most alike first."""
+    return f"{model} {pace}", model
 
 
-async def usual(storage: Storage, *names: str) -> tuple[float, ...]:
+async def typical_durations(storage: Storage, *keys: str) -> tuple[float, ...]:
     """Return the known durations in seconds, shortest first, of the first name of which enough are known."""
-    for name in names:
+    for name in keys:
         habit, now = await _habit(storage, name), time.monotonic()
         if len(habit.seconds) < ENOUGH:
             continue
@@ -75,20 +72,20 @@ async def usual(storage: Storage, *names: str) -> tuple[float, ...]:
     return ()
 
 
-async def learn(storage: Storage, request: Request, seconds: float) -> None:
+async def record_duration(storage: Storage, model: str, keys: tuple[str, ...], seconds: float) -> None:
     """Remember how long a job took. A library that fails meanwhile is no error."""
-    for name in names(request):
+    for name in keys:
         habit, now = await _habit(storage, name), time.monotonic()
         habit.seconds = [*habit.seconds, round(seconds, 2)][-KEPT:]
         if now - habit.written_at < WRITE_EVERY:
             continue
         habit.written_at = now
-        entry = {"version": 1, "model": request.model, "seconds": habit.seconds}
+        entry = {"version": 1, "model": model, "seconds": habit.seconds}
         with contextlib.suppress(LibraryError):
             await storage.write(_key(name), (json.dumps(entry) + "\n").encode())
 
 
-def looks(durations: tuple[float, ...], age: float) -> Iterator[float]:
+def poll_pauses(durations: tuple[float, ...], age: float) -> Iterator[float]:
     """Yield the seconds to wait before each look at a job, few early and dense about its expected end.
 
     Args:

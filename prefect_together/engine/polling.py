@@ -7,11 +7,10 @@ import time
 from collections.abc import Awaitable, Callable
 
 from prefect_together._internal.logs import Log
-from prefect_together.engine.poll_schedule import looks
+from prefect_together.engine.poll_schedule import poll_pauses
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, TogetherError
 from prefect_together.generations.policy import Pace
-from prefect_together.http.client import TogetherClient
-from prefect_together.http.responses import JobAnswer
+from prefect_together.generations.spec import JobStatus
 
 NOT_FOUND_GRACE = 60.0
 """Seconds after submission during which 404 means "not yet known everywhere" (together-api.md 7.2)."""
@@ -23,8 +22,8 @@ REPORT_EVERY = 60.0
 """Seconds between log lines while waiting."""
 
 
-async def wait_for_job(
-    client: TogetherClient,
+async def poll_job(
+    ask: Callable[[], Awaitable[JobStatus]],
     job_id: str,
     *,
     age: float,
@@ -34,14 +33,14 @@ async def wait_for_job(
     usual: tuple[float, ...] = (),
     learn: Callable[[float], Awaitable[None]] | None = None,
     look: Callable[[str, float], None] | None = None,
-) -> JobAnswer | None:
+) -> JobStatus | None:
     """Ask until the job is over; return its last answer, or None when the time is up first.
 
     Any status that is neither success nor failure means "still running": Together's spec has three, its documentation
     five, and others were met.
 
     Args:
-        client: Whom to ask.
+        ask: Asks once.
         job_id: Which job.
         age: Seconds since it was submitted.
         remaining: Seconds that may be waited.
@@ -58,12 +57,12 @@ async def wait_for_job(
     began = time.monotonic()
     troubled_since: float | None = None
     no_url, said, status = 0, 0.0, ""
-    pauses, running_at = looks(usual, age) if usual else pace.pauses(), None
+    pauses, running_at = poll_pauses(usual, age) if usual else pace.pauses(), None
     if usual and age < usual[0]:
         await asyncio.sleep(min(next(pauses), max(0.0, remaining)))  # nobody was ever done so early
     while True:
         try:
-            answer = await client.video(job_id)
+            answer = await ask()
         except (APIError, ConnectionFailed) as error:
             now = time.monotonic()
             error.paid = "yes"

@@ -53,12 +53,13 @@ class Provenance:
             head: The first bytes of the file, at least 33.
         """
         packet = self.packet()
-        match sniff(head):
-            case ("image/png", _, _) if len(head) >= _PNG_HEADER:
+        found = sniff(head)
+        match found.media_type if found else None:
+            case "image/png" if len(head) >= _PNG_HEADER:
                 data = _PNG_XMP + packet
                 checksum = zlib.crc32(b"iTXt" + data)
                 return struct.pack(">I", len(data)) + b"iTXt" + data + struct.pack(">I", checksum), _PNG_HEADER
-            case ("image/jpeg", _, _):
+            case "image/jpeg":
                 data = _JPEG_XMP + packet
                 return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data, _behind_app0(head)
             case _:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import asyncio
 
 from prefect_together._internal.logs import Log
-from prefect_together.engine.context import Ask, Caller
-from prefect_together.engine.lifecycle import keep, obtain
+from prefect_together.engine.attempt import BoundAttempt
+from prefect_together.engine.context import GenerationContext, RunInfo
+from prefect_together.engine.lifecycle import generate, resume
 from prefect_together.engine.reconciliation import Entry, Reconciliation
-from prefect_together.engine.recovery import bury
+from prefect_together.engine.recovery import close_dead_claim
 from prefect_together.errors import InvalidRequest, TogetherError
-from prefect_together.generations.policy import Rules
-from prefect_together.generations.results import GeneratedImage, GeneratedMedia, GeneratedVideo, GenerationTimeout
+from prefect_together.generations.policy import Policy
+from prefect_together.generations.registry import read_request
+from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.leases import Watch
 from prefect_together.ledger.ledger import Ledger
-from prefect_together.ledger.queries import Row, find, rows
+from prefect_together.ledger.queries import LedgerRow, find_attempt, list_attempts
 from prefect_together.storage.storage import Storage
 
 _AT_ONCE = 32
 _UNDECIDED = frozenset({"unknown", "lost"})
+_UNSETTLED = frozenset({"claimed", "accepted", *_UNDECIDED})
 
 
 async def reconcile(
-    storage: Storage, client: TogetherClient, *, log: Log, rules: Rules | None = None, wait: float = 0.0
+    storage: Storage, client: TogetherClient, *, log: Log, policy: Policy | None = None, wait: float = 0.0
 ) -> Reconciliation:
     """Adopt everything that was accepted and never kept, and list what needs a decision.
 
@@ -31,47 +34,23 @@ async def reconcile(
         storage: The library; nothing else is needed, on whatever machine.
         client: The account that paid.
         log: Where to say what happens.
-        rules: What is allowed.
+        policy: What is allowed.
         wait: Seconds to wait for each job that still renders; 0 asks each once.
 
     Raises:
         LibraryError: The ledger cannot be read.
     """
-    report, slots = Reconciliation(), asyncio.Semaphore(_AT_ONCE)
+    work, slots = _Reconciler(storage, client, log, policy or Policy(), wait), asyncio.Semaphore(_AT_ONCE)
 
-    async def look(row: Row) -> None:
+    async def look(row: LedgerRow) -> None:
         async with slots:
-            await _look(row, storage, client, log, rules, report, wait)
+            await work.look(row)
 
-    await asyncio.gather(*(look(row) for row in await rows(storage) if row.state in {"claimed", "accepted", *_UNDECIDED}))
-    return report
-
-
-async def _look(
-    row: Row, storage: Storage, client: TogetherClient, log: Log, rules: Rules | None, report: Reconciliation, wait: float
-) -> None:
-    ledger = Ledger(storage)
-    if row.realm not in {None, client.realm}:
-        report.elsewhere += 1
-        return
-    if row.state not in _UNDECIDED and await Watch(ledger, row.attempt).settled():
-        report.running.append(Entry.of(row))
-        return
-    if row.state == "claimed":
-        await bury(ledger, row.attempt, log)
-        row = await find(storage, row.key)
-    if row.state in _UNDECIDED:
-        report.undecided.append(Entry.of(row))
-    elif row.state == "accepted":
-        try:
-            ask = _ask(row, storage, client, log, rules)
-        except ValueError as error:  # a request that this release cannot read
-            report.failed.append(Entry.of(row, str(error)))
-            return
-        await _adopt(row, ask, report, wait)
+    await asyncio.gather(*(look(row) for row in await list_attempts(storage) if row.state in _UNSETTLED))
+    return work.report
 
 
-async def forget(storage: Storage, key: str) -> Row:
+async def forget(storage: Storage, key: str) -> LedgerRow:
     """Note that an undecided attempt is settled: it was not charged, or does not matter. Its request may be sent again.
 
     Raises:
@@ -83,45 +62,88 @@ async def forget(storage: Storage, key: str) -> Row:
 
 
 async def resubmit(
-    storage: Storage, client: TogetherClient, key: str, *, log: Log, rules: Rules | None = None, timeout: float = 1800.0
-) -> list[GeneratedMedia]:
+    storage: Storage, client: TogetherClient, key: str, *, log: Log, policy: Policy | None = None, timeout: float = 1800.0
+) -> list[Generated]:
     """Send the request of an undecided attempt again, which is paid for, and keep what comes.
 
+    Args:
+        storage: The library.
+        client: The account that pays.
+        key: The attempt's, or its beginning.
+        log: Where to say what happens.
+        policy: What is allowed.
+        timeout: Seconds to wait for a job.
+
     Raises:
-        InvalidRequest: There is no such attempt, or it is not undecided.
+        InvalidRequest: There is no such attempt, or it is not undecided, or this release does not know its type.
         TogetherError: As the tasks raise.
     """
     row = await _undecided(storage, key)
+    context = _context(row, storage, client, log, policy or Policy())
     await Ledger(storage).record(row.attempt, "resolved", {"how": "resubmitted by hand"})
-    ask = _ask(row, storage, client, log, rules)
-    return await obtain(ask, timeout=timeout, fingerprint=row.attempt.fingerprint)
+    return await generate(context, timeout=timeout, fingerprint=row.attempt.fingerprint)
 
 
-async def _adopt(row: Row, ask: Ask, report: Reconciliation, wait: float) -> None:
-    try:
-        media = await keep(ask, row.attempt, timeout=wait)
-        report.kept += [file for file in media if isinstance(file, (GeneratedImage, GeneratedVideo))]
-    except GenerationTimeout:
-        report.running.append(Entry.of(row))
-    except TogetherError as error:
-        after = await find(ask.storage, row.key)
-        if after.state in _UNDECIDED:
-            report.undecided.append(Entry.of(after))
-        else:
+class _Reconciler:
+    def __init__(self, storage: Storage, client: TogetherClient, log: Log, policy: Policy, wait: float) -> None:
+        self.report = Reconciliation()
+        self._storage = storage
+        self._client = client
+        self._log = log
+        self._policy = policy
+        self._wait = wait
+        self._ledger = Ledger(storage)
+
+    async def look(self, row: LedgerRow) -> None:
+        """Do what can be done about one attempt, and report it."""
+        report = self.report
+        if row.realm not in {None, self._client.realm}:
+            report.elsewhere += 1
+            return
+        if row.state not in _UNDECIDED and await Watch(self._ledger, row.attempt).settled():
+            report.running.append(Entry.of(row))
+            return
+        if row.state == "claimed":
+            await close_dead_claim(BoundAttempt(self._ledger, row.attempt, self._log))
+            row = await find_attempt(self._storage, row.key)
+        if row.state in _UNDECIDED:
+            report.undecided.append(Entry.of(row))
+        elif row.state == "accepted":
+            await self._resume(row)
+
+    async def _resume(self, row: LedgerRow) -> None:
+        report = self.report
+        try:
+            context = _context(row, self._storage, self._client, self._log, self._policy)
+        except ValueError as error:  # a request that this release cannot read
             report.failed.append(Entry.of(row, str(error)))
+            return
+        try:
+            report.kept += await resume(context, row.attempt, timeout=self._wait)
+        except GenerationTimeout:
+            report.running.append(Entry.of(row))
+        except TogetherError as error:
+            after = await find_attempt(self._storage, row.key)
+            if after.state in _UNDECIDED:
+                report.undecided.append(Entry.of(after))
+            else:
+                report.failed.append(Entry.of(row, str(error)))
 
 
-def _ask(row: Row, storage: Storage, client: TogetherClient, log: Log, rules: Rules | None) -> Ask:
-    caller = Caller(log=log, flow_run=row.flow_run)
-    return Ask(row.request(), client, storage, caller, rules or Rules(), in_scope=row.attempt.scope)
+def _context(row: LedgerRow, storage: Storage, client: TogetherClient, log: Log, policy: Policy) -> GenerationContext:
+    run = RunInfo(log=log, flow_run=row.flow_run)
+    request = read_request(row.kind, row.claim["request"])
+    return GenerationContext(
+        request=request, client=client, storage=storage, run=run, policy=policy, in_scope=row.attempt.scope
+    )
 
 
-async def _undecided(storage: Storage, key: str) -> Row:
-    row, ledger = await find(storage, key), Ledger(storage)
+async def _undecided(storage: Storage, key: str) -> LedgerRow:
+    row, ledger = await find_attempt(storage, key), Ledger(storage)
     if row.state == "accepted" and not await Watch(ledger, row.attempt).settled():
         # Somebody who names it wants to be rid of it: a job that nobody can fetch is as good as lost.
         await ledger.record(row.attempt, "lost", {"why": "It was given up by hand", "job_id": row.job_id})
-        row = await find(storage, row.key)
+        row = await find_attempt(storage, row.key)
     if row.state not in _UNDECIDED:
         raise InvalidRequest(f"{row.key} is {row.state}: only what is unknown or lost needs a decision.")
     return row

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from prefect_together.generations.results import GeneratedImage, GeneratedVideo
-from prefect_together.ledger.queries import Row
+from prefect_together.generations.registry import AnyResult
+from prefect_together.ledger.queries import LedgerRow
 
 _TITLE = 60
 
@@ -28,7 +28,7 @@ class Entry(BaseModel):
     """The reason, where there is one."""
 
     @classmethod
-    def of(cls, row: Row, why: str = "") -> Entry:
+    def of(cls, row: LedgerRow, why: str = "") -> Entry:
         """Return the entry of a row of the ledger."""
         said = why or str(row.outcome.get("why") or "")
         about = {"key": row.key, "kind": row.kind, "model": row.model, "title": row.title()[:_TITLE], "why": said}
@@ -45,8 +45,8 @@ class Reconciliation(BaseModel):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    kept: list[GeneratedImage | GeneratedVideo] = []
-    """Files that were paid for and had not been kept: they are now."""
+    kept: list[AnyResult] = []
+    """Results that were paid for and had not been kept: they are now."""
     running: list[Entry] = []
     """Jobs that still render, or are being worked on by somebody."""
     undecided: list[Entry] = []

@@ -1,43 +1,46 @@
-"""What becomes of a claim whose process is gone, and how a run takes over a job that another left behind. Never pays."""
+"""What becomes of a claim whose process is gone, and how a run adopts a job that another left behind. Never pays."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from prefect_together._internal.logs import Log
-from prefect_together.engine.records import read_acceptance, record_paid
+from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.errors import LibraryError
-from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.ledger.ledger import Attempt
 
 _DIED = "The process that was sending it ended before it heard an answer"
 
 
-async def bury(ledger: Ledger, attempt: Attempt, log: Log) -> None:
-    """Record what a claim without a living process stands for: a take-over that is finished now, or an unknown outcome."""
-    claim = await ledger.entry(attempt, "claimed") or {}
+async def close_dead_claim(dead: BoundAttempt) -> None:
+    """Record what a claim without a living process stands for: an adoption that is finished now, or an unknown outcome."""
+    claim = await dead.entry("claimed") or {}
     if claim.get("adopted"):
-        await take_over(ledger, attempt_named(str(claim["adopted"])), attempt, log)
+        await adopt_job(dead.other(attempt_named(str(claim["adopted"]))), dead)
     else:
-        await ledger.record(attempt, "unknown", {"why": _DIED})
+        await dead.record("unknown", {"why": _DIED})
 
 
-async def take_over(ledger: Ledger, orphan: Attempt, successor: Attempt, log: Log) -> bool:
+async def adopt_job(orphan: BoundAttempt, successor: BoundAttempt) -> bool:
     """Hand an accepted job from the attempt that was left behind to a claimed one; return whether it was to be had.
 
     Every step can be taken again by whoever finds the claim of the successor, so dying in between loses nothing.
+
+    Args:
+        orphan: The attempt that was accepted and left behind.
+        successor: The claimed attempt that goes on with it.
     """
     try:
-        acceptance = await read_acceptance(ledger, orphan)
+        acceptance = await orphan.acceptance()
     except LibraryError as error:
-        await ledger.record(successor, "refused", {"why": f"There is nothing to take over: {error.what}"})
+        await successor.record("refused", {"why": f"There is nothing to take over: {error.what}"})
         return False
-    if not await ledger.record(orphan, "adopted", {"by": successor.key}):
-        taken: dict[str, Any] = await ledger.entry(orphan, "adopted") or {}
+    if not await orphan.record("adopted", {"by": successor.key}):
+        taken: dict[str, Any] = await orphan.entry("adopted") or {}
         if taken.get("by") != successor.key:
-            await ledger.record(successor, "refused", {"why": "Another run took the job over; nothing was sent"})
+            await successor.record("refused", {"why": "Another run took the job over; nothing was sent"})
             return False
-    await record_paid(ledger, successor, "accepted", {**acceptance.entry(), "adopted": orphan.key}, log)
-    log.info("Taking over what an earlier run paid for and did not keep: nothing is sent, nothing is paid.")
+    await successor.record_paid("accepted", {**acceptance.entry(), "adopted": orphan.key})
+    successor.log.info("Taking over what an earlier run paid for and did not keep: nothing is sent, nothing is paid.")
     return True
 
 

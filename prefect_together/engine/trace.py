@@ -10,17 +10,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from prefect_together.engine import provenance
-from prefect_together.engine.records import sidecar
+from prefect_together.engine.attempt import sidecar
 from prefect_together.errors import InvalidRequest, LibraryError
-from prefect_together.generations import MediaReference, Request
-from prefect_together.generations.lineage import DERIVED
-from prefect_together.generations.results import DerivedMedia
+from prefect_together.generations.derived import DERIVED, DerivedMedia
+from prefect_together.generations.registry import read_request
+from prefect_together.generations.request import MediaReference, Request
 from prefect_together.ledger.ledger import decode
-from prefect_together.ledger.queries import REQUESTS, Row, rows
+from prefect_together.ledger.queries import LedgerRow, list_attempts
 from prefect_together.storage.storage import Storage, local_folder
 from prefect_together.storage.streams import checksum
 
-_NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `keeping.Name` puts at the end of a file's name
+_NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `ingest.FileNaming` puts at the end of a file's name
 _DERIVED = re.compile(r"-([0-9a-f]{12})\.\w+$")  # the same of a file that was made here, see `editing`
 _DEPTH = 8
 
@@ -36,7 +36,7 @@ class Story:
     """The reference as it was recorded."""
     source: str
     """Where this is known from: ``ledger``, ``sidecar``, ``note``."""
-    row: Row | None = None
+    row: LedgerRow | None = None
     inputs: tuple[Story | str, ...] = field(default=())
     """The stories of the files that it was made from; just their address where nothing is known of them."""
 
@@ -123,12 +123,13 @@ async def _by_ledger(storage: Storage, target: str, path: Path | None) -> Story 
         prefixes.append(said.fingerprint)
     name = PurePosixPath(target).name
     for prefix in dict.fromkeys(prefixes):
-        for row in await rows(storage, prefix):
-            same = [media for media in row.media if PurePosixPath(media["uri"]).name == name]
+        for row in await list_attempts(storage, prefix):
+            files = [one for one in row.results if "uri" in one]
+            same = [file for file in files if PurePosixPath(file["uri"]).name == name]
             # A copy under another name is known by its fingerprint alone, where that made one file only.
-            media = same or (row.media if len(row.media) == 1 and prefix == row.attempt.fingerprint else [])
+            media = same or (files if len(files) == 1 and prefix == row.attempt.fingerprint else [])
             if media:
-                return Story(target, row.request(), media[0], "ledger", row)
+                return Story(target, read_request(row.kind, row.claim["request"]), media[0], "ledger", row)
     return None
 
 
@@ -139,7 +140,7 @@ def _by_sidecar(target: str, path: Path | None) -> Story | None:
     try:
         entry = decode(str(beside), beside.read_bytes())
         media = entry["media"]
-        return Story(target, REQUESTS[entry["kind"]].model_validate(media["request"]), media, "sidecar")
+        return Story(target, read_request(entry["kind"], media["request"]), media, "sidecar")
     except (LibraryError, KeyError, TypeError, ValueError):
         return None  # a JSON file of somebody else's that happens to be called so
 
@@ -161,10 +162,10 @@ async def _by_bytes(storage: Storage, target: str, path: Path) -> Story | None:
             return checksum(file)[0]
 
     sha256 = await asyncio.to_thread(hashed)
-    for row in await rows(storage):
-        for media in row.media:
-            if media["sha256"] == sha256:
-                return Story(target, row.request(), media, "ledger", row)
+    for row in await list_attempts(storage):
+        for media in row.results:
+            if media.get("sha256") == sha256:
+                return Story(target, read_request(row.kind, row.claim["request"]), media, "ledger", row)
     return next((Story(target, None, media, "note") for media in await _notes(storage) if media["sha256"] == sha256), None)
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from prefect_together.errors import TogetherError
-from prefect_together.generations import Request
-from prefect_together.generations.results import GeneratedMedia, GeneratedVideo
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import Generated
 
 
 class Note:
@@ -17,7 +18,7 @@ class Note:
 
     def __init__(self, *, prompt: bool) -> None:
         self.prompt = prompt
-        self.media: Sequence[GeneratedMedia] = ()
+        self.results: Sequence[Generated] = ()
 
 
 @contextmanager
@@ -68,8 +69,8 @@ def _end(current: Any, note: Note, error: BaseException | None) -> None:
     try:
         if current is None:
             return
-        if note.media:
-            for name, value in _found(note.media, prompt=note.prompt).items():
+        if note.results:
+            for name, value in _found(note.results, prompt=note.prompt).items():
                 current.set_attribute(name, value)
         if error is not None:
             from opentelemetry.trace import Status, StatusCode
@@ -84,19 +85,20 @@ def _end(current: Any, note: Note, error: BaseException | None) -> None:
         return
 
 
-def _found(media: Sequence[GeneratedMedia], *, prompt: bool) -> dict[str, Any]:
-    first = media[0]
-    found: dict[str, Any] = {"prefect_together.files": len(media), "prefect_together.reused": first.reused}
-    costs = [file.cost for file in media if file.cost is not None]
-    estimates = [file.estimated_cost for file in media if file.estimated_cost is not None]
+def _found(results: Sequence[Generated], *, prompt: bool) -> dict[str, Any]:
+    first = results[0]
+    found: dict[str, Any] = {"prefect_together.files": len(results), "prefect_together.reused": first.reused}
+    costs = [file.cost for file in results if file.cost is not None]
+    estimates = [file.estimated_cost for file in results if file.estimated_cost is not None]
     if costs:
         found["prefect_together.cost_usd"] = float(sum(costs))
     if estimates:
         found["prefect_together.estimated_cost_usd"] = float(sum(estimates))
     if first.job_id:
         found["gen_ai.response.id"] = first.job_id
-    if isinstance(first, GeneratedVideo) and first.seconds:
-        found["prefect_together.clip_seconds"] = first.seconds
-    if prompt:  # a file's name begins with the prompt's first words
-        found["prefect_together.uri"] = first.uri
-    return {**found, "prefect_together.fingerprint": first.fingerprint, "prefect_together.sha256": first.sha256}
+    found |= first.span_attributes()
+    if isinstance(first, KeptFile):
+        found["prefect_together.sha256"] = first.sha256
+        if prompt:  # a file's name begins with the prompt's first words
+            found["prefect_together.uri"] = first.uri
+    return {**found, "prefect_together.fingerprint": first.fingerprint}

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from prefect_together import catalog
-from prefect_together.engine.context import Ask
+from prefect_together._internal.text import sentence
+from prefect_together.engine.attempt import Acceptance, BoundAttempt
+from prefect_together.engine.context import GenerationContext
 from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
-from prefect_together.generations.spec import Acceptance
 from prefect_together.ledger.ledger import Attempt, Ledger
 
-# Nobody has seen hosted links of Together's live longer: about an hour for pictures, a day for clips (together-api.md 2.4).
-_LINKS_LIVE = {"image": timedelta(hours=2), "video": timedelta(hours=24)}
 _GONE = frozenset({401, 403, 404, 410})
 _UNDECIDED = frozenset({"unknown", "lost"})
 
 
-class Unknowns:
-    """Judges undecided attempts of one request, by ``on_unknown`` and what one accident may cost."""
+class UnknownOutcomePolicy:
+    """Decides about undecided attempts of one request, by ``on_unknown`` and what one accident may cost.
 
-    def __init__(self, ask: Ask, ledger: Ledger) -> None:
-        self._ask = ask
+    Args:
+        context: What is asked, and by which rules.
+        ledger: The ledger of the library.
+    """
+
+    def __init__(self, context: GenerationContext, ledger: Ledger) -> None:
+        self._context = context
         self._ledger = ledger
-        self.decided = False
+        self.resolved = False
+        """Whether an undecided attempt was let go, so that its request may be sent again."""
         self._spent = False
 
-    def sent(self) -> None:
+    def note_sent(self) -> None:
         """Take note that a request went out: one call decides once for sending it again."""
-        self._spent = self.decided
+        self._spent = self.resolved
 
-    async def decide(self, attempts: tuple[Attempt, ...]) -> None:
+    async def resolve(self, attempts: tuple[Attempt, ...]) -> None:
         """Let the next attempt go ahead, or refuse it.
 
         Args:
@@ -41,32 +46,25 @@ class Unknowns:
         """
         if not attempts or attempts[-1].state not in _UNDECIDED:
             return
-        last = attempts[-1]
+        last, context = attempts[-1], self._context
         entry = await self._ledger.entry(last, "lost" if last.state == "lost" else "unknown") or {}
         why = str(entry.get("why", "it was sent and no answer was recorded"))
         if self._spent or not await self._allowed(attempts):
             raise self._error(last, why)
-        self.decided = True
-        self._ask.caller.log.warning(
+        self.resolved = True
+        context.run.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
-            _sentence(why),
-            _price(self._ask.estimate()),
-            self._ask.on_unknown,
+            sentence(why),
+            _price(context.estimate),
+            context.on_unknown,
         )
-        await self._ledger.record(last, "resolved", {"how": "resubmitted", "flow_run": self._ask.caller.flow_run})
-
-    async def lost(self, attempt: Attempt, acceptance: Acceptance, error: BaseException) -> None:
-        """Record that what was paid for cannot be had any more, where that is certain: its links have expired."""
-        gone = isinstance(error, MediaError) and error.status in _GONE
-        if gone and datetime.now(timezone.utc) - acceptance.at > _LINKS_LIVE[self._ask.request.kind]:
-            with contextlib.suppress(LibraryError):  # the error at hand says more
-                await self._ledger.record(attempt, "lost", {"why": f"It was paid for, and its file has expired: {error}"})
+        await self._ledger.record(last, "resolved", {"how": "resubmitted", "flow_run": context.run.flow_run})
 
     async def _allowed(self, attempts: tuple[Attempt, ...]) -> bool:
-        if self._ask.on_unknown != "auto":
-            return self._ask.on_unknown == "resubmit"
-        estimate = self._ask.estimate()
-        if estimate is None or estimate > self._ask.rules.resubmit_below:
+        if self._context.on_unknown != "auto":
+            return self._context.on_unknown == "resubmit"
+        estimate = self._context.estimate
+        if estimate is None or estimate > self._context.policy.resubmit_below:
             return False
         # One accident is forgiven. A second in a row is no accident, and what it may cost adds up.
         before = attempts[-2] if len(attempts) > 1 else None
@@ -76,9 +74,9 @@ class Unknowns:
         return resolved.get("how") != "resubmitted"
 
     def _error(self, attempt: Attempt, why: str) -> UnknownOutcome:
-        ask, estimate = self._ask, self._ask.estimate()
+        request, estimate = self._context.request, self._context.estimate
         return UnknownOutcome(
-            f"{_sentence(why)} At stake: one {ask.request.kind} by {ask.request.model}, {_price(estimate)}.",
+            f"{sentence(why)} At stake: one {request.kind} by {request.model}, {_price(estimate)}.",
             advice="Nothing is sent for it until you decide: look at your usage at Together, then run it again with "
             f'on_unknown="resubmit" to send it again. Ledger key: {attempt.key}.',
             key=attempt.key,
@@ -86,12 +84,32 @@ class Unknowns:
         )
 
 
+async def record_lost(
+    context: GenerationContext, attempt: BoundAttempt, acceptance: Acceptance, error: BaseException
+) -> None:
+    """Record that what was paid for cannot be had any more, where that is certain.
+
+    What came inside an answer is lost with it. A hosted file is lost when its host says that it is gone, and its link is
+    older than any that was ever seen alive.
+
+    Args:
+        context: What was asked.
+        attempt: The attempt that was accepted.
+        acceptance: What was accepted.
+        error: Why it could not be kept.
+    """
+    if acceptance.survives:
+        gone = isinstance(error, MediaError) and error.status in _GONE
+        if not gone or datetime.now(timezone.utc) - acceptance.at <= context.spec.keeping.links_live:
+            return
+        why = f"It was paid for, and its file has expired: {error}"
+    else:
+        why = f"It was paid for, and could not be kept: {error}"
+    with contextlib.suppress(LibraryError):  # the error at hand says more
+        await attempt.record("lost", {"why": why})
+
+
 def _price(estimate: object) -> str:
     if estimate is None:
         return "its price is not known"
     return f"about ${estimate} by the catalogue of {catalog.as_of().isoformat()}"
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(".") else text + "."

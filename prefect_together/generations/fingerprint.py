@@ -1,55 +1,29 @@
-"""What makes a request the request it is, and how its local files go into a body. Reads files; sends and decides nothing."""
+"""What makes a request the request it is, as a hash. Reads the local files that it names; sends and decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
-import mimetypes
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from prefect_together.errors import InvalidRequest, LibraryError, MediaError
-from prefect_together.generations import Form, MediaInput, MediaReference, Request, is_remote
-from prefect_together.generations.formats import HEAD, sniff
-from prefect_together.storage.storage import local_folder, locate
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations.inputs import PLANNED, sha256_of_local
+from prefect_together.generations.registry import spec_of
+from prefect_together.generations.request import Form, MediaInput, MediaReference, Request, is_remote
 
-LARGEST_INLINE = 30 * 1024 * 1024
-"""Bytes of a local file that are sent inline at most; larger ones have to be hosted."""
-INLINE_FRAME_WARNING = 60 * 1024
-"""huggingface_hub found video frames capped near 60 KB (together-api.md 3.2)."""
-
-# How long we trust a hosted link to live: well below the hour reported for images and the day for videos (2.4).
-_FRESH = {"image": timedelta(minutes=30), "video": timedelta(hours=6)}
-_ID_VERSION = 1
-_PLANNED = "planned:"
+_VERSION = 1
 
 
-@dataclass(frozen=True)
-class Identified:
-    """A request together with its fingerprint and the content hashes of its local files."""
+async def fingerprint_of(request: Request, *, environment: str) -> str:
+    """Return the fingerprint of a request: the hash of its body, with content hashes in place of files, and its take.
 
-    request: Request
-    fingerprint: str
+    Equal requests have equal fingerprints, wherever their files are; the sandbox's never equals Together's.
 
-
-def stand_in(fingerprint: str, kind: str) -> MediaReference:
-    """Return what stands for a file that is still to be made, in the plan of a request that has it for an input."""
-    return MediaReference(
-        uri=f"{_PLANNED}{fingerprint}",
-        sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
-        size=0,
-        media_type="video/mp4" if kind == "video" else "image/png",
-        created_at=datetime.now(timezone.utc),
-    )
-
-
-async def identify(request: Request, *, realm: str) -> Identified:
-    """Return a request with its fingerprint: the hash of its body, with content hashes in place of files, and its take.
+    Args:
+        request: What is asked.
+        environment: Whether Together is asked or a sandbox.
 
     Raises:
         InvalidRequest: A local file is missing, empty, too large or not what the field takes.
@@ -57,123 +31,32 @@ async def identify(request: Request, *, realm: str) -> Identified:
     hashes: dict[str, str] = {}
     for value, _ in request.media_inputs():
         if isinstance(value, (str, Path)) and not is_remote(str(value)) and str(value) not in hashes:
-            hashes[str(value)] = await asyncio.to_thread(_hash_file, request, str(value))
+            hashes[str(value)] = await asyncio.to_thread(sha256_of_local, request, str(value))
 
     def name(value: MediaInput, form: Form) -> dict[str, str]:  # noqa: ARG001 - the form does not change what it is
         if isinstance(value, MediaReference):
             return {"sha256": value.sha256}
         return {"url": str(value)} if is_remote(str(value)) else {"sha256": hashes[str(value)]}
 
-    # The realm keeps the sandbox's pictures from ever standing in for Together's.
-    identity = {**request.identity(name), "v": _ID_VERSION, "kind": request.kind, "realm": realm}
+    # "realm" is what the environment was called when the first fingerprints were made; it is part of all of them.
+    identity = {**request.identity(name), "v": _VERSION, "kind": request.kind, "realm": environment}
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return Identified(request, hashlib.sha256(canonical.encode()).hexdigest()[:40])
+    return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
 
-@dataclass(frozen=True)
-class Body:
-    """The JSON body of a request, and what should be said about it."""
-
-    content: dict[str, Any]
-    warnings: tuple[str, ...]
-
-
-async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]]) -> Body:
-    """Return the body that is sent: fresh hosted URLs as they are, everything else inline in the form the field takes.
-
-    Args:
-        request: What is asked.
-        is_there: Tells whether a hosted file is still there: a job with a dead link fails, and may be billed.
+def stand_in(fingerprint: str, request: Request) -> MediaReference:
+    """Return what stands for the file that a request is still to make, in the plan of a request that has it for an input.
 
     Raises:
-        InvalidRequest: A file that goes inline is missing or too large.
+        InvalidRequest: The request makes no file.
     """
-    written: dict[tuple[MediaInput, Form], str] = {}
-    warnings: list[str] = []
-    for value, form in request.media_inputs():
-        if (value, form) in written:
-            continue
-        url = _hosted(value)
-        if url and (not isinstance(value, MediaReference) or await is_there(url)):
-            written[value, form] = url
-            continue
-        data = await asyncio.to_thread(_read, request, value)
-        if form == "base64" and len(data) > INLINE_FRAME_WARNING:
-            warnings.append(
-                f"A frame of {len(data) // 1024} KB goes inline, and Together may refuse frames above "
-                f"{INLINE_FRAME_WARNING // 1024} KB: host it and give its URL if it does."
-            )
-        text = base64.b64encode(data).decode()
-        written[value, form] = text if form == "base64" else f"data:{_media_type(value, data)};base64,{text}"
-    return Body(request.body(lambda value, form: written[value, form]), tuple(warnings))
-
-
-def _hosted(value: MediaInput) -> str | None:
-    """Return the URL under which Together can fetch an input now, if there is one."""
-    if not isinstance(value, MediaReference):
-        return str(value) if is_remote(str(value)) else None
-    if value.source_url is None:
-        return None
-    age = datetime.now(timezone.utc) - value.created_at
-    fresh = timedelta(0) - timedelta(minutes=5) <= age < _FRESH.get(value.media_type.split("/")[0], timedelta(0))
-    return value.source_url if fresh else None
-
-
-def _hash_file(request: Request, name: str) -> str:
-    return hashlib.sha256(_read_local(request, name)).hexdigest()
-
-
-def _read(request: Request, value: MediaInput) -> bytes:
-    if not isinstance(value, MediaReference):
-        return _read_local(request, str(value))
-    if value.uri.startswith(_PLANNED):
-        raise InvalidRequest(
-            f"{type(request).__name__}: an input is still to be made: {value.uri} stands for it in plans only."
-        )
-    _check_size(request, value.uri, value.size)
-    storage, key = locate(value.uri)
-    try:
-        with storage.open(key) as file:
-            data = file.read()
-    except FileNotFoundError:
-        raise InvalidRequest(f"{type(request).__name__}: {value.uri} is not in the library any more.") from None
-    except OSError as error:
-        raise LibraryError(f"{value.uri} could not be read: {error}.", retryable=True) from error
-    if hashlib.sha256(data).hexdigest() != value.sha256:
-        what = f"{value.uri} has changed since it was kept, so it is not what the request was made of."
-        raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")
-    return data
-
-
-def _read_local(request: Request, name: str) -> bytes:
-    kind = type(request).__name__
-    try:
-        path = (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
-        _check_size(request, name, path.stat().st_size)
-        data = path.read_bytes()
-    except FileNotFoundError:
-        what = f"{kind}: there is no file {name!r}: give an existing path, a URL or a generated file."
-        raise InvalidRequest(what) from None
-    except (OSError, ValueError, RuntimeError) as error:  # "~nobody" and a NUL are no OSError
-        if isinstance(error, InvalidRequest):
-            raise
-        said = error.strerror if isinstance(error, OSError) else error
-        raise InvalidRequest(f"{kind}: the file {name!r} cannot be read: {said}.") from None
-    if not data:
-        raise InvalidRequest(f"{kind}: the file {name!r} is empty.")
-    return data
-
-
-def _check_size(request: Request, name: str, size: int) -> None:
-    if size > LARGEST_INLINE:
-        raise InvalidRequest(
-            f"{type(request).__name__}: {name} has {size / 1e6:.0f} MB, and files above {LARGEST_INLINE // 1024**2} MB "
-            "are not sent inline: host it and give its URL."
-        )
-
-
-def _media_type(value: MediaInput, data: bytes) -> str:
-    if found := sniff(data[:HEAD]):
-        return found.media_type
-    name = value.uri if isinstance(value, MediaReference) else str(value)
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    formats = spec_of(request).keeping.media_types
+    if not formats:
+        raise InvalidRequest(f"{type(request).__name__} makes no file that another request could take.")
+    return MediaReference(
+        uri=f"{PLANNED}{fingerprint}",
+        sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
+        size=0,
+        media_type=formats[0],
+        created_at=datetime.now(timezone.utc),
+    )

@@ -11,19 +11,26 @@ import imagesize  # pyright: ignore[reportMissingTypeStubs]
 
 
 class Format(NamedTuple):
-    """A kind of file: its media type, its extension, and which generation type it belongs to."""
+    """A format of files."""
 
     media_type: str
     extension: str
-    kind: str
+
+    @property
+    def family(self) -> str:
+        """What it is of: ``image`` or ``video``."""
+        return self.media_type.partition("/")[0]
 
 
-_PNG = Format("image/png", "png", "image")
-_JPEG = Format("image/jpeg", "jpg", "image")
-_WEBP = Format("image/webp", "webp", "image")
-_AVIF = Format("image/avif", "avif", "image")
-_MP4 = Format("video/mp4", "mp4", "video")
-_WEBM = Format("video/webm", "webm", "video")
+_PNG = Format("image/png", "png")
+_JPEG = Format("image/jpeg", "jpg")
+_WEBP = Format("image/webp", "webp")
+_AVIF = Format("image/avif", "avif")
+_MP4 = Format("video/mp4", "mp4")
+_WEBM = Format("video/webm", "webm")
+
+IMAGES = ("image/jpeg", "image/png", "image/webp", "image/avif")
+VIDEOS = ("video/mp4", "video/webm")
 
 _STILLS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})  # HEIF: pictures in MP4's boxes, none of Together's kinds
 
@@ -45,6 +52,11 @@ def sniff(head: bytes) -> Format | None:
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return _WEBM
     return None
+
+
+def is_moving(media_type: str) -> bool:
+    """Tell whether files of a media type are videos, of which the first frame is shown."""
+    return media_type.startswith("video/")
 
 
 class Incoming:
@@ -127,6 +139,11 @@ class Shape:
     height: int | None = None
     seconds: float | None = None
     fps: float | None = None
+
+
+def measured(format: Format, file: BinaryIO) -> Shape:
+    """Return what a file of a format measures, as far as the file itself tells."""
+    return video_shape(file) if is_moving(format.media_type) else image_shape(file.read(64 * 1024))
 
 
 def image_shape(data: bytes) -> Shape:

@@ -1,15 +1,29 @@
-"""What may be asked of ``POST /v1/images/generations``: a picture from words, or an edit of other pictures. No I/O here."""
+"""Images: what may be asked of ``POST /v1/images/generations``, what it answers, and what comes back. No I/O here."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from prefect_together.generations.request import Items, MediaInput, Render, Request, Seed, Value, plain
+from prefect_together._internal.readers import as_list, as_mapping, as_text
+from prefect_together.generations.formats import IMAGES
+from prefect_together.generations.kept_file import StoredFile
+from prefect_together.generations.request import FrozenValue, Items, MediaInput, Render, Request, Seed, plain
+from prefect_together.generations.results import GeneratedMedia, ResultFacts
+from prefect_together.generations.spec import (
+    FILE_COLUMNS,
+    Blobs,
+    GenerationSpec,
+    Keeping,
+    Links,
+    Payload,
+    ResponseFormatError,
+)
 
 
-class ImageLora(Value):
+class ImageLora(FrozenValue):
     """A LoRA to mix in. Together removed its FLUX LoRA models; kept for dedicated endpoints (together-api.md 2.1)."""
 
     path: str
@@ -107,4 +121,62 @@ _PLAIN = (
     "prompt_upsampling",
     "output_format",
     "disable_safety_checker",
+)
+
+
+class GeneratedImage(GeneratedMedia):
+    """A picture that was made, kept, and can be opened; may be given to any request that takes a picture."""
+
+    kind: ClassVar[str] = "image"
+
+    request: ImageRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
+    """What was asked."""
+    index: int = 0
+    """Its place among the pictures of one request, from 0."""
+
+    @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return SPEC.noun
+
+    @property
+    def name(self) -> str:
+        """What tells it from other results: its request, and its place where that makes several."""
+        return f"{super().name}-{self.index}" if self.request.n > 1 else super().name
+
+
+def _parse(answer: Any) -> Payload:
+    """Read an answer of ``POST /v1/images/generations``: ``type`` may be null or missing, so it is not asked (2.4)."""
+    items = [as_mapping(item) for item in as_list(as_mapping(answer).get("data"))]
+    urls = tuple(url for item in items if (url := as_text(item.get("url"))))
+    inline = tuple(
+        text
+        for item in items
+        if not as_text(item.get("url")) and (text := as_text(item.get("b64_json")) or as_text(item.get("base64")))
+    )
+    if not urls and not inline:
+        raise ResponseFormatError("the answer holds no picture")
+    return Blobs(inline, urls) if inline else Links(urls)
+
+
+def _build(request: ImageRequest, stored: StoredFile, facts: ResultFacts) -> GeneratedImage:
+    return GeneratedImage(**facts.file_fields(request, stored), index=facts.index)
+
+
+SPEC = GenerationSpec(
+    kind="image",
+    request=ImageRequest,
+    result=GeneratedImage,
+    path="/v1/images/generations",
+    parse=_parse,
+    build=_build,
+    keeping=Keeping(
+        media_types=IMAGES,
+        # Nobody has seen hosted links of pictures live longer than about an hour (together-api.md 2.4).
+        links_live=timedelta(hours=2),
+        links_fresh=timedelta(minutes=30),
+    ),
+    columns=FILE_COLUMNS,
+    noun="picture",
+    plural="pictures",
 )

@@ -37,8 +37,8 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What is allowed, as the settings say."""
+class Policy:
+    """What a generation is allowed to do, as the settings say."""
 
     resubmit_below: Decimal = Decimal("0.10")
     """USD: the most that one accident may cost under ``on_unknown="auto"``."""

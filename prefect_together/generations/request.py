@@ -93,7 +93,7 @@ Seed = Annotated[int, Field(ge=0, le=2147483647)]
 """Together answers 400 to any other seed (together-api.md 2.6: measured 2026-09-06)."""
 
 
-class Value(BaseModel):
+class FrozenValue(BaseModel):
     """A frozen value that says in one sentence what is wrong with it.
 
     Raises:
@@ -111,7 +111,7 @@ class Value(BaseModel):
                 raise InvalidRequest(explain(type(self), error)) from None
 
 
-class Request(Value):
+class Request(FrozenValue):
     """A request is a value: frozen, valid by construction, equal when it asks for the same thing.
 
     Raises:
@@ -119,7 +119,7 @@ class Request(Value):
     """
 
     kind: ClassVar[str]
-    """What it makes: ``image`` or ``video``."""
+    """Its generation type, as in its ``GenerationSpec``."""
 
     model: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """Together's model id, e.g. `black-forest-labs/FLUX.2-pro`."""

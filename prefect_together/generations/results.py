@@ -1,106 +1,82 @@
-"""What comes back: small references to kept files that can open, verify and describe themselves. They never hold bytes."""
+"""What every result has in common, whatever its type: what made it, what it cost, and how a person calls it. No I/O."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
-from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from prefect_together.errors import MediaError, Paid, TogetherError
-from prefect_together.generations import ImageRequest, MediaReference, VideoRequest
-from prefect_together.storage.storage import locate
-from prefect_together.storage.streams import checksum
-
-_CHUNK = 1024 * 1024
+from prefect_together.errors import Paid, TogetherError
+from prefect_together.generations.formats import Shape
+from prefect_together.generations.kept_file import KeptFile, StoredFile
+from prefect_together.generations.request import MediaReference, Request
 
 
-class KeptFile(MediaReference):
-    """A file in the library that can be opened and verified; its bytes are never in here."""
+@dataclass(frozen=True)
+class Cost:
+    """What one request cost, in USD: as Together reported it, and by the catalogue. None is not known."""
 
-    width: int | None = None
-    """Pixels, read from the file."""
-    height: int | None = None
-    """Pixels, read from the file."""
+    reported: Decimal | None = None
+    estimated: Decimal | None = None
 
-    def open(self) -> BinaryIO:
-        """Open the file for reading, wherever it is kept.
-
-        Raises:
-            MediaError: It is not there any more.
-        """
-        storage, key = locate(self.uri)
-        try:
-            return storage.open(key)
-        except FileNotFoundError:
-            raise self._gone() from None
-
-    def read_bytes(self) -> bytes:
-        """Return the whole file; for large videos ``open()`` or ``path()`` is kinder to memory."""
-        with self.open() as file:
-            return file.read()
-
-    def path(self) -> Path:
-        """Return a local file: the kept one where the library is a folder, else a verified copy in a local cache.
-
-        Raises:
-            MediaError: It is not there any more, or what was fetched is not what was kept.
-        """
-        storage, key = locate(self.uri)
-        if storage.folder is not None:
-            path = storage.folder / key
-            if not path.is_file():
-                raise self._gone()
-            return path
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        cached = caches / "prefect-together" / f"{self.sha256}{Path(key).suffix}"
-        if not (cached.is_file() and cached.stat().st_size == self.size):
-            cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=cached.parent) as room:
-                fetched = Path(room, cached.name)
-                with self.open() as file, fetched.open("wb") as copy:
-                    shutil.copyfileobj(file, copy, _CHUNK)
-                with fetched.open("rb") as file:
-                    self._compare(file)
-                fetched.replace(cached)
-        return cached
-
-    def verify(self) -> bool:
-        """Read the stored bytes and return True where they are what was kept.
-
-        Raises:
-            MediaError: The file is gone, or its bytes have changed.
-        """
-        with self.open() as file:
-            self._compare(file)
-        return True
-
-    def _compare(self, file: BinaryIO) -> None:
-        sha256, size = checksum(file)
-        if (sha256, size) != (self.sha256, self.size):
-            raise MediaError(
-                f"{self.uri} is not what was kept: {size} bytes with SHA-256 {sha256[:12]}…, "
-                f"expected {self.size} bytes with {self.sha256[:12]}….",
-                paid="yes",
-                advice='Restore it from a backup, or ask with reuse="never" for a new one.',
-            )
-
-    def _gone(self) -> MediaError:
-        return MediaError(
-            f"{self.uri} is not in the library any more.",
-            paid="yes",
-            advice='Restore it from a backup, or ask with reuse="never" for a new one.',
-        )
+    def shared(self, results: int) -> Cost:
+        """Return the part of one result where one request made several."""
+        return Cost(*(amount if amount is None else amount / results for amount in (self.reported, self.estimated)))
 
 
-class GeneratedMedia(KeptFile):
-    """A kept file together with what made it and what it cost. Money is USD; None means not known, never free."""
+@dataclass(frozen=True)
+class ResultFacts:
+    """What is known of a result beside its request and its bytes."""
 
+    fingerprint: str
+    cost: Cost
+    job_id: str | None = None
+    index: int = 0
+    """Its place among the results of one request, from 0."""
+    reported: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What Together's answer says about it."""
+
+    def fields(self, request: Request) -> dict[str, Any]:
+        """Return the fields that every result has."""
+        return {
+            "model": request.model,
+            "seed": getattr(request, "seed", None),
+            "cost": self.cost.reported,
+            "estimated_cost": self.cost.estimated,
+            "job_id": self.job_id,
+            "fingerprint": self.fingerprint,
+            "request": request,
+        }
+
+    def file_fields(self, request: Request, stored: StoredFile) -> dict[str, Any]:
+        """Return the fields that every kept file has."""
+        return {
+            **self.fields(request),
+            "uri": stored.uri,
+            "sha256": stored.sha256,
+            "size": stored.size,
+            "media_type": stored.media_type,
+            "created_at": stored.created_at,
+            "source_url": stored.source_url,
+            "width": stored.shape.width,
+            "height": stored.shape.height,
+        }
+
+
+class Generated(BaseModel):
+    """One result, with what made it and what it cost. Money is USD; None means not known, never free."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    kind: ClassVar[str]
+    """Its generation type."""
+
+    created_at: AwareDatetime
+    """When it was kept (UTC)."""
     model: str
     """Together's model id."""
     seed: int | None = None
@@ -110,16 +86,13 @@ class GeneratedMedia(KeptFile):
     estimated_cost: Decimal | None = None
     """USD by the catalogue's list price, or None where no price is known."""
     job_id: str | None = None
-    """Together's id of the job (videos)."""
+    """Together's id of the job, where there was one."""
     fingerprint: str
     """What was asked, as a hash: the name of its folder in the ledger."""
     reused: bool = False
     """Whether it was paid for before this call, so that this call sent and paid nothing."""
-
-    def __str__(self) -> str:
-        measures = [f"{self.width}x{self.height}"] if self.width else []
-        measures += [f"{self.seconds:g} s"] if isinstance(self, GeneratedVideo) and self.seconds else []
-        return f"{self.uri} ({', '.join([self.media_type, *measures, f'{self.size} bytes', self.price()])})"
+    request: Request
+    """What was asked."""
 
     def price(self) -> str:
         """Return what it cost, in words that keep reported, estimated and unknown apart."""
@@ -128,73 +101,74 @@ class GeneratedMedia(KeptFile):
         return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
 
     @property
-    def request_kind(self) -> str:
-        """The generation type that made it: ``image`` or ``video``."""
-        return "video" if isinstance(self, GeneratedVideo) else "image"
+    def noun(self) -> str:
+        """What a person calls it."""
+        return self.kind
 
+    @property
+    def maker(self) -> str:
+        """What made it, for people: the model without its organisation."""
+        return self.model.rpartition("/")[2]
 
-class GeneratedImage(GeneratedMedia):
-    """A picture that was made, kept, and can be opened; may be given to any request that takes a picture."""
+    @property
+    def name(self) -> str:
+        """What tells it from other results: its request, and its place where that makes several."""
+        return f"{self.kind}-{self.fingerprint[:12]}"
 
-    request: ImageRequest
-    """What was asked."""
-    index: int = 0
-    """Its place among the pictures of one request, from 0."""
-
-
-class GeneratedVideo(GeneratedMedia):
-    """A clip that was made, kept, and can be opened; may be given to any request that takes a clip."""
-
-    request: VideoRequest
-    """What was asked."""
-    seconds: float | None = None
-    """Length of the clip in seconds, read from the file."""
-    fps: float | None = None
-    """Frames per second, read from the file where PyAV is installed."""
-
-
-Operation = Literal["last_frame", "join", "contact_sheet"]
-"""How a file was made of others."""
-
-
-class DerivedMedia(KeptFile):
-    """A file that was made on this machine from kept ones: a clip's last frame, a film, a contact sheet. It cost nothing."""
-
-    operation: Operation
-    """How it was made."""
-    sources: tuple[MediaReference, ...]
-    """What it was made from, in order."""
-    seconds: float | None = None
-    """Length in seconds, of a film."""
-    fps: float | None = None
-    """Frames per second, of a film."""
-    reencoded: bool = False
-    """Whether pictures had to be encoded anew, because the clips differ in size, rate or codec."""
-
-    def __str__(self) -> str:
-        return f"{self.uri} ({self.media_type}, {self.title()}, {self.size} bytes)"
+    @property
+    def shape(self) -> Shape:
+        """What it measures; nothing, where it is no file."""
+        return Shape()
 
     def title(self) -> str:
-        """Return what a person would call it."""
-        if self.operation == "last_frame":
-            return "last frame of a clip"
-        if self.operation == "join":
-            return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
-        return f"contact sheet of {len(self.sources)}"
+        """Return what a person would call it: the words that were asked with."""
+        return self.request.title()
+
+    def made_from(self) -> tuple[MediaReference, ...]:
+        """Return the kept files that it was made from, in the order in which they were given."""
+        return tuple(value for value, _ in self.request.media_inputs() if isinstance(value, MediaReference))
+
+    def span_attributes(self) -> dict[str, Any]:
+        """Return what only this type says of its results in a trace span."""
+        return {}
 
 
-MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
-"""What each kind of request makes."""
+class GeneratedMedia(Generated, KeptFile):
+    """A kept file together with what made it and what it cost."""
+
+    @property
+    def shape(self) -> Shape:
+        """What it measures."""
+        return Shape(self.width, self.height)
+
+    def __str__(self) -> str:
+        shape = self.shape
+        measures = [f"{shape.width}x{shape.height}"] if shape.width else []
+        measures += [f"{shape.seconds:g} s"] if shape.seconds else []
+        return f"{self.uri} ({', '.join([self.media_type, *measures, f'{self.size} bytes', self.price()])})"
 
 
-class VideoJob(BaseModel):
-    """A clip that Together has accepted and is rendering. It is paid for: ``wait_for_video`` fetches it."""
+class GeneratedValue(Generated):
+    """A small answer that is kept in the ledger itself: there is no file."""
+
+    @property
+    def text(self) -> str:
+        """The answer as a person reads it."""
+        return ""
+
+    def __str__(self) -> str:
+        shown = " ".join(self.text.split())
+        return f"{shown if len(shown) <= 80 else shown[:80].rstrip() + '…'!r} ({self.maker}, {self.price()})"
+
+
+class GenerationJob(BaseModel):
+    """A job that Together has accepted and is at work on. It is paid for, and can be waited for from any process."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
     id: str
     """Together's id of the job."""
-    request: VideoRequest
+    request: Request
     """What was asked."""
     submitted_at: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
     """When it was accepted (UTC, this machine's clock)."""
@@ -224,7 +198,7 @@ class GenerationTimeout(TogetherError, TimeoutError):
         paid: Paid = "yes",
         advice: str = "",
         retryable: bool = False,
-        job: VideoJob | None = None,
+        job: GenerationJob | None = None,
     ) -> None:
         super().__init__(what, paid=paid, advice=advice, retryable=retryable)
         self.job = job

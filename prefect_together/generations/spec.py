@@ -1,98 +1,181 @@
-"""What differs between kinds of generation: which endpoint, what an acceptance holds, and which reference comes out."""
+"""What tells one generation type from another, as one value for each type. No I/O, no client, no Prefect.
+
+Three questions tell the types apart: how a request goes out, what a good answer holds, and where the result is kept. The
+engine knows no type: it dispatches on the four payloads alone, and reads everything else from the type's ``GenerationSpec``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
-from prefect_together.engine.ingest import Kept
-from prefect_together.generations import ImageRequest, Request, VideoRequest
-from prefect_together.generations.results import GeneratedImage, GeneratedMedia, GeneratedVideo
-from prefect_together.http.client import TogetherClient
-from prefect_together.http.rate_limit import Slot
-from prefect_together.http.responses import JobAnswer
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import Generated, GenerationJob, ResultFacts
+
+ColumnType = Literal["string", "int64", "float64", "bool_", "money"]
+"""Types of a table's columns, in Arrow's words; money is a decimal."""
+
+FILE_COLUMNS: Mapping[str, ColumnType] = {
+    "uri": "string",
+    "sha256": "string",
+    "media_type": "string",
+    "size": "int64",
+    "width": "int64",
+    "height": "int64",
+}
+"""The columns of a type whose results are pictures or videos."""
+
+RequestT = TypeVar("RequestT", bound=Request)
+ResultT = TypeVar("ResultT", bound=Generated)
+
+
+class ResponseFormatError(ValueError):
+    """A good answer whose content is not what the API promises. After a paid POST this makes the outcome unknown."""
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """What Together took: a job to wait for, pictures to fetch, or the pictures themselves."""
+class Value:
+    """A small answer that is kept in the ledger itself."""
 
-    at: datetime
-    job_id: str | None = None
+    content: dict[str, Any] = field(repr=False)
+    """Plain JSON, from which the type builds its result."""
+    cost: Decimal | None = None
+    """USD that the answer itself states; None where it states none."""
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """Files that came inside the answer: whoever loses them cannot fetch them again."""
+
+    items: tuple[bytes | str, ...] = field(repr=False)
+    """Their bytes, or text in base64."""
     urls: tuple[str, ...] = ()
-    inline: tuple[str, ...] = field(default=(), repr=False)
-    account: str | None = None
-    """Whose it is, as a short hash: a job is only known to the account that made it."""
-
-    def entry(self) -> dict[str, Any]:
-        """Return it for the ledger; pictures that came inline are not in it."""
-        return {"accepted_at": self.at.isoformat(), "job_id": self.job_id, "urls": list(self.urls), "account": self.account}
-
-    def __str__(self) -> str:
-        return f"job {self.job_id}" if self.job_id else f"{len(self.urls)} hosted file(s)"
-
-    @classmethod
-    def read(cls, entry: dict[str, Any]) -> Acceptance:
-        """Read it from the ledger."""
-        at = datetime.fromisoformat(entry["accepted_at"])
-        return cls(at, entry["job_id"], tuple(entry["urls"]), account=entry.get("account"))
-
-
-async def send(client: TogetherClient, request: Request, body: dict[str, Any], slot: Slot) -> Acceptance:
-    """Send a request, once, and return what was accepted. Raises as the client does."""
-    if isinstance(request, VideoRequest):
-        job = await client.create_video(body, slot)
-        return Acceptance(datetime.now(timezone.utc), job_id=job.id, account=client.account)
-    answer = await client.create_images(body, slot)
-    urls = tuple(item.url for item in answer.items if item.url)
-    inline = tuple(item.b64_json for item in answer.items if item.b64_json and not item.url)
-    return Acceptance(datetime.now(timezone.utc), urls=urls, inline=inline, account=client.account)
+    """Hosted files that the same answer names."""
+    content: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    """What else the answer says, such as the times of words; given to ``build`` as ``ResultFacts.reported``."""
+    cost: Decimal | None = None
+    """USD that the answer itself states; None where it states none."""
 
 
 @dataclass(frozen=True)
-class Bill:
-    """What one request cost, in USD: as Together reported it, and by the catalogue. None is not known."""
+class Links:
+    """Files that Together hosts for a while."""
 
-    reported: Decimal | None = None
-    estimated: Decimal | None = None
-
-    def shared(self, files: int) -> Bill:
-        """Return the part of one file where one request made several."""
-        return Bill(*(amount if amount is None else amount / files for amount in (self.reported, self.estimated)))
+    urls: tuple[str, ...]
 
 
-def reference(
-    request: Request,
-    kept: Kept,
-    *,
-    fingerprint: str,
-    bill: Bill,
-    job_id: str | None = None,
-    reported: JobAnswer | None = None,
-    index: int = 0,
-) -> GeneratedMedia:
-    """Return the reference to a kept file: measured where the file can be measured, else as the job reported it."""
-    common: dict[str, Any] = {
-        "uri": kept.uri,
-        "sha256": kept.sha256,
-        "size": kept.size,
-        "media_type": kept.media_type,
-        "created_at": kept.created_at,
-        "source_url": kept.source_url,
-        "model": request.model,
-        "width": kept.shape.width,
-        "height": kept.shape.height,
-        "seed": getattr(request, "seed", None),
-        "cost": bill.reported,
-        "estimated_cost": bill.estimated,
-        "fingerprint": fingerprint,
-        "request": request,
-    }
-    if isinstance(request, VideoRequest):
-        seconds = kept.shape.seconds or (reported.seconds if reported else None)
-        return GeneratedVideo(**common, job_id=job_id, seconds=seconds, fps=kept.shape.fps)
-    if not isinstance(request, ImageRequest):
-        raise TypeError(f"nothing is known of a {type(request).__name__}")
-    return GeneratedImage(**common, index=index)
+@dataclass(frozen=True)
+class Job:
+    """A job that is accepted and paid for, and has to be waited for."""
+
+    id: str
+
+
+Payload = Value | Blobs | Links | Job
+"""The only four things that a good answer can be."""
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What asking for a job answers.
+
+    ``status`` is an open string: Together's spec has three values, its documentation five, and it may be missing
+    (together-api.md 3.3).
+    """
+
+    id: str | None
+    status: str
+    made: Links | Blobs | Value | None = None
+    """What the job made, once that is there. ``completed`` may come a moment before it."""
+    cost: Decimal | None = None
+    """USD as Together reports it; None is not known."""
+    error_message: str | None = None
+    error_code: str | None = None
+    reported: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the answer says about the result, for ``build``."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is there."""
+        return self.status == "completed" and self.made is not None
+
+    @property
+    def over(self) -> bool:
+        """Whether there will be no result."""
+        return self.status in {"failed", "cancelled", "canceled"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobProtocol:
+    """How a job is asked for.
+
+    Args:
+        path: Of the GET, with ``{id}`` for the quoted id.
+        parse: Reads the answer of the POST and of the GET. Pure; raises ``ResponseFormatError``.
+        job: The class of the job that a caller is handed.
+        pace: Names what jobs take alike long, such as length and size; durations are learnt for each name.
+    """
+
+    path: str
+    parse: Callable[[Any], JobStatus]
+    job: type[GenerationJob]
+    pace: Callable[[Any], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """Where results are kept, and how long Together keeps them.
+
+    Args:
+        media_types: Formats of the files that may come, the usual one first; empty for values, which need no file.
+        links_live: How long nobody has ever seen a hosted link live: what is gone after that is lost for good.
+        links_fresh: How long a hosted link is trusted as the input of another request: well below what is reported.
+    """
+
+    media_types: tuple[str, ...] = ()
+    links_live: timedelta = timedelta(0)
+    links_fresh: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationSpec(Generic[RequestT, ResultT]):
+    """Everything that the rest of the package has to know about one generation type.
+
+    Args:
+        kind: Names it in the ledger, in folders, tags and the catalogue: a word that is never changed.
+        request: Its request.
+        result: What a caller gets for each thing that was made.
+        path: Of the paid POST.
+        parse: What the POST's JSON answer holds. Pure; raises ``ResponseFormatError``.
+        build: Makes a result of what was kept: of a ``StoredFile`` where files come, of a ``Value`` where a value does. Pure.
+        keeping: Formats and lifetimes.
+        columns: Which fields of a result stand in the table that a batch makes, and of what type they are there.
+        noun: What a person calls one result.
+        plural: What a person calls several.
+        reuse: Under ``reuse="auto"``, whose result may be taken: with a ``"seed"`` everybody's, or ``"always"``.
+        job: How a job is asked for, where the answer may be one.
+    """
+
+    kind: str
+    request: type[RequestT]
+    result: type[ResultT]
+    path: str
+    parse: Callable[[Any], Payload]
+    build: Callable[[RequestT, Any, ResultFacts], ResultT]
+    keeping: Keeping
+    columns: Mapping[str, ColumnType]
+    noun: str
+    plural: str
+    reuse: Literal["seed", "always"] = "seed"
+    job: JobProtocol | None = None
+
+    def count(self, number: int) -> str:
+        """Return a number of results in words, such as ``2 clips``."""
+        return f"{number:,} {self.noun if number == 1 else self.plural}"
+
+    def shared(self, request: Request) -> bool:
+        """Tell whether the result of a request belongs to everybody when the caller does not say."""
+        return self.reuse == "always" or request.seeded

@@ -1,15 +1,31 @@
-"""What may be asked of ``POST /v2/videos``: a clip from words, from keyframes, or from other clips. No I/O here."""
+"""Videos: what may be asked of ``POST /v2/videos``, what its jobs answer, and what comes back. No I/O here."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from prefect_together.generations.request import Items, MediaInput, Render, Request, Seed, Value, plain
+from prefect_together._internal.readers import as_list, as_mapping, as_money, as_number, as_text
+from prefect_together.generations.formats import VIDEOS, Shape
+from prefect_together.generations.kept_file import StoredFile
+from prefect_together.generations.request import FrozenValue, Items, MediaInput, Render, Request, Seed, plain
+from prefect_together.generations.results import GeneratedMedia, GenerationJob, ResultFacts
+from prefect_together.generations.spec import (
+    FILE_COLUMNS,
+    GenerationSpec,
+    Job,
+    JobProtocol,
+    JobStatus,
+    Keeping,
+    Links,
+    Payload,
+    ResponseFormatError,
+)
 
 
-class Keyframe(Value):
+class Keyframe(FrozenValue):
     """A picture that the clip passes through.
 
     Example:
@@ -182,4 +198,100 @@ _PLAIN = (
     "output_quality",
     "negative_prompt",
     "generate_audio",
+)
+
+
+class GeneratedVideo(GeneratedMedia):
+    """A clip that was made, kept, and can be opened; may be given to any request that takes a clip."""
+
+    kind: ClassVar[str] = "video"
+
+    request: VideoRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
+    """What was asked."""
+    seconds: float | None = None
+    """Length of the clip in seconds, read from the file."""
+    fps: float | None = None
+    """Frames per second, read from the file where PyAV is installed."""
+
+    @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return SPEC.noun
+
+    @property
+    def shape(self) -> Shape:
+        """What it measures."""
+        return Shape(self.width, self.height, self.seconds, self.fps)
+
+    def span_attributes(self) -> dict[str, Any]:
+        """Return what only this type says of its results in a trace span."""
+        return {"prefect_together.clip_seconds": self.seconds} if self.seconds else {}
+
+
+class VideoJob(GenerationJob):
+    """A clip that Together has accepted and is rendering. It is paid for: ``wait_for_video`` fetches it."""
+
+    request: VideoRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
+    """What was asked."""
+
+
+def _parse(answer: Any) -> Payload:
+    """Read an answer of ``POST /v2/videos``."""
+    job = _parse_status(answer)
+    if not job.id:
+        raise ResponseFormatError("the answer has no job id")
+    return Job(job.id)
+
+
+def _parse_status(answer: Any) -> JobStatus:
+    """Read an answer of ``POST /v2/videos`` or ``GET /v2/videos/{id}`` (together-api.md 3.3)."""
+    if not isinstance(answer, dict):
+        raise ResponseFormatError("the answer is not a JSON object")
+    found = as_mapping(answer)
+    outputs, error = as_mapping(found.get("outputs")), found.get("error")
+    older = as_mapping(found.get("info")).get("errors")  # the shape before `error`
+    error = error or (as_list(older) or [older])[0]
+    details = as_mapping(error) or {"message": error}
+    url = as_text(outputs.get("video_url"))
+    return JobStatus(
+        id=as_text(found.get("id")),
+        status=(as_text(found.get("status")) or "").lower(),
+        made=Links((url,)) if url else None,
+        cost=as_money(outputs.get("cost")),
+        error_message=as_text(details.get("message")),
+        error_code=as_text(details.get("code")) or as_text(details.get("type")),
+        reported={"seconds": as_number(found.get("seconds"))},
+    )
+
+
+def _build(request: VideoRequest, stored: StoredFile, facts: ResultFacts) -> GeneratedVideo:
+    # Measured where the file can be measured, else as the job reported it.
+    seconds = stored.shape.seconds or facts.reported.get("seconds")
+    return GeneratedVideo(**facts.file_fields(request, stored), seconds=seconds, fps=stored.shape.fps)
+
+
+def _pace(request: VideoRequest) -> str:
+    """Name the clips that take alike long: of one length and size."""
+    found = request.given()
+    size = found.get("resolution") or f"{found.get('width', '')}x{found.get('height', '')}"
+    return f"{found.get('seconds', '')} s {size}"
+
+
+SPEC = GenerationSpec(
+    kind="video",
+    request=VideoRequest,
+    result=GeneratedVideo,
+    path="/v2/videos",
+    parse=_parse,
+    build=_build,
+    keeping=Keeping(
+        media_types=VIDEOS,
+        # Nobody has seen hosted links of clips live longer than a day (together-api.md 2.4).
+        links_live=timedelta(hours=24),
+        links_fresh=timedelta(hours=6),
+    ),
+    columns=FILE_COLUMNS,
+    noun="clip",
+    plural="clips",
+    job=JobProtocol(path="/v2/videos/{id}", parse=_parse_status, job=VideoJob, pace=_pace),
 )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
-from typing import Any, TypedDict, cast
+from typing import TypedDict
 
+from prefect_together._internal.readers import as_mapping, as_number, as_text
 from prefect_together.errors import (
     APIError,
     AuthenticationError,
@@ -24,95 +22,6 @@ from prefect_together.errors import (
 )
 
 _SHARING = 'An organisation admin must switch on "Allow passthrough models" (Organization Settings, Privacy).'
-
-
-@dataclass(frozen=True)
-class ImageItem:
-    """One picture of an answer: hosted at a URL, or inline in base64."""
-
-    url: str | None = None
-    b64_json: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class ImageAnswer:
-    """What ``POST /v1/images/generations`` answers. ``type`` may be null or missing, so it is not asked (2.4)."""
-
-    id: str | None
-    items: tuple[ImageItem, ...]
-
-
-@dataclass(frozen=True)
-class JobAnswer:
-    """What ``POST /v2/videos`` and ``GET /v2/videos/{id}`` answer.
-
-    ``status`` is an open string: the spec has three values, the documentation five, and it may be missing (3.3).
-    """
-
-    id: str | None
-    status: str
-    video_url: str | None = None
-    cost: Decimal | None = None
-    size: str | None = None
-    seconds: float | None = None
-    error_message: str | None = None
-    error_code: str | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether the clip is there. ``completed`` may come a moment before its URL."""
-        return self.status == "completed" and self.video_url is not None
-
-    @property
-    def over(self) -> bool:
-        """Whether there will be no clip."""
-        return self.status in {"failed", "cancelled", "canceled"}
-
-
-class NotUnderstood(ValueError):
-    """An answer with a good status whose content is not what the API promises."""
-
-
-def read_images(payload: Any) -> ImageAnswer:
-    """Read an image answer.
-
-    Raises:
-        NotUnderstood: There is no picture in it.
-    """
-    answer = _mapping(payload)
-    items = tuple(
-        ImageItem(url=_text(item.get("url")), b64_json=_text(item.get("b64_json")) or _text(item.get("base64")))
-        for item in map(_mapping, _list(answer.get("data")))
-    )
-    items = tuple(item for item in items if item.url or item.b64_json)
-    if not items:
-        raise NotUnderstood("the answer holds no picture")
-    return ImageAnswer(_text(answer.get("id")), items)
-
-
-def read_job(payload: Any) -> JobAnswer:
-    """Read a video job.
-
-    Raises:
-        NotUnderstood: It is not a JSON object.
-    """
-    if not isinstance(payload, dict):
-        raise NotUnderstood("the answer is not a JSON object")
-    payload = _mapping(payload)
-    outputs, error = _mapping(payload.get("outputs")), payload.get("error")
-    older = _mapping(payload.get("info")).get("errors")  # the shape before `error` (3.3)
-    error = error or (_list(older) or [older])[0]
-    details = _mapping(error) or {"message": error}
-    return JobAnswer(
-        id=_text(payload.get("id")),
-        status=(_text(payload.get("status")) or "").lower(),
-        video_url=_text(outputs.get("video_url")),
-        cost=_money(outputs.get("cost")),
-        size=_text(payload.get("size")),
-        seconds=_positive(payload.get("seconds")),
-        error_message=_text(details.get("message")),
-        error_code=_text(details.get("code")) or _text(details.get("type")),
-    )
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
@@ -169,16 +78,16 @@ def wait_hint(headers: Mapping[str, str]) -> float | None:
 
     Only the last is documented by Together; the official SDK reads only the first two (together-api.md 1.4, 7.1).
     """
-    if (milliseconds := _positive(headers.get("retry-after-ms"))) is not None:
+    if (milliseconds := as_number(headers.get("retry-after-ms"))) is not None:
         return milliseconds / 1000
     if after := headers.get("retry-after"):
-        if (seconds := _positive(after)) is not None:
+        if (seconds := as_number(after)) is not None:
             return seconds
         try:
             return max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
         except (TypeError, ValueError):
             pass  # neither a number nor a date: look further
-    if (reset := _positive(headers.get("x-ratelimit-reset"))) is not None:
+    if (reset := as_number(headers.get("x-ratelimit-reset"))) is not None:
         # Documented as seconds to wait; some servers put the time of day here.
         return max(0.0, reset - time.time()) if reset > 1_000_000_000 else reset
     return None
@@ -199,43 +108,11 @@ def _error_body(text: str) -> tuple[str, str | None]:
         return ("" if plain.startswith("<") else plain[:200]), None
     if not isinstance(payload, dict):
         return str(payload)[:200], None
-    payload = _mapping(payload)
-    if error := _mapping(payload.get("error")):
-        code = _text(error.get("code")) or _text(error.get("type")) or _text(payload.get("error_type"))
-        return _text(error.get("message")) or "", code
-    said, message = _text(payload.get("error")), _text(payload.get("message"))
+    payload = as_mapping(payload)
+    if error := as_mapping(payload.get("error")):
+        code = as_text(error.get("code")) or as_text(error.get("type")) or as_text(payload.get("error_type"))
+        return as_text(error.get("message")) or "", code
+    said, message = as_text(payload.get("error")), as_text(payload.get("message"))
     if message:
-        return message, said or _text(payload.get("error_type"))
-    return said or "", _text(payload.get("error_type"))
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _positive(value: Any) -> float | None:
-    """Read a number that may come as a number or as text."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _money(value: Any) -> Decimal | None:
-    """Read a cost: the spec says integer, reality is fractional, and it may be missing (3.3). Missing is unknown, not 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and amount >= 0 else None
+        return message, said or as_text(payload.get("error_type"))
+    return said or "", as_text(payload.get("error_type"))

@@ -10,17 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from prefect_together.errors import InvalidRequest, LibraryError
-from prefect_together.generations import ImageRequest, Request, VideoRequest
 from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, State, attempts
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
 _AT_ONCE = 64  # entries read at the same time
-REQUESTS: dict[str, type[Request]] = {"image": ImageRequest, "video": VideoRequest}
 
 
 @dataclass(frozen=True)
-class Row:
+class LedgerRow:
     """One attempt: a paid request that was sent, or was about to be."""
 
     attempt: Attempt
@@ -66,7 +64,7 @@ class Row:
     @property
     def job_id(self) -> str | None:
         """Together's id of the job, where it made one."""
-        return self.outcome.get("job_id") or next((str(file["job_id"]) for file in self.media if "job_id" in file), None)
+        return self.outcome.get("job_id") or next((str(one["job_id"]) for one in self.results if "job_id" in one), None)
 
     @property
     def estimated(self) -> Decimal | None:
@@ -76,24 +74,14 @@ class Row:
     @property
     def reported(self) -> Decimal | None:
         """USD as Together reported it."""
-        costs = [_money(file.get("cost")) for file in self.media] or [_money(self.outcome.get("cost"))]
+        costs = [_money(file.get("cost")) for file in self.results] or [_money(self.outcome.get("cost"))]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if known else None
 
     @property
-    def media(self) -> list[dict[str, Any]]:
-        """The references that were kept, as they are in the ledger."""
+    def results(self) -> list[dict[str, Any]]:
+        """The results that were kept, as they are in the ledger."""
         return list(self.outcome.get("media", []))
-
-    def request(self) -> Request:
-        """Return what was asked.
-
-        Raises:
-            InvalidRequest: It is of a kind that this release does not know.
-        """
-        if self.kind not in REQUESTS:
-            raise InvalidRequest(f"The ledger entry {self.key} is of kind {self.kind!r}, which this release does not know.")
-        return REQUESTS[self.kind].model_validate(self.claim["request"])
 
     def title(self) -> str:
         """Return what a person would call it."""
@@ -101,7 +89,7 @@ class Row:
         return " ".join(str(asked.get("prompt") or self.model).split())
 
 
-async def rows(storage: Storage, prefix: str = "") -> list[Row]:
+async def list_attempts(storage: Storage, prefix: str = "") -> list[LedgerRow]:
     """Return the attempts of a library, the newest first.
 
     Args:
@@ -115,7 +103,7 @@ async def rows(storage: Storage, prefix: str = "") -> list[Row]:
     below = f"{ROOT}/{prefix[:2]}" if len(prefix) >= 2 else ROOT
     known = [attempt for attempt in attempts(await storage.names(below)) if attempt.fingerprint.startswith(prefix)]
 
-    async def read(attempt: Attempt) -> Row | None:
+    async def read(attempt: Attempt) -> LedgerRow | None:
         async with slots:
             try:
                 claim = await ledger.entry(attempt, "claimed")
@@ -124,13 +112,13 @@ async def rows(storage: Storage, prefix: str = "") -> list[Row]:
                 _log.warning("%s %s is left out.", error.what, attempt.key)
                 return None
             # A claim that somebody removed by hand leaves nothing to say.
-            return None if claim is None else Row(attempt, claim, outcome or {})
+            return None if claim is None else LedgerRow(attempt, claim, outcome or {})
 
     found = [row for row in await asyncio.gather(*map(read, known)) if row is not None]
     return sorted(found, key=lambda row: (row.asked_at, row.key), reverse=True)
 
 
-async def find(storage: Storage, key: str) -> Row:
+async def find_attempt(storage: Storage, key: str) -> LedgerRow:
     """Return the attempt with a key, or with the only key that begins like that.
 
     Raises:
@@ -138,7 +126,7 @@ async def find(storage: Storage, key: str) -> Row:
         LibraryError: The ledger cannot be read.
     """
     fingerprint = key.partition("/")[0]
-    found = [row for row in await rows(storage, fingerprint) if row.key.startswith(key)]
+    found = [row for row in await list_attempts(storage, fingerprint) if row.key.startswith(key)]
     if len(found) != 1:
         what = "no attempt" if not found else f"{len(found)} attempts"
         raise InvalidRequest(f"The ledger of {storage.url} has {what} whose key begins with {key!r}.")

@@ -21,14 +21,14 @@ from prefect_together.batch.results import GOOD, BatchFailed, BatchResult, Retry
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.blocks.settings import current_settings
-from prefect_together.engine.context import Ask
+from prefect_together.engine.context import RunContext
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import ImageRequest, Request
 from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.request import Request
 from prefect_together.ledger.budget import Purse
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
-from prefect_together.tasks._context import ask_for
+from prefect_together.tasks._context import run_context
 from prefect_together.ui.contact_sheet import SMALL, drawn
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ Money: TypeAlias = "Decimal | float | str"
 CONCURRENCY = 32
 TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
-_PLACEHOLDER = ImageRequest(prompt="-", model="-")
 
 
 @dataclass(frozen=True)
@@ -99,12 +98,11 @@ class BatchArguments:
             return await asyncio.to_thread(len, self.requests)
         return len(cast("Sequence[Any]", self.requests)) if hasattr(self.requests, "__len__") else None
 
-    async def template(self, *, sends: bool = True) -> Ask:
-        """Return the question that is put for every request; without a key, where it is only looked at."""
+    async def context(self, *, sends: bool = True) -> RunContext:
+        """Return what all requests have in common; without a key, where they are only looked at."""
         from prefect_together.batch.manifest import short
 
-        ask = await ask_for(
-            _PLACEHOLDER,
+        common = await run_context(
             credentials=self.credentials,
             library=self.library,
             reuse=self.reuse,
@@ -112,15 +110,15 @@ class BatchArguments:
             sends=sends,
             alone=False,
         )
-        purse = None
+        budget = None
         if self.max_cost is not None or self.limit is not None:
-            purse = Purse(
+            budget = Purse(
                 worst_case=current_settings().worst_case,
                 max_cost=None if self.max_cost is None else usd(self.max_cost),
                 limit=self.limit,
-                storage=ask.storage,
+                storage=common.storage,
             )
-        return replace(ask, purse=purse, share=short(self.name) if self.name else None)
+        return replace(common, budget=budget, share=short(self.name) if self.name else None)
 
 
 def usd(amount: Money) -> Decimal:
@@ -148,15 +146,15 @@ async def batch(arguments: BatchArguments) -> BatchResult:
     from prefect_together.batch import runner as running
 
     arguments.check()
-    template = await arguments.template()
-    storage, log, name = template.storage, template.caller.log, arguments.name
+    context = await arguments.context()
+    storage, log, name = context.storage, context.run.log, arguments.name
     previous = await manifest.latest(storage, name) if name else None
     before = await asyncio.to_thread(manifest.Index, previous) if previous else None
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
     how = running.Options(
         width, arguments.timeout, arguments.stop_after_failures, arguments.retry, current_settings().trace_prompts
     )
-    work, key = running.Batch(template, how, before), manifest.new_key(name)
+    work, key = running.Batch(context, how, before), manifest.new_key(name)
     progress = Progress(await arguments.total(), log)
     async with AsyncExitStack() as stack:
         if isinstance(arguments.concurrency, str):
@@ -167,8 +165,8 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         reporting = asyncio.create_task(work.report(progress.say))
         stack.callback(reporting.cancel)
         await _chunks(work, arguments)
-        if template.purse:
-            await template.purse.close()
+        if context.budget:
+            await context.budget.close()
         where = await manifest.write(storage, key, work.spool)
         result = _result(work, where, previous, arguments)
         sheet = await asyncio.to_thread(_sheet, work)
@@ -178,8 +176,8 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         reporting.cancel()
         log.info("%s", result)
         emit_batch(result)
-        if template.purse:
-            log.info("%s", template.purse)
+        if context.budget:
+            log.info("%s", context.budget)
         progress.end(work)
         await show_batch(result, sheet)
     return _judged(result, work, arguments)

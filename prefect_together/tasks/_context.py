@@ -9,16 +9,17 @@ from prefect.logging import get_run_logger
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.logs import Log
+from prefect_together._internal.text import with_article
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.blocks.settings import current_settings
-from prefect_together.engine.context import Ask, Caller
-from prefect_together.engine.lifecycle_events import Tell
+from prefect_together.engine.context import GenerationContext, RunContext, RunInfo
+from prefect_together.engine.lifecycle_events import Listener
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import Request
 from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.request import Request
 from prefect_together.tasks._flow_runs import outermost_flow_run
-from prefect_together.ui import listener as watching
+from prefect_together.ui.listener import prefect_listener
 
 _R = TypeVar("_R", bound=Request)
 
@@ -31,11 +32,49 @@ def expect(value: Any, kind: type[_R], task: str) -> _R:
     """
     if not isinstance(value, kind):
         shown = type(value).__name__
-        raise InvalidRequest(f"{task} takes {_a(kind.__name__)}, and was given {_a(shown)}.")
+        raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {with_article(shown)}.")
     return value
 
 
-async def ask_for(
+async def run_context(
+    *,
+    credentials: TogetherCredentials | None,
+    library: MediaLibrary | None,
+    reuse: Reuse = "auto",
+    on_unknown: OnUnknown = "auto",
+    sends: bool = True,
+    alone: bool = True,
+) -> RunContext:
+    """Return what all requests of one task have in common. Runs on the background loop, in the context of the task.
+
+    Args:
+        credentials: The account that pays.
+        library: Where results are kept.
+        reuse: Whose results may be taken.
+        on_unknown: What to do about an unknown outcome.
+        sends: Whether anything may be sent; what is only looked at needs no key.
+        alone: Whether a request is shown by itself; a batch shows what comes of all its requests together.
+
+    Raises:
+        ConfigurationError: There is no key and something may be sent, or an address or option is not understood.
+    """
+    settings = current_settings()
+    credentials = credentials or TogetherCredentials()
+    storage = (library or MediaLibrary()).storage()
+    _one_of("reuse", reuse, Reuse)
+    _one_of("on_unknown", on_unknown, OnUnknown)
+    client = credentials.get_client() if sends else credentials.onlooker()
+    return RunContext(
+        client=client,
+        storage=storage,
+        run=await _run_info(prefect_listener(storage, client.realm, settings.daily_alert, alone=alone)),
+        policy=settings.policy(),
+        reuse=reuse,
+        on_unknown=on_unknown,
+    )
+
+
+async def generation_context(
     request: Request,
     *,
     credentials: TogetherCredentials | None,
@@ -44,36 +83,12 @@ async def ask_for(
     on_unknown: OnUnknown = "auto",
     sends: bool = True,
     alone: bool = True,
-) -> Ask:
-    """Return the question that a task's arguments put. Runs on the background loop, in the context of the task.
-
-    Args:
-        request: What is asked.
-        credentials: The account that pays.
-        library: Where results are kept.
-        reuse: Whose results may be taken.
-        on_unknown: What to do about an unknown outcome.
-        sends: Whether it may be sent; a question that is only looked at needs no key.
-        alone: Whether it is shown by itself; a batch shows what comes of all its requests together.
-
-    Raises:
-        ConfigurationError: There is no key and it may be sent, or an address or option is not understood.
-    """
-    settings = current_settings()
-    credentials = credentials or TogetherCredentials()
-    storage = (library or MediaLibrary()).storage()
-    _one_of("reuse", reuse, Reuse)
-    _one_of("on_unknown", on_unknown, OnUnknown)
-    client = credentials.get_client() if sends else credentials.onlooker()
-    return Ask(
-        request=request,
-        client=client,
-        storage=storage,
-        caller=await _caller(watching.listener(storage, client.realm, settings.daily_alert, alone=alone)),
-        rules=settings.rules(),
-        reuse=reuse,
-        on_unknown=on_unknown,
+) -> GenerationContext:
+    """Return what one request is made with; arguments and errors are those of ``run_context``."""
+    common = await run_context(
+        credentials=credentials, library=library, reuse=reuse, on_unknown=on_unknown, sends=sends, alone=alone
     )
+    return common.of(request)
 
 
 def run_logger() -> Log:
@@ -83,18 +98,18 @@ def run_logger() -> Log:
     return get_run_logger()
 
 
-async def _caller(tell: Tell) -> Caller:
+async def _run_info(listener: Listener) -> RunInfo:
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     run = flow.flow_run if flow else None
     own = str(run.id) if run else str(task.task_run.flow_run_id) if task and task.task_run.flow_run_id else None
     outermost = own
     if own and not (run and run.parent_task_run_id is None):
         outermost = await outermost_flow_run(own)
-    return Caller(
+    return RunInfo(
         log=run_logger(),
         flow_run=outermost,
         task_run=str(task.task_run.id) if task else None,
-        tell=tell,
+        listener=listener,
     )
 
 
@@ -102,7 +117,3 @@ def _one_of(name: str, value: str, allowed: Any) -> None:
     if value not in (choices := get_args(allowed)):
         shown = ", ".join(repr(choice) for choice in choices)
         raise InvalidRequest(f"{name} is {value!r}: allowed is {shown}.")
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.blocks.settings import current_settings
-from prefect_together.engine.context import Ask
+from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.engine.tracing import span
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import ImageRequest, Request, VideoRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
-from prefect_together.generations.results import GeneratedImage, GeneratedMedia, GeneratedVideo, VideoJob
-from prefect_together.tasks._context import ask_for, expect, run_logger
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import Generated, GenerationJob
+from prefect_together.generations.spec import GenerationSpec
+from prefect_together.tasks._context import expect, generation_context, run_logger
 from prefect_together.ui.artifacts import show
+
+_Result = TypeVar("_Result", bound=Generated)
+_Job = TypeVar("_Job", bound=GenerationJob)
 
 
 @dataclass(frozen=True)
@@ -30,70 +35,48 @@ class Arguments:
     on_unknown: OnUnknown = "auto"
     timeout: float | None = None
 
-    async def ask(self, kind: type[Request]) -> Ask:
-        """Return the question they put."""
-        request = expect(self.request, kind, self.task)
-        return await ask_for(
-            request, credentials=self.credentials, library=self.library, reuse=self.reuse, on_unknown=self.on_unknown
+    async def context(self, kind: type[Request]) -> GenerationContext:
+        """Return what the request is made with.
+
+        Raises:
+            InvalidRequest: It is no request of the kind that the task takes.
+        """
+        return await generation_context(
+            expect(self.request, kind, self.task),
+            credentials=self.credentials,
+            library=self.library,
+            reuse=self.reuse,
+            on_unknown=self.on_unknown,
         )
 
 
-def only(request: ImageRequest | object) -> ImageRequest:
-    """Return a request for one picture.
+async def generated(arguments: Arguments, spec: GenerationSpec[Any, _Result]) -> list[_Result]:
+    """Make what a request of one type asks for, and show it."""
+    from prefect_together.engine.lifecycle import generate  # imports the HTTP client, which is slow
 
-    Raises:
-        InvalidRequest: It asks for several.
-    """
-    one = expect(request, ImageRequest, "generate_image")
-    if one.n != 1:
-        raise InvalidRequest(f"generate_image makes one picture and n is {one.n}: use generate_images.")
-    return one
-
-
-async def images(arguments: Arguments) -> list[GeneratedImage]:
-    """Make pictures."""
-    media = await _obtain(arguments, ImageRequest)
-    return [image for image in media if isinstance(image, GeneratedImage)]
+    context = await arguments.context(spec.request)
+    with span(context.request, prompt=current_settings().trace_prompts) as note:
+        note.results = results = await generate(context, timeout=arguments.timeout)
+    await show(cast("Any", results))
+    return cast("list[_Result]", results)
 
 
-async def video(arguments: Arguments) -> GeneratedVideo:
-    """Make a clip."""
-    return _clip(await _obtain(arguments, VideoRequest))
+async def submitted(arguments: Arguments, spec: GenerationSpec[Any, Any], kind: type[_Job]) -> _Job:
+    """Submit a request and return its job."""
+    from prefect_together.engine.lifecycle import submit  # imports the HTTP client, which is slow
+
+    return expect_job(await submit(await arguments.context(spec.request)), kind, arguments.task)
 
 
-async def submitted(arguments: Arguments) -> VideoJob:
-    """Submit a clip."""
-    from prefect_together.engine.lifecycle import submit
+async def waited_for(arguments: Arguments, spec: GenerationSpec[Any, _Result], job: GenerationJob) -> list[_Result]:
+    """Wait for a job, and show what it made."""
+    from prefect_together.engine.lifecycle import wait  # imports the HTTP client, which is slow
 
-    return await submit(await arguments.ask(VideoRequest))
-
-
-async def delivered(arguments: Arguments, job: VideoJob) -> GeneratedVideo:
-    """Wait for the clip of a job."""
-    from prefect_together.engine.lifecycle import wait
-
-    ask = await arguments.ask(VideoRequest)
-    with span(ask.request, prompt=current_settings().trace_prompts) as note:
-        note.media = media = await wait(ask, job, timeout=arguments.timeout or 0.0)
-    await show(media)
-    return _clip(media)
-
-
-async def _obtain(arguments: Arguments, kind: type[Request]) -> list[GeneratedMedia]:
-    from prefect_together.engine.lifecycle import obtain  # imports the HTTP client, which is slow
-
-    ask = await arguments.ask(kind)
-    with span(ask.request, prompt=current_settings().trace_prompts) as note:
-        note.media = media = await obtain(ask, timeout=arguments.timeout)
-    await show(media)
-    return media
-
-
-def _clip(media: list[GeneratedMedia]) -> GeneratedVideo:
-    clip = media[0]
-    if not isinstance(clip, GeneratedVideo):
-        raise TypeError(f"a video request came back as {type(clip).__name__}")
-    return clip
+    context = await arguments.context(spec.request)
+    with span(context.request, prompt=current_settings().trace_prompts) as note:
+        note.results = results = await wait(context, job, timeout=arguments.timeout or 0.0)
+    await show(cast("Any", results))
+    return cast("list[_Result]", results)
 
 
 async def reconciled(credentials: TogetherCredentials | None, library: MediaLibrary | None, wait: float) -> Reconciliation:
@@ -101,18 +84,19 @@ async def reconciled(credentials: TogetherCredentials | None, library: MediaLibr
     from prefect_together.engine.reconcile import reconcile
 
     client, storage = (credentials or TogetherCredentials()).get_client(), (library or MediaLibrary()).storage()
-    report = await reconcile(storage, client, log=run_logger(), rules=current_settings().rules(), wait=wait)
+    report = await reconcile(storage, client, log=run_logger(), policy=current_settings().policy(), wait=wait)
     run_logger().info("%s", report.text())
-    await show(report.kept)
+    await show(cast("Any", report.kept))
     return report
 
 
-def request_of(job: VideoJob | object) -> VideoRequest:
-    """Return what a job was asked for.
+def expect_job(job: object, kind: type[_Job], task: str) -> _Job:
+    """Return a task's job.
 
     Raises:
-        InvalidRequest: It is no job.
+        InvalidRequest: It is something else.
     """
-    if not isinstance(job, VideoJob):
-        raise InvalidRequest(f"wait_for_video takes the VideoJob of submit_video, and was given {type(job).__name__}.")
-    return job.request
+    if not isinstance(job, kind):
+        given = type(job).__name__
+        raise InvalidRequest(f"{task} takes the {kind.__name__} of a task that submits, and was given {given}.")
+    return job

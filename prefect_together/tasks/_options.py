@@ -13,8 +13,8 @@ from prefect.context import TaskRunContext
 from prefect.runtime import task_run
 
 from prefect_together.errors import TogetherError
-from prefect_together.generations import Request
-from prefect_together.generations.results import VideoJob
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import GenerationJob
 
 _TITLE = 40
 _NO_LIMIT = re.compile(r"[/%&><]")
@@ -64,7 +64,7 @@ def run_name(parameters: dict[str, Any]) -> str:
     if "requests" in given:
         return f"batch: {given.get('name') or _count(given['requests'])}"
     subject = given.get("request") or given.get("job")
-    request = subject.request if isinstance(subject, VideoJob) else subject
+    request = subject.request if isinstance(subject, GenerationJob) else subject
     if not isinstance(request, Request):
         return task
     model = request.model.rpartition("/")[2]

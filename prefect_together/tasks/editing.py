@@ -18,9 +18,9 @@ from typing import Literal
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
+from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
 from prefect_together.generations.formats import Shape, image_shape, video_shape
-from prefect_together.generations.lineage import DERIVED
-from prefect_together.generations.results import DerivedMedia, KeptFile, Operation
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 from prefect_together.tasks._video_editing import Spliced, join, last_picture

@@ -12,14 +12,15 @@ from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.library import MediaLibrary
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import flat
-from prefect_together.generations.results import KeptFile
-from prefect_together.ui import markdown as sheet
+from prefect_together.generations.results import Generated
+from prefect_together.ui import markdown
 from prefect_together.ui.artifacts import publish, publish_markdown, thumbnails, wanted
 from prefect_together.ui.gallery_page import write_page
 
 _LARGEST = 12 * 1024
-_Draw = Callable[[Sequence[KeptFile], Sequence[BaseException], sheet.Thumbnails], str]
+_Draw = Callable[[Sequence[markdown.Result], Sequence[BaseException], markdown.Thumbnails], str]
 
 
 def publish_gallery(media: Any, *, key: str, title: str | None = None) -> bool:
@@ -46,16 +47,16 @@ def publish_gallery(media: Any, *, key: str, title: str | None = None) -> bool:
     Returns:
         Whether it is shown. It never raises: a gallery is no reason to lose a run.
     """
-    return run(_shown(media, key, partial(sheet.gallery, title or key)))
+    return run(_shown(media, key, partial(markdown.gallery, title or key)))
 
 
 async def apublish_gallery(media: Any, *, key: str, title: str | None = None) -> bool:
     """Show files as one table: ``publish_gallery`` for async flows."""
-    return await arun(_shown(media, key, partial(sheet.gallery, title or key)))
+    return await arun(_shown(media, key, partial(markdown.gallery, title or key)))
 
 
 def publish_grid(
-    cells: Sequence[Sequence[KeptFile | BaseException | None]],
+    cells: Sequence[Sequence[KeptFile | Generated | BaseException | None]],
     *,
     key: str,
     rows: Sequence[str],
@@ -80,7 +81,7 @@ def publish_grid(
 
 
 async def apublish_grid(
-    cells: Sequence[Sequence[KeptFile | BaseException | None]],
+    cells: Sequence[Sequence[KeptFile | Generated | BaseException | None]],
     *,
     key: str,
     rows: Sequence[str],
@@ -124,13 +125,13 @@ async def _page(library: MediaLibrary | None, title: str) -> str | None:
 
 def _grid(
     title: str,
-    cells: Sequence[Sequence[KeptFile | BaseException | None]],
+    cells: Sequence[Sequence[KeptFile | Generated | BaseException | None]],
     rows: Sequence[str],
     columns: Sequence[str],
     notes: Sequence[str],
 ) -> _Draw:
-    def draw(_files: Sequence[KeptFile], _failures: Sequence[BaseException], thumbnail: sheet.Thumbnails) -> str:
-        return sheet.grid(title, cells, rows=rows, columns=columns, thumbnail=thumbnail, notes=notes)
+    def draw(_files: Sequence[markdown.Result], _failures: Sequence[BaseException], thumbnail: markdown.Thumbnails) -> str:
+        return markdown.grid(title, cells, rows=rows, columns=columns, thumbnail=thumbnail, notes=notes)
 
     return draw
 
@@ -138,22 +139,22 @@ def _grid(
 async def _shown(media: Any, key: str, draw: _Draw) -> bool:
     try:
         found = flat(media)
-        files = [file for file in found if isinstance(file, KeptFile)]
+        files = [file for file in found if isinstance(file, (KeptFile, Generated))]
         failures = [error for error in found if isinstance(error, BaseException)]
         if not wanted():
             return False
         pictures = await _pictures(files)
-        page = draw(files, failures, lambda file: pictures.get(file.sha256))
-        return await publish_markdown(slug(key), page, sheet.summary(files, failures))
+        shown = draw(files, failures, lambda file: pictures.get(getattr(file, "sha256", "")))
+        return await publish_markdown(slug(key), shown, markdown.summary(files, failures))
     except Exception as error:  # see `publish_gallery`
         get_logger("together").warning("No gallery %s: %s: %s", key, type(error).__name__, error)
         return False
 
 
-async def _pictures(files: Sequence[KeptFile]) -> dict[str, str]:
-    shown = files[: sheet.PICTURES]
-    largest = min(_LARGEST, sheet.ROOM * 3 // 4 // max(1, len(shown)))  # base64 makes four bytes of three
-    return await thumbnails(shown, side=sheet.SIDE, largest=largest)
+async def _pictures(files: Sequence[markdown.Result]) -> dict[str, str]:
+    shown = [file for file in files[: markdown.PICTURES] if isinstance(file, KeptFile)]
+    largest = min(_LARGEST, markdown.ROOM * 3 // 4 // max(1, len(shown)))  # base64 makes four bytes of three
+    return await thumbnails(shown, side=markdown.SIDE, largest=largest)
 
 
 def slug(key: str) -> str:

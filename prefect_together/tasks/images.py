@@ -7,10 +7,11 @@ from prefect import task
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
-from prefect_together.generations import ImageRequest
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations.image import SPEC, GeneratedImage, ImageRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
-from prefect_together.generations.results import GeneratedImage
-from prefect_together.tasks._operations import Arguments, images, only
+from prefect_together.tasks._context import expect
+from prefect_together.tasks._operations import Arguments, generated
 from prefect_together.tasks._options import options
 
 
@@ -52,7 +53,7 @@ def generate_image(
         MediaError: The picture was paid for and could not be fetched; running it again fetches it and does not pay.
         LibraryError: The library could not be read or written.
     """
-    return run(images(Arguments("generate_image", only(request), credentials, library, reuse, on_unknown)))[0]
+    return run(generated(Arguments("generate_image", _only(request), credentials, library, reuse, on_unknown), SPEC))[0]
 
 
 @task(**options("image"))
@@ -65,7 +66,9 @@ async def agenerate_image(
     on_unknown: OnUnknown = "auto",
 ) -> GeneratedImage:
     """Make one picture: ``generate_image`` for async flows."""
-    return (await arun(images(Arguments("agenerate_image", only(request), credentials, library, reuse, on_unknown))))[0]
+    return (
+        await arun(generated(Arguments("agenerate_image", _only(request), credentials, library, reuse, on_unknown), SPEC))
+    )[0]
 
 
 @task(**options("image"))
@@ -89,7 +92,7 @@ def generate_images(
             return generate_images(ImageRequest(prompt="a fox in the snow", model="black-forest-labs/FLUX.2-pro", n=4))
         ```
     """
-    return run(images(Arguments("generate_images", request, credentials, library, reuse, on_unknown)))
+    return run(generated(Arguments("generate_images", request, credentials, library, reuse, on_unknown), SPEC))
 
 
 @task(**options("image"))
@@ -102,4 +105,16 @@ async def agenerate_images(
     on_unknown: OnUnknown = "auto",
 ) -> list[GeneratedImage]:
     """Make the 1 to 4 pictures of one request: ``generate_images`` for async flows."""
-    return await arun(images(Arguments("agenerate_images", request, credentials, library, reuse, on_unknown)))
+    return await arun(generated(Arguments("agenerate_images", request, credentials, library, reuse, on_unknown), SPEC))
+
+
+def _only(request: ImageRequest | object) -> ImageRequest:
+    """Return a request for one picture.
+
+    Raises:
+        InvalidRequest: It asks for several.
+    """
+    one = expect(request, ImageRequest, "generate_image")
+    if one.n != 1:
+        raise InvalidRequest(f"generate_image makes one picture and n is {one.n}: use generate_images.")
+    return one

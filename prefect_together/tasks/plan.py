@@ -7,12 +7,13 @@ from prefect_together.batch.plan import Plan
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.blocks.settings import current_settings
-from prefect_together.generations import MediaReference, Request
 from prefect_together.generations.fingerprint import stand_in
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.request import MediaReference, Request
 from prefect_together.tasks._batch import BatchArguments, Money, Requests, usd
 from prefect_together.tasks._batch_summary import show_plan
-from prefect_together.tasks._context import ask_for, expect
+from prefect_together.tasks._context import expect, generation_context
 
 
 def plan(
@@ -117,22 +118,25 @@ async def aexpected(
 async def _expected(
     request: Request, credentials: TogetherCredentials | None, library: MediaLibrary | None, reuse: Reuse
 ) -> MediaReference:
-    from prefect_together.engine.lifecycle import known  # imports the HTTP client, which is slow
+    from prefect_together.engine.lifecycle import lookup  # imports the HTTP client, which is slow
 
     request = expect(request, Request, "expected")
-    ask = await ask_for(request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False)
-    fingerprint, media = await known(ask)
-    return media[0] if media else stand_in(fingerprint, request.kind)
+    context = await generation_context(
+        request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False
+    )
+    fingerprint, results = await lookup(context)
+    files = [result for result in results if isinstance(result, KeptFile)]
+    return files[0] if files else stand_in(fingerprint, request)
 
 
 async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
     from prefect_together.batch.planner import Planner  # imports the HTTP client, which is slow
 
     arguments.check()
-    template = await arguments.template(sends=False)
+    context = await arguments.context(sends=False)
     most = None if max_cost is None else usd(max_cost)
-    planner = Planner(template, worst_case=current_settings().worst_case, max_cost=most)
+    planner = Planner(context, worst_case=current_settings().worst_case, max_cost=most)
     found = await planner.plan(arguments.rows())
-    template.caller.log.info("Plan: %s", found)
+    context.run.log.info("Plan: %s", found)
     await show_plan(found)
     return found

@@ -21,7 +21,7 @@ from pydantic import Field, create_model
 
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.errors import ConfigurationError, InvalidRequest
-from prefect_together.generations.results import KeptFile
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.artifacts import thumbnails
 from prefect_together.ui.markdown import escaped
 from prefect_together.ui.review_form import Answer, Contradiction, Review, decided, question, table

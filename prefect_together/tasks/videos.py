@@ -7,10 +7,10 @@ from prefect import task
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
-from prefect_together.generations import VideoRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
-from prefect_together.generations.results import GeneratedVideo, VideoJob
-from prefect_together.tasks._operations import Arguments, delivered, request_of, submitted, video
+from prefect_together.generations.results import GenerationJob
+from prefect_together.generations.video import SPEC, GeneratedVideo, VideoJob, VideoRequest
+from prefect_together.tasks._operations import Arguments, expect_job, generated, submitted, waited_for
 from prefect_together.tasks._options import options
 
 TIMEOUT = 1800.0
@@ -56,7 +56,7 @@ def generate_video(
         MediaError: The clip was paid for and could not be fetched; running it again fetches it and does not pay.
         TogetherError: All that ``generate_image`` raises.
     """
-    return run(video(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout)))
+    return run(generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))[0]
 
 
 @task(**options("video"))
@@ -70,7 +70,9 @@ async def agenerate_video(
     timeout: float = TIMEOUT,
 ) -> GeneratedVideo:
     """Make one clip: ``generate_video`` for async flows."""
-    return await arun(video(Arguments("agenerate_video", request, credentials, library, reuse, on_unknown, timeout)))
+    return (
+        await arun(generated(Arguments("agenerate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))
+    )[0]
 
 
 @task(**options("video"))
@@ -87,7 +89,7 @@ def submit_video(
     Raises:
         TogetherError: All that ``generate_image`` raises.
     """
-    return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown)))
+    return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown), SPEC, VideoJob))
 
 
 @task(**options("video"))
@@ -100,12 +102,14 @@ async def asubmit_video(
     on_unknown: OnUnknown = "auto",
 ) -> VideoJob:
     """Submit one clip: ``submit_video`` for async flows."""
-    return await arun(submitted(Arguments("asubmit_video", request, credentials, library, reuse, on_unknown)))
+    return await arun(
+        submitted(Arguments("asubmit_video", request, credentials, library, reuse, on_unknown), SPEC, VideoJob)
+    )
 
 
 @task(**options("video"))
 def wait_for_video(
-    job: VideoJob,
+    job: GenerationJob,
     *,
     credentials: TogetherCredentials | None = None,
     library: MediaLibrary | None = None,
@@ -125,16 +129,19 @@ def wait_for_video(
         MediaError: The clip could not be fetched; waiting again fetches it.
         TogetherError: The job cannot be asked for, or the library cannot be written.
     """
-    return run(delivered(Arguments("wait_for_video", request_of(job), credentials, library, timeout=timeout), job))
+    request = expect_job(job, VideoJob, "wait_for_video").request
+    return run(waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout), SPEC, job))[0]
 
 
 @task(**options("video"))
 async def await_for_video(
-    job: VideoJob,
+    job: GenerationJob,
     *,
     credentials: TogetherCredentials | None = None,
     library: MediaLibrary | None = None,
     timeout: float = TIMEOUT,
 ) -> GeneratedVideo:
     """Wait for a job: ``wait_for_video`` for async flows."""
-    return await arun(delivered(Arguments("await_for_video", request_of(job), credentials, library, timeout=timeout), job))
+    request = expect_job(job, VideoJob, "await_for_video").request
+    arguments = Arguments("await_for_video", request, credentials, library, timeout=timeout)
+    return (await arun(waited_for(arguments, SPEC, job)))[0]

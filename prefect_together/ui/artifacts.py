@@ -16,8 +16,9 @@ from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import busy, later
 from prefect_together.blocks.settings import current_settings
-from prefect_together.generations.results import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
-from prefect_together.ui.markdown import clipped, cost, escaped, facts, name
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.results import Generated
+from prefect_together.ui.markdown import Result, clipped, cost, escaped, facts, image
 from prefect_together.ui.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ _LONGEST_REST = 2.0
 _PROMPT = 500
 
 
-async def show(media: Sequence[KeptFile]) -> None:
-    """Give every file a card in the run that asked for it. Whatever goes wrong is a line in the log."""
+async def show(media: Sequence[Result]) -> None:
+    """Give every result a card in the run that asked for it. Whatever goes wrong is a line in the log."""
     if not media or not wanted():
         return
     shown, queue = [later(_show(file)) for file in media], _here()
@@ -100,7 +101,7 @@ async def thumbnails(media: Sequence[KeptFile], *, side: int, largest: int) -> d
     return found
 
 
-async def _show(media: KeptFile) -> None:
+async def _show(media: Result) -> None:
     """Make a card and publish it, when it is its turn: after what is being generated, which is what people wait for."""
     queue = _here()
     queue.left += 1
@@ -115,33 +116,30 @@ async def _show(media: KeptFile) -> None:
         await queue.close()
 
 
-async def _show_now(media: KeptFile) -> None:
+async def _show_now(media: Result) -> None:
+    if not isinstance(media, KeptFile):
+        card = describe(media, None)
+        await publish(MarkdownArtifact(key=media.name, markdown=card, description=card))
+        return
     try:
         picture = await asyncio.to_thread(thumbnail, media)
     except Exception as error:  # the words are worth showing without it
         get_logger("together").warning("No thumbnail of %s: %s: %s", media.uri, type(error).__name__, error)
         picture = None
     card = describe(media, picture)
-    await publish(ImageArtifact(image_url=media.source_url or media.uri, key=_key(media), description=card))
+    await publish(ImageArtifact(image_url=media.source_url or media.uri, key=media.name, description=card))
 
 
-def describe(media: KeptFile, picture: str | None) -> str:
-    """Return the markdown of one file: its thumbnail, how it was made, what it cost and where it is."""
+def describe(media: Result, picture: str | None) -> str:
+    """Return the markdown of one result: its picture or words, how it was made, what it cost and where it is."""
     # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
     # markdown: hence one line, broken into short ones.
-    parts = [f"![{media.media_type}]({picture})"] if picture else []
-    parts += [f"**{escaped(name(media))}**", cost(media).replace("<br>", " · "), facts(media)]
-    if isinstance(media, (GeneratedImage, GeneratedVideo)):
-        parts.append(f"_{escaped(clipped(media.request.title(), _PROMPT))}_")
-    return "<br>".join(part for part in (*parts, f"[The file]({media.uri})") if part)
-
-
-def _key(media: KeptFile) -> str:
-    if isinstance(media, DerivedMedia):
-        return f"{media.operation.replace('_', '-')}-{media.sha256[:12]}"
-    name = media.fingerprint if isinstance(media, GeneratedMedia) else media.sha256
-    index = f"-{media.index}" if isinstance(media, GeneratedImage) and media.request.n > 1 else ""
-    return f"{media.media_type.split('/')[0]}-{name[:12]}{index}"
+    parts = [image(media, picture)] if picture or not isinstance(media, KeptFile) else []
+    parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
+    if isinstance(media, Generated):
+        parts.append(f"_{escaped(clipped(media.title(), _PROMPT))}_")
+    parts += [f"[The file]({media.uri})"] if isinstance(media, KeptFile) else []
+    return "<br>".join(part for part in parts if part)
 
 
 class _Shared:

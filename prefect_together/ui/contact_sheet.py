@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prefect_together.generations.results import KeptFile
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.thumbnails import picture_of
 
 SHOWN = 48

@@ -10,26 +10,27 @@ from prefect.events import emit_event
 
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.daily_spend import Spent
-from prefect_together.engine.lifecycle_events import Happening
+from prefect_together.engine.lifecycle_events import LifecycleEvent
+from prefect_together.generations.kept_file import KeptFile
 
 PREFIX = "prefect-together.generation."
 EXCEEDED = "prefect-together.spending.exceeded"
 
 
-def emit(happening: Happening) -> None:
+def emit(event: LifecycleEvent) -> None:
     """Put an event into Prefect's queue, where there is a run that it belongs to; sending it is the queue's business."""
-    if happening.what == "waiting" or (FlowRunContext.get() is None and TaskRunContext.get() is None):
+    if event.what == "waiting" or (FlowRunContext.get() is None and TaskRunContext.get() is None):
         return
-    request, name = happening.request, identity(happening)
+    request, name = event.request, identity(event)
     emit_event(
-        PREFIX + happening.what,
+        PREFIX + event.what,
         resource={
             "prefect.resource.id": f"prefect-together.generation.{name}",
             "prefect.resource.name": f"{request.kind} by {request.model}",
             "prefect-together.kind": request.kind,
             "prefect-together.model": request.model,
         },
-        payload=payload(happening, prompt=current_settings().trace_prompts),
+        payload=payload(event, prompt=current_settings().trace_prompts),
     )
 
 
@@ -53,28 +54,29 @@ def emit_exceeded(day: str, spent: Spent, *, limit: Decimal, realm: str) -> None
     )
 
 
-def payload(happening: Happening, *, prompt: bool) -> dict[str, Any]:
+def payload(event: LifecycleEvent, *, prompt: bool) -> dict[str, Any]:
     """Return what an event says: money as text, USD, and left out where it is not known."""
-    media, error = happening.media, happening.error
-    found: dict[str, Any] = {"kind": happening.request.kind, "model": happening.request.model, "job_id": happening.job_id}
-    found["seconds"] = None if happening.seconds is None else round(happening.seconds, 1)
-    if media is not None:
-        found |= {"uri": media.uri, "sha256": media.sha256, "size": media.size, "media_type": media.media_type}
-        found |= {"cost": money_text(media.cost), "estimated_cost": money_text(media.estimated_cost), "reused": media.reused}
-        found |= {"fingerprint": media.fingerprint}
+    result, error = event.result, event.error
+    found: dict[str, Any] = {"kind": event.request.kind, "model": event.request.model, "job_id": event.job_id}
+    found["seconds"] = None if event.seconds is None else round(event.seconds, 1)
+    if isinstance(result, KeptFile):
+        found |= {"uri": result.uri, "sha256": result.sha256, "size": result.size, "media_type": result.media_type}
+    if result is not None:
+        found |= {"cost": money_text(result.cost), "estimated_cost": money_text(result.estimated_cost)}
+        found |= {"reused": result.reused, "fingerprint": result.fingerprint}
     if error is not None:
         # The class and what was paid, not the words: a refusal may repeat the prompt.
         found |= {"error": type(error).__name__, "paid": error.paid, "retryable": error.retryable}
     if prompt:
-        found["prompt"] = happening.request.title()
+        found["prompt"] = event.request.title()
     return {name: value for name, value in found.items() if value is not None}
 
 
-def identity(happening: Happening) -> str:
+def identity(event: LifecycleEvent) -> str:
     """Return what the generation is called: its place in the ledger, its job, or its model."""
-    if happening.media is not None:
-        return happening.media.fingerprint[:16]
-    return happening.job_id or happening.request.model
+    if event.result is not None:
+        return event.result.fingerprint[:16]
+    return event.job_id or event.request.model
 
 
 def money_text(amount: Decimal | None) -> str | None:

@@ -9,8 +9,11 @@ from decimal import Decimal
 from typing import Any, Literal
 from urllib.parse import quote
 
-from prefect_together.generations.lineage import sources
-from prefect_together.generations.results import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations.derived import DerivedMedia
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.registry import read_result, spec_named, spec_of_file
+from prefect_together.generations.results import Generated, GeneratedValue
 from prefect_together.ledger.ledger import Attempt
 
 Item = dict[str, Any]
@@ -19,8 +22,6 @@ Item = dict[str, Any]
 Place = Callable[[str], "str | None"]
 """Returns the key of an address below the library's root, or None where it is elsewhere."""
 
-_MEDIA: dict[str, type[GeneratedMedia]] = {"image": GeneratedImage, "video": GeneratedVideo}
-_REQUESTS = {"image": "ImageRequest", "video": "VideoRequest"}
 _SHOWN = {"stored": "kept", "accepted": "waiting", "claimed": "waiting"}
 _PASSED_OVER = frozenset({"adopted", "resolved", "refused"})
 """Taken over by another attempt, sent again by another one, or free of charge and said where it was asked for."""
@@ -42,13 +43,14 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
     """
     kind = str(claim.get("kind") or _kind(entry))
     if attempt.state == "stored":
-        files = [_MEDIA[kind].model_validate(media) for media in entry["media"]]
-        return [{**of_file(file, place), "run": claim.get("flow_run") or ""} for file in files]
+        results = [read_result(kind, fields) for fields in entry["media"]]
+        return [{**of_result(result, place), "run": claim.get("flow_run") or ""} for result in results]
     request: dict[str, Any] = claim.get("request") or {}
     return [
         {
             "id": attempt.key,
             "kind": kind,
+            "noun": _noun(kind),
             "state": _SHOWN.get(attempt.state, attempt.state),
             "model": claim.get("model") or request.get("model") or "",
             "title": request.get("prompt") or "",
@@ -64,28 +66,33 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
     ]
 
 
-def of_file(file: KeptFile, place: Place) -> Item:
-    """Return the tile of one file, without the run that made it."""
+def of_result(result: KeptFile | Generated, place: Place) -> Item:
+    """Return the tile of one result, without the run that made it."""
+    shape = result.shape
     item: Item = {
-        "id": file.sha256[:16] + (f"-{file.fingerprint[:8]}" if isinstance(file, GeneratedMedia) else ""),
-        "kind": file.media_type.partition("/")[0],
+        "noun": result.noun,
         "state": "kept",
-        "sha": file.sha256,
-        "when": _stamp(file.created_at),
-        "href": _href(file.uri, place),
-        "bytes": file.size,
-        "w": file.width,
-        "h": file.height,
-        "from": [source.sha256 for source in sources(file)],
+        "when": _stamp(result.created_at),
+        "w": shape.width,
+        "h": shape.height,
+        "title": result.title(),
+        "run": "",
+        "from": [source.sha256 for source in result.made_from()],
     }
-    if isinstance(file, (GeneratedImage, GeneratedVideo)):
-        item |= {"model": file.model, "title": file.request.title(), "seed": file.seed, "run": ""}
-        item |= {"cost": _money(file.cost if file.cost is not None else file.estimated_cost), "how": _how(file)}
-        item["code"] = code(file.request.kind, file.request.model_dump(mode="json", exclude_defaults=True))
-    if isinstance(file, (GeneratedVideo, DerivedMedia)):
-        item |= {"seconds": file.seconds, "fps": file.fps}
-    if isinstance(file, DerivedMedia):
-        item |= {"model": "made here", "title": file.title(), "how": "free", "cost": None, "made": file.operation, "run": ""}
+    if isinstance(result, KeptFile):
+        item |= {"id": result.sha256[:16], "kind": result.media_type.partition("/")[0], "sha": result.sha256}
+        item |= {"href": _href(result.uri, place), "bytes": result.size}
+    if shape.seconds:
+        item |= {"seconds": shape.seconds, "fps": shape.fps}
+    if isinstance(result, Generated):
+        item["id"] = "-".join(part for part in (item.get("id"), result.fingerprint[:8]) if part)
+        item |= {"kind": item.get("kind", result.kind), "model": result.model, "seed": result.seed}
+        item |= {"cost": _money(result.cost if result.cost is not None else result.estimated_cost), "how": _how(result)}
+        item["code"] = code(result.kind, result.request.model_dump(mode="json", exclude_defaults=True))
+    if isinstance(result, GeneratedValue):
+        item["text"] = result.text
+    if isinstance(result, DerivedMedia):
+        item |= {"model": "made here", "how": "free", "cost": None, "made": result.operation}
     return item
 
 
@@ -95,7 +102,7 @@ def code(kind: str, request: dict[str, Any]) -> str:
         return ""
     fields = {name: _plain(value) for name, value in request.items() if value not in (None, {}, [])}
     lines = [f"    {name}={pprint.pformat(value, width=100, sort_dicts=False)}," for name, value in fields.items()]
-    return "\n".join([f"{_REQUESTS.get(kind, 'ImageRequest')}(", *lines, ")"])
+    return "\n".join([f"{spec_named(kind).request.__name__}(", *lines, ")"])
 
 
 def _plain(value: Any) -> Any:
@@ -114,13 +121,22 @@ def _href(uri: str, place: Place) -> str:
     return quote(key) if key is not None else uri
 
 
-def _how(file: GeneratedMedia) -> Literal["reported", "estimated", "unknown"]:
+def _how(file: Generated) -> Literal["reported", "estimated", "unknown"]:
     return "reported" if file.cost is not None else "estimated" if file.estimated_cost is not None else "unknown"
 
 
 def _kind(entry: dict[str, Any]) -> str:
+    """Return the type of what an entry without its claim is about, by the format of its file."""
     media: list[dict[str, Any]] = entry.get("media") or [{}]
-    return "video" if str(media[0].get("media_type", "")).startswith("video/") else "image"
+    spec = spec_of_file(str(media[0].get("media_type", "")))
+    return spec.kind if spec else ""
+
+
+def _noun(kind: str) -> str:
+    try:
+        return spec_named(kind).noun
+    except InvalidRequest:
+        return kind
 
 
 def _known(amount: Any) -> float | None:

@@ -8,11 +8,12 @@ from importlib.resources import files
 from typing import Any
 
 from prefect_together.errors import LibraryError, TogetherError
-from prefect_together.generations.lineage import DERIVED
-from prefect_together.generations.results import DerivedMedia, KeptFile
+from prefect_together.generations.derived import DERIVED, DerivedMedia
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.registry import specs
 from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, attempts
 from prefect_together.storage.storage import Storage
-from prefect_together.ui.gallery_items import Item, of_attempt, of_file, wanted
+from prefect_together.ui.gallery_items import Item, of_attempt, of_result, wanted
 from prefect_together.ui.thumbnails import small_picture
 
 PAGE = "gallery.html"
@@ -57,7 +58,10 @@ async def write_page(storage: Storage, *, title: str = "Gallery") -> str:
         async with turns:
             try:
                 entry = json.loads(await storage.read(key))
-                return key, {"state": "stored", "items": [of_file(DerivedMedia.model_validate(entry["media"]), storage.key)]}
+                return key, {
+                    "state": "stored",
+                    "items": [of_result(DerivedMedia.model_validate(entry["media"]), storage.key)],
+                }
             except (TogetherError, FileNotFoundError, ValueError, KeyError):
                 return None
 
@@ -77,13 +81,16 @@ def page(title: str, tiles: list[Item]) -> str:
     """Return the page."""
     template = files("prefect_together.ui").joinpath("gallery.html").read_text(encoding="utf-8")
     # Within a script element only "</" and "<!--" mean anything, and neither is left.
-    data = json.dumps({"title": title, "items": tiles}, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    plurals = {spec.noun: spec.plural for spec in specs()}
+    data = json.dumps(
+        {"title": title, "items": tiles, "plurals": plurals}, ensure_ascii=False, separators=(",", ":")
+    ).replace("<", "\\u003c")
     return template.replace("{{data}}", data, 1)
 
 
 async def _small(storage: Storage, item: Item, turns: asyncio.Semaphore) -> None:
     """Make the small picture of a tile, where it is missing and can be made."""
-    if "thumb" in item or not item.get("href") or item["kind"] not in {"image", "video"}:
+    if "thumb" in item or not item.get("href"):
         return
     async with turns:
         key = f"gallery/small/{item['sha'][:32]}.webp"

@@ -7,14 +7,15 @@ from decimal import Decimal
 from functools import partial
 
 from prefect_together.engine.daily_spend import spending
-from prefect_together.engine.lifecycle_events import Happening, Tell
+from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener
+from prefect_together.generations.registry import spec_of
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.events import emit, emit_exceeded
 from prefect_together.ui.markdown import clipped, escaped
 from prefect_together.ui.progress import Progress, share
 
 
-def listener(storage: Storage, realm: str, alert: Decimal | None, *, alone: bool = True) -> Tell:
+def prefect_listener(storage: Storage, realm: str, alert: Decimal | None, *, alone: bool = True) -> Listener:
     """Return a listener. Call it on the background loop, in the context of the run that the request is of.
 
     Args:
@@ -27,31 +28,31 @@ def listener(storage: Storage, realm: str, alert: Decimal | None, *, alone: bool
     moving: dict[str, Progress] = {}
     day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
 
-    def hear(happening: Happening) -> None:
-        if alone or happening.what in {"failed", "unknown"}:
-            emit(happening)
+    def on_event(event: LifecycleEvent) -> None:
+        if alone or event.what in {"failed", "unknown"}:
+            emit(event)
         if day:
-            day.hear(happening)
-        if happening.what == "waiting":
+            day.hear(event)
+        if event.what == "waiting":
             if alone:
-                _wait(moving, happening)
-        elif happening.job_id in moving and moving[happening.job_id].begun:
-            ended = happening.what in {"kept", "reused"}
-            text = "The clip is kept." if ended else f"It is {happening.what}."
-            moving[happening.job_id].at(100.0 if ended else 0.0, f"{text}<br>{_title(happening)}", now=True)
+                _wait(moving, event)
+        elif event.job_id in moving and moving[event.job_id].begun:
+            ended = event.what in {"kept", "reused"}
+            text = f"The {spec_of(event.request).noun} is kept." if ended else f"It is {event.what}."
+            moving[event.job_id].at(100.0 if ended else 0.0, f"{text}<br>{_title(event)}", now=True)
 
-    return hear
+    return on_event
 
 
-def _wait(bars: dict[str, Progress], happening: Happening) -> None:
-    job, seconds = happening.job_id or "", happening.seconds or 0.0
+def _wait(bars: dict[str, Progress], event: LifecycleEvent) -> None:
+    job, seconds = event.job_id or "", event.seconds or 0.0
     bar = bars.setdefault(job, Progress("waiting-" + re.sub(r"[^a-z0-9]+", "", job.lower())[-8:]))
     if not bar.due:
         return  # a thousand jobs are looked at often, and the words take longer than the look
-    usual = "" if happening.usual is None else f", usually {happening.usual:.0f} s"
-    status = (happening.status or "no status").replace("_", " ")
-    bar.at(share(seconds, happening.usual), f"**{status}**, {seconds:.0f} s{usual}<br>{_title(happening)}")
+    usual = "" if event.usual is None else f", usually {event.usual:.0f} s"
+    status = (event.status or "no status").replace("_", " ")
+    bar.at(share(seconds, event.usual), f"**{status}**, {seconds:.0f} s{usual}<br>{_title(event)}")
 
 
-def _title(happening: Happening) -> str:
-    return f"{escaped(happening.request.model.rpartition('/')[2])}: {escaped(clipped(happening.request.title(), 80))}"
+def _title(event: LifecycleEvent) -> str:
+    return f"{escaped(event.request.model.rpartition('/')[2])}: {escaped(clipped(event.request.title(), 80))}"

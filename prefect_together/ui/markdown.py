@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from prefect_together.errors import TogetherError
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import parents
-from prefect_together.generations.report import kind, money
-from prefect_together.generations.results import DerivedMedia, GeneratedImage, GeneratedMedia, GeneratedVideo, KeptFile
+from prefect_together.generations.registry import specs
+from prefect_together.generations.results import Generated, GeneratedValue
+from prefect_together.generations.summary import money
 
 ROWS = 200
 """Files that one gallery lists; more are counted."""
@@ -19,11 +23,14 @@ SIDE = 240
 _PROMPT = 160
 _REASON = 300
 
-Thumbnails = Callable[[KeptFile], "str | None"]
-"""Returns the data URI of a file, or None."""
+Result: TypeAlias = "KeptFile | Generated"
+"""What a gallery shows: kept files, and answers that need none."""
+
+Thumbnails = Callable[[Result], "str | None"]
+"""Returns the data URI of a result's picture, or None."""
 
 
-def gallery(title: str, media: Sequence[KeptFile], failures: Sequence[BaseException], thumbnail: Thumbnails) -> str:
+def gallery(title: str, media: Sequence[Result], failures: Sequence[BaseException], thumbnail: Thumbnails) -> str:
     """Return one table of files, the money, and what failed.
 
     Args:
@@ -38,7 +45,7 @@ def gallery(title: str, media: Sequence[KeptFile], failures: Sequence[BaseExcept
         for number, file in enumerate(media[:ROWS], 1):
             picture = image(file, thumbnail(file) if number <= PICTURES else None)
             # A line of words above the picture: cells are aligned by their first lines, so the words beside it start on top.
-            lines.append(f"| **{number}** {kind(file)}<br>{picture} | {made(file, media)} | {cost(file)} |")
+            lines.append(f"| **{number}** {file.noun}<br>{picture} | {made(file, media)} | {cost(file)} |")
         parts.append("\n".join(lines))
     if len(media) > ROWS:
         parts.append(f"… and {len(media) - ROWS} more.")
@@ -50,7 +57,7 @@ def gallery(title: str, media: Sequence[KeptFile], failures: Sequence[BaseExcept
 
 def grid(
     title: str,
-    cells: Sequence[Sequence[KeptFile | BaseException | None]],
+    cells: Sequence[Sequence[Result | BaseException | None]],
     *,
     rows: Sequence[str],
     columns: Sequence[str],
@@ -68,7 +75,7 @@ def grid(
         notes: What stands below each column.
     """
     everything = [cell for row in cells for cell in row if cell is not None]
-    files = [cell for cell in everything if isinstance(cell, KeptFile)]
+    files = [cell for cell in everything if isinstance(cell, (KeptFile, Generated))]
     failures = [cell for cell in everything if isinstance(cell, BaseException)]
     lines = ["| | " + " | ".join(escaped(column) for column in columns) + " |", "|---|" + "---|" * len(columns)]
     for name, row in zip(rows, cells, strict=True):
@@ -79,49 +86,42 @@ def grid(
     return "\n\n".join([f"## {escaped(title)}", summary(files, failures), "\n".join(lines)]) + "\n"
 
 
-def summary(media: Sequence[KeptFile], failures: Sequence[BaseException]) -> str:
+def summary(media: Sequence[Result], failures: Sequence[BaseException]) -> str:
     """Return the line of totals: how many of what, and the money kept apart by what is known of it."""
-    generated = [file for file in media if isinstance(file, GeneratedMedia)]
-    films = [file for file in media if isinstance(file, DerivedMedia)]
-    pictures = sum(file.media_type.startswith("image/") for file in generated)
-    counts = [_count(pictures, "picture"), _count(len(generated) - pictures, "clip"), _count(len(films), "derived file")]
+    generated = [result for result in media if isinstance(result, Generated)]
+    kinds, derived = Counter(result.kind for result in generated), len(media) - len(generated)
+    counts = [spec.count(kinds[spec.kind]) for spec in specs() if kinds[spec.kind]]
+    counts.append(f"{derived} derived file{'s' if derived != 1 else ''}" if derived else "")
     counts.append(f"**{len(failures)} failed**" if failures else "")
     text = " · ".join(count for count in counts if count) or "Nothing was made."
     return f"{text}<br>{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text
 
 
-def made(media: KeptFile, among: Sequence[KeptFile]) -> str:
+def made(media: Result, among: Sequence[Result]) -> str:
     """Return how a file was made, for one cell of a table."""
     before = parents(media, among)
     came = ", ".join(f"#{place + 1}" for place in before)
-    lines = [f"**{escaped(name(media))}**" + (f" ← {came}" if came else ""), facts(media)]
-    if isinstance(media, (GeneratedImage, GeneratedVideo)):
-        lines.insert(1, escaped(clipped(media.request.title(), _PROMPT)))
+    lines = [f"**{escaped(media.maker)}**" + (f" ← {came}" if came else ""), facts(media)]
+    if isinstance(media, Generated):
+        lines.insert(1, escaped(clipped(media.title(), _PROMPT)))
     return "<br>".join(line for line in lines if line)
 
 
-def name(media: KeptFile) -> str:
-    """Return what made a file: the model without its organisation, or the operation."""
-    if isinstance(media, GeneratedMedia):
-        return media.model.rpartition("/")[2]
-    return media.title() if isinstance(media, DerivedMedia) else media.media_type
-
-
-def facts(media: KeptFile) -> str:
+def facts(media: Result) -> str:
     """Return seed, size and length."""
-    found: list[str] = []
-    if isinstance(media, GeneratedMedia) and media.seed is not None:
+    found, shape = list[str](), media.shape
+    if isinstance(media, Generated) and media.seed is not None:
         found.append(f"seed {media.seed}")
-    if media.width and media.height:
-        found.append(f"{media.width}×{media.height}")
-    if isinstance(media, (GeneratedVideo, DerivedMedia)) and media.seconds:
-        found.append(f"{media.seconds:.3g} s")
+    if shape.width and shape.height:
+        found.append(f"{shape.width}×{shape.height}")
+    if shape.seconds:
+        found.append(f"{shape.seconds:.3g} s")
     return " · ".join(found)
 
 
-def cost(media: KeptFile) -> str:
+def cost(media: Result) -> str:
     """Return what a file cost, and how that is known."""
-    if not isinstance(media, GeneratedMedia):
+    if not isinstance(media, Generated):
         return "free<br>made here"
     how = "reported" if media.cost is not None else "estimated" if media.estimated_cost is not None else ""
     return "<br>".join(part for part in (escaped(media.price()), how, "reused" if media.reused else "paid") if part)
@@ -133,9 +133,13 @@ def reason(error: BaseException) -> str:
     return f"**{type(error).__name__}**: {escaped(clipped(what, _REASON))}"
 
 
-def image(media: KeptFile, picture: str | None) -> str:
-    """Return the markdown of a thumbnail, or what stands in its place."""
-    return f"![{escaped(name(media))}]({picture})" if picture else f"_{media.media_type}_"
+def image(media: Result, picture: str | None) -> str:
+    """Return the markdown of a thumbnail, or what stands in its place: the words of an answer, the format of a file."""
+    if picture:
+        return f"![{escaped(media.maker)}]({picture})"
+    if isinstance(media, GeneratedValue):
+        return escaped(clipped(media.text, _REASON))
+    return f"_{media.media_type}_" if isinstance(media, KeptFile) else ""
 
 
 def clipped(text: str, length: int) -> str:
@@ -152,13 +156,9 @@ def escaped(text: str) -> str:
     return text
 
 
-def _cell(cell: KeptFile | BaseException | None, thumbnail: Thumbnails) -> str:
+def _cell(cell: Result | BaseException | None, thumbnail: Thumbnails) -> str:
     if cell is None:
         return ""
     if isinstance(cell, BaseException):
         return reason(cell)
     return f"{image(cell, thumbnail(cell))}<br>{facts(cell)}<br>{cost(cell).replace('<br>', ' · ')}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}" if number else ""

@@ -9,8 +9,8 @@ from decimal import Decimal
 from html import escape
 from typing import Literal, Protocol
 
-from prefect_together.generations.results import GeneratedImage, KeptFile
-from prefect_together.ui.markdown import clipped, escaped, name
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.ui.markdown import clipped, escaped
 
 Verdict = Literal["approve", "redo", "drop"]
 """What becomes of one picture."""
@@ -132,7 +132,7 @@ def decided(images: Sequence[KeptFile], answer: Answer) -> tuple[Decision, ...]:
 
 
 def _cell(number: int, file: KeptFile, picture: str | None, widest: int) -> str:
-    prompt = file.request.title() if isinstance(file, GeneratedImage) else name(file)
+    prompt = file.title()
     width = min(widest, round(TALLEST * (file.width or 16) / (file.height or 9)))
     told = escape(clipped(prompt, 500)).replace("|", "&#124;")
     # HTML, for its width: twice the pixels are sharp on fine screens.

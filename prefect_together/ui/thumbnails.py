@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from prefect_together.generations.results import KeptFile
+from prefect_together.generations.kept_file import KeptFile
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,11 +48,10 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
     with _lock:
         if known := _made.get(name):
             return known
-    clip = media.media_type.startswith("video/")
     try:
         picture = picture_of(media, side=side).convert("RGB")
         picture.thumbnail((side, side))
-        small = _encode(_marked(picture) if clip else picture, largest)
+        small = _encode(_marked(picture) if media.is_moving else picture, largest)
     except ImportError:
         return None
     with _lock:
@@ -74,7 +73,7 @@ def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
         TogetherError: The file cannot be opened.
     """
     with media.open() as file:
-        return _first_frame(file) if media.media_type.startswith("video/") else _picture(file, side)
+        return _first_frame(file) if media.is_moving else _picture(file, side)
 
 
 def _picture(file: BinaryIO, side: int) -> Image.Image:

@@ -31,11 +31,13 @@ MODEL = "black-forest-labs/FLUX.2-pro"
 
 async def fill(folder: str, count: int) -> None:
     """Put pictures into a library that nobody made: a file, a claim and a reference for each, as the package writes them."""
-    from prefect_together.engine.ingest import Kept, Name
-    from prefect_together.generations import ImageRequest
-    from prefect_together.generations.fingerprint import identify
+    from prefect_together.engine.attempt import result_fields
+    from prefect_together.engine.ingest import FileNaming
+    from prefect_together.generations.fingerprint import fingerprint_of
     from prefect_together.generations.formats import Shape
-    from prefect_together.generations.spec import Bill, reference
+    from prefect_together.generations.image import SPEC, ImageRequest
+    from prefect_together.generations.kept_file import StoredFile
+    from prefect_together.generations.results import Cost, ResultFacts
     from prefect_together.ledger.leases import owned
     from prefect_together.ledger.ledger import Attempt, Ledger
     from prefect_together.storage.storage import Storage
@@ -45,15 +47,15 @@ async def fill(folder: str, count: int) -> None:
 
     async def one(number: int) -> None:
         request = ImageRequest(prompt=f"an older picture {number}", model=MODEL, seed=1, width=256, height=256)
-        fingerprint = (await identify(request, realm="loopback")).fingerprint
-        attempt, key = Attempt(fingerprint, "any", 1), Name("image", request.title(), fingerprint).key("jpg")
+        fingerprint = await fingerprint_of(request, environment="loopback")
+        attempt, key = Attempt(fingerprint, "any", 1), FileNaming(SPEC, request.title(), fingerprint).key("jpg")
         now = datetime.now(timezone.utc)
-        kept = Kept(storage.uri(key), key, f"{number:064x}", 3, "image/jpeg", Shape(256, 256), now)
+        kept = StoredFile(storage.uri(key), key, f"{number:064x}", 3, "image/jpeg", Shape(256, 256), now)
         claim = {"kind": "image", "model": MODEL, "request": request.model_dump(mode="json", exclude_unset=True)}
-        media = reference(request, kept, fingerprint=fingerprint, bill=Bill())
+        result = SPEC.build(request, kept, ResultFacts(fingerprint, Cost()))
         await storage.write(key, b"old")
         await ledger.record(attempt, "claimed", {**owned(), **claim})
-        await ledger.record(attempt, "stored", {"media": [media.model_dump(mode="json", exclude_none=True)]})
+        await ledger.record(attempt, "stored", {"media": [result_fields(result)]})
 
     async def some(numbers: Iterator[int]) -> None:
         for number in numbers:

@@ -10,7 +10,7 @@ import pytest
 
 from prefect_together import ImageRequest, MediaReference, Plan, VideoRequest, aexpected, expected, generate_image, plan
 from prefect_together.errors import InvalidRequest, MediaError
-from prefect_together.generations.results import GeneratedImage
+from prefect_together.generations.image import GeneratedImage
 from prefect_together.sandbox import Sandbox
 
 FLOWS = Path(__file__).parents[2] / "flows"

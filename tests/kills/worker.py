@@ -30,16 +30,18 @@ from killing import arm
 
 from prefect_together._internal import event_loop as runtime
 from prefect_together._internal import process as owner
+from prefect_together.engine import attempt
 from prefect_together.engine import ingest as keeping
 from prefect_together.engine import lifecycle as generation
 from prefect_together.engine import polling as waiting
 from prefect_together.engine import reconcile as reconciliation
-from prefect_together.engine import records
-from prefect_together.engine.context import Ask, Caller
+from prefect_together.engine.context import GenerationContext, RunInfo
 from prefect_together.errors import TogetherError
-from prefect_together.generations import ImageRequest, Request, VideoRequest
-from prefect_together.generations.policy import Pace, Rules
+from prefect_together.generations.image import ImageRequest
+from prefect_together.generations.policy import Pace, Policy
+from prefect_together.generations.request import Request
 from prefect_together.generations.results import GeneratedMedia
+from prefect_together.generations.video import VideoRequest
 from prefect_together.http.pool import shared_client
 from prefect_together.ledger import leases
 from prefect_together.storage.storage import shared
@@ -73,7 +75,7 @@ def pretend(job: Job) -> None:
     if overdue := job.get("overdue"):
         leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
     if "patience" in job:
-        records.PATIENCE = job["patience"]
+        attempt.PATIENCE = job["patience"]
     if grace := job.get("grace"):
         waiting.NOT_FOUND_GRACE = grace
     if skew := job.get("skew"):
@@ -101,7 +103,7 @@ def pretend(job: Job) -> None:
 def request_of(fields: dict[str, Any]) -> Request:
     """Return a request."""
     given = dict(fields)
-    return {"image": ImageRequest, "video": VideoRequest}[given.pop("kind")](**given)
+    return spec_named(given.pop("kind")).request(**given)
 
 
 def with_first_frame(fields: dict[str, Any], made: list[GeneratedMedia]) -> Request:
@@ -115,15 +117,15 @@ def make(job: Job) -> list[GeneratedMedia]:
     async def making() -> list[GeneratedMedia]:
         made: list[GeneratedMedia] = []
         for fields in job["requests"]:
-            ask = Ask(
+            context = GenerationContext(
                 request=with_first_frame(fields, made),
                 client=shared_client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
                 storage=shared(job["library"], job.get("options")),
-                caller=Caller(logging.getLogger("worker"), flow_run=job.get("flow_run")),
-                rules=Rules(),
+                run=RunInfo(logging.getLogger("worker"), flow_run=job.get("flow_run")),
+                policy=Policy(),
                 on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
             )
-            made += await generation.obtain(ask, timeout=120.0)
+            made += await generation.generate(context, timeout=120.0)  # type: ignore[arg-type]
         return made
 
     return runtime.run(making())

@@ -13,7 +13,7 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from prefect_together import BatchFailed, BatchResult, VideoRequest, agenerate_batch, generate_batch
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import Request
+from prefect_together.generations.request import Request
 from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, IMAGES, clip, picture, pictures, run_batch

@@ -9,7 +9,7 @@ import pytest
 
 from prefect_together import MediaLibrary, generate_image, generate_images, generate_video
 from prefect_together.errors import MediaError, UnknownOutcome
-from prefect_together.generations import Request
+from prefect_together.generations.request import Request
 from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, clip, picture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 
-from prefect_together.engine.context import Ask, Caller
-from prefect_together.engine.lifecycle import obtain
+from prefect_together.engine.context import GenerationContext, RunInfo
+from prefect_together.engine.lifecycle import generate
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.ledger import ROOT
 from prefect_together.sandbox import Sandbox
@@ -26,9 +26,12 @@ async def test_who_is_stopped_in_the_queue_has_claimed_and_paid_nothing(together
     together_sandbox.fault(IMAGES, "sleep", seconds=1.5)
     client = TogetherClient(together_sandbox.api_key, together_sandbox.url, max_connections=1)
     storage = Storage(str(tmp_path / "queue"))
-    caller = Caller(logging.getLogger("queue"), "flow", "task")
-    asks = [Ask(picture(f"number {number}"), client, storage, caller) for number in range(8)]
-    waiting = [asyncio.create_task(obtain(ask)) for ask in asks]
+    run = RunInfo(logging.getLogger("queue"), "flow", "task")
+    asks = [
+        GenerationContext(request=picture(f"number {number}"), client=client, storage=storage, run=run)
+        for number in range(8)
+    ]
+    waiting = [asyncio.create_task(generate(ask)) for ask in asks]
     with anyio.fail_after(20):
         while not await storage.names(ROOT):
             await asyncio.sleep(0.02)
@@ -43,9 +46,9 @@ async def test_who_is_stopped_in_the_queue_has_claimed_and_paid_nothing(together
     assert 1 == sum(name.endswith("-claimed.json") for name in await storage.names(ROOT))
     assert 1 == len(together_sandbox.charges())
 
-    media = await obtain(asks[0])
+    media = await generate(asks[0])
     assert 1 == len(together_sandbox.charges())
     assert media[0].reused
-    await asyncio.gather(*(obtain(ask) for ask in asks[1:]))
+    await asyncio.gather(*(generate(ask) for ask in asks[1:]))
     assert 8 == len(together_sandbox.charges())
     await client.aclose()

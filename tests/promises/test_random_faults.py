@@ -11,7 +11,7 @@ from prefect import flow
 
 from prefect_together import BatchResult, generate_batch
 from prefect_together.batch.results import GOOD
-from prefect_together.generations import Request
+from prefect_together.generations.request import Request
 from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, IMAGES, POLL, VIDEOS, clip, picture

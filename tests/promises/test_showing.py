@@ -21,9 +21,9 @@ from prefect_together import (
     write_gallery,
 )
 from prefect_together._internal import event_loop as runtime
-from prefect_together.engine.lifecycle_events import Happening
+from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.errors import ConfigurationError
-from prefect_together.generations.results import GeneratedVideo
+from prefect_together.generations.video import GeneratedVideo
 from prefect_together.sandbox import Sandbox
 from prefect_together.ui import artifacts
 
@@ -160,7 +160,7 @@ def test_a_file_that_is_gone_is_words(together_sandbox: Sandbox) -> None:
 def test_listeners_cannot_harm(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event or a bar that raises is nobody's problem."""
 
-    def failing(happening: Happening) -> None:
+    def failing(happening: LifecycleEvent) -> None:
         raise RuntimeError("no events today")
 
     monkeypatch.setattr("prefect_together.ui.listener.emit", failing)
@@ -188,7 +188,7 @@ def test_a_large_gallery_is_bounded(together_sandbox: Sandbox) -> None:
 
 def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second clip of a model is waited for in the knowledge of how long the first one took."""
-    heard: list[Happening] = []
+    heard: list[LifecycleEvent] = []
     monkeypatch.setattr("prefect_together.ui.listener.emit", heard.append)
     monkeypatch.setattr("prefect_together.engine.poll_schedule.ENOUGH", 1)
     generate_video(clip(seed=1))

@@ -13,7 +13,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from prefect_together.engine.tracing import span
-from prefect_together.generations import ImageRequest
+from prefect_together.generations.image import ImageRequest
 
 TRACED = """
 import asyncio, json, sys

@@ -13,8 +13,9 @@ from typing import Any
 import av
 from PIL import Image
 
-from prefect_together.generations import Form, ImageLora, ImageRequest, Keyframe, MediaInput, MediaReference, VideoRequest
-from prefect_together.generations.results import GeneratedImage, GeneratedVideo
+from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
+from prefect_together.generations.request import Form, MediaInput, MediaReference
+from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoRequest
 
 # PyAV's stubs speak of numpy, which is not needed here and may not be installed.
 _av: Any = av

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect_together.batch.request_table import RequestTable
-from prefect_together.generations import ImageRequest
+from prefect_together.generations.image import ImageRequest
 
 MODEL: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro"}
 ROWS: list[dict[str, Any]] = [

@@ -10,87 +10,108 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_together.http.responses import ImageItem, JobAnswer, NotUnderstood, read_images, read_job
+from prefect_together.generations import image, video
+from prefect_together.generations.spec import Blobs, JobStatus, Links, Payload, ResponseFormatError
 
 URL = "https://api.together.ai/shrt/abc"
 JOB = {"id": "0191e3a8", "status": "completed", "outputs": {"video_url": URL, "cost": 0.28}}
 
 
-def job(**changed: Any) -> JobAnswer:
+def read_job(payload: Any) -> JobStatus:
+    """Read a job as the type says."""
+    assert video.SPEC.job is not None
+    return video.SPEC.job.parse(payload)
+
+
+def read_images(payload: Any) -> Payload:
+    """Read pictures as the type says."""
+    return image.SPEC.parse(payload)
+
+
+def job(**changed: Any) -> JobStatus:
     """Read a finished job, changed as told."""
     return read_job({**JOB, **changed})
+
+
+def status(
+    job_id: str | None,
+    said: str,
+    url: str | None = None,
+    cost: Decimal | None = None,
+    *,
+    seconds: float | None = None,
+    error_message: str | None = None,
+    error_code: str | None = None,
+) -> JobStatus:
+    """Say what a job should be read as."""
+    made = Links((url,)) if url else None
+    return JobStatus(job_id, said, made, cost, error_message, error_code, {"seconds": seconds})
 
 
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        pytest.param(JOB, JobAnswer("0191e3a8", "completed", URL, Decimal("0.28")), id="completed"),
-        pytest.param({"id": "j", "status": "queued"}, JobAnswer("j", "queued"), id="queued"),
-        pytest.param(
-            {"id": "j", "status": "in_progress", "outputs": None}, JobAnswer("j", "in_progress"), id="outputs-null"
-        ),
-        pytest.param({"id": "j"}, JobAnswer("j", ""), id="status-missing"),
-        pytest.param({"id": "j", "status": None}, JobAnswer("j", ""), id="status-null"),
-        pytest.param({"id": "j", "status": "Completed"}, JobAnswer("j", "completed"), id="status-in-capitals"),
-        pytest.param({"id": "j", "status": 3}, JobAnswer("j", ""), id="status-number"),
-        pytest.param({}, JobAnswer(None, ""), id="nothing"),
-        pytest.param({"id": 5, "status": "queued"}, JobAnswer(None, "queued"), id="id-number"),
+        pytest.param(JOB, status("0191e3a8", "completed", URL, Decimal("0.28")), id="completed"),
+        pytest.param({"id": "j", "status": "queued"}, status("j", "queued"), id="queued"),
+        pytest.param({"id": "j", "status": "in_progress", "outputs": None}, status("j", "in_progress"), id="outputs-null"),
+        pytest.param({"id": "j"}, status("j", ""), id="status-missing"),
+        pytest.param({"id": "j", "status": None}, status("j", ""), id="status-null"),
+        pytest.param({"id": "j", "status": "Completed"}, status("j", "completed"), id="status-in-capitals"),
+        pytest.param({"id": "j", "status": 3}, status("j", ""), id="status-number"),
+        pytest.param({}, status(None, ""), id="nothing"),
+        pytest.param({"id": 5, "status": "queued"}, status(None, "queued"), id="id-number"),
         pytest.param(
             {"id": "j", "status": "queued", "created_at": "2025-10-20T06:57:18.154804Z", "completed_at": None},
-            JobAnswer("j", "queued"),
+            status("j", "queued"),
             id="iso-timestamps",
         ),
         pytest.param(
             {"id": "j", "status": "queued", "created_at": 1760943438, "object": "video", "model": "m"},
-            JobAnswer("j", "queued"),
+            status("j", "queued"),
             id="unix-timestamps",
         ),
         pytest.param(
             {"id": "j", "status": "queued", "claimed_at": "0001-01-01T00:00:00Z", "done_at": "0001-01-01T00:00:00Z"},
-            JobAnswer("j", "queued"),
+            status("j", "queued"),
             id="done_at-unset",
         ),
         pytest.param(
             {"id": "j", "status": "queued", "size": "1366x768", "seconds": "6"},
-            JobAnswer("j", "queued", size="1366x768", seconds=6.0),
+            status("j", "queued", seconds=6.0),
             id="size-and-seconds",
         ),
-        pytest.param(
-            {"id": "j", "status": "queued", "size": None, "seconds": None}, JobAnswer("j", "queued"), id="sizes-null"
-        ),
-        pytest.param({"id": "j", "status": "queued", "seconds": "about 6"}, JobAnswer("j", "queued"), id="seconds-words"),
-        pytest.param({"id": "j", "status": "queued", "outputs": [1]}, JobAnswer("j", "queued"), id="outputs-list"),
+        pytest.param({"id": "j", "status": "queued", "size": None, "seconds": None}, status("j", "queued"), id="sizes-null"),
+        pytest.param({"id": "j", "status": "queued", "seconds": "about 6"}, status("j", "queued"), id="seconds-words"),
+        pytest.param({"id": "j", "status": "queued", "outputs": [1]}, status("j", "queued"), id="outputs-list"),
         pytest.param(
             {"id": "j", "status": "failed", "outputs": None, "error": {"message": "No.", "code": "unsupportedParameter"}},
-            JobAnswer("j", "failed", error_message="No.", error_code="unsupportedParameter"),
+            status("j", "failed", error_message="No.", error_code="unsupportedParameter"),
             id="error-object",
         ),
         pytest.param(
             {"id": "j", "status": "failed", "error": {"message": "No.", "type": "invalid"}},
-            JobAnswer("j", "failed", error_message="No.", error_code="invalid"),
+            status("j", "failed", error_message="No.", error_code="invalid"),
             id="error-type",
         ),
         pytest.param(
-            {"id": "j", "status": "failed", "error": "No."}, JobAnswer("j", "failed", error_message="No."), id="error-text"
+            {"id": "j", "status": "failed", "error": "No."}, status("j", "failed", error_message="No."), id="error-text"
         ),
-        pytest.param({"id": "j", "status": "failed", "error": None}, JobAnswer("j", "failed"), id="error-null"),
-        pytest.param({"id": "j", "status": "failed", "error": ["No."]}, JobAnswer("j", "failed"), id="error-list"),
+        pytest.param({"id": "j", "status": "failed", "error": None}, status("j", "failed"), id="error-null"),
+        pytest.param({"id": "j", "status": "failed", "error": ["No."]}, status("j", "failed"), id="error-list"),
         pytest.param(
             {"id": "j", "status": "failed", "info": {"errors": [{"message": "No.", "code": "x"}, {"message": "Never."}]}},
-            JobAnswer("j", "failed", error_message="No.", error_code="x"),
+            status("j", "failed", error_message="No.", error_code="x"),
             id="info-errors",
         ),
         pytest.param(
             {"id": "j", "status": "failed", "info": {"errors": "No."}},
-            JobAnswer("j", "failed", error_message="No."),
+            status("j", "failed", error_message="No."),
             id="info-errors-text",
         ),
-        pytest.param(
-            {"id": "j", "status": "failed", "info": {"errors": []}}, JobAnswer("j", "failed"), id="info-errors-empty"
-        ),
+        pytest.param({"id": "j", "status": "failed", "info": {"errors": []}}, status("j", "failed"), id="info-errors-empty"),
     ],
 )
-def test_a_job_is_read_in_every_shape_that_was_seen(payload: Any, expected: JobAnswer) -> None:
+def test_a_job_is_read_in_every_shape_that_was_seen(payload: Any, expected: JobStatus) -> None:
     """What is there is read, what is missing is None (together-api.md 3.3)."""
     assert expected == read_job(payload)
 
@@ -126,7 +147,7 @@ def test_a_missing_cost_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "url", "done", "over"),
+    ("said", "url", "done", "over"),
     [
         pytest.param("completed", URL, True, False, id="completed"),
         pytest.param("completed", None, False, False, id="completed-without-url"),
@@ -141,39 +162,36 @@ def test_a_missing_cost_is_unknown() -> None:
         pytest.param(None, None, False, False, id="no-status"),
     ],
 )
-def test_when_a_job_is_done_or_over(status: str | None, url: str | None, done: bool, over: bool) -> None:
+def test_when_a_job_is_done_or_over(said: str | None, url: str | None, done: bool, over: bool) -> None:
     """Anything but success and failure means that it still runs: the set of statuses is open."""
-    read = job(status=status, outputs={"video_url": url})
+    read = job(status=said, outputs={"video_url": url})
     assert (done, over) == (read.done, read.over)
 
 
 @pytest.mark.parametrize("payload", [None, [], "queued", 5, True], ids=repr)
 def test_what_is_no_job_is_not_understood(payload: object) -> None:
     """A good status with anything but an object is no answer."""
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(ResponseFormatError):
         read_job(payload)
 
 
 @pytest.mark.parametrize(
-    ("payload", "items"),
+    ("payload", "expected"),
     [
-        pytest.param({"data": [{"index": 0, "type": "url", "url": URL}]}, [ImageItem(url=URL)], id="url"),
-        pytest.param({"data": [{"type": "b64_json", "b64_json": "AAAA"}]}, [ImageItem(b64_json="AAAA")], id="b64_json"),
-        pytest.param({"data": [{"type": None, "url": URL, "b64_json": None}]}, [ImageItem(url=URL)], id="type-null"),
-        pytest.param({"data": [{"url": URL}]}, [ImageItem(url=URL)], id="type-and-object-missing"),
-        pytest.param({"data": [{"type": "url", "b64_json": "AAAA"}]}, [ImageItem(b64_json="AAAA")], id="type-lies"),
-        pytest.param({"data": [{"base64": "AAAA"}]}, [ImageItem(b64_json="AAAA")], id="base64"),
-        pytest.param({"data": [{"url": URL, "timings": {"inference": 0.8}}]}, [ImageItem(url=URL)], id="timings"),
-        pytest.param(
-            {"data": [{"url": URL}, {"b64_json": "AAAA"}]}, [ImageItem(URL), ImageItem(b64_json="AAAA")], id="both"
-        ),
-        pytest.param({"data": [None, {}, {"url": ""}, {"url": URL}]}, [ImageItem(url=URL)], id="holes"),
+        pytest.param({"data": [{"index": 0, "type": "url", "url": URL}]}, Links((URL,)), id="url"),
+        pytest.param({"data": [{"type": "b64_json", "b64_json": "AAAA"}]}, Blobs(("AAAA",)), id="b64_json"),
+        pytest.param({"data": [{"type": None, "url": URL, "b64_json": None}]}, Links((URL,)), id="type-null"),
+        pytest.param({"data": [{"url": URL}]}, Links((URL,)), id="type-and-object-missing"),
+        pytest.param({"data": [{"type": "url", "b64_json": "AAAA"}]}, Blobs(("AAAA",)), id="type-lies"),
+        pytest.param({"data": [{"base64": "AAAA"}]}, Blobs(("AAAA",)), id="base64"),
+        pytest.param({"data": [{"url": URL, "timings": {"inference": 0.8}}]}, Links((URL,)), id="timings"),
+        pytest.param({"data": [{"url": URL}, {"b64_json": "AAAA"}]}, Blobs(("AAAA",), (URL,)), id="both"),
+        pytest.param({"data": [None, {}, {"url": ""}, {"url": URL}]}, Links((URL,)), id="holes"),
     ],
 )
-def test_images_are_read_in_every_shape_that_was_seen(payload: Any, items: list[ImageItem]) -> None:
+def test_images_are_read_in_every_shape_that_was_seen(payload: Any, expected: Payload) -> None:
     """A picture is where there is a URL or base64, whatever `type` says (together-api.md 2.4)."""
-    read = read_images({"id": "oMZ", "model": "m", **payload})
-    assert ("oMZ", tuple(items)) == (read.id, read.items)
+    assert expected == read_images({"id": "oMZ", "model": "m", **payload})
 
 
 @pytest.mark.parametrize(
@@ -192,7 +210,7 @@ def test_images_are_read_in_every_shape_that_was_seen(payload: Any, items: list[
 )
 def test_an_answer_without_a_picture_is_not_understood(payload: object) -> None:
     """A good status without a picture in it is no answer."""
-    with pytest.raises(NotUnderstood, match="picture"):
+    with pytest.raises(ResponseFormatError, match="picture"):
         read_images(payload)
 
 
@@ -225,5 +243,7 @@ def test_no_json_breaks_the_reading(payload: dict[str, Any]) -> None:
     read = read_job(payload)
     assert isinstance(read.status, str)
     assert read.cost is None or (read.cost.is_finite() and read.cost >= 0)
-    with contextlib.suppress(NotUnderstood):
-        assert [] == [item for item in read_images(payload).items if not (item.url or item.b64_json)]
+    with contextlib.suppress(ResponseFormatError):
+        found = read_images(payload)
+        assert isinstance(found, (Blobs, Links))
+        assert all(found.urls) if isinstance(found, Links) else all(found.items)

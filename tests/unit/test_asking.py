@@ -15,11 +15,11 @@ from uuid import UUID
 import pytest
 
 from prefect_together._internal import event_loop as runtime
-from prefect_together.engine.context import Ask, Caller
-from prefect_together.engine.polling import wait_for_job
+from prefect_together.engine.context import GenerationContext, RunInfo
+from prefect_together.engine.polling import poll_job
 from prefect_together.errors import APIError, ConnectionFailed, InvalidRequest, MediaError, ServerError
-from prefect_together.generations.policy import Pace, Rules
-from prefect_together.http.responses import JobAnswer
+from prefect_together.generations.policy import Pace, Policy
+from prefect_together.generations.spec import JobStatus, Links
 
 from .making import image, video
 
@@ -27,9 +27,10 @@ LOG = logging.getLogger("unit")
 NOTHING: Any = None
 
 
-def ask(request: Any = None, *, flow_run: str | None = "f", task_run: str | None = "t", **more: Any) -> Ask:
+def ask(request: Any = None, *, flow_run: str | None = "f", task_run: str | None = "t", **more: Any) -> GenerationContext:
     """Return a question of a run."""
-    return Ask(request or image(), NOTHING, NOTHING, Caller(LOG, flow_run, task_run), **more)
+    run = RunInfo(LOG, flow_run, task_run)
+    return GenerationContext(request=request or image(), client=NOTHING, storage=NOTHING, run=run, **more)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def ask(request: Any = None, *, flow_run: str | None = "f", task_run: str | None
         pytest.param(ask(image(seed=0), flow_run=None, task_run=None), "any", id="seeded-outside-of-runs"),
     ],
 )
-def test_who_may_share_the_answer(question: Ask, scope: str) -> None:
+def test_who_may_share_the_answer(question: GenerationContext, scope: str) -> None:
     """A seed makes it everybody's; without one it belongs to the run, so that retries never pay and the next run does."""
     assert scope == question.scope()
 
@@ -69,7 +70,7 @@ def test_pauses_grow_to_the_longest() -> None:
 def test_a_documented_rule_is_judged_as_the_settings_say(preflight: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A Kling model needs frames: an error, a warning, or nobody's business."""
     kling = video(model="kwaivgI/kling-2.1-standard")
-    question = ask(kling, rules=Rules(preflight=preflight))
+    question = ask(kling, policy=Policy(preflight=preflight))
     if preflight == "error":
         with pytest.raises(InvalidRequest):
             question.check()
@@ -80,17 +81,17 @@ def test_a_documented_rule_is_judged_as_the_settings_say(preflight: Any, caplog:
 
 def test_what_one_accident_may_cost() -> None:
     """A dime, unless the settings say otherwise."""
-    assert Decimal("0.10") == Rules().resubmit_below
+    assert Decimal("0.10") == Policy().resubmit_below
 
 
 class Script:
     """Answers polls as written; an exception is raised."""
 
-    def __init__(self, *answers: JobAnswer | Exception) -> None:
+    def __init__(self, *answers: JobStatus | Exception) -> None:
         self.answers = list(answers)
         self.asked = 0
 
-    async def video(self, job_id: str) -> JobAnswer:
+    async def ask(self) -> JobStatus:
         """Give the next answer; the last one is given for ever."""
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
@@ -99,20 +100,19 @@ class Script:
         return answer
 
 
-def running(status: str) -> JobAnswer:
+def running(status: str) -> JobStatus:
     """Return a job that is not over."""
-    return JobAnswer("j", status)
+    return JobStatus("j", status)
 
 
-DONE = JobAnswer("j", "completed", "https://x/a.mp4")
-FAILED = JobAnswer("j", "failed", error_message="No.")
+DONE = JobStatus("j", "completed", Links(("https://x/a.mp4",)))
+FAILED = JobStatus("j", "failed", error_message="No.")
 NOT_FOUND = APIError("Together answered 404.", status=404)
 
 
-async def waited(script: Script, *, age: float = 0.0, remaining: float = 5.0) -> JobAnswer | None:
+async def waited(script: Script, *, age: float = 0.0, remaining: float = 5.0) -> JobStatus | None:
     """Wait with tiny pauses."""
-    client: Any = script
-    return await wait_for_job(client, "j", age=age, remaining=remaining, pace=Pace(0.001, 0.002), log=LOG)
+    return await poll_job(script.ask, "j", age=age, remaining=remaining, pace=Pace(0.001, 0.002), log=LOG)
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ async def waited(script: Script, *, age: float = 0.0, remaining: float = 5.0) ->
         pytest.param([DONE], DONE, id="at-once"),
         pytest.param([running("queued"), running("in_progress"), DONE], DONE, id="in-order"),
         pytest.param([running(""), running("teleporting"), FAILED], FAILED, id="odd-statuses"),
-        pytest.param([JobAnswer("j", "completed"), DONE], DONE, id="completed-before-its-url"),
+        pytest.param([JobStatus("j", "completed"), DONE], DONE, id="completed-before-its-url"),
         pytest.param([NOT_FOUND, NOT_FOUND, DONE], DONE, id="not-yet-known"),
         pytest.param(
             [ConnectionFailed("down", retryable=True), ServerError("502", retryable=True), DONE], DONE, id="trouble"
         ),
     ],
 )
-async def test_a_job_is_waited_for(answers: list[Any], expected: JobAnswer) -> None:
+async def test_a_job_is_waited_for(answers: list[Any], expected: JobStatus) -> None:
     """Whatever comes between, the end is found, and asking stops there."""
     script = Script(*answers)
     assert expected == await waited(script)
@@ -160,7 +160,7 @@ async def test_an_error_that_will_not_pass_ends_the_waiting(error: APIError, age
 async def test_completed_without_a_file_for_ever() -> None:
     """It is paid for, and running it again is safe."""
     with pytest.raises(MediaError) as caught:
-        await waited(Script(JobAnswer("j", "completed")))
+        await waited(Script(JobStatus("j", "completed")))
     assert ("yes", True) == (caught.value.paid, caught.value.retryable)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from prefect_together.generations.results import KeptFile
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.review_form import Contradiction, decided, question, table
 
 

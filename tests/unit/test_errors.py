@@ -14,7 +14,7 @@ import pytest
 from prefect_together import errors
 from prefect_together.batch.results import BatchResult
 from prefect_together.errors import TogetherError
-from prefect_together.generations.results import VideoJob
+from prefect_together.generations.video import VideoJob
 
 from .making import WHEN, video
 

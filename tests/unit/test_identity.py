@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from prefect_together.generations import Request
-from prefect_together.generations.fingerprint import identify
+from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.request import Request
 
 from .making import full_image, full_video, generated_image, image, picture, reference, video, write
 
@@ -18,7 +18,7 @@ PICTURE = picture()
 
 async def fingerprint(request: Request, realm: str = "together") -> str:
     """Return a request's fingerprint."""
-    return (await identify(request, realm=realm)).fingerprint
+    return await fingerprint_of(request, environment=realm)
 
 
 @pytest.mark.parametrize("make", [full_image, full_video, image, video])

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefect_together.engine.ingest import Name, slug
+from prefect_together._internal.text import slug
+from prefect_together.engine.ingest import FileNaming
+from prefect_together.generations.registry import spec_named
 
 SLUG = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -50,7 +52,7 @@ def test_any_title_makes_a_safe_slug(title: str) -> None:
 @given(st.text(max_size=60), st.sampled_from(["image", "video"]), st.sampled_from(["jpg", "mp4"]))
 def test_any_title_makes_a_safe_key(title: str, kind: str, extension: str) -> None:
     """A key is kind, day and file: three parts, none of which leads anywhere else."""
-    key = Name(kind, title, "0123456789abcdef").key(extension)
+    key = FileNaming(spec_named(kind), title, "0123456789abcdef").key(extension)
     folder, day, name = PurePosixPath(key).parts
     assert f"{kind}s" == folder
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", day)
@@ -60,12 +62,12 @@ def test_any_title_makes_a_safe_key(title: str, kind: str, extension: str) -> No
 def test_a_key_is_of_today() -> None:
     """By the clock of the world, not of the machine."""
     before = datetime.now(timezone.utc).date().isoformat()
-    key = Name("image", "a fox", "7f3a9c12" + "0" * 32).key("jpg")
+    key = FileNaming(spec_named("image"), "a fox", "7f3a9c12" + "0" * 32).key("jpg")
     assert key.split("/")[1] in {before, datetime.now(timezone.utc).date().isoformat()}
     assert key.split("/")[2].startswith("a-fox-7f3a9c12-")
 
 
 def test_no_two_keys_are_the_same() -> None:
     """Two processes that keep the same file write to two names."""
-    name = Name("image", "a fox", "f" * 40)
+    name = FileNaming(spec_named("image"), "a fox", "f" * 40)
     assert 500 == len({name.key("jpg") for _ in range(500)})

@@ -11,8 +11,10 @@ import obstore
 import pytest
 
 from prefect_together.errors import MediaError
-from prefect_together.generations import ImageRequest, MediaReference, VideoRequest
-from prefect_together.generations.results import GeneratedImage, GeneratedMedia, VideoJob
+from prefect_together.generations.image import GeneratedImage, ImageRequest
+from prefect_together.generations.request import MediaReference
+from prefect_together.generations.results import GeneratedMedia
+from prefect_together.generations.video import VideoJob, VideoRequest
 from prefect_together.storage.storage import Storage
 
 from .making import FLUX, WHEN, full_image, full_video, generated_image, generated_video, picture, video

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from prefect_together.generations import Request
+from prefect_together.generations.request import Request
 
 from .making import full_image, full_video, image, video
 

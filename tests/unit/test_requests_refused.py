@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import InvalidRequest, TogetherError
-from prefect_together.generations import ImageRequest, VideoRequest
+from prefect_together.generations.image import ImageRequest
+from prefect_together.generations.video import VideoRequest
 
 from .making import image, video
 

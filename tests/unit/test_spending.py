@@ -14,7 +14,7 @@ import pytest
 
 from prefect_together.engine import daily_spend as spending
 from prefect_together.engine.daily_spend import Day, Spent
-from prefect_together.engine.lifecycle_events import Happening
+from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.errors import GenerationFailed, LibraryError
 from prefect_together.storage.storage import Storage
 
@@ -25,8 +25,8 @@ SPENDER = """
 import asyncio, sys
 from decimal import Decimal
 from prefect_together.engine import daily_spend as spending
-from prefect_together.engine.lifecycle_events import Happening
-from prefect_together.generations import ImageRequest
+from prefect_together.engine.lifecycle_events import LifecycleEvent
+from prefect_together.generations.image import ImageRequest
 from prefect_together.storage.storage import Storage
 
 async def spend():
@@ -34,7 +34,7 @@ async def spend():
     told = []
     day = spending.Day(Storage(sys.argv[1]), "together", Decimal("1.00"), lambda day, spent: told.append(spent))
     for _ in range(20):
-        day.hear(Happening("accepted", ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro")))
+        day.hear(LifecycleEvent("accepted", ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro")))
         await asyncio.sleep(0.02)
     await day.writing
     print(len(told))
@@ -68,12 +68,12 @@ async def test_a_limit_is_passed_once(storage: Storage) -> None:
     told, more = Told(), Told()
     day = Day(storage, "together", Decimal("0.06"), told)
     for spent, times in (("0.03", 0), ("0.06", 0), ("0.09", 1), ("0.12", 1)):
-        day.hear(Happening("accepted", image()))
+        day.hear(LifecycleEvent("accepted", image()))
         assert Decimal(spent) == (await _written(day)).usd
         assert times == len(told)
     assert [(dt.datetime.now(dt.timezone.utc).date().isoformat(), Spent(estimated=Decimal("0.09")))] == told
     other = Day(storage, "together", Decimal("0.13"), more)
-    other.hear(Happening("accepted", image()))
+    other.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.15") == (await _written(other)).usd
     assert (1, 1) == (len(told), len(more))
 
@@ -81,17 +81,19 @@ async def test_a_limit_is_passed_once(storage: Storage) -> None:
 async def test_reported_estimated_and_unknown_stay_apart(storage: Storage) -> None:
     """A clip counts by list price, then by what is reported; a price that nobody knows is counted, and in no sum."""
     day, told = Day(storage, "together", Decimal(100), Told()), Told()
-    day.hear(Happening("accepted", video(), "job-1"))
+    day.hear(LifecycleEvent("accepted", video(), "job-1"))
     first = await _written(day)
     assert (Decimal(0), 0) == (first.reported, first.unknown)
     assert first.estimated > 0
-    day.hear(Happening("waiting", video(), "job-1"))
-    day.hear(Happening("kept", video(), "job-1", media=generated_video(cost=Decimal("0.50"), job_id="job-1")))
+    day.hear(LifecycleEvent("waiting", video(), "job-1"))
+    day.hear(LifecycleEvent("kept", video(), "job-1", result=generated_video(cost=Decimal("0.50"), job_id="job-1")))
     assert Spent(reported=Decimal("0.50")) == await _written(day)
     for what in ("accepted", "accepted"):
-        day.hear(Happening(what, video(model=UNPRICED), "job-2"))
+        day.hear(LifecycleEvent(what, video(model=UNPRICED), "job-2"))
     assert Spent(reported=Decimal("0.50"), unknown=2) == await _written(day)
-    day.hear(Happening("kept", video(model=UNPRICED), "job-2", media=generated_video(cost=Decimal("0.20"), job_id="job-2")))
+    day.hear(
+        LifecycleEvent("kept", video(model=UNPRICED), "job-2", result=generated_video(cost=Decimal("0.20"), job_id="job-2"))
+    )
     assert Spent(reported=Decimal("0.70"), unknown=1) == await _written(day)
     assert [] == told
 
@@ -99,13 +101,15 @@ async def test_reported_estimated_and_unknown_stay_apart(storage: Storage) -> No
 async def test_what_was_paid_before_counts_for_nothing(storage: Storage) -> None:
     """What is reused, refused, or reported by somebody else's job is no spending; a job that failed keeps its list price."""
     day = Day(storage, "together", Decimal(100), Told())
-    day.hear(Happening("reused", image(), media=generated_image(cost=Decimal(9))))
-    day.hear(Happening("kept", video(), "not-ours", media=generated_video(cost=Decimal(9), job_id="not-ours")))
-    day.hear(Happening("failed", image(), error=GenerationFailed("no", paid="nothing", job_id="not-ours", status="failed")))
+    day.hear(LifecycleEvent("reused", image(), result=generated_image(cost=Decimal(9))))
+    day.hear(LifecycleEvent("kept", video(), "not-ours", result=generated_video(cost=Decimal(9), job_id="not-ours")))
+    day.hear(
+        LifecycleEvent("failed", image(), error=GenerationFailed("no", paid="nothing", job_id="not-ours", status="failed"))
+    )
     assert day.writing is None
-    day.hear(Happening("accepted", video(), "job-1"))
+    day.hear(LifecycleEvent("accepted", video(), "job-1"))
     failed = GenerationFailed("no", paid="maybe", job_id="job-1", status="failed")
-    day.hear(Happening("failed", video(), "job-1", error=failed))
+    day.hear(LifecycleEvent("failed", video(), "job-1", error=failed))
     assert (await _written(day)).estimated > 0
 
 
@@ -113,9 +117,9 @@ async def test_each_realm_and_each_day_begins_at_nothing(storage: Storage, monke
     """Trials on a sandbox alarm nobody about money, and the next day may be told again."""
     told = Told()
     trial, real = (Day(storage, realm, Decimal("0.01"), told) for realm in ("loopback", "together"))
-    trial.hear(Happening("accepted", image()))
+    trial.hear(LifecycleEvent("accepted", image()))
     await _written(trial)
-    real.hear(Happening("accepted", image()))
+    real.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.03") == (await _written(real)).usd
     assert 2 == len(told)
 
@@ -126,7 +130,7 @@ async def test_each_realm_and_each_day_begins_at_nothing(storage: Storage, monke
             return cls(there.year, there.month, there.day, tzinfo=tz)
 
     monkeypatch.setattr(spending, "datetime", Tomorrow)
-    real.hear(Happening("accepted", image()))
+    real.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.03") == (await _written(real)).usd
     assert 3 == len(told)
     assert told[1][0] < told[2][0]
@@ -140,7 +144,7 @@ def test_processes_add_up(tmp_path: Path) -> None:
     day = Day(Storage(str(tmp_path)), "together", Decimal(100), Told())
 
     async def total() -> Spent:
-        day.hear(Happening("accepted", image(model=UNPRICED)))
+        day.hear(LifecycleEvent("accepted", image(model=UNPRICED)))
         return await _written(day)
 
     assert Spent(estimated=Decimal("2.40"), unknown=1) == asyncio.run(total())
@@ -153,12 +157,12 @@ async def test_a_library_that_fails_harms_nobody(
     day = Day(storage, "together", Decimal("0.01"), told := Told())
     monkeypatch.setattr("prefect_together.ledger.append_log.Entries.add", _broken)
     with caplog.at_level(logging.WARNING, "prefect.together"):
-        day.hear(Happening("accepted", image()))
+        day.hear(LifecycleEvent("accepted", image()))
         assert day.writing is not None
         await day.writing
     assert "$0.03 is missing" in caplog.text
     monkeypatch.undo()
-    day.hear(Happening("accepted", image()))
+    day.hear(LifecycleEvent("accepted", image()))
     assert day.writing is not None
     await day.writing
     assert 1 == len(told)

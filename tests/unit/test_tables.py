@@ -14,7 +14,8 @@ import pytest
 from prefect_together.batch import table_writer as writing
 from prefect_together.batch.request_table import requests_from_table
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import ImageRequest, VideoRequest
+from prefect_together.generations.image import ImageRequest
+from prefect_together.generations.video import VideoRequest
 from prefect_together.storage.storage import Storage
 
 from .conftest import Place

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.objects import State, StateType
 
 from prefect_together import errors
-from prefect_together.generations.results import VideoJob
+from prefect_together.generations.video import VideoJob
 from prefect_together.tasks import _options as options
 from prefect_together.tasks._options import is_retryable, run_name
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import Request
-from prefect_together.generations import fingerprint as identity
-from prefect_together.generations.fingerprint import INLINE_FRAME_WARNING, LARGEST_INLINE, Body, identify
+from prefect_together.generations import inputs
+from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.inputs import INLINE_FRAME_WARNING, LARGEST_INLINE, Body
+from prefect_together.generations.request import Request
 
 from .making import full_image, image, picture, reference, video, write
 
@@ -28,7 +29,7 @@ async def written(request: Request, *, alive: bool = True, asked: list[str] | No
             asked.append(url)
         return alive
 
-    return await identity.write_body(request, is_there)
+    return await inputs.write_body(request, is_there)
 
 
 def broken(folder: Path, what: str) -> str:
@@ -59,12 +60,12 @@ def broken(folder: Path, what: str) -> str:
         pytest.param("long", "cannot be read", id="name-too-long"),
     ],
 )
-@pytest.mark.parametrize("ask", [identify, written], ids=["identify", "write_body"])
+@pytest.mark.parametrize("ask", [fingerprint_of, written], ids=["fingerprint_of", "write_body"])
 async def test_a_file_that_cannot_be_sent_is_refused(tmp_path: Path, what: str, said: str, ask: Any) -> None:
     """One sentence names the file and what is wrong with it, before anything is sent."""
     request = image(image_url=broken(tmp_path, what))
     with pytest.raises(InvalidRequest) as caught:
-        await (ask(request, realm="together") if ask is identify else ask(request))
+        await (ask(request, environment="together") if ask is fingerprint_of else ask(request))
     message = str(caught.value)
     assert said in message
     assert str(request.image_url) in message
@@ -75,7 +76,7 @@ async def test_a_file_that_cannot_be_sent_is_refused(tmp_path: Path, what: str, 
 
 async def test_the_largest_file_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit itself is allowed."""
-    monkeypatch.setattr(identity, "LARGEST_INLINE", len(PICTURE))
+    monkeypatch.setattr(inputs, "LARGEST_INLINE", len(PICTURE))
     name = write(tmp_path / "a.png", PICTURE)
     assert (await written(image(image_url=name))).content["image_url"].startswith("data:image/png;base64,")
 

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from prefect_together.generations.results import DerivedMedia, GeneratedMedia, GeneratedVideo, KeptFile
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.results import Generated
 from prefect_together.storage.storage import local_folder
 
 
-def summary(media: Iterable[KeptFile]) -> str:
+def summary(results: Iterable[KeptFile | Generated]) -> str:
     """Return one line for each file and a last one for the money, e.g. ``Paid in this run: $0.49 reported, …``."""
-    files = list(media)
-    rows = [(kind(file), *_paid(file), _shape(file), where(file.uri)) for file in files]
+    found = list(results)
+    rows = [(one.noun, *_paid(one), _shape(one), _what(one)) for one in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]) for row in rows]
-    return "\n".join([*lines, money(file for file in files if isinstance(file, GeneratedMedia))])
+    return "\n".join([*lines, money(one for one in found if isinstance(one, Generated))])
 
 
-def money(media: Iterable[GeneratedMedia]) -> str:
+def money(results: Iterable[Generated]) -> str:
     """Return what a run paid: reported, estimated and unknown costs are never added up with each other."""
     tally = Tally()
-    for file in media:
-        tally.add(file)
+    for result in results:
+        tally.add(result)
     return str(tally)
 
 
@@ -37,22 +38,22 @@ class Tally:
     estimated: Decimal | None = None
     """USD by list price for what has no reported cost."""
     unknown: int = 0
-    """Files whose cost nobody knows."""
+    """Results whose cost nobody knows."""
     paid: int = 0
-    """Files that were paid for now."""
+    """Results that were paid for now."""
     reused: int = 0
-    """Files that were paid for before."""
+    """Results that were paid for before."""
 
-    def add(self, file: GeneratedMedia) -> None:
-        """Count a file."""
-        if file.reused:
+    def add(self, result: Generated) -> None:
+        """Count a result."""
+        if result.reused:
             self.reused += 1
             return
         self.paid += 1
-        if file.cost is not None:
-            self.reported = (self.reported or Decimal(0)) + file.cost
-        elif file.estimated_cost is not None:
-            self.estimated = (self.estimated or Decimal(0)) + file.estimated_cost
+        if result.cost is not None:
+            self.reported = (self.reported or Decimal(0)) + result.cost
+        elif result.estimated_cost is not None:
+            self.estimated = (self.estimated or Decimal(0)) + result.estimated_cost
         else:
             self.unknown += 1
 
@@ -71,23 +72,19 @@ def where(uri: str) -> str:
     return str(folder) if folder else uri
 
 
-def kind(media: KeptFile) -> str:
-    """Return what a file is to a person."""
-    if isinstance(media, DerivedMedia) and media.operation == "contact_sheet":
-        return "sheet"
-    if not media.media_type.startswith("video/"):
-        return "picture"
-    return "film" if isinstance(media, DerivedMedia) else "clip"
+def _what(result: KeptFile | Generated) -> str:
+    return where(result.uri) if isinstance(result, KeptFile) else str(result)
 
 
-def _paid(media: KeptFile) -> tuple[str, str]:
-    if not isinstance(media, GeneratedMedia):
+def _paid(result: KeptFile | Generated) -> tuple[str, str]:
+    if not isinstance(result, Generated):
         return "made here", "free"
-    return "reused" if media.reused else "paid", media.price()
+    return "reused" if result.reused else "paid", result.price()
 
 
-def _shape(media: KeptFile) -> str:
-    parts = [f"{media.width}x{media.height}"] if media.width and media.height else []
-    if isinstance(media, (GeneratedVideo, DerivedMedia)) and media.seconds:
-        parts.append(f"{media.seconds:g} s" + (f" at {media.fps:g} fps" if media.fps else ""))
+def _shape(result: KeptFile | Generated) -> str:
+    shape = result.shape
+    parts = [f"{shape.width}x{shape.height}"] if shape.width and shape.height else []
+    if shape.seconds:
+        parts.append(f"{shape.seconds:g} s" + (f" at {shape.fps:g} fps" if shape.fps else ""))
     return ", ".join(parts)

@@ -1,0 +1,65 @@
+"""Files that were made on this machine from kept ones, for free: a clip's last frame, a film, a contact sheet."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from prefect_together.generations.formats import Shape
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.request import MediaReference
+
+DERIVED = "derived"
+"""Where a library has such files, and a note (JSON) of each."""
+
+Operation = Literal["last_frame", "join", "contact_sheet"]
+"""How a file was made of others."""
+
+
+class DerivedMedia(KeptFile):
+    """A file that was made on this machine from kept ones: a clip's last frame, a film, a contact sheet. It cost nothing."""
+
+    operation: Operation
+    """How it was made."""
+    sources: tuple[MediaReference, ...]
+    """What it was made from, in order."""
+    seconds: float | None = None
+    """Length in seconds, of a film."""
+    fps: float | None = None
+    """Frames per second, of a film."""
+    reencoded: bool = False
+    """Whether pictures had to be encoded anew, because the clips differ in size, rate or codec."""
+
+    def __str__(self) -> str:
+        return f"{self.uri} ({self.media_type}, {self.title()}, {self.size} bytes)"
+
+    @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return {"last_frame": "picture", "join": "film", "contact_sheet": "sheet"}[self.operation]
+
+    @property
+    def maker(self) -> str:
+        """What made it, for people."""
+        return self.title()
+
+    @property
+    def name(self) -> str:
+        """What tells it from other files."""
+        return f"{self.operation.replace('_', '-')}-{self.sha256[:12]}"
+
+    @property
+    def shape(self) -> Shape:
+        """What it measures."""
+        return Shape(self.width, self.height, self.seconds, self.fps)
+
+    def title(self) -> str:
+        """Return what a person would call it."""
+        if self.operation == "last_frame":
+            return "last frame of a clip"
+        if self.operation == "join":
+            return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
+        return f"contact sheet of {len(self.sources)}"
+
+    def made_from(self) -> tuple[MediaReference, ...]:
+        """Return the kept files that it was made from, in the order in which they were given."""
+        return self.sources

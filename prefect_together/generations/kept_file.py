@@ -1,0 +1,144 @@
+"""References to files in a library that can open, verify and describe what they name. They never hold the bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from prefect_together.errors import MediaError
+from prefect_together.generations.formats import Shape, is_moving
+from prefect_together.generations.request import MediaReference
+from prefect_together.storage.storage import locate
+from prefect_together.storage.streams import checksum
+
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file in the library and what is known of its bytes."""
+
+    uri: str
+    key: str
+    sha256: str
+    size: int
+    media_type: str
+    shape: Shape
+    created_at: datetime
+    source_url: str | None = None
+
+
+class KeptFile(MediaReference):
+    """A file in the library that can be opened and verified; its bytes are never in here."""
+
+    width: int | None = None
+    """Pixels, read from the file."""
+    height: int | None = None
+    """Pixels, read from the file."""
+
+    def open(self) -> BinaryIO:
+        """Open the file for reading, wherever it is kept.
+
+        Raises:
+            MediaError: It is not there any more.
+        """
+        storage, key = locate(self.uri)
+        try:
+            return storage.open(key)
+        except FileNotFoundError:
+            raise self._gone() from None
+
+    def read_bytes(self) -> bytes:
+        """Return the whole file; for large videos ``open()`` or ``path()`` is kinder to memory."""
+        with self.open() as file:
+            return file.read()
+
+    def path(self) -> Path:
+        """Return a local file: the kept one where the library is a folder, else a verified copy in a local cache.
+
+        Raises:
+            MediaError: It is not there any more, or what was fetched is not what was kept.
+        """
+        storage, key = locate(self.uri)
+        if storage.folder is not None:
+            path = storage.folder / key
+            if not path.is_file():
+                raise self._gone()
+            return path
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        cached = caches / "prefect-together" / f"{self.sha256}{Path(key).suffix}"
+        if not (cached.is_file() and cached.stat().st_size == self.size):
+            cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cached.parent) as room:
+                fetched = Path(room, cached.name)
+                with self.open() as file, fetched.open("wb") as copy:
+                    shutil.copyfileobj(file, copy, _CHUNK)
+                with fetched.open("rb") as file:
+                    self._compare(file)
+                fetched.replace(cached)
+        return cached
+
+    def verify(self) -> bool:
+        """Read the stored bytes and return True where they are what was kept.
+
+        Raises:
+            MediaError: The file is gone, or its bytes have changed.
+        """
+        with self.open() as file:
+            self._compare(file)
+        return True
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether it is a video, so that its first frame stands for it."""
+        return is_moving(self.media_type)
+
+    @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return self.media_type
+
+    @property
+    def maker(self) -> str:
+        """What made it, for people: a model, or an operation on this machine."""
+        return self.media_type
+
+    @property
+    def name(self) -> str:
+        """What tells it from other files."""
+        return f"{self.media_type.partition('/')[0]}-{self.sha256[:12]}"
+
+    @property
+    def shape(self) -> Shape:
+        """What it measures."""
+        return Shape(self.width, self.height)
+
+    def title(self) -> str:
+        """Return what a person would call it."""
+        return self.media_type
+
+    def made_from(self) -> tuple[MediaReference, ...]:
+        """Return the kept files that it was made from, in the order in which they were given."""
+        return ()
+
+    def _compare(self, file: BinaryIO) -> None:
+        sha256, size = checksum(file)
+        if (sha256, size) != (self.sha256, self.size):
+            raise MediaError(
+                f"{self.uri} is not what was kept: {size} bytes with SHA-256 {sha256[:12]}…, "
+                f"expected {self.size} bytes with {self.sha256[:12]}….",
+                paid="yes",
+                advice='Restore it from a backup, or ask with reuse="never" for a new one.',
+            )
+
+    def _gone(self) -> MediaError:
+        return MediaError(
+            f"{self.uri} is not in the library any more.",
+            paid="yes",
+            advice='Restore it from a backup, or ask with reuse="never" for a new one.',
+        )
