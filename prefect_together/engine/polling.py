@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from urllib.parse import quote
 
 from prefect_together._internal.logs import Log
 from prefect_together.engine.poll_schedule import looks
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, TogetherError
 from prefect_together.generations.policy import Pace
 from prefect_together.http.client import TogetherClient
-from prefect_together.http.responses import JobAnswer
+from prefect_together.http.responses import JobAnswer, read_job
 
 NOT_FOUND_GRACE = 60.0
 """Seconds after submission during which 404 means "not yet known everywhere" (together-api.md 7.2)."""
@@ -55,6 +56,7 @@ async def wait_for_job(
         APIError: The job cannot be asked for: the key is refused, or nobody knows the job.
         TogetherError: There were only errors for ``POLL_PATIENCE`` seconds, or no URL came.
     """
+    path = f"/v2/videos/{quote(job_id, safe='')}"
     began = time.monotonic()
     troubled_since: float | None = None
     no_url, said, status = 0, 0.0, ""
@@ -63,7 +65,7 @@ async def wait_for_job(
         await asyncio.sleep(min(next(pauses), max(0.0, remaining)))  # nobody was ever done so early
     while True:
         try:
-            answer = await client.video(job_id)
+            answer = await client.get(path, read_job)
         except (APIError, ConnectionFailed) as error:
             now = time.monotonic()
             error.paid = "yes"

@@ -12,7 +12,7 @@ from prefect_together.generations import ImageRequest, Request, VideoRequest
 from prefect_together.generations.results import GeneratedImage, GeneratedMedia, GeneratedVideo
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.rate_limit import Slot
-from prefect_together.http.responses import JobAnswer
+from prefect_together.http.responses import JobAnswer, read_images, read_new_job
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Acceptance:
 async def send(client: TogetherClient, request: Request, body: dict[str, Any], slot: Slot) -> Acceptance:
     """Send a request, once, and return what was accepted. Raises as the client does."""
     if isinstance(request, VideoRequest):
-        job = await client.create_video(body, slot)
+        job = await client.send_paid("/v2/videos", body, read_new_job, slot)
         return Acceptance(datetime.now(timezone.utc), job_id=job.id, account=client.account)
-    answer = await client.create_images(body, slot)
+    answer = await client.send_paid("/v1/images/generations", body, read_images, slot)
     urls = tuple(item.url for item in answer.items if item.url)
     inline = tuple(item.b64_json for item in answer.items if item.b64_json and not item.url)
     return Acceptance(datetime.now(timezone.utc), urls=urls, inline=inline, account=client.account)

@@ -1,7 +1,7 @@
-"""What is said over HTTP: one method per endpoint, one attempt per paid POST.
+"""Sends requests to the API: those that are paid for once, those that are free whenever somebody asks.
 
-Nothing here knows of ledgers, libraries or Prefect. A paid POST is repeated only where it is certain that it was not
-taken: the connection was never opened, or Together said that it was too busy (429, 503).
+Nothing here knows of ledgers, libraries, Prefect, or what is generated. A paid POST is repeated only where it is certain
+that it was not taken: the connection was never opened, or Together said that it was too busy (429, 503).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -23,20 +23,11 @@ from prefect_together.errors import APIError, ConnectionFailed, RateLimited, Ser
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
 from prefect_together.http.rate_limit import LONGEST, Governor, Patience, Slot
-from prefect_together.http.responses import (
-    ImageAnswer,
-    JobAnswer,
-    NotUnderstood,
-    permanent,
-    read_images,
-    read_job,
-    refusal,
-    wait_hint,
-)
+from prefect_together.http.responses import permanent, refusal, wait_hint
 from prefect_together.http.urls import api_origin, realm
 
 _log = logging.getLogger("prefect.together")
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 _url = lru_cache(maxsize=1024)(httpx.URL)  # a path is asked often, and is read at a fifth of a request's cost
 
 
@@ -91,12 +82,14 @@ class TogetherClient:
         """Return what stands in the queue of a model's paid requests, to be entered before one is sent."""
         return Slot(self._governor.lane(model))
 
-    async def create_images(self, body: dict[str, Any], slot: Slot | None = None) -> ImageAnswer:
-        """``POST /v1/images/generations``: paid, sent once.
+    async def send_paid(self, path: str, body: dict[str, Any], parse: Callable[[Any], _T], permit: Slot | None = None) -> _T:
+        """POST a request that costs money, once, and return what ``parse`` makes of the answer.
 
         Args:
-            body: What is asked.
-            slot: The place in the queue, where it is held already; given back when the answer is there.
+            path: Of the endpoint, e.g. ``/v2/videos``.
+            body: What is asked; its ``model`` names the queue.
+            parse: Reads the answer's JSON. Whatever it raises means that the outcome is unknown: it may have been paid for.
+            permit: The place in the queue, where it is held already; given back when the answer is there.
 
         Raises:
             UnknownOutcome: It was sent and no usable answer came.
@@ -104,37 +97,8 @@ class TogetherClient:
             ConnectionFailed: No connection could be opened.
             ConfigurationError: The environment names a proxy that is none.
         """
-        return await self._pay("/v1/images/generations", body, slot, read_images)
-
-    async def create_video(self, body: dict[str, Any], slot: Slot | None = None) -> JobAnswer:
-        """``POST /v2/videos``: paid, sent once. Takes and raises what ``create_images`` does."""
-        return await self._pay("/v2/videos", body, slot, _read_new_job)
-
-    async def video(self, job_id: str) -> JobAnswer:
-        """``GET /v2/videos/{id}``: free.
-
-        Raises:
-            APIError: ``retryable`` says whether asking again can help.
-            ConnectionFailed: No usable answer came.
-        """
-        try:
-            async with self._slots:
-                response = await self._exchange("GET", f"/v2/videos/{quote(job_id, safe='')}", timeout=30.0)
-        except TogetherError:
-            raise
-        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
-            raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
-        if response.status_code != 200:
-            raise refusal(response.status_code, response.text, response.headers)
-        try:
-            return read_job(response.json())
-        except (ValueError, RecursionError) as error:
-            about = f"{self.origin} answered with something that is not a job: {error}."
-            raise ServerError(about, paid="yes", status=200, retryable=True) from error
-
-    async def _pay(self, path: str, body: dict[str, Any], slot: Slot | None, read: Callable[[Any], _Answer]) -> _Answer:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        response = await self._offer(path, slot or self.slot(str(body.get("model"))), content)
+        response = await self._offer(path, permit or self.slot(str(body.get("model"))), content)
         status = response.status_code
         if status >= 500 or status == 408:
             raise _unknown(f"Together answered {status} to POST {path}")
@@ -144,9 +108,35 @@ class TogetherClient:
             said = f"POST {path} was redirected ({status}), and a request that costs money follows no redirect."
             raise APIError(said, advice="Check the base URL.", status=status)
         try:
-            return read(response.json())
+            return parse(response.json())
         except Exception as error:  # whatever it holds: it may have been paid for
             raise _unknown(f"Together answered {status} to POST {path}, but {_said(error)}") from error
+
+    async def get(self, path: str, parse: Callable[[Any], _T]) -> _T:
+        """GET what is free, and return what ``parse`` makes of the answer.
+
+        Args:
+            path: Of the resource, e.g. ``/v2/videos/01JX``.
+            parse: Reads the answer's JSON, and raises ``ValueError`` where it is not what was asked for.
+
+        Raises:
+            APIError: ``retryable`` says whether asking again can help.
+            ConnectionFailed: No usable answer came.
+        """
+        try:
+            async with self._slots:
+                response = await self._exchange("GET", path, timeout=30.0)
+        except TogetherError:
+            raise
+        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
+            raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
+        if response.status_code != 200:
+            raise refusal(response.status_code, response.text, response.headers)
+        try:
+            return parse(response.json())
+        except (ValueError, RecursionError) as error:
+            about = f"{self.origin} answered GET {path} with something that cannot be read: {_said(error)}."
+            raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
     async def _offer(self, path: str, slot: Slot, content: bytes) -> httpx.Response:
         """Send until somebody takes it: only refusals that certainly cost nothing are repeated."""
@@ -199,13 +189,6 @@ class TogetherClient:
         finally:
             await response.aclose()
         return response
-
-
-def _read_new_job(payload: Any) -> JobAnswer:
-    job = read_job(payload)
-    if not job.id:
-        raise NotUnderstood("the answer has no job id")
-    return job
 
 
 def _never_connected(error: Exception) -> bool:

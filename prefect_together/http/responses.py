@@ -115,6 +115,18 @@ def read_job(payload: Any) -> JobAnswer:
     )
 
 
+def read_new_job(payload: Any) -> JobAnswer:
+    """Read the answer to a video job that was just submitted.
+
+    Raises:
+        NotUnderstood: It has no id, without which the job cannot be asked for.
+    """
+    job = read_job(payload)
+    if not job.id:
+        raise NotUnderstood("the answer has no job id")
+    return job
+
+
 def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
     """Return the error that an HTTP status of 400 or more stands for (together-api.md 2.5, 2.6, 7.2)."""
     message, code = _error_body(text)

@@ -73,13 +73,14 @@ def server(origin: str, count: int, _: Path) -> float:
 def bare(origin: str, count: int, folder: Path) -> float:
     """Send with our client, write plain files."""
     from prefect_together.http.client import TogetherClient
+    from prefect_together.http.responses import read_images
 
     async def run() -> float:
         client = TogetherClient("key", origin)
 
         async def one(number: int) -> None:
             body = {"model": MODEL, "prompt": f"picture {number}", "seed": 1, "width": 256, "height": 256}
-            answer = await client.create_images({**body, "response_format": "url"})
+            answer = await client.send_paid("/v1/images/generations", {**body, "response_format": "url"}, read_images)
             async with client.files.open(str(answer.items[0].url)) as hosted:
                 data = b"".join([chunk async for chunk in hosted.chunks])
             (folder / f"{number}.jpg").write_bytes(data)

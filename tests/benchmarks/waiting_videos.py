@@ -81,14 +81,15 @@ def bare(origin: str, count: int, window: Callable[[], Window]) -> Window:
     """Submit, ask and fetch with our client and nothing else."""
     from prefect_together.generations.policy import Pace
     from prefect_together.http.client import TogetherClient
+    from prefect_together.http.responses import read_job, read_new_job
 
     async def run() -> Window:
         client = TogetherClient("key", origin)
 
         async def one(number: int) -> None:
-            job = await client.create_video({"model": MODEL, "prompt": _prompt(number)})
+            job = await client.send_paid("/v2/videos", {"model": MODEL, "prompt": _prompt(number)}, read_new_job)
             pauses = Pace().pauses()
-            while (await client.video(str(job.id))).video_url is None:
+            while (await client.get(f"/v2/videos/{job.id}", read_job)).video_url is None:
                 await asyncio.sleep(next(pauses))
 
         await one(-1)

@@ -90,7 +90,7 @@ class Script:
         self.answers = list(answers)
         self.asked = 0
 
-    async def video(self, job_id: str) -> JobAnswer:
+    async def get(self, path: str, parse: object) -> JobAnswer:
         """Give the next answer; the last one is given for ever."""
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
