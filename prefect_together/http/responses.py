@@ -145,13 +145,8 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
             return AuthenticationError(said, advice=advice, **about)
         case 402:
             return InsufficientBalance(said, advice="Add credit at https://api.together.ai/settings/billing.", **about)
-        case 403 if "third_party_data_sharing" in lowered:
-            return DataSharingBlocked(said, advice=_SHARING, **about)
-        case 403 if "error code: 1010" in text:
-            advice = "The network in front of Together rejects this client: check proxies that change the User-Agent."
-            return PermissionDenied(said, advice=advice, **about)
         case 403:
-            return PermissionDenied(said, advice="Check what the key's organisation may use.", **about)
+            return _forbidden(said, text, lowered, about)
         case 429 | 503 if not permanent(status, code):
             advice = "Try again later; the same request is still free to send."
             return RateLimited(said, advice=advice, retryable=True, retry_after=wait_hint(headers), **about)
@@ -164,6 +159,15 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
             return BadRequest(said, advice="Correct the request; refusals are free.", **about)
         case _:
             return ServerError(said, advice="Try again.", retryable=True, **about)
+
+
+def _forbidden(said: str, text: str, lowered: str, about: _About) -> APIError:
+    if "third_party_data_sharing" in lowered:
+        return DataSharingBlocked(said, advice=_SHARING, **about)
+    if "error code: 1010" in text:
+        advice = "The network in front of Together rejects this client: check proxies that change the User-Agent."
+        return PermissionDenied(said, advice=advice, **about)
+    return PermissionDenied(said, advice="Check what the key's organisation may use.", **about)
 
 
 def permanent(status: int, code: str | None) -> bool:
