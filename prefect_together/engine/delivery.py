@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import statistics
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import partial
@@ -176,16 +176,15 @@ class Delivery:
     ) -> list[Generated]:
         """Return the results of a payload, its files in the library."""
         build = partial(self._context.spec.build, self._context.request)
-        if isinstance(payload, Value):
-            return [build(payload, facts)]
-        if isinstance(payload, (Blobs, Links)):
-            files = await self._files_of(attempt, acceptance, payload)
-            shared, places = facts.cost.shared(max(1, files.asked)), enumerate(files.kept)
-            return [
-                build(file, ResultFacts(facts.fingerprint, shared, facts.job_id, index, facts.reported))
-                for index, file in places
-            ]
-        assert_never(payload)
+        match payload:
+            case Value():
+                return [build(payload, facts)]
+            case Blobs() | Links():
+                files = await self._files_of(attempt, acceptance, payload)
+                cost = facts.cost.shared(max(1, files.asked))
+                return [build(file, replace(facts, cost=cost, index=index)) for index, file in enumerate(files.kept)]
+            case _:
+                assert_never(payload)
 
     async def _files_of(self, attempt: BoundAttempt, acceptance: Acceptance, payload: Blobs | Links) -> _Files:
         """Bring all files of a payload into the library.

@@ -11,24 +11,40 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 
 from prefect_together._internal.retry import backoff
-from prefect_together.errors import APIError, ConnectionFailed, RateLimited, ServerError, TogetherError, UnknownOutcome
+from prefect_together.errors import APIError, ConnectionFailed, ServerError, TogetherError, UnknownOutcome
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
-from prefect_together.http.rate_limit import LONGEST, Governor, Patience, Slot
+from prefect_together.http.rate_limit import LONGEST, Governor, Lane, Patience, Slot
 from prefect_together.http.responses import permanent, refusal, wait_hint
+from prefect_together.http.transport_errors import outcome_of
 from prefect_together.http.urls import api_origin, realm
 
 _log = logging.getLogger("prefect.together")
 _T = TypeVar("_T")
 _url = lru_cache(maxsize=1024)(httpx.URL)  # a path is asked often, and is read at a fifth of a request's cost
+
+
+CONNECT_TIMEOUT = 15.0
+"""Seconds to wait for one connection, TLS included."""
+OPEN_TIMEOUT = 30.0
+"""Seconds to wait until a connection is there, a name's lookup and a proxy's answer included."""
+
+
+@dataclass(frozen=True)
+class _NotTaken:
+    """A paid request that certainly cost nothing: its error, and the seconds until it may be sent again, each and in all."""
+
+    error: APIError | ConnectionFailed
+    pause: float
+    patience: float
 
 
 class TogetherClient:
@@ -138,48 +154,58 @@ class TogetherClient:
             about = f"{self.origin} answered GET {path} with something that cannot be read: {_said(error)}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
-    async def _offer(self, path: str, slot: Slot, content: bytes) -> httpx.Response:
-        """Send until somebody takes it: only refusals that certainly cost nothing are repeated."""
-        lane, tries, waited = slot.lane, 0, 0.0
+    async def _offer(self, path: str, permit: Slot, content: bytes) -> httpx.Response:
+        """Send until somebody takes it: only what certainly costs nothing is sent again."""
+        tries, waited = 0, 0.0
         while True:
             tries += 1
-            entered = await slot.enter()
-            failure: APIError | ConnectionFailed
+            entered = await permit.enter()
             try:
-                response = await self._exchange("POST", path, content=content)
-            except TogetherError:
-                raise  # a proxy that is none: nothing was sent
-            except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer: it was sent
-                if not _never_connected(error):
-                    raise _unknown(f"POST {path} was sent and then {_said(error)}") from error
-                what = f"{self.origin} could not be reached: {_said(error)}."
-                failure = ConnectionFailed(what, advice="Check the base URL and the network.", retryable=True)
-                pause, patience, hint = backoff(tries, first=1.0, longest=LONGEST), self._patience.refused, None
-            else:
-                status = response.status_code
-                if status not in {429, 503}:
-                    lane.taken(entered)
-                    return response
-                failure = refusal(status, response.text, response.headers)
-                if permanent(status, failure.code):
-                    raise failure
-                hint, patience = wait_hint(response.headers), self._patience.busy
-                pause = lane.limited(entered, hint) if status == 429 else lane.busy(tries, hint)
+                answer = self._judge(await self._send_once(path, content), permit.lane, entered, tries)
             finally:
-                slot.leave()
-            if waited + pause > patience:
-                if isinstance(failure, RateLimited):
-                    failure.retry_after = hint
-                raise failure
-            _log.info("%s Waiting %.1f s before offering POST %s again; nothing is paid yet.", failure.what, pause, path)
-            await asyncio.sleep(pause)
-            waited += pause
+                permit.leave()
+            if isinstance(answer, httpx.Response):
+                return answer
+            if waited + answer.pause > answer.patience:
+                raise answer.error
+            what = "%s Waiting %.1f s before offering POST %s again; nothing is paid yet."
+            _log.info(what, answer.error.what, answer.pause, path)
+            await asyncio.sleep(answer.pause)
+            waited += answer.pause
+
+    async def _send_once(self, path: str, content: bytes) -> httpx.Response | ConnectionFailed:
+        """Return the answer to a paid POST, or the error of one that was certainly not sent."""
+        try:
+            return await self._exchange("POST", path, content=content)
+        except TogetherError:
+            raise  # a proxy that is none: nothing was sent
+        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
+            if outcome_of(error) == "unknown":
+                raise _unknown(f"POST {path} was sent and then {_said(error)}") from error
+            what = f"{self.origin} could not be reached: {_said(error)}."
+            return ConnectionFailed(what, advice="Check the base URL and the network.", retryable=True)
+
+    def _judge(
+        self, answer: httpx.Response | ConnectionFailed, lane: Lane, entered: float, tries: int
+    ) -> httpx.Response | _NotTaken:
+        """Return an answer that is one, or when to send again what nobody has taken; tell the lane of either."""
+        if isinstance(answer, ConnectionFailed):
+            return _NotTaken(answer, backoff(tries, first=1.0, longest=LONGEST), self._patience.refused)
+        status = answer.status_code
+        if status not in {429, 503}:
+            lane.taken(entered)
+            return answer
+        error, hint = refusal(status, answer.text, answer.headers), wait_hint(answer.headers)
+        if permanent(status, error.code):
+            raise error
+        pause = lane.limited(entered, hint) if status == 429 else lane.busy(tries, hint)
+        return _NotTaken(error, pause, self._patience.busy)
 
     async def _exchange(
         self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None
     ) -> httpx.Response:
         # "pool" is what bounds a proxy's answer and a name's lookup; nobody waits in the pool itself.
-        limits = httpx.Timeout(timeout or self._timeout, connect=15.0, pool=30.0).as_dict()
+        limits = httpx.Timeout(timeout or self._timeout, connect=CONNECT_TIMEOUT, pool=OPEN_TIMEOUT).as_dict()
         headers = self._json_headers if content is not None else self._headers
         url = _url(self.origin + path)
         request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
@@ -189,16 +215,6 @@ class TogetherClient:
         finally:
             await response.aclose()
         return response
-
-
-def _never_connected(error: Exception) -> bool:
-    """Tell whether no byte of the request can have left.
-
-    The aiohttp transport raises the same ``httpx.ConnectTimeout`` for a host that cannot be reached and for a server that
-    took the request and hung up; only the aiohttp error behind it tells them apart.
-    """
-    never = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-    return isinstance(error.__cause__, never)
 
 
 def _unknown(what: str) -> UnknownOutcome:

@@ -72,6 +72,8 @@ def server(origin: str, count: int, _: Path) -> float:
 
 def bare(origin: str, count: int, folder: Path) -> float:
     """Send with our client, write plain files."""
+    from prefect_together.generations.image import SPEC
+    from prefect_together.generations.spec import Links
     from prefect_together.http.client import TogetherClient
 
     async def run() -> float:
@@ -79,8 +81,9 @@ def bare(origin: str, count: int, folder: Path) -> float:
 
         async def one(number: int) -> None:
             body = {"model": MODEL, "prompt": f"picture {number}", "seed": 1, "width": 256, "height": 256}
-            answer = await client.create_images({**body, "response_format": "url"})
-            async with client.files.open(str(answer.items[0].url)) as hosted:
+            answer = await client.send_paid("/v1/images/generations", {**body, "response_format": "url"}, SPEC.parse)
+            assert isinstance(answer, Links)
+            async with client.files.open(answer.urls[0]) as hosted:
                 data = b"".join([chunk async for chunk in hosted.chunks])
             (folder / f"{number}.jpg").write_bytes(data)
 

@@ -80,15 +80,21 @@ async def _all(count: int, one: Callable[[int], Awaitable[object]]) -> None:
 def bare(origin: str, count: int, window: Callable[[], Window]) -> Window:
     """Submit, ask and fetch with our client and nothing else."""
     from prefect_together.generations.policy import Pace
+    from prefect_together.generations.spec import Job
+    from prefect_together.generations.video import SPEC
     from prefect_together.http.client import TogetherClient
+
+    assert SPEC.job is not None
+    read = SPEC.job.parse
 
     async def run() -> Window:
         client = TogetherClient("key", origin)
 
         async def one(number: int) -> None:
-            job = await client.create_video({"model": MODEL, "prompt": _prompt(number)})
+            job = await client.send_paid("/v2/videos", {"model": MODEL, "prompt": _prompt(number)}, SPEC.parse)
+            assert isinstance(job, Job)
             pauses = Pace().pauses()
-            while (await client.video(str(job.id))).video_url is None:
+            while (await client.get(f"/v2/videos/{job.id}", read)).made is None:
                 await asyncio.sleep(next(pauses))
 
         await one(-1)

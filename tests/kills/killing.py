@@ -12,6 +12,8 @@ from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.ledger import Attempt, Event, Ledger
 from prefect_together.storage.storage import Storage
 
+Parse = Callable[[Any], Any]
+
 
 def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -> None:
     """Let this process kill itself at a point: the package's own functions are wrapped, and nothing else is changed."""
@@ -49,28 +51,23 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
     Ledger.record = recorded
 
     if point == "after-answer":
-        create_images, create_video = TogetherClient.create_images, TogetherClient.create_video
+        send_paid = TogetherClient.send_paid
 
-        async def made(self: TogetherClient, body: dict[str, Any], slot: Any = None) -> Any:
-            answer = await create_images(self, body, slot)
+        async def sent(self: TogetherClient, path: str, body: dict[str, Any], parse: Parse, permit: Any = None) -> Any:
+            answer = await send_paid(self, path, body, parse, permit)
             die()
             return answer
 
-        async def submitted(self: TogetherClient, body: dict[str, Any], slot: Any = None) -> Any:
-            answer = await create_video(self, body, slot)
-            die()
-            return answer
-
-        TogetherClient.create_images, TogetherClient.create_video = made, submitted
+        TogetherClient.send_paid = sent
     if point == "polling":
-        video = TogetherClient.video
+        get = TogetherClient.get
 
-        async def polled(self: TogetherClient, job_id: str) -> Any:
-            answer = await video(self, job_id)
+        async def polled(self: TogetherClient, path: str, parse: Parse) -> Any:
+            answer = await get(self, path, parse)
             die()
             return answer
 
-        TogetherClient.video = polled
+        TogetherClient.get = polled
     if point == "downloading":
         write, write_stream = Storage.write, Storage.write_stream
 

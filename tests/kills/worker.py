@@ -39,6 +39,7 @@ from prefect_together.engine.context import GenerationContext, RunInfo
 from prefect_together.errors import TogetherError
 from prefect_together.generations.image import ImageRequest
 from prefect_together.generations.policy import Pace, Policy
+from prefect_together.generations.registry import spec_named
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import GeneratedMedia
 from prefect_together.generations.video import VideoRequest
@@ -125,7 +126,7 @@ def make(job: Job) -> list[GeneratedMedia]:
                 policy=Policy(),
                 on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
             )
-            made += await generation.generate(context, timeout=120.0)  # type: ignore[arg-type]
+            made += [one for one in await generation.generate(context, timeout=120.0) if isinstance(one, GeneratedMedia)]
         return made
 
     return runtime.run(making())
@@ -140,7 +141,7 @@ def reconcile(job: Job) -> list[GeneratedMedia]:
         report = await reconciliation.reconcile(storage, client, log=logging.getLogger("worker"), wait=60.0)
         if report.undecided:
             raise Undecided(report.text())
-        return list(report.kept)
+        return [file for file in report.kept if isinstance(file, GeneratedMedia)]
 
     return runtime.run(reconciling())
 

@@ -24,6 +24,7 @@ from prefect_together._internal.event_loop import run
 from prefect_together.cli import main
 from prefect_together.engine.reconcile import forget
 from prefect_together.errors import InvalidRequest, MediaError, UnknownOutcome
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
 
@@ -62,7 +63,7 @@ def test_what_was_left_behind_is_kept_and_the_rest_is_listed(together_sandbox: S
     report = reconcile(wait=30)
     assert posts == together_sandbox.count("/v")
     assert {"sandbox/tiny", "black-forest-labs/FLUX.2-pro"} == {file.model for file in report.kept}
-    assert all(file.verify() for file in report.kept)
+    assert all(isinstance(file, KeptFile) and file.verify() for file in report.kept)
     assert ["minimax/hailuo-02"] == [entry.model for entry in report.undecided]
     assert "$0.49" in report.text()
     assert f"--forget {report.undecided[0].key}" in report.text()

@@ -8,19 +8,28 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
 
 from prefect_together.errors import ConfigurationError, ConnectionFailed, MediaError, ServerError
+from prefect_together.generations import image as images
+from prefect_together.generations import video as videos
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.connections import Guard
 from prefect_together.http.downloads import Downloads
 from prefect_together.http.rate_limit import Patience
 
+IMAGES, JOB = "/v1/images/generations", "/v2/videos/job"
 LOCAL = Guard(allow_loopback=True, allow_host="127.0.0.1")
 REMOTE = Guard(allow_loopback=False, allow_host="api.together.ai")
 FOUND = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nSet-Cookie: seen=1\r\n\r\nfile"
+
+
+def _read_job(answer: Any) -> Any:
+    assert videos.SPEC.job is not None
+    return videos.SPEC.job.parse(answer)
 
 
 @asynccontextmanager
@@ -154,7 +163,7 @@ async def test_a_look_at_a_job_survives_strange_answers(answer: bytes) -> None:
     async with host(answer) as (port, _):
         client = TogetherClient("the-key", f"http://127.0.0.1:{port}")
         with pytest.raises((ConnectionFailed, ServerError)) as caught:
-            await client.video("job")
+            await client.get(JOB, _read_job)
         await client.aclose()
     assert ("yes", True) == (caught.value.paid, caught.value.retryable)
 
@@ -164,7 +173,11 @@ async def test_a_proxy_that_is_none_is_named(proxy: str, monkeypatch: pytest.Mon
     """One sentence, before anything is sent, and without its password."""
     monkeypatch.setenv("https_proxy", proxy)
     client = TogetherClient("the-key", "https://api.together.ai")
-    for asking in (client.create_images({"model": "m"}), client.video("job"), fetched(client.files, "https://a.com/b")):
+    for asking in (
+        client.send_paid(IMAGES, {"model": "m"}, images.SPEC.parse),
+        client.get(JOB, _read_job),
+        fetched(client.files, "https://a.com/b"),
+    ):
         with pytest.raises(ConfigurationError, match="is no http") as caught:
             await asking
         assert "secret" not in str(caught.value)
@@ -192,7 +205,7 @@ async def test_the_api_is_asked_through_the_proxy_of_the_environment(monkeypatch
     async with host(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as (port, heads):
         monkeypatch.setenv("https_proxy", f"http://me:secret@127.0.0.1:{port}")
         with pytest.raises(ConnectionFailed) as caught:
-            await client.create_images({"model": "m", "prompt": "a fox"})
+            await client.send_paid(IMAGES, {"model": "m", "prompt": "a fox"}, images.SPEC.parse)
         await client.aclose()
     assert heads[0].startswith("CONNECT api.together.ai:443 HTTP/1.1")
     assert base64.b64encode(b"me:secret").decode() in heads[0]

@@ -34,7 +34,7 @@ def _csv(rows: list[dict[str, Any]], separator: str = ",") -> str:
 def _write(folder: Path, kind: str) -> Path:
     path = folder / f"table.{kind}"
     if kind == "parquet":
-        writing.write(path, ROWS)
+        writing.write(path, ROWS, {})
     elif kind == "jsonl":
         path.write_text("\n".join(map(json.dumps, ROWS)) + "\n\n", encoding="utf-8")
     else:
@@ -235,7 +235,7 @@ def test_a_picture_is_no_table(tmp_path: Path) -> None:
 def test_a_damaged_parquet_file_gives_the_rows_before_the_damage(tmp_path: Path) -> None:
     """The row from which on nothing can be read is named."""
     path = tmp_path / "a.parquet"
-    writing.write(path, [{"prompt": f"fox {number} " * 9} for number in range(20_000)])
+    writing.write(path, [{"prompt": f"fox {number} " * 9} for number in range(20_000)], {})
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 3000] = b"\xaa" * 3000
     path.write_bytes(data)

@@ -11,11 +11,14 @@ import pytest
 
 from prefect_together.batch import table_writer as writing
 from prefect_together.batch.request_table import requests_from_table
+from prefect_together.batch.results import column_types
 from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
 
 from .conftest import Place
 from .rows import MODEL, ROWS, check
+
+TYPES = column_types()
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
@@ -25,7 +28,7 @@ def test_what_is_written_is_read_back(kind: str, tmp_path: Path) -> None:
         {"text": 'a, "b"\n\tc', "cost": Decimal("0.03"), "seed": None},
         {"text": None, "cost": None, "seed": 7, "late": "column"},
     ]
-    where = writing.write(tmp_path / "below" / f"out.{kind}", records)
+    where = writing.write(tmp_path / "below" / f"out.{kind}", records, TYPES)
     assert where == (tmp_path / "below" / f"out.{kind}").as_uri()
     back = [row.columns for row in requests_from_table(where, constants={"prompt": "x", **MODEL})]
     assert ('a, "b"\n\tc', Decimal("0.03")) == (back[0]["text"], Decimal(back[0]["cost"]))
@@ -40,7 +43,7 @@ def test_where_no_table_can_be_written(place: str, tmp_path: Path) -> None:
     (tmp_path / "folder.csv").mkdir()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(LibraryError, match=f"{place} cannot be written: ") as caught:
-        writing.write(tmp_path / place, [{"a": 1}])
+        writing.write(tmp_path / place, [{"a": 1}], TYPES)
     assert caught.value.retryable
     assert before == sorted(tmp_path.rglob("*"))
 
@@ -55,7 +58,7 @@ def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
 
     tracemalloc.start()
     path = tmp_path / "large.parquet"
-    writing.write(path, records())
+    writing.write(path, records(), TYPES)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 25_000_000
@@ -83,18 +86,20 @@ def test_types_of_columns(values: list[Any], expected: str, tmp_path: Path, monk
     monkeypatch.setattr(writing, "_ROWS", 1)
     records = [{"own": value, "status": "kept"} for value in values]
     path = tmp_path / "a.parquet"
-    writing.write(path, records)
+    writing.write(path, records, TYPES)
     parquet = pytest.importorskip("pyarrow.parquet")
     assert expected == str(parquet.read_schema(path).field("own").type)
-    assert parquet.read_table(path).equals(writing.frame(records).to_native())
+    assert parquet.read_table(path).equals(writing.frame(records, TYPES).to_native())
 
 
 def test_our_names_in_a_users_table_keep_their_types(tmp_path: Path) -> None:
     """A column of numbers that is called status stays one, and ours beside it is text."""
-    writing.write(tmp_path / "a.parquet", [{"status": 7, "together_status": None, "together_cost": "0.03", "seed": 2**62}])
+    writing.write(
+        tmp_path / "a.parquet", [{"status": 7, "together_status": None, "together_cost": "0.03", "seed": 2**62}], TYPES
+    )
     schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "a.parquet")
     assert ["int64", "string", "decimal128(18, 6)", "int64"] == [str(field.type) for field in schema]
-    writing.write(tmp_path / "b.parquet", [{"size": 1.5, "cost": "dear", "seconds_taken": 2}])
+    writing.write(tmp_path / "b.parquet", [{"size": 1.5, "cost": "dear", "seconds_taken": 2}], TYPES)
     schema = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "b.parquet")
     assert ["double", "string", "double"] == [str(field.type) for field in schema]
 
@@ -102,7 +107,7 @@ def test_our_names_in_a_users_table_keep_their_types(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_no_rows_still_have_columns(kind: str, tmp_path: Path) -> None:
     """The table of an empty batch can be read again."""
-    writing.write(tmp_path / f"a.{kind}", [])
+    writing.write(tmp_path / f"a.{kind}", [], TYPES)
     table = requests_from_table(tmp_path / f"a.{kind}", constants={"prompt": "x"})
     assert [] == list(table)
     assert "sha256" in (table.source.columns() or [])
@@ -115,7 +120,7 @@ def test_tables_in_buckets(kind: str, bucket: Place) -> None:
     for name, options in (("own", bucket.options), ("library", None)):
         if options is None:
             Storage(f"{root}/the library", bucket.options)
-        url = writing.write(f"{root}/tables/{name}.{kind}", ROWS, options)
+        url = writing.write(f"{root}/tables/{name}.{kind}", ROWS, TYPES, options)
         table = requests_from_table(url, constants={**MODEL, "height": 256}, options=options)
         check(table)
         assert "secret" not in repr(table.source)
