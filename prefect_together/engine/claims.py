@@ -251,6 +251,7 @@ class Claims:
             self._unknown.note_sent()
             sent = True
             payload = await context.client.send_paid(context.spec.path, body, context.spec.parse, permit)
+            return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
         except UnknownOutcome as error:
             await attempt.record_paid("unknown", {"why": error.what})
             raise
@@ -264,7 +265,6 @@ class Claims:
                 await attempt.record("refused", {"why": str(getattr(error, "what", error))})
             await self._give_back(attempt)
             raise
-        return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
 
     async def _decided_upon(self, attempt: BoundAttempt, since: float) -> bool:
         """Tell whether others took this process for dead: one that was stopped for a while may have lost its claim."""

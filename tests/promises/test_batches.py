@@ -239,6 +239,7 @@ def test_a_batch_is_one_event_and_one_for_each_problem(together_sandbox: Sandbox
         heard.append((event, payload))
 
     monkeypatch.setattr("prefect_together.ui.events.emit_event", hear)
+    monkeypatch.setattr("prefect_together.tasks._batch_summary.emit_event", hear)
     together_sandbox.fault(IMAGES, "422")
     run_batch(pictures(5), name="told", concurrency=1)
     (failed, ended) = heard

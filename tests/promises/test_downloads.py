@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from prefect_together import MediaLibrary, generate_image, generate_images, generate_video
 from prefect_together.errors import MediaError, UnknownOutcome
+from prefect_together.generations.image import SPEC
 from prefect_together.generations.request import Request
 from prefect_together.sandbox import Sandbox
 
@@ -127,7 +129,8 @@ def test_what_expired_before_it_was_fetched_is_lost(
     fields: dict[str, str], charges: int, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Links that died before anybody fetched them are a paid loss: cheap is sent again with a warning, else a person decides."""
-    monkeypatch.setattr("prefect_together.engine.unknown_outcome._LINKS_LIVE", {"image": timedelta(0)})
+    short_lived = replace(SPEC, keeping=replace(SPEC.keeping, links_live=timedelta(0)))
+    monkeypatch.setattr("prefect_together.generations.registry._specs", {"image": short_lived})
     together_sandbox.fault(FILE, "expired", times=1)
     with pytest.raises(MediaError):
         generate_image(picture(seed=1, **fields))

@@ -80,7 +80,7 @@ def test_what_we_do_not_understand_ourselves_may_have_been_paid(
         raise ZeroDivisionError
 
     credentials, heard = answering(HEAD + JSON + b'Content-Length: 24\r\n\r\n{"data":[{"url":"a://b"}]}'[:-2])
-    monkeypatch.setattr("prefect_together.generations.spec.Acceptance", broken)
+    monkeypatch.setattr("prefect_together.engine.claims.Acceptance", broken)
     monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_RESUBMIT_BELOW", "0")
     for _ in range(2):
         with pytest.raises(UnknownOutcome):
