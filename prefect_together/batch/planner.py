@@ -12,7 +12,7 @@ from prefect_together import catalog
 from prefect_together.batch.plan import PROBLEMS, Plan
 from prefect_together.batch.request_table import Row
 from prefect_together.engine.context import Ask
-from prefect_together.engine.poll_schedule import usual
+from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations import Request
 from prefect_together.generations.fingerprint import identify
@@ -66,7 +66,7 @@ class Planner:
         """Return how long all would take if they went at once by model: nine of ten jobs are over by then."""
         waits: list[float] = []
         for model, count in self._models.items():
-            if durations := await usual(self._template.storage, model):
+            if durations := await typical_durations(self._template.storage, model):
                 rounds = -(-count // self._concurrency)
                 waits.append(rounds * durations[int(len(durations) * 0.9)])
         return max(waits, default=None)

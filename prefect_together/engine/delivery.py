@@ -15,7 +15,7 @@ from prefect_together._internal.retry import backoff
 from prefect_together.engine.context import Ask
 from prefect_together.engine.ingest import Kept, Name, fetch, keep_inline
 from prefect_together.engine.lifecycle_events import Happening
-from prefect_together.engine.poll_schedule import learn, names, usual
+from prefect_together.engine.poll_schedule import duration_keys, record_duration, typical_durations
 from prefect_together.engine.polling import wait_for_job
 from prefect_together.engine.provenance import Provenance
 from prefect_together.engine.records import PATIENCE, read_media, record_paid, sidecar, sidecar_entry
@@ -158,7 +158,7 @@ class Delivery:
     async def _answer(self, attempt: Attempt, acceptance: Acceptance, age: float, left: float) -> JobAnswer | None:
         """Wait for the answer; a job that nobody knows any more is recorded as lost, where it is ours to know."""
         ask, job_id = self._ask, str(acceptance.job_id)
-        known = await usual(ask.storage, *names(ask.request))
+        known = await typical_durations(ask.storage, *duration_keys(ask.request))
         typical = statistics.median(known) if known else None
 
         def look(status: str, seconds: float) -> None:
@@ -173,7 +173,7 @@ class Delivery:
                 pace=ask.rules.pace,
                 log=self._log,
                 usual=known,
-                learn=partial(learn, ask.storage, ask.request),
+                learn=partial(record_duration, ask.storage, ask.request),
                 look=look,
             )
         except APIError as error:

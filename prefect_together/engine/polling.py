@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from prefect_together._internal.logs import Log
-from prefect_together.engine.poll_schedule import looks
+from prefect_together.engine.poll_schedule import poll_pauses
 from prefect_together.errors import APIError, ConnectionFailed, MediaError, TogetherError
 from prefect_together.generations.policy import Pace
 from prefect_together.http.client import TogetherClient
@@ -58,7 +58,7 @@ async def wait_for_job(
     began = time.monotonic()
     troubled_since: float | None = None
     no_url, said, status = 0, 0.0, ""
-    pauses, running_at = looks(usual, age) if usual else pace.pauses(), None
+    pauses, running_at = poll_pauses(usual, age) if usual else pace.pauses(), None
     if usual and age < usual[0]:
         await asyncio.sleep(min(next(pauses), max(0.0, remaining)))  # nobody was ever done so early
     while True:
