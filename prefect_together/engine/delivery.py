@@ -16,7 +16,7 @@ from prefect_together.engine.context import Ask
 from prefect_together.engine.ingest import Kept, Name, fetch, keep_inline
 from prefect_together.engine.lifecycle_events import Happening
 from prefect_together.engine.poll_schedule import duration_keys, record_duration, typical_durations
-from prefect_together.engine.polling import wait_for_job
+from prefect_together.engine.polling import poll_job
 from prefect_together.engine.provenance import Provenance
 from prefect_together.engine.records import PATIENCE, read_media, record_paid, sidecar, sidecar_entry
 from prefect_together.engine.unknown_outcome import Unknowns
@@ -165,8 +165,8 @@ class Delivery:
             ask.tell(Happening("waiting", ask.request, job_id, status, seconds, typical))
 
         try:
-            return await wait_for_job(
-                ask.client,
+            return await poll_job(
+                partial(ask.client.video, job_id),
                 job_id,
                 age=age,
                 remaining=left,

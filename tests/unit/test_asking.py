@@ -16,7 +16,7 @@ import pytest
 
 from prefect_together._internal import event_loop as runtime
 from prefect_together.engine.context import Ask, Caller
-from prefect_together.engine.polling import wait_for_job
+from prefect_together.engine.polling import poll_job
 from prefect_together.errors import APIError, ConnectionFailed, InvalidRequest, MediaError, ServerError
 from prefect_together.generations.policy import Pace, Rules
 from prefect_together.http.responses import JobAnswer
@@ -90,7 +90,7 @@ class Script:
         self.answers = list(answers)
         self.asked = 0
 
-    async def video(self, job_id: str) -> JobAnswer:
+    async def __call__(self) -> JobAnswer:
         """Give the next answer; the last one is given for ever."""
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
         self.asked += 1
@@ -110,9 +110,8 @@ NOT_FOUND = APIError("Together answered 404.", status=404)
 
 
 async def waited(script: Script, *, age: float = 0.0, remaining: float = 5.0) -> JobAnswer | None:
-    """Wait with tiny pauses."""
-    client: Any = script
-    return await wait_for_job(client, "j", age=age, remaining=remaining, pace=Pace(0.001, 0.002), log=LOG)
+    """Poll with tiny pauses."""
+    return await poll_job(script, "j", age=age, remaining=remaining, pace=Pace(0.001, 0.002), log=LOG)
 
 
 @pytest.mark.parametrize(
