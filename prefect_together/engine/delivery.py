@@ -131,8 +131,7 @@ class Delivery:
         """Wait for a job's last status; a job that nobody knows any more is recorded as lost, where it is ours to know."""
         context, job_id, protocol = self._context, str(acceptance.job_id), self._protocol()
         path = protocol.path.replace("{id}", quote(job_id, safe=""))
-        keys = duration_keys(context.request.model, protocol.pace(context.request))
-        known = await typical_durations(context.storage, *keys)
+        known = await typical_durations(context.storage, *duration_keys(context.request))
         usual = statistics.median(known) if known else None
 
         def look(status: str, seconds: float) -> None:
@@ -147,7 +146,7 @@ class Delivery:
                 pace=context.policy.pace,
                 log=context.run.log,
                 usual=known,
-                learn=partial(record_duration, context.storage, context.request.model, keys),
+                learn=partial(record_duration, context.storage, context.request),
                 look=look,
             )
         except APIError as error:

@@ -1,182 +1,155 @@
-"""How long jobs of a model usually take, learnt from those that were waited for, and when to ask by that. Asks nothing.
+"""How long jobs of a model usually take, learnt from those that were waited for, and when to poll by that. Sends nothing.
 
-The library keeps the last durations of each model in ``ledger/durations/<model>.json``, and of its clips of one length and
-size in a file of their own: a habit and no record. A lost one is learnt again, and of two processes that write at once
-either may win.
+The library keeps the last durations of each model in ``ledger/durations/<model>.json``, and those of its clips of one length
+and size in a file of their own. They are statistics and no record: lost ones are learnt again, and of two processes that
+write at once either may win.
 """
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import json
 import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import accumulate
 from typing import Any
 
 from prefect_together.errors import LibraryError
+from prefect_together.generations.registry import spec_of
+from prefect_together.generations.request import Request
 from prefect_together.storage.storage import Storage
 
 ROOT = "ledger/durations"
 ENOUGH = 5
-"""Durations that make a habit."""
+"""Durations that must be known before polling goes by them."""
 KEPT = 200
 """The latest durations that are kept for each model."""
 FRESH = 300.0
-"""Seconds for which what was read is taken for what is there."""
+"""Seconds for which a file that was read is not read again."""
 WRITE_EVERY = 5.0
-"""Seconds between writes for one model."""
+"""Seconds between writes of one file."""
 
-TOLD_EVERY = 10.0
-"""Seconds for which those who ask are told the same: a plan is made for each habit that is told."""
-A_LOOK = 0.16
-"""What a look is worth in seconds of being late: this makes ten looks and under two seconds for jobs of two minutes."""
-_PARTS = 16  # of a distribution: finer ones are what jobs did by chance
-_STEPS = 200  # times that a plan chooses from
+EARLY = 0.05
+"""The part of all jobs that is over when polling becomes dense."""
+STEP = 0.03
+"""The pause between dense polls, as a part of the median duration: 3.6 s for jobs of two minutes."""
+SHORTEST = 0.1
+"""Seconds of the shortest pause."""
 LONGEST = 60.0
-"""Seconds of the longest pause: a job that fails does so early."""
+"""Seconds of the longest pause before polling becomes dense: a job that fails does so early."""
 LATE = 15.0
-"""Seconds of the longest pause for a job that takes longer than all before."""
+"""Seconds of the longest pause from then on."""
+GROWTH = 1.3
+"""By how much each pause exceeds the one before it once a job takes longer than all that are known."""
 
 
 @dataclass
-class _Habit:
+class DurationHistory:
+    """The durations that one file holds, as this process knows them."""
+
     seconds: list[float] = field(default_factory=list[float])
+    """The latest ``KEPT``, oldest first."""
     read_at: float = float("-inf")
+    """On the monotonic clock."""
     written_at: float = float("-inf")
-    told: tuple[float, ...] = ()
-    told_at: float = float("-inf")
+    """On the monotonic clock."""
 
 
-_habits: dict[tuple[str, str], _Habit] = {}
+_histories: dict[tuple[str, str], DurationHistory] = {}
 
 
-def duration_keys(model: str, pace: str) -> tuple[str, str]:
-    """Return under which names the durations of jobs are learnt, those of the most alike first."""
-    return f"{model} {pace}", model
+def duration_keys(request: Request) -> tuple[str, ...]:
+    """Return the keys under which durations of such requests are recorded: the most specific first, the model last."""
+    protocol = spec_of(request).job
+    return (f"{request.model} {protocol.pace(request)}", request.model) if protocol else (request.model,)
 
 
 async def typical_durations(storage: Storage, *keys: str) -> tuple[float, ...]:
-    """Return the known durations in seconds, shortest first, of the first name of which enough are known."""
-    for name in keys:
-        habit, now = await _habit(storage, name), time.monotonic()
-        if len(habit.seconds) < ENOUGH:
-            continue
-        if now - habit.told_at > TOLD_EVERY or len(habit.told) < min(KEPT, len(habit.seconds)) * 0.8:
-            habit.told, habit.told_at = tuple(sorted(habit.seconds)), now
-        return habit.told
+    """Return the known durations of the first key that has enough of them.
+
+    Args:
+        storage: The library.
+        keys: As ``duration_keys`` returns them; a model alone is a key too.
+
+    Returns:
+        Seconds, shortest first; empty where no key has ``ENOUGH`` durations. A library that fails counts as an empty one.
+    """
+    for key in keys:
+        history = await _history(storage, key)
+        if len(history.seconds) >= ENOUGH:
+            return tuple(sorted(history.seconds))
     return ()
 
 
-async def record_duration(storage: Storage, model: str, keys: tuple[str, ...], seconds: float) -> None:
-    """Remember how long a job took. A library that fails meanwhile is no error."""
-    for name in keys:
-        habit, now = await _habit(storage, name), time.monotonic()
-        habit.seconds = [*habit.seconds, round(seconds, 2)][-KEPT:]
-        if now - habit.written_at < WRITE_EVERY:
+async def record_duration(storage: Storage, request: Request, seconds: float) -> None:
+    """Record how long a job took, under each of its request's keys. A library that fails meanwhile is no error.
+
+    Args:
+        storage: The library.
+        request: What the job was submitted for.
+        seconds: The time from its submission to its end.
+    """
+    for key in duration_keys(request):
+        history, now = await _history(storage, key), time.monotonic()
+        history.seconds = [*history.seconds, round(seconds, 2)][-KEPT:]
+        if now - history.written_at < WRITE_EVERY:
             continue
-        habit.written_at = now
-        entry = {"version": 1, "model": model, "seconds": habit.seconds}
+        history.written_at = now
+        entry = {"version": 1, "model": request.model, "seconds": history.seconds}
         with contextlib.suppress(LibraryError):
-            await storage.write(_key(name), (json.dumps(entry) + "\n").encode())
+            await storage.write(_path(key), (json.dumps(entry) + "\n").encode())
 
 
 def poll_pauses(durations: tuple[float, ...], age: float) -> Iterator[float]:
-    """Yield the seconds to wait before each look at a job, few early and dense about its expected end.
+    """Yield without end the seconds to wait before each poll of a job: few polls at first, dense ones when it may be over.
+
+    Polling becomes dense at the age at which ``EARLY`` of all jobs are over. A single poll halfway there measures those that
+    end before: a duration is learnt only where an earlier poll saw the job running, and without them each generation
+    of durations would be longer than the one before it.
 
     Args:
-        durations: How long such jobs took, shortest first.
+        durations: Seconds that such jobs took, shortest first; at least one.
         age: Seconds since the job was submitted.
     """
-    times = plan(durations)
-    shortest = late = _shortest(durations)
+    early, median, longest = durations[int(EARLY * len(durations))], durations[len(durations) // 2], durations[-1]
+    pause = _dense(median)
+    for target in (early / 2, early):
+        while target - age > pause / 2:
+            sparse = _jittered(min(LONGEST, target - age))
+            yield sparse
+            age += sparse
     while True:
-        following = bisect.bisect_right(times, age + shortest / 2)
-        if following < len(times):
-            pause = times[following] - age
-        else:
-            pause = late = min(LATE, late * 1.3)
-        pause = min(LONGEST, pause) * random.uniform(0.97, 1.03)  # noqa: S311 - not a secret
-        yield pause
-        age += pause
+        # By its age, once it is older than most: a few quick jobs say little about one that takes a hundred times as long.
+        pause = _dense(max(median, age)) if age <= longest else min(LATE, pause * GROWTH)
+        dense = _jittered(pause)
+        yield dense
+        age += dense
 
 
-@lru_cache(maxsize=64)
-def plan(durations: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the ages at which to look at a job: those that cost least, looks and lateness together.
-
-    The cheapest continuation is found for each age, from the last one back: every look costs ``A_LOOK`` for each job that
-    still runs, and every second between a job's end and the next look costs a second.
-    """
-    ages, over = _ends(durations)
-    late = list(accumulate((over[k + 1] - over[k]) * (ages[k] + ages[k + 1]) / 2 for k in range(len(ages) - 1)))
-    ended = [0.0, *late]  # the sum of the ages at which those ended that have ended
-    cost, best = [0.0] * len(ages), [len(ages) - 1] * len(ages)
-    soonest = _shortest(durations)
-    for now in range(len(ages) - 2, -1, -1):
-        cheapest = float("inf")
-        for then in range(now + 1, len(ages)):
-            pause = ages[then] - ages[now]
-            if pause < soonest and then < len(ages) - 1 and now:
-                continue
-            wait = ages[then] * (over[then] - over[now]) - (ended[then] - ended[now])
-            if wait >= cheapest:
-                break  # later looks only wait longer
-            if wait + cost[then] < cheapest:
-                cheapest, best[now] = wait + cost[then], then
-        cost[now] = cheapest + A_LOOK * (1.0 - over[now])
-    times: list[float] = []
-    now = 0
-    while now < len(ages) - 1:
-        now = best[now]
-        times.append(ages[now])
-    return tuple(times)
+def _dense(seconds: float) -> float:
+    """Return the pause between dense polls of jobs that take so long."""
+    return min(LATE, max(SHORTEST, STEP * seconds))
 
 
-def _ends(durations: tuple[float, ...]) -> tuple[list[float], list[float]]:
-    """Return ages, and which part of all jobs is over by then.
-
-    Between two known durations ends are thought to be spread evenly. One in so many is expected before the shortest, and
-    one behind the longest.
-    """
-    count, low, high = len(durations), durations[0], durations[-1]
-    margin = max(_shortest(durations), (high - low) / max(4, count / 4))
-    parts = min(count, _PARTS)
-    places = [round(part * (count - 1) / max(1, parts - 1)) for part in range(parts)]
-    known = [max(0.0, low - margin), *(durations[place] for place in places), high + margin]
-    shares = [0.0, *((1 + place) / (count + 1) for place in places), 1.0]
-    # Equal durations would make a jump.
-    known = [age + 1e-6 * place for place, age in enumerate(known)]
-    step = (known[-1] - known[0]) / _STEPS
-    ages = [known[0] + step * place for place in range(_STEPS)] + [known[-1]]
-    over: list[float] = []
-    for age in ages:
-        after = min(max(1, bisect.bisect_left(known, age)), parts + 1)
-        passed = (age - known[after - 1]) / (known[after] - known[after - 1])
-        over.append(shares[after - 1] + passed * (shares[after] - shares[after - 1]))
-    return [0.0, *ages], [0.0, *over]
+def _jittered(pause: float) -> float:
+    """Return a pause changed by up to 3 %, so that jobs submitted together are not polled together."""
+    return pause * random.uniform(0.97, 1.03)  # noqa: S311 - not a secret
 
 
-def _shortest(durations: tuple[float, ...]) -> float:
-    """Return the shortest pause: jobs of two minutes are never asked for more often than every second and a half."""
-    return min(2.0, max(0.1, durations[len(durations) // 2] / 80))
-
-
-async def _habit(storage: Storage, model: str) -> _Habit:
-    habit = _habits.setdefault((storage.url, model), _Habit())
+async def _history(storage: Storage, key: str) -> DurationHistory:
+    """Return the history of a key, read anew where what is known is no longer fresh."""
+    history = _histories.setdefault((storage.url, key), DurationHistory())
     now = time.monotonic()
-    if now - habit.read_at > FRESH:
-        habit.read_at = now
+    if now - history.read_at > FRESH:
+        history.read_at = now
         with contextlib.suppress(FileNotFoundError, LibraryError, ValueError, KeyError, TypeError):
-            entry: dict[str, Any] = json.loads(await storage.read(_key(model)))
-            habit.seconds = [float(seconds) for seconds in entry["seconds"]][-KEPT:]
-    return habit
+            entry: dict[str, Any] = json.loads(await storage.read(_path(key)))
+            history.seconds = [float(seconds) for seconds in entry["seconds"]][-KEPT:]
+    return history
 
 
-def _key(model: str) -> str:
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in model.lower())
+def _path(key: str) -> str:
+    """Return the path of a key's file in the library."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in key.lower())
     return f"{ROOT}/{plain}.json"

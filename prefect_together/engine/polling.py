@@ -1,4 +1,4 @@
-"""Waits until a job is over: when to ask, how long, and which answers mean "not yet". Pays, keeps and records nothing."""
+"""Polls a job until it is over: when, for how long, and which answers mean "not yet". Pays, keeps and records nothing."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from prefect_together.generations.spec import JobStatus
 NOT_FOUND_GRACE = 60.0
 """Seconds after submission during which 404 means "not yet known everywhere" (together-api.md 7.2)."""
 POLL_PATIENCE = 300.0
-"""Seconds of nothing but errors after which asking stops; the job itself is not given up."""
+"""Seconds of nothing but errors after which polling stops; the job itself is not given up."""
 NO_URL_POLLS = 10
 """Times that ``completed`` may come without a URL before that is an error."""
 REPORT_EVERY = 60.0
-"""Seconds between log lines while waiting."""
+"""Seconds between log lines about a job whose status does not change."""
+
+Fetch = Callable[[], Awaitable[JobStatus]]
+"""Fetches the status of one job, once."""
 
 
 async def poll_job(
-    ask: Callable[[], Awaitable[JobStatus]],
+    ask: Fetch,
     job_id: str,
     *,
     age: float,
@@ -34,74 +37,141 @@ async def poll_job(
     learn: Callable[[float], Awaitable[None]] | None = None,
     look: Callable[[str, float], None] | None = None,
 ) -> JobStatus | None:
-    """Ask until the job is over; return its last answer, or None when the time is up first.
+    """Poll a job until it is over. Return its last answer, or None when the time is up first.
 
     Any status that is neither success nor failure means "still running": Together's spec has three, its documentation
-    five, and others were met.
+    five, and others were met. However short the time is, the job is polled once.
 
     Args:
-        ask: Asks once.
-        job_id: Which job.
+        ask: Fetches the job's status once; what it raises is judged here.
+        job_id: The job, as logs and errors name it.
         age: Seconds since it was submitted.
         remaining: Seconds that may be waited.
-        pace: How often to ask.
-        log: Where to say how it goes.
-        usual: How long such jobs took in seconds, shortest first; then that says how often to ask.
-        learn: Is told how long this one took, where its end was seen.
-        look: Is told, after each look at a job that still runs, its status and the seconds since it was submitted.
+        pace: The pauses between polls where nothing is known about such jobs.
+        log: Receives status changes, and errors that will pass.
+        usual: Seconds that such jobs took, shortest first; if there are any, the pauses follow from them instead.
+        learn: Awaited with the seconds that this job took, if it succeeded and an earlier poll saw it running.
+        look: Called after each poll that finds the job running, with its status and the seconds since submission.
 
     Raises:
-        APIError: The job cannot be asked for: the key is refused, or nobody knows the job.
-        TogetherError: There were only errors for ``POLL_PATIENCE`` seconds, or no URL came.
+        APIError: The status cannot be had: the key is refused, or Together does not know the job.
+        ConnectionFailed: No usable answer came for ``POLL_PATIENCE`` seconds, or none will come.
+        MediaError: ``completed`` came more than ``NO_URL_POLLS`` times without a URL.
     """
-    began = time.monotonic()
-    troubled_since: float | None = None
-    no_url, said, status = 0, 0.0, ""
-    pauses, running_at = poll_pauses(usual, age) if usual else pace.pauses(), None
-    if usual and age < usual[0]:
-        await asyncio.sleep(min(next(pauses), max(0.0, remaining)))  # nobody was ever done so early
+    clock = _JobClock(age)
+    deadline = age + remaining
+    attempts, progress = _PatientAsker(ask, job_id, clock, log), _Progress(job_id, clock, log, usual, look)
+    pauses = poll_pauses(usual, age) if usual else pace.pauses()
+    running_at: float | None = None
+    if usual and age < usual[0]:  # no such job was ever over so early
+        await asyncio.sleep(min(next(pauses), max(0.0, remaining)))
     while True:
-        try:
-            answer = await ask()
-        except (APIError, ConnectionFailed) as error:
-            now = time.monotonic()
-            error.paid = "yes"
-            if not _passing(error, age + now - began):
-                raise
-            troubled_since = troubled_since or now
-            if now - troubled_since > POLL_PATIENCE:
-                error.advice = f"Job {job_id} goes on at Together and is not lost: run it again later."
-                raise
-            log.warning("Asking for job %s failed, which does not harm the job: %s", job_id, error.what)
-        else:
-            troubled_since = None
-            now = age + time.monotonic() - began
+        answer = await attempts.answer()
+        if answer is not None:
             if answer.done or answer.over:
                 if learn and answer.done and running_at is not None:
-                    await learn((running_at + now) / 2)
+                    await learn((running_at + clock.age()) / 2)
                 return answer
-            running_at = now
-            if answer.status == "completed":
-                no_url += 1
-                if no_url > NO_URL_POLLS:
-                    what = f"Job {job_id} is completed, but Together names no file."
-                    raise MediaError(what, paid="yes", advice="Run it again: it is not paid for again.", retryable=True)
-            elapsed = time.monotonic() - began
-            if answer.status != status or elapsed - said >= REPORT_EVERY:
-                status, said = answer.status, elapsed
-                shown = status or "no status"
-                hint = f"; usually {usual[len(usual) // 2]:.0f} s" if usual else ""
-                log.info("Waiting for job %s: %s, %.0f s since it was submitted%s.", job_id, shown, age + elapsed, hint)
-            if look is not None:
-                look(answer.status, age + elapsed)
-        left = remaining - (time.monotonic() - began)
+            running_at = clock.age()
+            progress.still_running(answer)
+        left = deadline - clock.age()
         if left <= 0:
             return None
         await asyncio.sleep(min(next(pauses), max(left, 0.05)))
 
 
-def _passing(error: TogetherError, age: float) -> bool:
-    """Tell whether an error of a poll will pass."""
+class _JobClock:
+    """Tells the age of a job: the seconds since it was submitted."""
+
+    def __init__(self, age: float) -> None:
+        self._submitted = time.monotonic() - age
+
+    def age(self) -> float:
+        """Return the seconds since the job was submitted."""
+        return time.monotonic() - self._submitted
+
+
+class _PatientAsker:
+    """Asks for a job's status, and bears errors that will pass, for ``POLL_PATIENCE`` seconds on end."""
+
+    def __init__(self, ask: Fetch, job_id: str, clock: _JobClock, log: Log) -> None:
+        self._ask = ask
+        self._job_id = job_id
+        self._clock = clock
+        self._log = log
+        self._failing_since: float | None = None
+
+    async def answer(self) -> JobStatus | None:
+        """Ask once. Return None after an error that will pass.
+
+        Raises:
+            APIError: The error will not pass, or there have been only errors for too long. The job stays paid.
+            ConnectionFailed: Likewise.
+        """
+        try:
+            answer = await self._ask()
+        except (APIError, ConnectionFailed) as error:
+            age = self._clock.age()
+            error.paid = "yes"
+            if not _will_pass(error, age):
+                raise
+            if self._failing_since is None:
+                self._failing_since = age
+            if age - self._failing_since > POLL_PATIENCE:
+                error.advice = f"Job {self._job_id} goes on at Together and is not lost: run it again later."
+                raise
+            self._log.warning("Asking for job %s failed, which does not harm the job: %s", self._job_id, error.what)
+            return None
+        self._failing_since = None
+        return answer
+
+
+def _will_pass(error: TogetherError, age: float) -> bool:
+    """Tell whether polling again can help. A job that is new may not be known everywhere yet."""
     if isinstance(error, APIError) and error.status == 404:
         return age < NOT_FOUND_GRACE
     return error.retryable
+
+
+class _Progress:
+    """Follows a job that is not over: logs it, tells ``look``, and counts how often it is completed without a URL."""
+
+    def __init__(
+        self,
+        job_id: str,
+        clock: _JobClock,
+        log: Log,
+        usual: tuple[float, ...],
+        look: Callable[[str, float], None] | None,
+    ) -> None:
+        self._job_id = job_id
+        self._clock = clock
+        self._log = log
+        self._hint = f"; usually {usual[len(usual) // 2]:.0f} s" if usual else ""
+        self._look = look
+        self._without_url = 0
+        self._status = ""
+        self._logged_at = clock.age()
+
+    def still_running(self, answer: JobStatus) -> None:
+        """Take note of an answer that is neither success nor failure.
+
+        Raises:
+            MediaError: It is one completion without a URL too many.
+        """
+        if answer.status == "completed":
+            self._count_missing_url()
+        age = self._clock.age()
+        if answer.status != self._status or age - self._logged_at >= REPORT_EVERY:
+            self._status, self._logged_at = answer.status, age
+            shown = answer.status or "no status"
+            text = "Waiting for job %s: %s, %.0f s since it was submitted%s."
+            self._log.info(text, self._job_id, shown, age, self._hint)
+        if self._look is not None:
+            self._look(answer.status, age)
+
+    def _count_missing_url(self) -> None:
+        self._without_url += 1
+        if self._without_url > NO_URL_POLLS:
+            what = f"Job {self._job_id} is completed, but Together names no file."
+            raise MediaError(what, paid="yes", advice="Run it again: it is not paid for again.", retryable=True)

@@ -14,7 +14,7 @@ import statistics
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from prefect_together.engine.poll_schedule import looks
+from prefect_together.engine.poll_schedule import poll_pauses
 
 JOBS = 200
 LIBRARIES = 20
@@ -86,7 +86,7 @@ def main() -> None:
         row: list[tuple[float, float]] = []
         for known in (20, 200):
             found = [
-                _follow(looks(learnt, 0.0), draw())
+                _follow(poll_pauses(learnt, 0.0), draw())
                 for learnt in (tuple(sorted(draw() for _ in range(known))) for _ in range(LIBRARIES))
                 for _ in range(JOBS)
             ]
