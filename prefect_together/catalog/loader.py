@@ -18,8 +18,6 @@ from typing import Any
 
 from prefect_together.catalog.types import Model, Price, Source
 
-_FILES = ("images.json", "videos.json", "audio.json")
-
 # Facts that hold one statement per request field: they are merged key by key.
 _BY_FIELD = ("takes", "instead", "max_items")
 
@@ -88,7 +86,8 @@ def ratio_sizes() -> Mapping[str, str]:
 
 @cache
 def _catalogue() -> _Catalogue:
-    table = _read("sources.json")
+    folder = resources.files("prefect_together.catalog")
+    table = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
     known = {
         key: Source(
             key=key,
@@ -99,7 +98,9 @@ def _catalogue() -> _Catalogue:
         )
         for key, entry in table["sources"].items()
     }
-    found = tuple(_model(entry, known=known) for file in _FILES for entry in _read(file))
+    files = {file.name: file for file in (folder / "models").iterdir() if file.name.endswith(".json")}
+    texts = [files[name].read_text(encoding="utf-8") for name in sorted(files)]
+    found = tuple(_model(entry, known=known) for text in texts for entry in json.loads(text))
     return _Catalogue(
         as_of=datetime.date.fromisoformat(table["as_of"]),
         sources=known,
@@ -107,10 +108,6 @@ def _catalogue() -> _Catalogue:
         by_id={model.id.casefold(): model for model in found},
         ratio_sizes=table["ratio_sizes"]["sizes"],
     )
-
-
-def _read(name: str) -> Any:
-    return json.loads(resources.files("prefect_together.catalog").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _model(entry: Mapping[str, Any], *, known: Mapping[str, Source]) -> Model:

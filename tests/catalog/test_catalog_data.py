@@ -70,13 +70,13 @@ EXPECTED = [
     )
     for model_id in ids
 ]
-FILES = ("images.json", "videos.json", "audio.json")
+FILES = ("image.json", "speech.json", "transcription.json", "video.json")
 EVERY_MODEL = [pytest.param(model, id=model.id) for model in catalog.models()]
 
 
 def entries() -> list[dict[str, Any]]:
     """Read the raw entries, as written in the data files."""
-    folder = resources.files(catalog)
+    folder = resources.files(catalog) / "models"
     return [entry for name in FILES for entry in json.loads(folder.joinpath(name).read_text(encoding="utf-8"))]
 
 
