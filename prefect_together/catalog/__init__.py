@@ -1,4 +1,4 @@
-"""What is known about Together's image, video and audio models, dated and sourced; it never asks the server.
+"""What is known about Together's models, dated and sourced; it never asks the server.
 
 `find`, `models` and `sources` look things up, `estimate` prices a request, `preflight` says what speaks against one.
 A model that is not here is not wrong: it has no findings, and its price is None.
@@ -6,10 +6,9 @@ A model that is not here is not wrong: it has no findings, and its price is None
 
 from __future__ import annotations
 
-from prefect_together.catalog.finding import Finding
 from prefect_together.catalog.loader import as_of, find, models, sources
 from prefect_together.catalog.preflight import preflight
 from prefect_together.catalog.pricing import estimate
-from prefect_together.catalog.types import Model, Price, Source
+from prefect_together.catalog.types import Finding, Model, Price, Source
 
 __all__ = ["Finding", "Model", "Price", "Source", "as_of", "estimate", "find", "models", "preflight", "sources"]

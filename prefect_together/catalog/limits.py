@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from prefect_together.catalog.finding import Finding
 from prefect_together.catalog.messages import choice, count, dated, given, items
 from prefect_together.catalog.sizes import nearest_size, whole
-from prefect_together.catalog.types import Model
+from prefect_together.catalog.types import Finding, Model
 
 
 def exceeded(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """Read the data files once, on first use, and look models up; judge nothing.
 
-An entry is a list of *facts*, each with the source that states it, because one page gives the price and another the
-sizes. Reading an entry joins its facts. Where two pages list different sizes, both lists count: a size that either page
-names must not raise a warning.
+Each file in `models/` holds the models of one kind, and no code names a kind: a further file is a further kind. An entry
+is a list of *facts*, each with the source that states it, because one page gives the price and another the sizes. Reading
+an entry joins its facts, after the file's `defaults`, which are a fact about every model of the file that states nothing
+else. Where two pages list different sizes, both lists count: a size that either page names must not raise a warning.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ from importlib import resources
 from typing import Any
 
 from prefect_together.catalog.types import Model, Price, Source
-
-_FILES = ("images.json", "videos.json", "audio.json")
 
 # Facts that hold one statement per request field: they are merged key by key.
 _BY_FIELD = ("takes", "instead", "max_items")
@@ -62,12 +61,20 @@ class _Joined:
 
 
 def find(model_id: str) -> Model | None:
-    """Look one model up; upper and lower case are the same here, though not at Together."""
+    """Look one model up; upper and lower case are the same here, though not at Together.
+
+    Args:
+        model_id: Together's id, such as `black-forest-labs/FLUX.2-pro`; None is returned for one that is not known.
+    """
     return _catalogue().by_id.get(model_id.casefold())
 
 
 def models(kind: str | None = None) -> tuple[Model, ...]:
-    """List what is known, optionally only "image", "video", "speech" or "transcription" models."""
+    """List what is known, sorted by kind.
+
+    Args:
+        kind: Only models of this kind, such as `image`; there are none of a kind that is not known.
+    """
     return tuple(model for model in _catalogue().models if kind is None or model.kind == kind)
 
 
@@ -88,7 +95,8 @@ def ratio_sizes() -> Mapping[str, str]:
 
 @cache
 def _catalogue() -> _Catalogue:
-    table = _read("sources.json")
+    folder = resources.files("prefect_together.catalog")
+    dated = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
     known = {
         key: Source(
             key=key,
@@ -97,31 +105,30 @@ def _catalogue() -> _Catalogue:
             date=datetime.date.fromisoformat(entry["date"]),
             note=entry["note"],
         )
-        for key, entry in table["sources"].items()
+        for key, entry in dated["sources"].items()
     }
-    found = tuple(_model(entry, known=known) for file in _FILES for entry in _read(file))
+    files = {file.name: file for file in (folder / "models").iterdir() if file.name.endswith(".json")}
+    tables = [json.loads(files[name].read_text(encoding="utf-8")) for name in sorted(files)]
+    found = tuple(_model(entry, table=table, known=known) for table in tables for entry in table["models"])
     return _Catalogue(
-        as_of=datetime.date.fromisoformat(table["as_of"]),
+        as_of=datetime.date.fromisoformat(dated["as_of"]),
         sources=known,
         models=found,
         by_id={model.id.casefold(): model for model in found},
-        ratio_sizes=table["ratio_sizes"]["sizes"],
+        ratio_sizes=dated["ratio_sizes"]["sizes"],
     )
 
 
-def _read(name: str) -> Any:
-    return json.loads(resources.files("prefect_together.catalog").joinpath(name).read_text(encoding="utf-8"))
-
-
-def _model(entry: Mapping[str, Any], *, known: Mapping[str, Source]) -> Model:
+def _model(entry: Mapping[str, Any], *, table: Mapping[str, Any], known: Mapping[str, Source]) -> Model:
+    defaults = [table["defaults"]] if "defaults" in table else []
     joined = _Joined()
-    for fact in entry["facts"]:
+    for fact in [*defaults, *entry["facts"]]:
         joined.add(fact, source=known[fact["source"]])
     values = joined.values
     keyframes = values.get("keyframes")
     return Model(
         id=entry["id"],
-        kind=entry["kind"],
+        kind=table["kind"],
         provider=entry["provider"],
         note=entry.get("note", ""),
         listed=values.get("listed", False),
@@ -137,8 +144,7 @@ def _model(entry: Mapping[str, Any], *, known: Mapping[str, Source]) -> Model:
         requires=tuple(values.get("requires", ())),
         expects=tuple(values.get("expects", ())),
         conflicts=tuple((first, second) for first, second in values.get("conflicts", ())),
-        # Both parameter pages say that every image and video model but Kling needs a prompt; audio has none.
-        prompt=values.get("prompt", "required" if entry["kind"] in ("image", "video") else "optional"),
+        prompt=values.get("prompt", "optional"),
         sizes=tuple(values.get("sizes", ())),
         area=_pair(values.get("area")),
         max_proportion=values.get("max_proportion"),
@@ -162,6 +168,7 @@ def _price(entry: Mapping[str, Any], *, source: Source) -> Price:
         usd=Decimal(entry["usd"]),
         per=entry["per"],
         by_resolution={name: Decimal(usd) for name, usd in entry.get("by_resolution", {}).items()},
+        up_to_pixels=entry.get("up_to_pixels", {}),
         note=entry["note"],
         source=source.key,
         as_of=source.date,

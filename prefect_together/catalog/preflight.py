@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prefect_together.catalog.finding import Finding
 from prefect_together.catalog.limits import exceeded
 from prefect_together.catalog.loader import as_of, find
 from prefect_together.catalog.messages import MEDIA, choice, dated, given
 from prefect_together.catalog.sizes import nearest_ratio, one_megapixel, whole
-from prefect_together.catalog.types import Model
+from prefect_together.catalog.types import Finding, Model
 
 _SIZE = ("width", "height")
 
@@ -23,6 +22,7 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
     """Say what is known to speak against this request; an unknown model has no findings.
 
     Args:
+        model_id: Together's id of the model; another spelling than Together's own is a finding.
         fields: The request fields that the user set. Media may be anything; they are counted, never opened.
     """
     model = find(model_id)

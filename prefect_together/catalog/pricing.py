@@ -7,58 +7,45 @@ https://docs.together.ai/docs/serverless/overview#how-image-models-bill
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from prefect_together.catalog.loader import find
 from prefect_together.catalog.sizes import one_megapixel, whole
-from prefect_together.catalog.types import Model, Price
+from prefect_together.catalog.types import Model, Price, Unit
 
 _CENT = Decimal("0.01")
 _FINEST = Decimal("0.000001")
 _MILLION = Decimal(1_000_000)
 _VIDEO_INPUTS = ("source_video", "reference_videos", "frame_videos")
 
-# Tiers of an image by its number of pixels: the documented 1K sizes end at 1.1 megapixels, the 2K sizes lie between 4.0
-# and 4.4, the 4K sizes begin at 16 (https://docs.together.ai/docs/serverless/models, Gemini 3 Pro Image).
-_TIERS = ((2_000_000, "1K"), (8_000_000, "2K"))
-
 
 def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
     """Estimate one request in US dollars, all `n` images together; None where the price is unknown.
 
     Args:
-        fields: The request fields that the user set.
+        model_id: Together's id of the model, in upper or lower case.
+        fields: The request fields that the user set, and `seconds` for the length of a sound that is sent in.
     """
     model = find(model_id)
     if model is None or model.price is None:
         return None
     rate = _rate(model, model.price, fields)
-    amount = _amount(model, model.price, fields)
+    amount = _AMOUNTS[model.price.per](model, fields)
     if rate is None or amount is None:
         return None
     return _readable(rate * amount)
 
 
-def _amount(model: Model, price: Price, fields: Mapping[str, Any]) -> Decimal | None:
-    """Count the units of the price that the request asks for."""
-    if price.per == "image":
-        return _number(_get(fields, "n", 1))
-    if price.per == "megapixel":
-        return _megapixels(model, fields)
-    if price.per == "video":
-        return Decimal(1)
-    if price.per == "million_characters":
-        text = _get(fields, "input", None)
-        return Decimal(len(text)) / _MILLION if isinstance(text, str) else None
-    seconds = _number(_get(fields, "seconds", model.default_seconds))
-    return seconds if seconds is None or price.per == "second" else seconds / 60
+def _images(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
+    return _number(_get(fields, "n", 1))
 
 
 def _megapixels(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
     """Count megapixels of output, more of them for more steps than the default, none fewer for fewer steps."""
-    images = _number(_get(fields, "n", 1))
+    images = _images(model, fields)
     steps = _number(_get(fields, "steps", model.default_steps or 1))
     if images is None or steps is None:
         return None
@@ -67,13 +54,45 @@ def _megapixels(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
     return images * factor * width * height / _MILLION
 
 
+def _videos(_: Model, __: Mapping[str, Any]) -> Decimal | None:
+    return Decimal(1)
+
+
+def _seconds(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
+    return _number(_get(fields, "seconds", model.default_seconds))
+
+
+def _minutes(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
+    seconds = _seconds(model, fields)
+    return None if seconds is None else seconds / 60
+
+
+def _million_characters(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
+    text = _get(fields, "input", None)
+    return Decimal(len(text)) / _MILLION if isinstance(text, str) else None
+
+
+_AMOUNTS: Mapping[Unit, Callable[[Model, Mapping[str, Any]], Decimal | None]] = {
+    "image": _images,
+    "megapixel": _megapixels,
+    "video": _videos,
+    "second": _seconds,
+    "minute": _minutes,
+    "million_characters": _million_characters,
+}
+"""How many units of a price a request asks for; None where that is not known."""
+
+
 def _rate(model: Model, price: Price, fields: Mapping[str, Any]) -> Decimal | None:
+    """Return the price of one unit in US dollars, at the resolution that the request asks for."""
     if not price.by_resolution:
         return price.usd
-    if model.kind == "image":
+    if price.up_to_pixels:
         width, height = _image_size(fields)
-        tier = next((name for limit, name in _TIERS if width * height <= limit), "4K")
-        return price.by_resolution.get(tier)
+        fitting = (
+            usd for name, usd in price.by_resolution.items() if width * height <= price.up_to_pixels.get(name, math.inf)
+        )
+        return next(fitting, None)
     resolution = _get(fields, "resolution", model.default_resolution)
     if any(fields.get(name) for name in _VIDEO_INPUTS):
         # Seedance 2.0 with a video to start from costs more; the plain price would be too low. Where no such price is

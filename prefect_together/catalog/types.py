@@ -1,4 +1,4 @@
-"""The words in which the catalogue speaks (models, prices, sources): plain values that know nothing of files or rules.
+"""What the catalogue speaks of (models, prices, sources, findings): plain values that know nothing of files or rules.
 
 Every fact about a model is optional. `None`, an empty tuple or an absent key means *unknown*, never "no".
 """
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-Kind = Literal["image", "video", "speech", "transcription"]
 Unit = Literal["image", "megapixel", "video", "second", "million_characters", "minute"]
 
 
@@ -37,6 +36,10 @@ class Price:
     by_resolution: Mapping[str, Decimal] = field(hash=False)
     """Prices per resolution, where they differ; a resolution that is missing here has no known price.
     "1080p, video input" is the price with a video to start from."""
+    up_to_pixels: Mapping[str, int] = field(hash=False)
+    """Where the size in pixels decides between these prices, in their order: up to how many pixels each holds; without
+    a bound for any size. Gemini 3 Pro Image: its documented 1K sizes end at 1.1 megapixels, its 2K sizes lie between 4.0
+    and 4.4, its 4K sizes begin at 16 (https://docs.together.ai/docs/serverless/models)."""
     note: str
     source: str
     as_of: datetime.date
@@ -47,7 +50,8 @@ class Model:
     """What is known about one model; field names are those of the request."""
 
     id: str
-    kind: Kind
+    kind: str
+    """What it makes, in Together's word: "image", "video", "speech", "transcription"; the catalogue only passes it on."""
     provider: str
     listed: bool
     """In Together's own list of `catalog.as_of()`."""
@@ -98,3 +102,15 @@ class Model:
     """Keys of `catalog.sources()` on which this entry rests."""
     dates: Mapping[str, datetime.date] = field(hash=False)
     """How fresh each fact is, by the name of the fact or request field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that speaks against a request; what to do about it is the caller's business."""
+
+    severity: Literal["error", "warning"]
+    """An error is a documented rule; a warning is a documented limit that may have changed since."""
+    field: str
+    """The request field it is about; "model" for the model itself."""
+    message: str
+    """One sentence that names the model, the field, the given value and what the model would take instead."""

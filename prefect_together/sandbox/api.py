@@ -19,12 +19,13 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from prefect_together import catalog
-from prefect_together.sandbox import faults, image_orders, strikes, video_orders, wording
+from prefect_together.sandbox import error_messages, fault_injection, faults
+from prefect_together.sandbox.endpoints import images, videos
 from prefect_together.sandbox.inputs import name_input
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.records import FATES, Charge, Job, shortened, whole
+from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
-from prefect_together.sandbox.studio import Studio
 
 RECORD = "sandbox.record"
 T = TypeVar("T")
@@ -35,20 +36,20 @@ class Api:
     """Together's two generation endpoints, and the few that go with them."""
 
     store: Store
-    studio: Studio
+    renderer: Renderer
     switchboard: faults.Switchboard
     renderers: Executor
     readers: Executor
     files_url: str
     render_seconds: float
     image_seconds: float
-    ids: Callable[[], str] = field(default=wording.request_id)
+    ids: Callable[[], str] = field(default=error_messages.request_id)
 
     async def images(self, request: HttpRequest) -> Response:
         """`POST /v1/images/generations`: synchronous."""
         account = _account(request)
         body = await _body(request)
-        order = await self._read(lambda: image_orders.read(body, self._input))
+        order = await self._read(lambda: images.read(body, self._input))
         answer_id = self.ids()
         first = order.pictures[0]
         tokens: dict[str, Recipe] = {} if order.base64 else {_token(): picture for picture in order.pictures}
@@ -68,13 +69,13 @@ class Api:
             return success({"id": answer_id, "model": first.model, "object": "list", "data": data}, answer_id)
 
         fault = self.switchboard.take(faults.IMAGES, f"{first.prompt} {first.model}")
-        return await strikes.strike(fault, accept, answer)
+        return await fault_injection.apply_fault(fault, accept, answer)
 
     async def create_video(self, request: HttpRequest) -> Response:
         """`POST /v2/videos`: answers with a job."""
         account = _account(request)
         body = await _body(request)
-        order = await self._read(lambda: video_orders.read(body, self._input))
+        order = await self._read(lambda: videos.read(body, self._input))
         job_id = _uuid7()
         prompt = whole(str(body.get("prompt") or ""))
         token = None if order.clip is None else _token()
@@ -99,23 +100,23 @@ class Api:
             return success(view if jobs[0].fate == "no_status" else {**view, "status": "queued"}, self.ids())
 
         fault = self.switchboard.take(faults.VIDEOS, f"{prompt} {body['model']}")
-        return await strikes.strike(fault, accept, answer)
+        return await fault_injection.apply_fault(fault, accept, answer)
 
     async def video(self, request: HttpRequest) -> Response:
         """`GET /v2/videos/{id}`: the job, for the account that made it."""
         account = _account(request)
         job = self.store.jobs.get(request.path_params["id"])
         if job is None or job.account != account:
-            raise wording.Refusal(404, "Video ID not found.", code="not_found")
+            raise error_messages.Refusal(404, "Video ID not found.", code="not_found")
         fault = self.switchboard.take(faults.POLL, f"{job.prompt} {job.model}")
         if fault is not None and fault.name == "not_found":
-            raise wording.Refusal(404, "Video ID not found.", code="not_found")
+            raise error_messages.Refusal(404, "Video ID not found.", code="not_found")
 
         async def answer() -> Response:
             name, value = (fault.name, fault.options.get("value")) if fault and fault.name in FATES else (None, None)
             return success(job.view(time.time(), self.files_url, fate=name, value=value), self.ids())
 
-        return await strikes.strike(fault, None, answer)
+        return await fault_injection.apply_fault(fault, None, answer)
 
     async def models(self, request: HttpRequest) -> Response:
         """`GET /v1/models`: a bare array."""
@@ -132,7 +133,7 @@ class Api:
         async def answer() -> Response:
             return success(rows, self.ids())
 
-        return await strikes.strike(self.switchboard.take(faults.MODELS, ""), None, answer)
+        return await fault_injection.apply_fault(self.switchboard.take(faults.MODELS, ""), None, answer)
 
     async def whoami(self, request: HttpRequest) -> Response:
         """`GET /v3/whoami`: the identity behind a key, in the shape of the SDK's `WhoamiProjectAPIKey`."""
@@ -147,7 +148,7 @@ class Api:
         async def answer() -> Response:
             return success(identity, self.ids())
 
-        return await strikes.strike(self.switchboard.take(faults.WHOAMI, ""), None, answer)
+        return await fault_injection.apply_fault(self.switchboard.take(faults.WHOAMI, ""), None, answer)
 
     def _charge(self, charge_id: str, kind: str, body: Mapping[str, Any], prompt: str, account: str) -> Charge:
         usd = catalog.estimate(str(body["model"]), body)
@@ -161,7 +162,7 @@ class Api:
             raise BadInput(str(error)) from error
 
     async def _render(self, recipe: Recipe) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self.renderers, self.studio.render, recipe)
+        return await asyncio.get_running_loop().run_in_executor(self.renderers, self.renderer.render, recipe)
 
     async def _read(self, work: Callable[[], T]) -> T:
         # Reading an order may decode or fetch a picture; it must not wait behind a clip that is being rendered.
@@ -175,14 +176,14 @@ def success(content: Any, request_id: str) -> Response:
 
 async def refuse(_: HttpRequest, error: Exception) -> Response:
     """Answer a refusal in Together's shape."""
-    refusal = cast("wording.Refusal", error)
-    request_id = wording.request_id()
+    refusal = cast("error_messages.Refusal", error)
+    request_id = error_messages.request_id()
     return JSONResponse(refusal.body(request_id), refusal.status, headers={"x-request-id": request_id})
 
 
 async def refuse_input(_: HttpRequest, error: Exception) -> Response:
     """Answer 400 for an input image that cannot be read; the wording is ours."""
-    return await refuse(_, wording.Refusal(400, f"The input image could not be read: {error}.", param="image_url"))
+    return await refuse(_, error_messages.Refusal(400, f"The input image could not be read: {error}.", param="image_url"))
 
 
 def _account(request: HttpRequest) -> str:
@@ -193,12 +194,12 @@ def _account(request: HttpRequest) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip()
     if scheme.lower() != "bearer" or not key or key.startswith("bad"):
-        raise wording.bad_key()
+        raise error_messages.bad_key()
     if request.method == "POST":
         if key == "broke-key":
-            raise wording.no_balance()
+            raise error_messages.no_balance()
         if key == "nosharing-key":
-            raise wording.no_sharing()
+            raise error_messages.no_sharing()
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
@@ -212,7 +213,7 @@ class EdgeBlock(Exception):
 
 async def edge_block(_: HttpRequest, __: Exception) -> Response:
     """Answer as the edge does: 403, plain text."""
-    return strikes.edge_block()
+    return fault_injection.edge_block()
 
 
 async def _body(request: HttpRequest) -> dict[str, Any]:
@@ -222,7 +223,7 @@ async def _body(request: HttpRequest) -> dict[str, Any]:
     except ValueError:
         body = None
     if not isinstance(body, dict):
-        raise wording.Refusal(400, "The request body is not a valid JSON object.")
+        raise error_messages.Refusal(400, "The request body is not a valid JSON object.")
     known = cast("dict[str, Any]", body)
     record = request.scope.get(RECORD)
     if record is not None:

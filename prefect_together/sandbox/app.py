@@ -12,14 +12,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from prefect_together.sandbox import api, wording
-from prefect_together.sandbox.control import Control
-from prefect_together.sandbox.filehost import FileHost
+from prefect_together.sandbox import api, error_messages
+from prefect_together.sandbox.admin_api import AdminApi
+from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.records import Request
 from prefect_together.sandbox.store import Store
 
 
-def build(doors: api.Api, files: FileHost, control: Control, store: Store, *, files_port: int) -> ASGIApp:
+def build(doors: api.Api, files: FileServer, admin: AdminApi, store: Store, *, files_port: int) -> ASGIApp:
     """Return one application for both sockets, which writes down what it is asked before it answers."""
     api_app = Starlette(
         routes=[
@@ -28,14 +28,14 @@ def build(doors: api.Api, files: FileHost, control: Control, store: Store, *, fi
             Route("/v2/videos/{id}", doors.video, methods=["GET"]),
             Route("/v1/models", doors.models, methods=["GET"]),
             Route("/v3/whoami", doors.whoami, methods=["GET"]),
-            Route("/sandbox/charges", control.charges, methods=["GET"]),
-            Route("/sandbox/requests", control.requests, methods=["GET"]),
-            Route("/sandbox/jobs", control.jobs, methods=["GET"]),
-            Route("/sandbox/faults", control.faults, methods=["GET", "POST", "DELETE"]),
-            Route("/sandbox/reset", control.reset, methods=["POST"]),
+            Route("/sandbox/charges", admin.charges, methods=["GET"]),
+            Route("/sandbox/requests", admin.requests, methods=["GET"]),
+            Route("/sandbox/jobs", admin.jobs, methods=["GET"]),
+            Route("/sandbox/faults", admin.faults, methods=["GET", "POST", "DELETE"]),
+            Route("/sandbox/reset", admin.reset, methods=["POST"]),
         ],
         exception_handlers={
-            wording.Refusal: api.refuse,
+            error_messages.Refusal: api.refuse,
             api.BadInput: api.refuse_input,
             api.EdgeBlock: api.edge_block,
             404: _no_route,
@@ -80,4 +80,4 @@ def build(doors: api.Api, files: FileHost, control: Control, store: Store, *, fi
 
 
 async def _no_route(request: HttpRequest, _: Exception) -> Response:
-    return await api.refuse(request, wording.Refusal(404, f"No route for {request.method} {request.url.path}."))
+    return await api.refuse(request, error_messages.Refusal(404, f"No route for {request.method} {request.url.path}."))

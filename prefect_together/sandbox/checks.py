@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prefect_together import catalog
-from prefect_together.sandbox import wording
+from prefect_together.sandbox import error_messages
 from prefect_together.sandbox.records import whole
 
 MAX_SEED = 2_147_483_647
@@ -23,13 +23,13 @@ def known_model(body: Body, kind: str) -> catalog.Model | None:
     """Return what the catalogue knows of the model, None for a model of the sandbox's own."""
     name = body.get("model")
     if not isinstance(name, str) or not name:
-        raise wording.missing("model")
+        raise error_messages.missing("model")
     if name.startswith(OWN_MODELS):
         return None
     model = catalog.find(name)
     # The catalogue forgives upper and lower case, Together does not.
     if model is None or model.id != name or model.kind != kind:
-        raise wording.no_model(name)
+        raise error_messages.no_model(name)
     return model
 
 
@@ -37,7 +37,7 @@ def known_fields(body: Body, fields: frozenset[str]) -> None:
     """Refuse the first field that the endpoint does not have."""
     for name in body:
         if name not in fields:
-            raise wording.unknown_parameter(name)
+            raise error_messages.unknown_parameter(name)
 
 
 def prompt(body: Body, model: catalog.Model | None) -> str:
@@ -46,15 +46,15 @@ def prompt(body: Body, model: catalog.Model | None) -> str:
     if text is None and model is not None and model.prompt == "optional":
         return ""
     if text is None or text == "":
-        raise wording.missing("prompt")
+        raise error_messages.missing("prompt")
     if not isinstance(text, str):
-        raise wording.wrong_type("prompt", "a string")
+        raise error_messages.wrong_type("prompt", "a string")
     if model is not None and model.prompt_length is not None:
         low, high = model.prompt_length
         if not low <= len(text) <= high:
-            raise wording.out_of_range("The length of prompt", low, high)
+            raise error_messages.out_of_range("The length of prompt", low, high)
     if "unsafe" in text.lower():
-        raise wording.nsfw()
+        raise error_messages.nsfw()
     return whole(text)
 
 
@@ -64,7 +64,7 @@ def seed(body: Body) -> int:
     if value is None:
         return secrets.randbelow(MAX_SEED + 1)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
-        raise wording.bad_seed()
+        raise error_messages.bad_seed()
     return value
 
 
@@ -74,9 +74,9 @@ def integer(body: Body, name: str, low: int, high: int) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
-        raise wording.wrong_type(name, "an integer")
+        raise error_messages.wrong_type(name, "an integer")
     if not low <= value <= high:
-        raise wording.out_of_range(name, low, high)
+        raise error_messages.out_of_range(name, low, high)
     return value
 
 
@@ -86,7 +86,7 @@ def one_of(body: Body, name: str, allowed: tuple[str, ...], default: str) -> str
     if value is None:
         return default
     if value not in allowed:
-        raise wording.wrong_type(name, "one of " + ", ".join(f"'{word}'" for word in allowed))
+        raise error_messages.wrong_type(name, "one of " + ", ".join(f"'{word}'" for word in allowed))
     return str(value)
 
 
@@ -95,14 +95,14 @@ def numbers(body: Body, names: tuple[str, ...]) -> None:
     for name in names:
         value = body.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise wording.wrong_type(name, "a number")
+            raise error_messages.wrong_type(name, "a number")
 
 
 def booleans(body: Body, names: tuple[str, ...]) -> None:
     """Refuse anything but true and false in these fields."""
     for name in names:
         if not isinstance(body.get(name), bool | None):
-            raise wording.wrong_type(name, "a boolean")
+            raise error_messages.wrong_type(name, "a boolean")
 
 
 def strings(body: Body, name: str) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def strings(body: Body, name: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):  # pyright: ignore[reportUnknownVariableType]
-        raise wording.wrong_type(name, "an array of strings")
+        raise error_messages.wrong_type(name, "an array of strings")
     return tuple(str(item) for item in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 
 

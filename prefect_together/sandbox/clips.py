@@ -12,7 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-from prefect_together.sandbox import captions, scenery
+from prefect_together.sandbox import captions, landscapes
 from prefect_together.sandbox._media import Image, ImageDraw, ImageOps, av, levels, resized
 from prefect_together.sandbox.pictures import OpenInput
 from prefect_together.sandbox.recipes import Clip
@@ -86,7 +86,7 @@ def _storyboard(recipe: Clip, open_input: OpenInput) -> tuple[list[Scene], Capti
     if not stills:
         looks = [open_input(name) for name in recipe.references[:3]]
         stills = [(ImageOps.fit(look, size, Image.Resampling.BICUBIC), 0.0) for look in looks] or [
-            (scenery.draw(*size, prompt=recipe.prompt, rng=rng), 0.0)
+            (landscapes.draw(*size, prompt=recipe.prompt, rng=rng), 0.0)
         ]
         stills = [(still, index / max(1, len(stills) - 1)) for index, (still, _) in enumerate(stills)]
     scenes = [

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from prefect_together.sandbox import captions, scenery
+from prefect_together.sandbox import captions, landscapes
 from prefect_together.sandbox._media import Image, opened
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.store import Store
@@ -74,7 +74,7 @@ def open_input(name: str, store: Store, render: Callable[[Recipe], bytes]) -> Im
     if kind == "away":
         rng = random.Random(key)
         tail = key.rstrip("/").rpartition("/")[2] or key
-        scene = scenery.draw(1024, 768, prompt=tail, rng=rng)
+        scene = landscapes.draw(1024, 768, prompt=tail, rng=rng)
         return captions.caption(scene, tail, "a stand-in: the sandbox stays offline")
     return _picture(render(store.files[key]) if kind == "file" else store.input(name))
 

@@ -4,7 +4,7 @@ import io
 import random
 from collections.abc import Callable
 
-from prefect_together.sandbox import captions, scenery
+from prefect_together.sandbox import captions, landscapes
 from prefect_together.sandbox._media import Image, ImageChops, ImageFilter, ImageOps, resized
 from prefect_together.sandbox.recipes import Picture
 
@@ -17,7 +17,7 @@ def draw(recipe: Picture, open_input: OpenInput) -> Image.Image:
     rng = random.Random(f"{recipe.model}|{recipe.seed}|{recipe.prompt}")
     note = f"{recipe.model}  ·  seed {recipe.seed}  ·  {recipe.width} x {recipe.height}"
     if not recipe.references:
-        scene = scenery.draw(recipe.width, recipe.height, prompt=recipe.prompt, rng=rng)
+        scene = landscapes.draw(recipe.width, recipe.height, prompt=recipe.prompt, rng=rng)
         return captions.caption(scene, recipe.prompt or "(no prompt)", note)
     references = [open_input(name) for name in recipe.references]
     edited = _edit(references[0], recipe, rng)
@@ -28,13 +28,13 @@ def _edit(reference: Image.Image, recipe: Picture, rng: random.Random) -> Image.
     """Build on a reference: its picture in new light, its caption out of focus, and a small print of it as it was."""
     size = (recipe.width, recipe.height)
     base = ImageOps.fit(reference, size, Image.Resampling.BICUBIC)
-    palette = rng.choice(scenery.DAY)
-    tint = scenery.gradient(size, (palette.sky[1], palette.sky[2], palette.far, palette.near))
+    palette = rng.choice(landscapes.DAY)
+    tint = landscapes.gradient(size, (palette.sky[1], palette.sky[2], palette.far, palette.near))
     graded = Image.blend(Image.blend(base, ImageChops.soft_light(base, tint), 0.75), tint, 0.13)
     small = min(size)
     centre = (size[0] * rng.uniform(0.15, 0.6), size[1] * rng.uniform(0.1, 0.4))
-    scenery.glow(graded, centre, small * 0.45, palette.light, 0.5)
-    scenery.glow(graded, centre, small * 0.12, palette.light, 0.8)
+    landscapes.glow(graded, centre, small * 0.45, palette.light, 0.5)
+    landscapes.glow(graded, centre, small * 0.12, palette.light, 0.8)
     _soften(graded, (0, round(size[1] * 0.74), *size))  # the caption of the reference
     _soften(graded, (round(size[0] * 0.6), 0, size[0], round(size[1] * 0.34)))  # the print it may carry itself
     captions.inset(graded, reference)

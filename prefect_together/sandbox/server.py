@@ -19,15 +19,15 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from prefect_together.sandbox import faults
+from prefect_together.sandbox.admin_api import AdminApi
 from prefect_together.sandbox.api import Api
 from prefect_together.sandbox.app import build
-from prefect_together.sandbox.control import Control
-from prefect_together.sandbox.filehost import FileHost
+from prefect_together.sandbox.broken_responses import Protocol
+from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.inputs import is_loopback
 from prefect_together.sandbox.records import Charge, Request
+from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
-from prefect_together.sandbox.studio import Studio
-from prefect_together.sandbox.wire import Protocol
 
 API_KEY = "sandbox-key"
 RENDERERS, READERS = 2, 4
@@ -156,11 +156,11 @@ def _serve(
     url, files_url = (_origin(*bound.getsockname()[:2]) for bound in sockets)
     renderers = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox-render")
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="sandbox-read")
-    studio = Studio(store)
-    api = Api(store, studio, switchboard, renderers, readers, files_url, render_seconds, image_seconds)
-    files = FileHost(store, studio, switchboard, renderers)
-    control = Control(store, switchboard, files_url)
-    background = _Background(build(api, files, control, store, files_port=sockets[1].getsockname()[1]), sockets)
+    renderer = Renderer(store)
+    api = Api(store, renderer, switchboard, renderers, readers, files_url, render_seconds, image_seconds)
+    files = FileServer(store, renderer, switchboard, renderers)
+    admin = AdminApi(store, switchboard, files_url)
+    background = _Background(build(api, files, admin, store, files_port=sockets[1].getsockname()[1]), sockets)
     try:
         background.start()
         yield Sandbox(url, files_url, store, switchboard)

@@ -1,13 +1,15 @@
-"""What the data files promise: complete, sourced, dated, without doubles. Reads no file of the package by path."""
+"""What the data files promise: complete, sourced, dated, without doubles."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,14 +72,26 @@ EXPECTED = [
     )
     for model_id in ids
 ]
-FILES = ("images.json", "videos.json", "audio.json")
+KINDS = ("image", "speech", "transcription", "video")
 EVERY_MODEL = [pytest.param(model, id=model.id) for model in catalog.models()]
+
+
+def tables() -> list[dict[str, Any]]:
+    """Read the data files of the models as they are written."""
+    folder = resources.files(catalog) / "models"
+    return [json.loads(folder.joinpath(f"{kind}.json").read_text(encoding="utf-8")) for kind in KINDS]
 
 
 def entries() -> list[dict[str, Any]]:
     """Read the raw entries, as written in the data files."""
-    folder = resources.files(catalog)
-    return [entry for name in FILES for entry in json.loads(folder.joinpath(name).read_text(encoding="utf-8"))]
+    return [entry for table in tables() for entry in table["models"]]
+
+
+def all_facts() -> list[dict[str, Any]]:
+    """Read every fact, those that hold for a whole file included."""
+    return [fact for entry in entries() for fact in entry["facts"]] + [
+        table["defaults"] for table in tables() if "defaults" in table
+    ]
 
 
 @pytest.mark.parametrize(("model_id", "kind", "listed"), EXPECTED)
@@ -101,7 +115,7 @@ def test_ids_are_unique() -> None:
 
 def test_every_fact_cites_a_known_source() -> None:
     """Each fact names a source of the table, and each source is used."""
-    facts = [fact for entry in entries() for fact in entry["facts"]]
+    facts = all_facts()
     cited = {fact["source"] for fact in facts} | {
         fact["price"]["unit_source"] for fact in facts if "unit_source" in fact.get("price", {})
     }
@@ -111,7 +125,7 @@ def test_every_fact_cites_a_known_source() -> None:
 def test_every_fact_has_a_name_that_is_read() -> None:
     """A misspelt fact would be ignored silently, so the names in the files are those of a model."""
     known = set(catalog.Model.__dataclass_fields__) | {"source"}
-    unknown = {name for entry in entries() for fact in entry["facts"] for name in fact} - known
+    unknown = {name for fact in all_facts() for name in fact} - known
     assert set() == unknown
 
 
@@ -188,6 +202,44 @@ def test_models_are_listed_by_kind(kind: str, count: int) -> None:
     """Filtering by kind gives only that kind."""
     assert {kind} == {model.kind for model in catalog.models(kind)}
     assert count == len(catalog.models(kind))
+
+
+def test_a_further_file_is_a_further_kind(tmp_path: Path) -> None:
+    """Models of a kind that no code knows are found, judged by the defaults of their file, and priced."""
+    package = tmp_path / "prefect_together"
+    shutil.copytree(Path(catalog.__file__).parent, package / "catalog", ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "__init__.py").touch()
+    price = {"source": "pricing-2026-07", "price": {"usd": "0.5", "per": "minute", "note": ""}}
+    table = {
+        "kind": "music",
+        "defaults": {"source": "pricing-2026-07", "prompt": "required", "listed": True},
+        "models": [{"id": "nobody/tune", "provider": "Nobody", "facts": [price]}],
+    }
+    (package / "catalog" / "models" / "music.json").write_text(json.dumps(table), encoding="utf-8")
+    program = (
+        "from prefect_together import catalog\n"
+        "print([model.id for model in catalog.models('music')], catalog.estimate('nobody/tune', {'seconds': 90}))\n"
+        "print(*(finding.message for finding in catalog.preflight('nobody/tune', {})))\n"
+    )
+    # Python looks for modules in the current folder first.
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "['nobody/tune'] 0.75\nnobody/tune needs a prompt, and none was given.\n" == done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("model_id", "prompt", "source"),
+    [
+        ("black-forest-labs/FLUX.2-pro", "required", "image-parameters-2026-07"),
+        ("google/veo-3.1", "required", "video-parameters-2026-07"),
+        ("kwaivgI/kling-2.1-pro", "optional", "video-parameters-2026-07"),
+    ],
+)
+def test_what_holds_for_a_kind_is_a_sourced_fact(model_id: str, prompt: str, source: str) -> None:
+    """Whether a prompt is needed is stated for the whole file, with its source, and a model's own facts go before it."""
+    model = catalog.find(model_id)
+    assert model is not None
+    assert (prompt, catalog.sources()[source].date) == (model.prompt, model.dates["prompt"])
+    assert source in model.sources
 
 
 def test_durations_are_expanded() -> None:

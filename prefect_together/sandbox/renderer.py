@@ -13,7 +13,7 @@ from prefect_together.sandbox.store import Store
 KEPT_BYTES = 96 * 1024 * 1024
 
 
-class Studio:
+class Renderer:
     """Renders on demand; equal recipes asked for at the same time are rendered once."""
 
     def __init__(self, store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prefect_together import catalog
-from prefect_together.sandbox import checks, wording
+from prefect_together.sandbox import checks, error_messages
 
 # https://docs.together.ai/docs/wan2.7-quickstart; other resolutions are worked out below.
 WAN = {
@@ -23,9 +23,9 @@ def size_of(body: checks.Body, model: catalog.Model | None) -> tuple[int, int]:
     if width is not None or height is not None:
         size = (width or DEFAULT[0], height or DEFAULT[1])
         if model is not None and model.sizes and f"{size[0]}x{size[1]}" not in model.sizes:
-            raise wording.off_the_menu(model.sizes)
+            raise error_messages.off_the_menu(model.sizes)
         if size[0] % 2 or size[1] % 2:
-            raise wording.wrong_type("width/height", "even numbers")
+            raise error_messages.wrong_type("width/height", "even numbers")
         return size
     resolution = body.get("resolution")
     ratio = body.get("ratio")
@@ -44,12 +44,12 @@ def by_ratio(resolution: object, ratio: object) -> tuple[int, int]:
     across, _, down = str(ratio).partition(":")
     lines = LINES.get(word, int(word) if word.isdecimal() else 0)
     if lines not in LINES_ANYBODY_MAKES:
-        raise wording.wrong_type("resolution", "a resolution such as '720p'")
+        raise error_messages.wrong_type("resolution", "a resolution such as '720p'")
     if not (across.isdecimal() and down.isdecimal() and int(across) and int(down)):
-        raise wording.wrong_type("ratio", "a ratio such as '16:9'")
+        raise error_messages.wrong_type("ratio", "a ratio such as '16:9'")
     if (word, str(ratio)) in WAN:
         return WAN[word, str(ratio)]
     long = round(lines * max(int(across), int(down)) / min(int(across), int(down)) / 2) * 2
     if long > checks.MAX_SIDE:
-        raise wording.wrong_type("ratio", "a ratio that a screen could have")
+        raise error_messages.wrong_type("ratio", "a ratio that a screen could have")
     return (long, lines) if int(across) >= int(down) else (lines, long)

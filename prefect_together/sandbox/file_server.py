@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from prefect_together.sandbox import faults, strikes
+from prefect_together.sandbox import fault_injection, faults
+from prefect_together.sandbox.broken_responses import HTML, Stream
 from prefect_together.sandbox.recipes import Recipe
+from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
-from prefect_together.sandbox.studio import Studio
-from prefect_together.sandbox.wire import HTML, Stream
 
 PIECE = 64 * 1024
 RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
@@ -25,11 +25,11 @@ EXPIRED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Reques
 
 
 @dataclass
-class FileHost:
+class FileServer:
     """Serves what jobs and image requests made; asks for no key and wants to be shown none."""
 
     store: Store
-    studio: Studio
+    renderer: Renderer
     switchboard: faults.Switchboard
     threads: Executor
 
@@ -54,14 +54,14 @@ class FileHost:
             return _missing()
         fault = self.switchboard.take(faults.FILE, _text(recipe), without=LINK_FAULTS)
         if fault is not None and fault.status is not None:
-            return strikes.status_answer(fault)
+            return fault_injection.status_answer(fault)
         if fault is not None and fault.name == "expired":
             return Response(EXPIRED, 403, media_type="application/xml")
         if fault is not None and fault.name == "wrong_kind":
             return Response(HTML, media_type="text/html; charset=utf-8")
         if fault is not None and fault.name == "sleep":
             await asyncio.sleep(float(fault.options["seconds"]))
-        content = await asyncio.get_running_loop().run_in_executor(self.threads, self.studio.render, recipe)
+        content = await asyncio.get_running_loop().run_in_executor(self.threads, self.renderer.render, recipe)
         headers = {
             "content-type": recipe.media_type,
             "accept-ranges": "bytes",

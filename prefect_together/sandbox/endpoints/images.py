@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect_together import catalog
-from prefect_together.sandbox import checks, wording
+from prefect_together.sandbox import checks, error_messages
 from prefect_together.sandbox.recipes import Picture
 
 # OpenAPI `POST /images/generations`, plus the fields that the parameter page documents beyond it.
@@ -26,14 +26,14 @@ STEP = 8
 
 
 @dataclass(frozen=True)
-class ImageOrder:
+class ImageBody:
     """What was asked for, checked."""
 
     pictures: tuple[Picture, ...]
     base64: bool
 
 
-def read(body: checks.Body, name_input: Callable[[str], str]) -> ImageOrder:
+def read(body: checks.Body, name_input: Callable[[str], str]) -> ImageBody:
     """Check the body and return what to draw; `name_input` turns an address or base64 text into an input's name."""
     model = checks.known_model(body, "image")
     seed = checks.seed(body)
@@ -52,7 +52,7 @@ def read(body: checks.Body, name_input: Callable[[str], str]) -> ImageOrder:
     if model is not None:
         for field in model.requires:
             if not body.get(field):
-                raise wording.missing(field)
+                raise error_messages.missing(field)
     inputs = tuple(name_input(reference) for reference in references)
     pictures = tuple(
         Picture(
@@ -61,7 +61,7 @@ def read(body: checks.Body, name_input: Callable[[str], str]) -> ImageOrder:
         )
         for index in range(count)
     )  # fmt: skip
-    return ImageOrder(pictures, response == "base64")
+    return ImageBody(pictures, response == "base64")
 
 
 def _supported(body: checks.Body, model: catalog.Model | None) -> None:
@@ -71,18 +71,18 @@ def _supported(body: checks.Body, model: catalog.Model | None) -> None:
     for field in body:
         if model.takes.get(field) is False and field not in NEVER_REFUSED:
             if field in ("image_url", "reference_images"):
-                raise wording.unsupported_use(field)
-            raise wording.unknown_parameter(field)
+                raise error_messages.unsupported_use(field)
+            raise error_messages.unknown_parameter(field)
 
 
 def _references(body: checks.Body, model: catalog.Model | None) -> tuple[str, ...]:
     single: Any = body.get("image_url")
     if single is not None and (not isinstance(single, str) or not single):
-        raise wording.wrong_type("image_url", "a string")
+        raise error_messages.wrong_type("image_url", "a string")
     several = checks.strings(body, "reference_images")
     limit = None if model is None else model.max_items.get("reference_images")
     if limit is not None and len(several) > limit:
-        raise wording.out_of_range("The number of reference_images", 0, limit)
+        raise error_messages.out_of_range("The number of reference_images", 0, limit)
     return (*((single,) if single else ()), *several)
 
 
@@ -102,19 +102,19 @@ def _size(body: checks.Body, model: catalog.Model | None) -> tuple[int, int]:
     if model is None:
         return size
     if model.sizes and f"{size[0]}x{size[1]}" not in model.sizes:
-        raise wording.off_the_menu(model.sizes)
+        raise error_messages.off_the_menu(model.sizes)
     if model.area and not model.area[0] <= size[0] * size[1] <= model.area[1]:
-        raise wording.bad_area(*model.area)
+        raise error_messages.bad_area(*model.area)
     if model.max_proportion and max(size) > model.max_proportion * min(size):
         limit = model.max_proportion
-        raise wording.wrong_type("width/height", f"a ratio between 1:{limit} and {limit}:1")
+        raise error_messages.wrong_type("width/height", f"a ratio between 1:{limit} and {limit}:1")
     return size
 
 
 def _side(body: checks.Body, name: str) -> int | None:
     value = checks.integer(body, name, 1, checks.MAX_SIDE)
     if value is not None and value % STEP:
-        raise wording.wrong_type(name, f"a multiple of {STEP}")
+        raise error_messages.wrong_type(name, f"a multiple of {STEP}")
     return value
 
 
@@ -122,5 +122,5 @@ def _by_ratio(ratio: Any, model: catalog.Model | None) -> tuple[int, int]:
     known = {**RATIOS, **MORE_RATIOS}
     allowed = model.aspect_ratios if model is not None and model.aspect_ratios else tuple(known)
     if ratio not in allowed:
-        raise wording.wrong_type("aspect_ratio", "one of " + ", ".join(f"'{name}'" for name in allowed))
+        raise error_messages.wrong_type("aspect_ratio", "one of " + ", ".join(f"'{name}'" for name in allowed))
     return known.get(ratio, (1024, 1024))

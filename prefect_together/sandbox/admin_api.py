@@ -18,7 +18,7 @@ OPTIONS = frozenset({"hint", "wait", "seconds", "charged", "code", "value", "loc
 
 
 @dataclass
-class Control:
+class AdminApi:
     """Looks into the store and works the switchboard."""
 
     store: Store

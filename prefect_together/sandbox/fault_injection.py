@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import JSONResponse, Response
 
-from prefect_together.sandbox import wording
+from prefect_together.sandbox import error_messages
+from prefect_together.sandbox.broken_responses import HTML, Drop, wait_headers
 from prefect_together.sandbox.faults import Fault
-from prefect_together.sandbox.wire import HTML, Drop, wait_headers
 
 Accept = Callable[[Fault | None], Awaitable[None]]
 Answer = Callable[[], Awaitable[Response]]
@@ -26,7 +26,7 @@ WORDS = {
 }
 
 
-async def strike(fault: Fault | None, accept: Accept | None, answer: Answer) -> Response:
+async def apply_fault(fault: Fault | None, accept: Accept | None, answer: Answer) -> Response:
     """Accept (which counts the charge) unless the fault comes first, and answer unless it forbids that.
 
     Args:
@@ -61,15 +61,15 @@ async def strike(fault: Fault | None, accept: Accept | None, answer: Answer) -> 
 def status_answer(fault: Fault) -> Response:
     """Answer an error status in Together's shape, with the wait hint that was asked for."""
     status = fault.status or 500
-    message, kind = WORDS.get(status, (f"Request failed with status {status}.", wording.INVALID))
+    message, kind = WORDS.get(status, (f"Request failed with status {status}.", error_messages.INVALID))
     code = fault.options["code"]
-    refusal = wording.Refusal(status, message, type=kind, code=code)
+    refusal = error_messages.Refusal(status, message, type=kind, code=code)
     if code == "model_not_available":
         # Seen for models without capacity or without a serverless offer: permanent, though it comes as a 503.
-        refusal = wording.Refusal(status, wording.no_model("of this request").message, code=code)
+        refusal = error_messages.Refusal(status, error_messages.no_model("of this request").message, code=code)
     # The documented hint is x-ratelimit-reset; it is what a 429 or 503 carries unless told otherwise.
     hint = fault.options["hint"] or ("x-ratelimit-reset" if status in (429, 503) else "none")
-    request_id = wording.request_id()
+    request_id = error_messages.request_id()
     headers = {"x-request-id": request_id, **wait_headers(hint, float(fault.options["wait"]))}
     return JSONResponse(refusal.body(request_id), status, headers=headers)
 

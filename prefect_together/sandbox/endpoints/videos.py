@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from prefect_together import catalog
-from prefect_together.sandbox import checks, wording
+from prefect_together.sandbox import checks, error_messages
+from prefect_together.sandbox.endpoints._video_sizes import size_of
 from prefect_together.sandbox.recipes import Clip
-from prefect_together.sandbox.video_sizes import size_of
 
 # OpenAPI `CreateVideoBody`, plus `settings` of the Seedance quickstart.
 FIELDS = frozenset({
@@ -32,7 +32,7 @@ DEFAULT_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class VideoOrder:
+class VideoBody:
     """What was asked for, checked; `failure` is the error of a job that will fail."""
 
     clip: Clip | None
@@ -49,7 +49,7 @@ class LateFailure(Exception):
         self.error = {"message": message, "code": code}
 
 
-def read(body: checks.Body, name_input: Callable[[str], str]) -> VideoOrder:
+def read(body: checks.Body, name_input: Callable[[str], str]) -> VideoBody:
     """Check the body and return what to draw; `name_input` turns an address or base64 text into an input's name."""
     model = checks.known_model(body, "video")
     checks.known_fields(body, FIELDS)
@@ -69,7 +69,7 @@ def read(body: checks.Body, name_input: Callable[[str], str]) -> VideoOrder:
     if model is not None:
         for field in model.requires:
             if not (body.get(field) or media.get(field)):
-                raise wording.missing(field)
+                raise error_messages.missing(field)
     try:
         _provider_checks(body, media, model, seconds)
         films = [*_addresses(media, "source_video"), *_addresses(media, "frame_videos")]
@@ -82,19 +82,19 @@ def read(body: checks.Body, name_input: Callable[[str], str]) -> VideoOrder:
             references=tuple(_input(name_input, reference) for reference in references),
         )  # fmt: skip
     except LateFailure as failure:
-        return VideoOrder(None, None, f"{seconds:g}", failure.error)
-    return VideoOrder(clip, f"{width}x{height}", f"{seconds:g}", None)
+        return VideoBody(None, None, f"{seconds:g}", failure.error)
+    return VideoBody(clip, f"{width}x{height}", f"{seconds:g}", None)
 
 
 def _media(body: checks.Body) -> dict[str, Any]:
     """Return the media inputs, the deprecated top-level fields among them."""
     given: Any = body.get("media")
     if given is not None and not isinstance(given, dict):
-        raise wording.wrong_type("media", "an object")
+        raise error_messages.wrong_type("media", "an object")
     media = cast("dict[str, Any]", given or {})
     for name in media:
         if name not in MEDIA:
-            raise wording.unknown_parameter(f"media.{name}")
+            raise error_messages.unknown_parameter(f"media.{name}")
     legacy = {name: body[name] for name in ("frame_images", "reference_images") if body.get(name) is not None}
     return {**legacy, **media}
 
@@ -111,9 +111,9 @@ def _seconds(body: checks.Body, model: catalog.Model | None) -> int:
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise wording.wrong_type("seconds", "a whole number of seconds, written as a string")
+        raise error_messages.wrong_type("seconds", "a whole number of seconds, written as a string")
     if not 1 <= value <= MAX_SECONDS:
-        raise wording.out_of_range("seconds", 1, MAX_SECONDS)
+        raise error_messages.out_of_range("seconds", 1, MAX_SECONDS)
     return value
 
 
@@ -122,7 +122,7 @@ def _frames(media: Mapping[str, Any], frames: float) -> list[tuple[str, float]]:
     given: Any = media.get("frame_images")
     if given is None:
         return []
-    wrong = wording.wrong_type("frame_images", "an array of {input_image, frame}")
+    wrong = error_messages.wrong_type("frame_images", "an array of {input_image, frame}")
     if not isinstance(given, list):
         raise wrong
     items = cast("list[Any]", given)
@@ -154,7 +154,7 @@ def _addresses(media: Mapping[str, Any], name: str) -> list[str]:
     for item in items:
         address: Any = cast("dict[str, Any]", item).get("video") if isinstance(item, dict) else item
         if not isinstance(address, str):
-            raise wording.wrong_type(name, 'a string or {"video": string}')
+            raise error_messages.wrong_type(name, 'a string or {"video": string}')
         found.append(address)
     return found
 
@@ -165,7 +165,7 @@ def _provider_checks(body: checks.Body, media: Mapping[str, Any], model: catalog
         return
     for field in (*body, *media):
         if model.takes.get(field) is False and field != "media":
-            raise LateFailure(wording.unsupported_text(_camel(field)), "unsupportedParameter")
+            raise LateFailure(error_messages.unsupported_text(_camel(field)), "unsupportedParameter")
     if model.seconds and body.get("seconds") is not None and seconds not in model.seconds:
         allowed = ", ".join(str(number) for number in model.seconds)
         raise LateFailure(f"Invalid value for 'duration' parameter. Supported values are: {allowed}.", "invalidDuration")
@@ -175,7 +175,7 @@ def _provider_checks(body: checks.Body, media: Mapping[str, Any], model: catalog
             raise LateFailure(f"Invalid value for '{field}' parameter. Supported values are: {menu}.", "InvalidParameter")
     frames = _frames(media, seconds * 24)
     if model.keyframes is not None and any(place > 0 for _, place in frames) and "last" not in model.keyframes:
-        raise LateFailure(wording.unsupported_text("frameImages"), "unsupportedParameter")
+        raise LateFailure(error_messages.unsupported_text("frameImages"), "unsupportedParameter")
     if model.max_keyframes is not None and len(frames) > model.max_keyframes:
         raise LateFailure(f"At most {model.max_keyframes} frame images are supported.", "InvalidParameter")
 
