@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 _tasks: set[asyncio.Task[Any]] = set()
 
 
-def outlives(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+def spawn(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     """Start work that goes on when its waiter is cancelled; await ``asyncio.shield`` of what this returns."""
     task = asyncio.create_task(work)
     _tasks.add(task)
@@ -19,7 +19,7 @@ def outlives(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     return task
 
 
-async def finished(patience: float) -> bool:
+async def wait_for_spawned(patience: float) -> bool:
     """Wait until all of it is done, for so many seconds at most; return whether it is."""
     if not _tasks:
         return True

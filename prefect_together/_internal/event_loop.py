@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from prefect_together._internal.background import finished
+from prefect_together._internal.background import wait_for_spawned
 from prefect_together.errors import ConfigurationError
 
 _T = TypeVar("_T")
@@ -56,7 +56,7 @@ class Runtime:
         """Close every connection and end the loop."""
 
         async def closing() -> None:
-            if not await finished(_ANSWERS):
+            if not await wait_for_spawned(_ANSWERS):
                 _log.warning("A paid request is still unanswered: the next run finds it in the ledger as unknown.")
             for close in self.on_close:
                 await close()
@@ -119,7 +119,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
             # Ctrl-C, or Prefect's SIGTERM: Prefect then sends itself the signal again, which ends the process without
             # `atexit`. The answer to what has been paid for may be seconds away.
             with suppress(Exception):
-                runtime().start(lambda: finished(_ANSWERS)).result(_ANSWERS + _CLOSING)
+                runtime().start(lambda: wait_for_spawned(_ANSWERS)).result(_ANSWERS + _CLOSING)
         raise
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 _PLAIN = {"LC_ALL": "C", "TZ": "UTC"}  # `ps` writes times as the locale and the zone have it
 
 
-class Owner(BaseModel):
+class ProcessId(BaseModel):
     """A process, named so that no other process is ever mistaken for it.
 
     A pid alone is not enough: pids are used again, and containers that share a library each have their own pid 1.
@@ -34,7 +34,7 @@ class Owner(BaseModel):
     started: str | None
     """When the process started, in whatever the system counts; None where the system does not tell."""
 
-    def runs(self) -> bool | None:
+    def is_alive(self) -> bool | None:
         """Tell whether the process still runs, or None where this machine cannot know."""
         if self.machine != _machine():
             return None
@@ -46,7 +46,7 @@ class Owner(BaseModel):
         return None if self.started is None else now == self.started
 
 
-def unique() -> str:
+def unique_token() -> str:
     """Return a name of 32 hex digits that nobody else gives, in this process or any other; asks the system for none."""
     begin, count = _names(os.getpid())
     return f"{begin}{next(count):012x}"
@@ -57,14 +57,14 @@ def _names(pid: int) -> tuple[str, Iterator[int]]:  # noqa: ARG001 - the cache's
     return uuid.uuid4().hex[:20], itertools.count()
 
 
-def this_process() -> Owner:
+def this_process() -> ProcessId:
     """Return the running process as an owner."""
     return _this_process(os.getpid())
 
 
 @lru_cache(maxsize=4)  # per pid: a forked child is another owner
-def _this_process(pid: int) -> Owner:
-    return Owner(host=platform.node(), machine=_machine(), pid=pid, started=_started(pid))
+def _this_process(pid: int) -> ProcessId:
+    return ProcessId(host=platform.node(), machine=_machine(), pid=pid, started=_started(pid))
 
 
 @lru_cache(maxsize=1)

@@ -32,7 +32,10 @@ def as_number(value: Any) -> float | None:
 
 
 def as_money(value: Any) -> Decimal | None:
-    """Return a cost: the spec says integer, reality is fractional, and it may be missing (3.3). Missing is unknown, not 0."""
+    """Return a cost, or None: missing is unknown, not 0.
+
+    The spec says integer, what comes is fractional, and it may be missing (together-api.md 3.3).
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from prefect_together import catalog
 from prefect_together.batch.plan import PROBLEMS, Plan
-from prefect_together.batch.request_table import Row
+from prefect_together.batch.request_table import TableRow
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest
@@ -48,7 +48,7 @@ class Planner:
         self._problems: list[str] = []
         self._seen: set[str] = set()
 
-    async def plan(self, rows: Iterable[Row]) -> Plan:
+    async def plan(self, rows: Iterable[TableRow]) -> Plan:
         """Look at all rows."""
         coming = iter(rows)
         await asyncio.gather(*(self._work(coming) for _ in range(LOOKS)))
@@ -73,7 +73,7 @@ class Planner:
                 waits.append(rounds * durations[int(len(durations) * 0.9)])
         return max(waits, default=None)
 
-    async def _work(self, coming: Iterator[Row]) -> None:
+    async def _work(self, coming: Iterator[TableRow]) -> None:
         for row in coming:
             if row.request is None:
                 self._refuse(row.error or f"Row {row.number} is no request.")

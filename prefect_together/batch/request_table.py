@@ -21,7 +21,7 @@ from prefect_together.generations.request import Request
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One row of a table, or one request of a list."""
 
     number: int
@@ -113,11 +113,11 @@ class RequestTable:
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableRow]:
         names = {name.lower(): name for name in self.request.model_fields if name != "extra"}
         for number, cells in enumerate(itertools.islice(self.source.rows(), self.rows), 1):
             if isinstance(cells, BadRow):
-                yield Row(number, None, f"Row {number}: {cells}.")
+                yield TableRow(number, None, f"Row {number}: {cells}.")
             else:
                 yield self._row(number, {str(name): cell for name, cell in cells.items()}, names)
 
@@ -154,7 +154,7 @@ class RequestTable:
                     f"{', '.join(there)}. Name one in columns=, or give a template or a constant."
                 )
 
-    def _row(self, number: int, cells: dict[str, Any], names: dict[str, str]) -> Row:
+    def _row(self, number: int, cells: dict[str, Any], names: dict[str, str]) -> TableRow:
         given, origin = dict(self.constants), dict[str, list[str]]()
         wrong = {column: why for column, cell in cells.items() if isinstance(cell, str) and (why := spoilt(cell))}
         cells |= {column: mended(cells[column]) for column in wrong}
@@ -166,23 +166,23 @@ class RequestTable:
                 _put(given, name, cell)
         for name, column in self.columns.items():
             if column not in cells:
-                return Row(number, None, f"Row {number} has no column {column!r}.", cells)
+                return TableRow(number, None, f"Row {number} has no column {column!r}.", cells)
             origin[name] = [column]
             _put(given, name, cells[column])
         for name, template in self.templates.items():
             used = origin[name] = _used(template)
             if empty := [column for column in used if _empty(cells.get(column))]:
-                return Row(number, None, f"Row {number}, column {empty[0]!r}: it is empty, and {name} needs it.", cells)
+                return TableRow(number, None, f"Row {number}, column {empty[0]!r}: it is empty, and {name} needs it.", cells)
             try:
                 given[name] = template.format_map(cells)
             except (ValueError, LookupError, AttributeError) as error:
-                return Row(number, None, f"Row {number}: the template of {name} cannot be filled: {error}.", cells)
+                return TableRow(number, None, f"Row {number}: the template of {name} cannot be filled: {error}.", cells)
         if column := next((column for used in origin.values() for column in used if column in wrong), None):
-            return Row(number, None, f"Row {number}, column {column!r}: {wrong[column]}.", cells)
+            return TableRow(number, None, f"Row {number}, column {column!r}: {wrong[column]}.", cells)
         try:
-            return Row(number, self.request(**given), None, cells)
+            return TableRow(number, self.request(**given), None, cells)
         except InvalidRequest as error:
-            return Row(number, None, _where(number, error, origin), cells)
+            return TableRow(number, None, _where(number, error, origin), cells)
 
 
 def _put(given: dict[str, Any], name: str, cell: Any) -> None:

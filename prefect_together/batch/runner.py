@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prefect_together._internal.logs import Log
 from prefect_together.batch.manifest import Spool
-from prefect_together.batch.request_table import Row
+from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.lifecycle import generate
@@ -97,7 +97,7 @@ class Batch:
         """How many requests of the last run did not come again."""
         return len(self._before.keys() - self._seen)
 
-    async def run(self, rows: Iterable[Row]) -> None:
+    async def run(self, rows: Iterable[TableRow]) -> None:
         """Run the requests of some rows; returns when all of them are over."""
         coming = iter(rows)
         workers = [asyncio.create_task(self._work(coming)) for _ in range(self.options.concurrency)]
@@ -114,7 +114,7 @@ class Batch:
             await asyncio.sleep(REPORT_EVERY)
             await say(self)
 
-    async def _work(self, coming: Iterator[Row]) -> None:
+    async def _work(self, coming: Iterator[TableRow]) -> None:
         for row in coming:
             if row.request is None:
                 self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
@@ -126,7 +126,7 @@ class Batch:
             if row.number % 64 == 0:
                 await asyncio.sleep(0)
 
-    async def _one(self, row: Row, request: Request) -> None:
+    async def _one(self, row: TableRow, request: Request) -> None:
         began, fingerprint = time.monotonic(), None
         try:
             fingerprint = await fingerprint_of(request, environment=self.context.client.realm)
@@ -155,7 +155,7 @@ class Batch:
             note.results = await generate(context, timeout=self.options.timeout, fingerprint=fingerprint)
         return list(note.results)
 
-    async def _as_before(self, row: Row, request: Request, last: Line) -> bool:
+    async def _as_before(self, row: TableRow, request: Request, last: Line) -> bool:
         """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
         began = time.monotonic()
         left = last.get("left") or last["outcome"]
@@ -187,7 +187,7 @@ class Batch:
 
     def _over(
         self,
-        row: Row,
+        row: TableRow,
         request: Request | None,
         outcome: Outcome,
         *,

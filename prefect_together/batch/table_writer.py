@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
-from prefect_together._internal.process import unique
+from prefect_together._internal.process import unique_token
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.storage.storage import local_folder, locate
@@ -82,7 +82,7 @@ def write(
 
 
 def _copy(file: BinaryIO, path: Path) -> Path:
-    partial = path.with_name(f".{path.name}.{unique()}.partial")
+    partial = path.with_name(f".{path.name}.{unique_token()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as copy:

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from prefect_together._internal.background import outlives
+from prefect_together._internal.background import spawn
 from prefect_together.engine.attempt import Acceptance, BoundAttempt
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.lifecycle_events import LifecycleEvent
@@ -24,7 +24,7 @@ from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryErr
 from prefect_together.generations.inputs import write_body
 from prefect_together.generations.results import Generated
 from prefect_together.http.rate_limit import Slot
-from prefect_together.ledger.leases import Hold, Holding, Watch, owned
+from prefect_together.ledger.leases import Lease, LeaseMonitor, LocalHold, owned
 from prefect_together.ledger.ledger import ANY, Attempt, History, Ledger
 
 LOOK_AGAIN = 0.25
@@ -63,7 +63,7 @@ class Claims:
     """
 
     def __init__(
-        self, context: GenerationContext, ledger: Ledger, fingerprint: str, scope: str, *, keep: Keep, hold: Hold
+        self, context: GenerationContext, ledger: Ledger, fingerprint: str, scope: str, *, keep: Keep, hold: LocalHold
     ) -> None:
         self._context = context
         self._ledger = ledger
@@ -73,7 +73,7 @@ class Claims:
         self._hold = hold
         self._log = context.run.log
         self._unknown = UnknownOutcomePolicy(context, ledger)
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, LeaseMonitor] = {}
         self._looks = 0
 
     async def acquire(self) -> ClaimResult:
@@ -137,7 +137,7 @@ class Claims:
 
     async def _wait_or_close(self, claimed: Attempt) -> None:
         """Wait a moment for whoever is sending; where its process is gone, record what its claim stands for."""
-        watch = self._watches.setdefault(claimed.key, Watch(self._ledger, claimed))
+        watch = self._watches.setdefault(claimed.key, LeaseMonitor(self._ledger, claimed))
         if await watch.alive() is False:
             await close_dead_claim(self._bound(claimed))
             return
@@ -166,7 +166,7 @@ class Claims:
         return None
 
     async def _at_work(self, attempt: Attempt) -> bool:
-        return attempt.state in {"claimed", "accepted"} and await Watch(self._ledger, attempt).settled()
+        return attempt.state in {"claimed", "accepted"} and await LeaseMonitor(self._ledger, attempt).settled()
 
     async def _adopt(self, orphan: BoundAttempt, successor: Attempt) -> None:
         self._hold.add(successor)
@@ -185,12 +185,12 @@ class Claims:
         permit = self._context.client.slot(self._context.request.model)
         await permit.enter()
         self._hold.add(attempt)
-        return await asyncio.shield(outlives(self._reserve_claim_send(self._bound(attempt), permit)))
+        return await asyncio.shield(spawn(self._reserve_claim_send(self._bound(attempt), permit)))
 
     async def _reserve_claim_send(self, attempt: BoundAttempt, permit: Slot) -> ClaimResult | None:
         try:
             await self._reserve(attempt)
-            async with Holding(self._ledger, attempt.attempt):
+            async with Lease(self._ledger, attempt.attempt):
                 if not await self._claim_or_give_back(attempt):
                     return None
                 acceptance = await self._post(attempt, permit)

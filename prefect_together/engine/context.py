@@ -1,4 +1,4 @@
-"""What one generation is made with: the request, where it goes, where results are kept, by which rules. Does nothing itself."""
+"""What one generation is made with: the request, where it goes, where results are kept, by which rules."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from prefect_together._internal.process import unique
+from prefect_together._internal.process import unique_token
 from prefect_together._internal.retry import backoff
 from prefect_together._internal.text import slug, with_article
 from prefect_together.engine.attempt import PATIENCE
@@ -49,7 +49,7 @@ class FileNaming:
         The last part keeps two processes that fetch the same file from writing to one name.
         """
         today = datetime.now(timezone.utc).date().isoformat()
-        last = hashlib.sha256(unique().encode()).hexdigest()[:6]
+        last = hashlib.sha256(unique_token().encode()).hexdigest()[:6]
         return f"{self.spec.kind}s/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
 
 

@@ -22,7 +22,7 @@ from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcom
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.results import Generated, GenerationJob, GenerationTimeout
 from prefect_together.generations.spec import Job
-from prefect_together.ledger.leases import Hold, Holding, owned, release
+from prefect_together.ledger.leases import Lease, LocalHold, owned, release
 from prefect_together.ledger.ledger import Attempt, Ledger
 
 _locks: weakref.WeakValueDictionary[tuple[str, ...], asyncio.Lock] = weakref.WeakValueDictionary()
@@ -109,7 +109,7 @@ class _Lifecycle:
         self.ledger = Ledger(context.storage)
         self.scope = context.scope()
         self.delivery = Delivery(context, fingerprint)
-        self.hold = Hold()
+        self.hold = LocalHold()
 
     @classmethod
     async def of(cls, context: GenerationContext) -> _Lifecycle:
@@ -172,7 +172,7 @@ class _Lifecycle:
         acceptance = await self.acceptance(claimed)
         if not claimed.paid:
             attempt.log.info("Accepted before and paid for once (%s): going on from there.", acceptance)
-        async with Holding(self.ledger, attempt.attempt):
+        async with Lease(self.ledger, attempt.attempt):
             deadline = Deadline(timeout or 0.0, time.monotonic() - began)
             return await self.delivery.deliver(attempt, acceptance, deadline)
 

@@ -15,7 +15,7 @@ from prefect_together.generations.policy import Policy
 from prefect_together.generations.registry import read_request
 from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.http.client import TogetherClient
-from prefect_together.ledger.leases import Watch
+from prefect_together.ledger.leases import LeaseMonitor
 from prefect_together.ledger.ledger import Ledger
 from prefect_together.ledger.queries import LedgerRow, find_attempt, list_attempts
 from prefect_together.storage.storage import Storage
@@ -100,7 +100,7 @@ class _Reconciler:
         if row.realm not in {None, self._client.realm}:
             report.elsewhere += 1
             return
-        if row.state not in _UNDECIDED and await Watch(self._ledger, row.attempt).settled():
+        if row.state not in _UNDECIDED and await LeaseMonitor(self._ledger, row.attempt).settled():
             report.running.append(Entry.of(row))
             return
         if row.state == "claimed":
@@ -140,7 +140,7 @@ def _context(row: LedgerRow, storage: Storage, client: TogetherClient, log: Log,
 
 async def _undecided(storage: Storage, key: str) -> LedgerRow:
     row, ledger = await find_attempt(storage, key), Ledger(storage)
-    if row.state == "accepted" and not await Watch(ledger, row.attempt).settled():
+    if row.state == "accepted" and not await LeaseMonitor(ledger, row.attempt).settled():
         # Somebody who names it wants to be rid of it: a job that nobody can fetch is as good as lost.
         await ledger.record(row.attempt, "lost", {"why": "It was given up by hand", "job_id": row.job_id})
         row = await find_attempt(storage, row.key)

@@ -105,7 +105,7 @@ def _validated(value: Any) -> Generated:
     for spec in specs():
         try:
             return spec.result.model_validate(fields)
-        except ValidationError:
+        except ValidationError:  # noqa: PERF203 - there are few types
             continue
     raise ValueError("it is a result of no generation type that this release knows")
 

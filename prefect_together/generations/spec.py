@@ -150,7 +150,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         result: What a caller gets for each thing that was made.
         path: Of the paid POST.
         parse: What the POST's JSON answer holds. Pure; raises ``ResponseFormatError``.
-        build: Makes a result of what was kept: of a ``StoredFile`` where files come, of a ``Value`` where a value does. Pure.
+        build: Makes a result of what was kept: a ``StoredFile`` where files come, the ``Value`` where one does. Pure.
         keeping: Formats and lifetimes.
         columns: Which fields of a result stand in the table that a batch makes, and of what type they are there.
         noun: What a person calls one result.

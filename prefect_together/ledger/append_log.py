@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together._internal.json import read, readable
-from prefect_together._internal.process import this_process, unique
+from prefect_together._internal.process import this_process, unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
 
@@ -61,7 +61,7 @@ class Entries:
         """
         if self._number is None:
             return False
-        number, token = self._number + 1, unique()
+        number, token = self._number + 1, unique_token()
         stamp = {"version": 1, "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds")}
         entry = {**stamp, **says, "owner": this_process().model_dump(), "token": token}
         created = await self._storage.create(self._key(number), readable(entry))

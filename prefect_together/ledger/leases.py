@@ -15,8 +15,8 @@ from collections import Counter
 from datetime import datetime, timezone
 from typing import Any
 
-from prefect_together._internal.background import outlives
-from prefect_together._internal.process import Owner, this_process
+from prefect_together._internal.background import spawn
+from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.errors import TogetherError
 from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, decode, encode, new_token
 from prefect_together.storage.storage import Storage
@@ -33,7 +33,7 @@ HANDED_OUT = 3600.0
 _held: Counter[str] = Counter()  # what this very process is at work on, and how many of its callers are
 
 
-class Hold:
+class LocalHold:
     """What one call is at work on, as this process knows it: from before its claim is seen by others to its very end."""
 
     def __init__(self) -> None:
@@ -58,12 +58,12 @@ class Hold:
                 del _held[key]
 
 
-class _Pulse:
+class Heartbeat:
     """Renews all leases of this process in one library, with one object, while there are any."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._key = _pulse_key(this_process())
+        self._key = _heartbeat_key(this_process())
         self._held: Counter[str] = Counter()
         self._beating: asyncio.Task[None] | None = None
 
@@ -92,7 +92,7 @@ class _Pulse:
                     await self._storage.write(self._key, encode({**owned(), "holds": sorted(self._held)}))
         finally:
             if written:  # nothing is held any more, and what lies around would say otherwise
-                outlives(self._forget())
+                spawn(self._forget())
 
     async def _forget(self) -> None:
         if self._beating is None:
@@ -100,20 +100,20 @@ class _Pulse:
                 await self._storage.delete(self._key)
 
 
-_pulses: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Pulse]] = weakref.WeakKeyDictionary()
+_heartbeats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Heartbeat]] = weakref.WeakKeyDictionary()
 
 
-def _pulse(storage: Storage) -> _Pulse:
-    here = _pulses.setdefault(asyncio.get_running_loop(), {})
-    return here.setdefault(storage.url, _Pulse(storage))
+def _heartbeat(storage: Storage) -> Heartbeat:
+    here = _heartbeats.setdefault(asyncio.get_running_loop(), {})
+    return here.setdefault(storage.url, Heartbeat(storage))
 
 
-def _pulse_key(owner: Owner) -> str:
+def _heartbeat_key(owner: ProcessId) -> str:
     name = f"{owner.machine}\n{owner.pid}\n{owner.started}"
     return f"{ROOT}/leases/{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
 
 
-class Holding:
+class Lease:
     """Holds an attempt until the block ends, and gives it up at once where it ends badly.
 
     Its lease is written when the work on it takes longer than most, and renewed from then on.
@@ -122,7 +122,7 @@ class Holding:
     def __init__(self, ledger: Ledger, attempt: Attempt) -> None:
         self._ledger = ledger
         self._attempt = attempt
-        self._hold = Hold()
+        self._hold = LocalHold()
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
@@ -135,13 +135,13 @@ class Holding:
             await self._end()
             if error is not None:  # cancelled as well: whoever comes next should not have to wait
                 # In a task of its own: whoever is cancelled right now still tells others that they need not wait.
-                await asyncio.shield(outlives(release(self._ledger, self._attempt)))
+                await asyncio.shield(spawn(release(self._ledger, self._attempt)))
         finally:
             self._hold.let_go()
 
     def _begin(self) -> None:
         self._writing = asyncio.create_task(self._write())
-        _pulse(self._ledger.storage).add(self._attempt)
+        _heartbeat(self._ledger.storage).add(self._attempt)
 
     async def _write(self) -> None:
         while True:
@@ -153,7 +153,7 @@ class Holding:
     async def _end(self) -> None:
         self._timer.cancel()
         if self._writing is not None:
-            _pulse(self._ledger.storage).remove(self._attempt)
+            _heartbeat(self._ledger.storage).remove(self._attempt)
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writing
@@ -170,7 +170,7 @@ def owned() -> dict[str, Any]:
     return {"owner": this_process().model_dump(), "token": new_token()}
 
 
-class Watch:
+class LeaseMonitor:
     """Judges whether the holder of one attempt is alive, over several looks.
 
     A holder is dead at once where its process is known to be gone. Nobody is taken for dead by a wall clock, for those
@@ -190,9 +190,9 @@ class Watch:
             return False
         if entry.get("released"):
             return False
-        owner = Owner.model_validate(entry["owner"])
+        owner = ProcessId.model_validate(entry["owner"])
         token, at = str(entry.get("token")), entry
-        runs = owner.runs()
+        runs = owner.is_alive()
         if runs is False:
             return False
         if owner == this_process() and self._attempt.key in _held:
@@ -201,7 +201,7 @@ class Watch:
             return _age(entry) < HANDED_OUT
         if owner == this_process():
             return False
-        if (pulse := await self._pulse(owner)) is not None:
+        if (pulse := await self._heartbeat(owner)) is not None:
             token, at = f"{token} {pulse['token']}", pulse
         if runs and _age(at) < OVERDUE:  # the same machine, so the same clock, and the process is there
             return True
@@ -211,9 +211,9 @@ class Watch:
             return None if first else True
         return None if time.monotonic() - self._changed < OVERDUE else False
 
-    async def _pulse(self, owner: Owner) -> dict[str, Any] | None:
+    async def _heartbeat(self, owner: ProcessId) -> dict[str, Any] | None:
         """Return the last renewal by a process, where it is still at work on this attempt."""
-        key = _pulse_key(owner)
+        key = _heartbeat_key(owner)
         try:
             pulse = decode(key, await self._ledger.storage.read(key))
         except FileNotFoundError:

@@ -25,7 +25,7 @@ from datetime import datetime, timezone
 from typing import Any, Literal
 
 from prefect_together._internal.json import read, readable
-from prefect_together._internal.process import unique
+from prefect_together._internal.process import unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
 
@@ -138,7 +138,7 @@ class Ledger:
 
 def new_token() -> str:
     """Return what tells one entry from an equal one of somebody else."""
-    return unique()
+    return unique_token()
 
 
 def folder(fingerprint: str) -> str:

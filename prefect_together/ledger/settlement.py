@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from prefect_together._internal.process import Owner
+from prefect_together._internal.process import ProcessId
 from prefect_together.ledger.leases import owned
 from prefect_together.ledger.ledger import Attempt, Ledger
 
@@ -14,7 +14,7 @@ STUCK = 120.0
 """Seconds after a reservation, which a claim usually follows at once, after which none is expected any more."""
 
 
-async def due(ledger: Ledger, key: str, reserved: Decimal, owner: Owner, at: str) -> Decimal | None:
+async def due(ledger: Ledger, key: str, reserved: Decimal, owner: ProcessId, at: str) -> Decimal | None:
     """Return what an attempt did cost, or None while nobody knows: what was reserved stays reserved then.
 
     Args:
@@ -24,12 +24,12 @@ async def due(ledger: Ledger, key: str, reserved: Decimal, owner: Owner, at: str
         owner: The process that set them aside.
         at: When it did.
     """
-    runs = owner.runs()  # before the ledger is read: who claims and dies meanwhile must not look as if it never had
+    runs = owner.is_alive()  # before the ledger is read: who claims and dies meanwhile must not look as if it never had
     attempt = await _found(ledger, key)
     if not attempt.events:
         return Decimal(0) if await _never(ledger, attempt, at, runs=runs) else None
     claim: dict[str, Any] = await ledger.entry(attempt, "claimed") or {}
-    if "owner" in claim and Owner.model_validate(claim["owner"]) != owner:
+    if "owner" in claim and ProcessId.model_validate(claim["owner"]) != owner:
         return Decimal(0)  # two wanted to send it, and the other one did
     return await _cost(ledger, attempt, reserved)
 

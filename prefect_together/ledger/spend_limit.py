@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefect_together._internal.process import Owner, this_process, unique
+from prefect_together._internal.process import ProcessId, this_process, unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.append_log import Entries
 from prefect_together.ledger.ledger import Ledger
@@ -66,7 +66,7 @@ class _Reserved(BaseModel):
 class _Holder(BaseModel):
     """One who spends, and what it has reserved for which attempts."""
 
-    owner: Owner
+    owner: ProcessId
     reserved: dict[str, _Reserved] = {}
 
 
@@ -116,7 +116,7 @@ class Account:
 
     def __init__(self, limit: SpendLimit, storage: Storage) -> None:
         self.limit = limit
-        self._name = unique()
+        self._name = unique_token()
         self._storage = storage
         self._sums = _Sums()
         advice = "Look at it; restore it or choose another name for the limit."
@@ -165,7 +165,7 @@ class Account:
             await self._look()
             ledger, slots = Ledger(self._storage), asyncio.Semaphore(_AT_ONCE)
 
-            async def look(name: str, owner: Owner, key: str, reserved: _Reserved) -> bool:
+            async def look(name: str, owner: ProcessId, key: str, reserved: _Reserved) -> bool:
                 async with slots:
                     with contextlib.suppress(LibraryError):  # an entry that cannot be read leaves its money reserved
                         cost = await due(ledger, key, reserved.usd, owner, reserved.at)

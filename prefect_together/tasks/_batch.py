@@ -16,7 +16,7 @@ from prefect.concurrency.asyncio import concurrency as global_limit
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from prefect_together.batch.request_table import RequestTable, Row
+from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.batch.results import GOOD, BatchFailed, BatchResult, Retry
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
@@ -29,7 +29,7 @@ from prefect_together.ledger.budget import Purse
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
 from prefect_together.tasks._context import run_context
-from prefect_together.ui.contact_sheet import SMALL, drawn
+from prefect_together.ui.contact_sheet import SMALL, draw_contact_sheet
 
 if TYPE_CHECKING:
     from prefect_together.batch.runner import Batch
@@ -81,16 +81,16 @@ class BatchArguments:
         if isinstance(self.requests, Request):
             raise InvalidRequest("generate_batch takes several requests: give a list, or a table of requests_from_table.")
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         """Yield the rows: those of a table, or the requests of a list with a number each."""
         if isinstance(self.requests, RequestTable):
             yield from self.requests
             return
         for number, request in enumerate(cast("Iterable[Any]", self.requests), 1):
             if isinstance(request, Request):
-                yield Row(number, request, columns={"prompt": request.title()})
+                yield TableRow(number, request, columns={"prompt": request.title()})
             else:
-                yield Row(number, None, f"Row {number} is a {type(request).__name__}, not a request.")
+                yield TableRow(number, None, f"Row {number} is a {type(request).__name__}, not a request.")
 
     async def total(self) -> int | None:
         """Return how many rows there are, where that can be told before they are read."""
@@ -198,7 +198,7 @@ async def _chunks(work: Batch, arguments: BatchArguments) -> None:
 class _Chunk:
     """Some rows of a batch. No collection, so that Prefect does not look into every request of it."""
 
-    def __init__(self, work: Batch, rows: list[Row]) -> None:
+    def __init__(self, work: Batch, rows: list[TableRow]) -> None:
         self.work = work
         self.rows = rows
 
@@ -213,7 +213,7 @@ async def _chunk(chunk: _Chunk) -> State[None]:
 
 def _sheet(work: Batch) -> bytes | None:
     try:
-        return drawn(work.shown(), SMALL)
+        return draw_contact_sheet(work.shown(), SMALL)
     except (ImportError, ValueError):  # decoration: without Pillow, or without pictures, there is none
         return None
 

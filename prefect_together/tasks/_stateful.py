@@ -17,16 +17,16 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def telling(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
+def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
     """Make a function a task that completes with the text of its result as its message."""
 
     def decorate(function: Callable[_P, _R]) -> Task[_P, _R]:
-        return _Telling(_told(function), **options(kind))
+        return _StatefulTask(_returning_state(function), **options(kind))
 
     return decorate
 
 
-class _Telling(Task[_P, _R]):
+class _StatefulTask(Task[_P, _R]):
     """Unpacks the state: Prefect hands a state that a task returns to whoever calls it (measured on 3.8)."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -41,7 +41,7 @@ class _Telling(Task[_P, _R]):
         return made
 
 
-def _told(function: Callable[_P, _R]) -> Callable[_P, _R]:
+def _returning_state(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Return a function that says its result in a state where Prefect runs it as a task, and is itself everywhere else."""
 
     def said(result: Any) -> Any:

@@ -9,10 +9,10 @@ from prefect_together.blocks.library import MediaLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Requests, Retry, batch
-from prefect_together.tasks._stateful import telling
+from prefect_together.tasks._stateful import stateful_task
 
 
-@telling("batch")
+@stateful_task("batch")
 def generate_batch(
     requests: Requests,
     *,
@@ -83,7 +83,7 @@ def generate_batch(
     )  # fmt: skip
 
 
-@telling("batch")
+@stateful_task("batch")
 async def agenerate_batch(
     requests: Requests,
     *,

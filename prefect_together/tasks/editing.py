@@ -25,7 +25,7 @@ from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 from prefect_together.tasks._video_editing import Spliced, join, last_picture
 from prefect_together.ui.artifacts import show
-from prefect_together.ui.contact_sheet import LARGE, drawn
+from prefect_together.ui.contact_sheet import LARGE, draw_contact_sheet
 
 _CHUNK = 1024 * 1024
 _VERSION = 1
@@ -132,7 +132,7 @@ async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None
 
     def make(path: Path) -> Spliced:
         try:
-            sheet = drawn(files, LARGE, all_of_them=True)  # it is kept, and found again as it is
+            sheet = draw_contact_sheet(files, LARGE, all_of_them=True)  # it is kept, and found again as it is
         except ImportError:
             install = 'pip install "prefect-together[media]"'
             raise ConfigurationError(f"A contact sheet needs Pillow, and PyAV for clips: {install}.") from None

@@ -32,7 +32,7 @@ LARGE = Layout(columns=4, cell=480, gap=12, largest=4 * 1024 * 1024)
 """One that is looked at by itself."""
 
 
-def drawn(media: Sequence[KeptFile], layout: Layout, *, all_of_them: bool = False) -> bytes:
+def draw_contact_sheet(media: Sequence[KeptFile], layout: Layout, *, all_of_them: bool = False) -> bytes:
     """Return a WebP with the first ``SHOWN`` of some files.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from prefect_together._internal.process import Owner, this_process
+from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.errors import BudgetExceeded
 from prefect_together.ledger.budget import Purse
 from prefect_together.ledger.ledger import Attempt, Event, Ledger
@@ -26,7 +26,7 @@ from .making import SPENDER
 
 ATTEMPT = Attempt("ab" * 32, "any", 1)
 NONE: dict[str, Any] = {}
-ELSEWHERE = Owner(host="far", machine="away", pid=1, started="1")
+ELSEWHERE = ProcessId(host="far", machine="away", pid=1, started="1")
 GONE = this_process().model_copy(update={"started": "long ago"})
 
 KILLED = """
@@ -49,7 +49,7 @@ def _purse(storage: Storage, usd: str = "1.00") -> Purse:
     return Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal(usd)), storage=storage)
 
 
-async def _recorded(storage: Storage, *events: tuple[Event, dict[str, Any]], owner: Owner | None = None) -> Ledger:
+async def _recorded(storage: Storage, *events: tuple[Event, dict[str, Any]], owner: ProcessId | None = None) -> Ledger:
     ledger = Ledger(storage)
     await ledger.record(ATTEMPT, "claimed", {"owner": (owner or this_process()).model_dump()})
     for event, entry in events:
@@ -126,7 +126,7 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
     ledger, lives = Ledger(Storage(str(tmp_path))), True
     real = Ledger.history
 
-    def runs(_: Owner) -> bool:
+    def runs(_: ProcessId) -> bool:
         return lives
 
     async def claims_and_dies(self: Ledger, fingerprint: str) -> Any:
@@ -136,7 +136,7 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
         lives = False
         return history
 
-    monkeypatch.setattr(Owner, "runs", runs)
+    monkeypatch.setattr(ProcessId, "runs", runs)
     monkeypatch.setattr(Ledger, "history", claims_and_dies)
     assert await due(ledger, ATTEMPT.key, Decimal(1), GONE, datetime.now(timezone.utc).isoformat()) is None
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from prefect_together._internal.process import Owner, this_process
+from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.ledger import leases
-from prefect_together.ledger.leases import HANDED_OUT, OVERDUE, Holding, Watch, owned, release
+from prefect_together.ledger.leases import HANDED_OUT, OVERDUE, Lease, LeaseMonitor, owned, release
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.storage.storage import Storage
 
 ATTEMPT = Attempt("f" * 40, "any", 1)
-FOREIGN = Owner(host="elsewhere", machine="0" * 16, pid=1, started="1")
+FOREIGN = ProcessId(host="elsewhere", machine="0" * 16, pid=1, started="1")
 DEAD = this_process().model_copy(update={"started": "1"})
 
 
@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def neighbour(monkeypatch: pytest.MonkeyPatch) -> Owner:
+def neighbour(monkeypatch: pytest.MonkeyPatch) -> ProcessId:
     """Give another process of this machine that runs for as long as the test likes."""
     owner = this_process().model_copy(update={"pid": 4_000_000, "started": "42"})
     ours = this_process().started
@@ -50,7 +50,7 @@ def neighbour(monkeypatch: pytest.MonkeyPatch) -> Owner:
     return owner
 
 
-async def found(ledger: Ledger, owner: Owner, event: str = "lease", *, age: float = 0.0, **more: Any) -> None:
+async def found(ledger: Ledger, owner: ProcessId, event: str = "lease", *, age: float = 0.0, **more: Any) -> None:
     """Let an entry of somebody be found."""
     at = (datetime.now(timezone.utc) - timedelta(seconds=age)).isoformat()
     entry = {"owner": owner.model_dump(), "token": more.pop("token", "t"), "at": at, **more}
@@ -62,7 +62,7 @@ async def found(ledger: Ledger, owner: Owner, event: str = "lease", *, age: floa
 
 async def test_nothing_is_nobodys(ledger: Ledger) -> None:
     """Without a claim nobody is at work."""
-    assert await Watch(ledger, ATTEMPT).alive() is False
+    assert await LeaseMonitor(ledger, ATTEMPT).alive() is False
 
 
 OWNERS = {"foreign": FOREIGN, "dead": DEAD, "ours": this_process()}
@@ -94,7 +94,7 @@ async def test_what_one_look_tells(
 ) -> None:
     """A dead process is seen at once, another machine takes more looks, and what was handed out waits for its run."""
     await found(ledger, OWNERS[who], event, **more)
-    assert expected is await Watch(ledger, ATTEMPT).alive()
+    assert expected is await LeaseMonitor(ledger, ATTEMPT).alive()
 
 
 @pytest.mark.parametrize(
@@ -107,24 +107,26 @@ async def test_what_one_look_tells(
         pytest.param({"released": True}, False, id="given-up"),
     ],
 )
-async def test_a_process_next_door(ledger: Ledger, neighbour: Owner, more: dict[str, Any], expected: bool | None) -> None:
+async def test_a_process_next_door(
+    ledger: Ledger, neighbour: ProcessId, more: dict[str, Any], expected: bool | None
+) -> None:
     """It has the same clock, so a fresh lease is proof of life; an old one is not proof of death."""
     await found(ledger, neighbour, **more)
-    assert expected is await Watch(ledger, ATTEMPT).alive()
+    assert expected is await LeaseMonitor(ledger, ATTEMPT).alive()
 
 
 async def test_a_lease_says_more_than_a_claim(ledger: Ledger) -> None:
     """What was said last counts."""
     await found(ledger, FOREIGN, "claimed")
     await found(ledger, FOREIGN, "lease", released=True)
-    assert await Watch(ledger, ATTEMPT).alive() is False
+    assert await LeaseMonitor(ledger, ATTEMPT).alive() is False
 
 
 async def test_what_this_process_is_at_work_on(ledger: Ledger) -> None:
     """Held while the block lasts, given up when it fails, and by another task of the same process too."""
     await ledger.record(ATTEMPT, "claimed", owned())
-    watch = Watch(ledger, ATTEMPT)
-    async with Holding(ledger, ATTEMPT):
+    watch = LeaseMonitor(ledger, ATTEMPT)
+    async with Lease(ledger, ATTEMPT):
         assert await watch.alive() is True
     assert await watch.alive() is False
 
@@ -134,7 +136,7 @@ async def test_a_failed_holder_gives_up_at_once(ledger: Ledger, error: BaseExcep
     """Whoever comes next need not wait until the lease is overdue."""
     await ledger.record(ATTEMPT, "claimed", owned())
     with pytest.raises(type(error)):
-        async with Holding(ledger, ATTEMPT):
+        async with Lease(ledger, ATTEMPT):
             raise error
     entry = await ledger.entry(ATTEMPT, "lease")
     assert entry is not None
@@ -143,7 +145,7 @@ async def test_a_failed_holder_gives_up_at_once(ledger: Ledger, error: BaseExcep
 
 async def test_a_holder_elsewhere_is_alive_while_its_lease_changes(ledger: Ledger, clock: list[float]) -> None:
     """Clocks of two machines are never compared: changes are counted by our own."""
-    watch = Watch(ledger, ATTEMPT)
+    watch = LeaseMonitor(ledger, ATTEMPT)
     looks: list[bool | None] = []
     for after, token in [
         (0, "a"),
@@ -165,7 +167,7 @@ async def test_a_holder_elsewhere_is_alive_while_its_lease_changes(ledger: Ledge
 async def test_a_claim_elsewhere_that_never_beats_is_overdue(ledger: Ledger, clock: list[float]) -> None:
     """Its process may have died before the first renewal: half a minute later that is certain enough."""
     await found(ledger, FOREIGN, "claimed")
-    watch = Watch(ledger, ATTEMPT)
+    watch = LeaseMonitor(ledger, ATTEMPT)
     assert await watch.alive() is None
     clock[0] += OVERDUE - 1
     assert await watch.alive() is None
@@ -178,7 +180,7 @@ async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: 
     monkeypatch.setattr(leases, "FIRST_BEAT", 0.05)
     monkeypatch.setattr(leases, "BEAT", 0.02)
     tokens: set[str] = set()
-    async with Holding(ledger, ATTEMPT):
+    async with Lease(ledger, ATTEMPT):
         assert await ledger.entry(ATTEMPT, "lease") is None
         deadline = time.monotonic() + 10
         while len(tokens) < 3 and time.monotonic() < deadline:
@@ -211,7 +213,7 @@ async def test_a_thousand_leases_are_renewed_by_one_write(ledger: Ledger, monkey
     over = asyncio.Event()
 
     async def work(attempt: Attempt) -> None:
-        async with Holding(ledger, attempt):
+        async with Lease(ledger, attempt):
             await over.wait()
 
     working = [asyncio.create_task(work(attempt)) for attempt in many]
@@ -230,17 +232,17 @@ async def pulses(ledger: Ledger) -> list[dict[str, Any]]:
     return [json.loads(await ledger.storage.read(key)) for key in await ledger.storage.names("ledger/leases")]
 
 
-async def pulse(ledger: Ledger, owner: Owner, token: str, holds: list[str], *, age: float = 0.0) -> None:
+async def pulse(ledger: Ledger, owner: ProcessId, token: str, holds: list[str], *, age: float = 0.0) -> None:
     """Let a process renew the leases of what it is at work on."""
     at = (datetime.now(timezone.utc) - timedelta(seconds=age)).isoformat()
     entry = {"version": 1, "at": at, "owner": owner.model_dump(), "token": token, "holds": holds}
-    await ledger.storage.write(leases._pulse_key(owner), json.dumps(entry).encode())  # pyright: ignore[reportPrivateUsage]
+    await ledger.storage.write(leases._heartbeat_key(owner), json.dumps(entry).encode())  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_process_elsewhere_renews_all_its_leases_at_once(ledger: Ledger, clock: list[float]) -> None:
     """It counts for what it lists, and no longer for what it has let go of or for what somebody else holds."""
     await found(ledger, FOREIGN)
-    watch, others = Watch(ledger, ATTEMPT), ["0" * 40 + "/any/0001"]
+    watch, others = LeaseMonitor(ledger, ATTEMPT), ["0" * 40 + "/any/0001"]
     looks: list[bool | None] = []
     for after, token, holds in [
         (0, "a", [ATTEMPT.key, *others]),
@@ -267,20 +269,20 @@ async def test_a_process_elsewhere_renews_all_its_leases_at_once(ledger: Ledger,
     ],
 )
 async def test_a_process_next_door_that_renews(
-    ledger: Ledger, neighbour: Owner, *, listed: bool, age: float, expected: bool | None
+    ledger: Ledger, neighbour: ProcessId, *, listed: bool, age: float, expected: bool | None
 ) -> None:
     """Its lease is as fresh as its last renewal, where that one lists it."""
     await found(ledger, neighbour, age=OVERDUE + 60)
     await pulse(ledger, neighbour, "t", [ATTEMPT.key] if listed else [], age=age)
-    assert expected is await Watch(ledger, ATTEMPT).alive()
+    assert expected is await LeaseMonitor(ledger, ATTEMPT).alive()
 
 
 async def test_what_is_handed_out_stays_with_the_run(ledger: Ledger) -> None:
     """A submitted job that nobody waits for yet is not taken away from the run that will."""
     await release(ledger, ATTEMPT, handed_out=True)
-    assert await Watch(ledger, ATTEMPT).alive() is True
+    assert await LeaseMonitor(ledger, ATTEMPT).alive() is True
     await release(ledger, ATTEMPT)
-    assert await Watch(ledger, ATTEMPT).alive() is False
+    assert await LeaseMonitor(ledger, ATTEMPT).alive() is False
 
 
 def test_no_two_claims_look_alike() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from prefect_together._internal import process as owners
-from prefect_together._internal.process import Owner, this_process
+from prefect_together._internal.process import ProcessId, this_process
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
@@ -35,12 +35,12 @@ ctypes.CDLL(None).pthread_exit(None)
 
 
 @pytest.fixture
-def child() -> Iterator[tuple[Any, Owner]]:
+def child() -> Iterator[tuple[Any, ProcessId]]:
     """Run another process that says who it is and waits until its input ends."""
     started = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with started as process:
         assert process.stdout is not None
-        yield process, Owner.model_validate_json(process.stdout.readline())
+        yield process, ProcessId.model_validate_json(process.stdout.readline())
         process.kill()
 
 
@@ -63,7 +63,7 @@ def look_dead(process: Any) -> None:
 
 def test_this_process_runs() -> None:
     """We hold what we hold."""
-    assert this_process().runs() is True
+    assert this_process().is_alive() is True
     assert os.getpid() == this_process().pid
     assert this_process() == this_process()
 
@@ -73,59 +73,59 @@ def test_a_process_runs_while_a_thread_of_it_does() -> None:
     started = subprocess.Popen([sys.executable, "-c", HEADLESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with started as process:
         assert process.stdout is not None
-        owner = Owner.model_validate_json(process.stdout.readline())
+        owner = ProcessId.model_validate_json(process.stdout.readline())
         look_dead(process)
-        assert owner.runs() is True
+        assert owner.is_alive() is True
         process.kill()
         process.wait()
-        assert owner.runs() is False
+        assert owner.is_alive() is False
 
 
 def test_an_owner_survives_json() -> None:
     """It is read back from the ledger as the same process."""
-    again = Owner.model_validate(json.loads(this_process().model_dump_json()))
+    again = ProcessId.model_validate(json.loads(this_process().model_dump_json()))
     assert this_process() == again
-    assert again.runs() is True
+    assert again.is_alive() is True
 
 
-def test_another_process_runs_until_it_ends(child: tuple[Any, Owner]) -> None:
+def test_another_process_runs_until_it_ends(child: tuple[Any, ProcessId]) -> None:
     """It is seen at once, and its end is too."""
     process, owner = child
     assert process.pid == owner.pid
     assert this_process() != owner
     assert this_process().machine == owner.machine
-    assert owner.runs() is True
+    assert owner.is_alive() is True
     process.stdin.close()
     process.wait(timeout=10)
-    assert owner.runs() is False
+    assert owner.is_alive() is False
 
 
-def test_a_corpse_does_not_run(child: tuple[Any, Owner]) -> None:
+def test_a_corpse_does_not_run(child: tuple[Any, ProcessId]) -> None:
     """A process that died and whose parent has not noticed yet holds nothing."""
     process, owner = child
     dead(process)
-    assert owner.runs() is False
+    assert owner.is_alive() is False
 
 
-def test_a_pid_that_is_used_again_is_another_process(child: tuple[Any, Owner]) -> None:
+def test_a_pid_that_is_used_again_is_another_process(child: tuple[Any, ProcessId]) -> None:
     """Pids come again; the time of the start does not."""
     _, owner = child
     earlier = owner.model_copy(update={"started": str(int(owner.started or 0) - 1)})
-    assert earlier.runs() is False
-    assert this_process().model_copy(update={"started": "1"}).runs() is False
+    assert earlier.is_alive() is False
+    assert this_process().model_copy(update={"started": "1"}).is_alive() is False
 
 
-def test_another_machine_cannot_be_asked(child: tuple[Any, Owner]) -> None:
+def test_another_machine_cannot_be_asked(child: tuple[Any, ProcessId]) -> None:
     """Nothing is known of it, whatever runs here under the same pid."""
     _, owner = child
-    assert owner.model_copy(update={"machine": "0" * 16}).runs() is None
-    assert this_process().model_copy(update={"machine": "0" * 16}).runs() is None
+    assert owner.model_copy(update={"machine": "0" * 16}).is_alive() is None
+    assert this_process().model_copy(update={"machine": "0" * 16}).is_alive() is None
 
 
-def test_a_system_that_does_not_tell_is_not_guessed(child: tuple[Any, Owner]) -> None:
+def test_a_system_that_does_not_tell_is_not_guessed(child: tuple[Any, ProcessId]) -> None:
     """Without a time of start a pid alone proves nothing."""
     _, owner = child
-    assert owner.model_copy(update={"started": None}).runs() is None
+    assert owner.model_copy(update={"started": None}).is_alive() is None
 
 
 def test_a_command_with_brackets_is_read(tmp_path: Any) -> None:
@@ -135,11 +135,11 @@ def test_a_command_with_brackets_is_read(tmp_path: Any) -> None:
     with subprocess.Popen([str(odd), "30"]) as process:
         try:
             found = this_process().model_copy(update={"pid": process.pid, "started": "not this"})
-            assert found.runs() is False
+            assert found.is_alive() is False
             started = owners._started(process.pid)  # pyright: ignore[reportPrivateUsage]
             assert started is not None
             assert started.isdigit()
-            assert found.model_copy(update={"started": started}).runs() is True
+            assert found.model_copy(update={"started": started}).is_alive() is True
         finally:
             process.kill()
 
@@ -157,7 +157,7 @@ def test_a_forked_child_is_another_owner() -> None:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
-        child = Owner.model_validate_json(answer.read())
+        child = ProcessId.model_validate_json(answer.read())
     os.waitpid(pid, 0)
     assert (pid, parent.machine) == (child.pid, child.machine)
-    assert child.runs() is False
+    assert child.is_alive() is False

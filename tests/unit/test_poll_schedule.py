@@ -10,7 +10,8 @@ import pytest
 
 from prefect_together.engine import poll_schedule
 from prefect_together.engine.poll_schedule import duration_keys, poll_pauses, record_duration, typical_durations
-from prefect_together.generations import ImageRequest, VideoRequest
+from prefect_together.generations.image import ImageRequest
+from prefect_together.generations.video import VideoRequest
 from prefect_together.storage.storage import Storage
 
 CLIP = VideoRequest(prompt="a fox", model="a/model", seconds=6)
