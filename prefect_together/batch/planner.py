@@ -84,7 +84,7 @@ class Planner:
                 errors = [finding.message for finding in self._findings(row.request) if finding.severity == "error"]
                 if errors and context.policy.preflight == "error":
                     raise InvalidRequest(errors[0])
-                fingerprint = await fingerprint_of(row.request, environment=context.client.realm)
+                fingerprint = await fingerprint_of(row.request, environment=context.client.environment)
             except InvalidRequest as error:
                 self._refuse(f"Row {row.number}: {error}")
                 continue

@@ -129,7 +129,7 @@ class Batch:
     async def _one(self, row: TableRow, request: Request) -> None:
         began, fingerprint = time.monotonic(), None
         try:
-            fingerprint = await fingerprint_of(request, environment=self.context.client.realm)
+            fingerprint = await fingerprint_of(request, environment=self.context.client.environment)
             if self._before:
                 self._seen.add(fingerprint)
             if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):

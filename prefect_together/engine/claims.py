@@ -23,7 +23,7 @@ from prefect_together.engine.unknown_outcome import UnknownOutcomePolicy
 from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryError, TogetherError, UnknownOutcome
 from prefect_together.generations.inputs import write_body
 from prefect_together.generations.results import Generated
-from prefect_together.http.rate_limit import Slot
+from prefect_together.http.rate_limit import Permit
 from prefect_together.ledger.leases import Lease, LeaseMonitor, LocalHold, owned
 from prefect_together.ledger.ledger import ANY, Attempt, History, Ledger
 
@@ -182,12 +182,12 @@ class Claims:
         A waiter that is cancelled in the queue claims and sends nothing; one that is cancelled later does not take the paid
         answer with it.
         """
-        permit = self._context.client.slot(self._context.request.model)
-        await permit.enter()
+        permit = self._context.client.permit(self._context.request.model)
+        await permit.acquire()
         self._hold.add(attempt)
         return await asyncio.shield(spawn(self._reserve_claim_send(self._bound(attempt), permit)))
 
-    async def _reserve_claim_send(self, attempt: BoundAttempt, permit: Slot) -> ClaimResult | None:
+    async def _reserve_claim_send(self, attempt: BoundAttempt, permit: Permit) -> ClaimResult | None:
         try:
             await self._reserve(attempt)
             async with Lease(self._ledger, attempt.attempt):
@@ -196,7 +196,7 @@ class Claims:
                 acceptance = await self._post(attempt, permit)
                 return None if acceptance is None else await self._accepted(attempt, acceptance)
         finally:
-            permit.leave()
+            permit.release()
 
     async def _reserve(self, attempt: BoundAttempt) -> None:
         """Set aside what it may cost, where that is limited."""
@@ -226,7 +226,7 @@ class Claims:
         entry = {
             **owned(),
             "account": context.client.account,
-            "realm": context.client.realm,
+            "realm": context.client.environment,
             "kind": request.kind,
             "model": request.model,
             "request": request.model_dump(mode="json", exclude_unset=True),
@@ -237,7 +237,7 @@ class Claims:
         }
         return await attempt.record_paid("claimed", entry, patience=_CLAIM_PATIENCE)
 
-    async def _post(self, attempt: BoundAttempt, permit: Slot) -> Acceptance | None:
+    async def _post(self, attempt: BoundAttempt, permit: Permit) -> Acceptance | None:
         """Send the request, once, and return what was accepted; None where the claim was decided upon meanwhile.
 
         Whatever is raised is recorded: as unknown where it may have been taken, else as refused.

@@ -78,9 +78,9 @@ class Day:
         passed: Is told, once a day among all processes.
     """
 
-    def __init__(self, storage: Storage, realm: str, limit: Decimal, passed: Passed) -> None:
+    def __init__(self, storage: Storage, environment: str, limit: Decimal, passed: Passed) -> None:
         self._storage = storage
-        self._realm = realm
+        self._environment = environment
         self._limit = limit
         self._passed = passed
         self._day = ""
@@ -125,7 +125,7 @@ class Day:
         today = datetime.now(timezone.utc).date().isoformat()
         if self.entries is None or today != self._day:
             advice = "Look at it, or delete it: it is counted anew from there."
-            self._day, self.entries = today, Entries(self._storage, f"{ROOT}/{self._realm}/{today}", advice=advice)
+            self._day, self.entries = today, Entries(self._storage, f"{ROOT}/{self._environment}/{today}", advice=advice)
         for _ in range(_TRIES):
             told: list[str] = self.entries.last.get("passed", [])
             spent, limit = Spent.read(self.entries.last) + change, f"{self._limit.normalize():f}"
@@ -142,7 +142,7 @@ _Days = dict[tuple[str, str, Decimal], Day]
 _days: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Days] = weakref.WeakKeyDictionary()
 
 
-def spending(storage: Storage, realm: str, limit: Decimal, passed: Passed) -> Day:
+def spending(storage: Storage, environment: str, limit: Decimal, passed: Passed) -> Day:
     """Return what counts a library's spending, the same for everybody in this process. Call it on the background loop."""
     days = _days.setdefault(asyncio.get_running_loop(), {})
-    return days.setdefault((storage.url, realm, limit), Day(storage, realm, limit, passed))
+    return days.setdefault((storage.url, environment, limit), Day(storage, environment, limit, passed))

@@ -24,7 +24,7 @@ from prefect_together.generations.kept_file import StoredFile
 from prefect_together.generations.registry import AnySpec
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.downloads import Hosted
-from prefect_together.http.urls import shown
+from prefect_together.http.urls import redact_query
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
@@ -121,7 +121,7 @@ async def fetch(client: TogetherClient, storage: Storage, naming: FileNaming, ur
 
 async def _fetch(client: TogetherClient, storage: Storage, naming: FileNaming, url: str, largest: int) -> StoredFile:
     async with client.files.open(url) as hosted:
-        place = shown(url)
+        place = redact_query(url)
         if hosted.length is not None and hosted.length > largest:
             raise _too_large(place, hosted.length, largest)
         head = await _head(hosted)

@@ -55,7 +55,7 @@ async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:
         InvalidRequest: A local file that it was made of cannot be read, or its type is not known.
         MediaError: A file that was kept is not in the library any more.
     """
-    life = _Lifecycle(context, await fingerprint_of(context.request, environment=context.client.realm))
+    life = _Lifecycle(context, await fingerprint_of(context.request, environment=context.client.environment))
     attempt = (await life.ledger.history(life.fingerprint)).stored(life.scope)
     results = await life.delivery.stored(life.bound(attempt)) if attempt else []
     return life.fingerprint, [result.model_copy(update={"reused": True}) for result in results]
@@ -76,7 +76,7 @@ async def submit(context: GenerationContext) -> GenerationJob:
 async def wait(context: GenerationContext, job: GenerationJob, *, timeout: float) -> list[Generated]:
     """Return the results of a job that was submitted here or anywhere. Never pays. Raises as ``generate``."""
     with _telling(context):
-        known = job.fingerprint or await fingerprint_of(context.request, environment=context.client.realm)
+        known = job.fingerprint or await fingerprint_of(context.request, environment=context.client.environment)
         life = _Lifecycle(context, known)
         return await life.finish(ClaimResult(await life.attempt_of(job), paid=not job.reused), timeout=timeout)
 
@@ -114,7 +114,7 @@ class _Lifecycle:
     @classmethod
     async def of(cls, context: GenerationContext) -> _Lifecycle:
         context.check()
-        return cls(context, await fingerprint_of(context.request, environment=context.client.realm))
+        return cls(context, await fingerprint_of(context.request, environment=context.client.environment))
 
     def bound(self, attempt: Attempt) -> BoundAttempt:
         return BoundAttempt(self.ledger, attempt, self.context.run.log)

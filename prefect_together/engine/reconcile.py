@@ -97,7 +97,7 @@ class _Reconciler:
     async def look(self, row: LedgerRow) -> None:
         """Do what can be done about one attempt, and report it."""
         report = self.report
-        if row.realm not in {None, self._client.realm}:
+        if row.environment not in {None, self._client.environment}:
             report.elsewhere += 1
             return
         if row.state not in _UNDECIDED and await LeaseMonitor(self._ledger, row.attempt).settled():

@@ -22,10 +22,10 @@ from prefect_together._internal.retry import backoff
 from prefect_together.errors import APIError, ConnectionFailed, ServerError, TogetherError, UnknownOutcome
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
-from prefect_together.http.rate_limit import LONGEST, Governor, Lane, Patience, Slot
-from prefect_together.http.responses import permanent, refusal, wait_hint
+from prefect_together.http.rate_limit import LONGEST, AdaptiveLimiter, ModelLimiter, Permit, RetryBudget
+from prefect_together.http.responses import error_from_response, is_permanent, retry_after
 from prefect_together.http.transport_errors import outcome_of
-from prefect_together.http.urls import api_origin, realm
+from prefect_together.http.urls import api_origin, environment
 
 _log = logging.getLogger("prefect.together")
 _T = TypeVar("_T")
@@ -55,8 +55,8 @@ class TogetherClient:
         base_url: The API's origin, e.g. ``https://api.together.ai``.
         timeout: Seconds to wait for an answer. Pictures are made while the request is open, so this is long.
         max_connections: Paid requests in flight at once, and as many polls and downloads.
-        patience: How long refused requests go on being offered.
-        governor: Deals the slots of paid requests to the models, for all clients of an account.
+        retry_budget: How long refused requests go on being offered.
+        limiter: Deals the permits of paid requests to the models, for all clients of an account.
     """
 
     def __init__(
@@ -66,24 +66,24 @@ class TogetherClient:
         *,
         timeout: float = 600.0,
         max_connections: int = 64,
-        patience: Patience | None = None,
-        governor: Governor | None = None,
+        retry_budget: RetryBudget | None = None,
+        limiter: AdaptiveLimiter | None = None,
     ) -> None:
         self.origin = api_origin(base_url)
-        self.realm = realm(self.origin)
+        self.environment = environment(self.origin)
         self.account = hashlib.blake2b(api_key.encode(), digest_size=6, person=b"together-account").hexdigest()
         about = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
         self._headers = {"Authorization": f"Bearer {api_key}", **about}
         self._json_headers = {**self._headers, "Content-Type": "application/json"}
-        self._patience = patience or Patience()
+        self._retry_budget = retry_budget or RetryBudget()
         # Waiting in front of the pool is cheap; a thousand requests queued inside it are not.
-        self._slots = asyncio.Semaphore(max_connections)
-        self._governor = governor or Governor(max_connections)
+        self._open_requests = asyncio.Semaphore(max_connections)
+        self._limiter = limiter or AdaptiveLimiter(max_connections)
         self._timeout = timeout
         # No client of httpx's around it: redirects, cookies and auth flows are what a paid request must not have.
         self._api = ApiTransport()
         host = urlsplit(self.origin).hostname or ""
-        self.files = Downloads(Guard(allow_loopback=self.realm == "loopback", allow_host=host), max_connections)
+        self.files = Downloads(Guard(allow_loopback=self.environment == "loopback", allow_host=host), max_connections)
         """Fetches hosted files."""
 
     def __repr__(self) -> str:
@@ -94,11 +94,13 @@ class TogetherClient:
         await self._api.aclose()
         await self.files.aclose()
 
-    def slot(self, model: str) -> Slot:
+    def permit(self, model: str) -> Permit:
         """Return what stands in the queue of a model's paid requests, to be entered before one is sent."""
-        return Slot(self._governor.lane(model))
+        return Permit(self._limiter.for_model(model))
 
-    async def send_paid(self, path: str, body: dict[str, Any], parse: Callable[[Any], _T], permit: Slot | None = None) -> _T:
+    async def send_paid(
+        self, path: str, body: dict[str, Any], parse: Callable[[Any], _T], permit: Permit | None = None
+    ) -> _T:
         """POST a request that costs money, once, and return what ``parse`` makes of the answer.
 
         Args:
@@ -114,12 +116,12 @@ class TogetherClient:
             ConfigurationError: The environment names a proxy that is none.
         """
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        response = await self._offer(path, permit or self.slot(str(body.get("model"))), content)
+        response = await self._offer(path, permit or self.permit(str(body.get("model"))), content)
         status = response.status_code
         if status >= 500 or status == 408:
             raise _unknown(f"Together answered {status} to POST {path}")
         if status >= 400:
-            raise refusal(status, response.text, response.headers)
+            raise error_from_response(status, response.text, response.headers)
         if status >= 300:
             said = f"POST {path} was redirected ({status}), and a request that costs money follows no redirect."
             raise APIError(said, advice="Check the base URL.", status=status)
@@ -140,30 +142,30 @@ class TogetherClient:
             ConnectionFailed: No usable answer came.
         """
         try:
-            async with self._slots:
+            async with self._open_requests:
                 response = await self._exchange("GET", path, timeout=30.0)
         except TogetherError:
             raise
         except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
             raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
         if response.status_code != 200:
-            raise refusal(response.status_code, response.text, response.headers)
+            raise error_from_response(response.status_code, response.text, response.headers)
         try:
             return parse(response.json())
         except (ValueError, RecursionError) as error:
             about = f"{self.origin} answered GET {path} with something that cannot be read: {_said(error)}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
-    async def _offer(self, path: str, permit: Slot, content: bytes) -> httpx.Response:
+    async def _offer(self, path: str, permit: Permit, content: bytes) -> httpx.Response:
         """Send until somebody takes it: only what certainly costs nothing is sent again."""
         tries, waited = 0, 0.0
         while True:
             tries += 1
-            entered = await permit.enter()
+            entered = await permit.acquire()
             try:
-                answer = self._judge(await self._send_once(path, content), permit.lane, entered, tries)
+                answer = self._judge(await self._send_once(path, content), permit.limiter, entered, tries)
             finally:
-                permit.leave()
+                permit.release()
             if isinstance(answer, httpx.Response):
                 return answer
             if waited + answer.pause > answer.patience:
@@ -186,20 +188,20 @@ class TogetherClient:
             return ConnectionFailed(what, advice="Check the base URL and the network.", retryable=True)
 
     def _judge(
-        self, answer: httpx.Response | ConnectionFailed, lane: Lane, entered: float, tries: int
+        self, answer: httpx.Response | ConnectionFailed, limiter: ModelLimiter, entered: float, tries: int
     ) -> httpx.Response | _NotTaken:
-        """Return an answer that is one, or when to send again what nobody has taken; tell the lane of either."""
+        """Return an answer that is one, or when to send again what nobody has taken; tell the limiter of either."""
         if isinstance(answer, ConnectionFailed):
-            return _NotTaken(answer, backoff(tries, first=1.0, longest=LONGEST), self._patience.refused)
+            return _NotTaken(answer, backoff(tries, first=1.0, longest=LONGEST), self._retry_budget.refused)
         status = answer.status_code
         if status not in {429, 503}:
-            lane.taken(entered)
+            limiter.on_accepted(entered)
             return answer
-        error, hint = refusal(status, answer.text, answer.headers), wait_hint(answer.headers)
-        if permanent(status, error.code):
+        error, hint = error_from_response(status, answer.text, answer.headers), retry_after(answer.headers)
+        if is_permanent(status, error.code):
             raise error
-        pause = lane.limited(entered, hint) if status == 429 else lane.busy(tries, hint)
-        return _NotTaken(error, pause, self._patience.busy)
+        pause = limiter.on_rate_limited(entered, hint) if status == 429 else limiter.on_busy(tries, hint)
+        return _NotTaken(error, pause, self._retry_budget.busy)
 
     async def _exchange(
         self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None

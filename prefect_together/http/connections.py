@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
 from prefect_together.errors import ConfigurationError, MediaError
-from prefect_together.http.urls import is_loopback, is_public, shown
+from prefect_together.http.urls import is_loopback, is_public, redact_query
 
 USER_AGENT = f"prefect-together/{version('prefect-together')}"  # file hosts answer 403 to a blank one (1.3)
 _FIT = re.compile(r"[!-~]+")  # ASCII without spaces
@@ -39,7 +39,7 @@ class Guard:
         Raises:
             MediaError: It is no URL, or its scheme or host may not be asked.
         """
-        where = f"Together named {shown(url)!r} as the place of a file, which is"
+        where = f"Together named {redact_query(url)!r} as the place of a file, which is"
         try:
             # What is fit to be sent is sent as it is: another way of writing the same would break a signature.
             asked = URL(url, encoded=_FIT.fullmatch(url) is not None)

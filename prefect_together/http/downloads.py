@@ -13,7 +13,7 @@ import aiohttp
 
 from prefect_together.errors import MediaError, TogetherError
 from prefect_together.http.connections import USER_AGENT, Guard, Proxies, session
-from prefect_together.http.urls import shown
+from prefect_together.http.urls import redact_query
 
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30.0, sock_connect=15.0, sock_read=60.0)
@@ -72,7 +72,7 @@ class Downloads:
                 finally:
                     response.release()  # a connection with an unread rest is closed
         except aiohttp.ClientError as error:
-            what = f"The file at {shown(url)} did not arrive: {_said(error)}."
+            what = f"The file at {redact_query(url)} did not arrive: {_said(error)}."
             raise MediaError(what, paid="yes", retryable=True) from error
 
     async def has(self, url: str) -> bool:
@@ -96,9 +96,9 @@ class Downloads:
         except (aiohttp.ClientError, TogetherError):
             raise
         except ValueError:  # host names and passwords that only look like some
-            what = f"Together named {shown(asked)!r} as the place of a file, which cannot be asked."
+            what = f"Together named {redact_query(asked)!r} as the place of a file, which cannot be asked."
             raise MediaError(what, paid="yes") from None
-        raise MediaError(f"The file at {shown(url)} is behind more than {_REDIRECTS} redirects.", paid="yes")
+        raise MediaError(f"The file at {redact_query(url)} is behind more than {_REDIRECTS} redirects.", paid="yes")
 
     async def _get(self, url: str) -> aiohttp.ClientResponse:
         asked = self._guard.check(url)
@@ -122,7 +122,7 @@ class Downloads:
 
 def _no_file(url: str, status: int) -> MediaError:
     refused = 400 <= status < 500
-    what = f"The file at {shown(url)} is not there (HTTP {status})."
+    what = f"The file at {redact_query(url)} is not there (HTTP {status})."
     advice = "Links to hosted files expire; run it again to ask for it once more, which is free." if refused else ""
     # 404 may also mean "not everywhere yet" for a moment; the other refusals are for good.
     return MediaError(what, advice=advice, retryable=not refused or status == 404, status=status)

@@ -9,13 +9,13 @@ from prefect_together._internal.event_loop import runtime
 
 if TYPE_CHECKING:
     from prefect_together.http.client import TogetherClient
-    from prefect_together.http.rate_limit import Governor
+    from prefect_together.http.rate_limit import AdaptiveLimiter
 
 
 @dataclass
 class _Pool:
     clients: dict[tuple[Any, ...], TogetherClient] = field(default_factory=dict[tuple[Any, ...], "TogetherClient"])
-    limiters: dict[tuple[Any, ...], Governor] = field(default_factory=dict[tuple[Any, ...], "Governor"])
+    limiters: dict[tuple[Any, ...], AdaptiveLimiter] = field(default_factory=dict[tuple[Any, ...], "AdaptiveLimiter"])
 
     async def close(self) -> None:
         for client in self.clients.values():
@@ -32,7 +32,7 @@ def shared_client(api_key: str, base_url: str, *, timeout: float, max_connection
         max_connections: Paid requests in flight at once.
     """
     from prefect_together.http.client import TogetherClient  # slow to import, and not every process sends
-    from prefect_together.http.rate_limit import Governor
+    from prefect_together.http.rate_limit import AdaptiveLimiter
 
     running = runtime()
     pool: _Pool | None = running.shared.get("http")
@@ -42,8 +42,8 @@ def shared_client(api_key: str, base_url: str, *, timeout: float, max_connection
     key = (api_key, base_url, timeout, max_connections)
     if key not in pool.clients:
         # Whatever its timeout, every client of an account stands in one queue.
-        limiter = pool.limiters.setdefault((api_key, base_url, max_connections), Governor(max_connections))
+        limiter = pool.limiters.setdefault((api_key, base_url, max_connections), AdaptiveLimiter(max_connections))
         pool.clients[key] = TogetherClient(
-            api_key, base_url, timeout=timeout, max_connections=max_connections, governor=limiter
+            api_key, base_url, timeout=timeout, max_connections=max_connections, limiter=limiter
         )
     return pool.clients[key]

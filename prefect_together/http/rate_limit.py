@@ -1,8 +1,8 @@
 """How many paid requests of each model may be in flight at once, learnt from Together's answers. Sends nothing itself.
 
-One governor serves an account in a process. Every model has a lane of its own: a 429 narrows it and a wait hint closes it
-for so long, an answer widens it again, and a 503 makes it wait without narrowing it. Slots that come free are dealt to the
-lanes in turn, and no lane may take the last of them, so that no model starves because another is slow.
+One limiter serves an account in a process. Every model has a limiter of its own: a 429 narrows it and a wait hint closes it
+for so long, an answer widens it again, and a 503 makes it wait without narrowing it. Permits that come free are dealt to
+the models in turn, and no model may take the last of them, so that none starves because another is slow.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from prefect_together._internal.retry import backoff
 
 NARROWER = 0.7
-"""What is left of a lane's width after a 429."""
+"""What is left of a model's width after a 429."""
 RESERVED = 8
-"""One slot of so many is kept for the other models."""
+"""One permit of so many is kept for the other models."""
 LONGEST = 60.0
 """Seconds of the longest pause that nobody asked for."""
 
-_log = logging.getLogger("prefect.together.governor")
+_log = logging.getLogger("prefect.together.rate_limit")
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryBudget:
     """How long a request that nobody has taken yet goes on being offered, in seconds."""
 
     busy: float = 300.0
@@ -35,71 +35,71 @@ class Patience:
     """In all, while no connection can be opened."""
 
 
-class Governor:
-    """Deals the slots of one account to the models.
+class AdaptiveLimiter:
+    """Deals the permits of one account to the models.
 
     Args:
-        slots: Paid requests in flight at once, all models together.
+        permits: Paid requests in flight at once, all models together.
     """
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
-        self.share = max(1, slots - slots // RESERVED)
+    def __init__(self, permits: int) -> None:
+        self.permits = permits
+        self.share = max(1, permits - permits // RESERVED)
         self.active = 0
-        self._lanes: dict[str, Lane] = {}
-        self._turn: deque[Lane] = deque()
+        self._models: dict[str, ModelLimiter] = {}
+        self._turn: deque[ModelLimiter] = deque()
 
-    def lane(self, model: str) -> Lane:
-        """Return the lane of a model."""
-        if model not in self._lanes:
-            self._lanes[model] = Lane(self, model)
-            self._turn.append(self._lanes[model])
-        return self._lanes[model]
+    def for_model(self, model: str) -> ModelLimiter:
+        """Return the limiter of a model."""
+        if model not in self._models:
+            self._models[model] = ModelLimiter(self, model)
+            self._turn.append(self._models[model])
+        return self._models[model]
 
-    def deal(self) -> None:
-        """Give free slots to those who wait, one lane after the other."""
+    def distribute(self) -> None:
+        """Give free permits to those who wait, one model after the other."""
         idle = 0
-        while self.active < self.slots and idle < len(self._turn):
+        while self.active < self.permits and idle < len(self._turn):
             lane = self._turn[0]
             self._turn.rotate(-1)
             idle = 0 if lane.admit() else idle + 1
 
 
-class Lane:
-    """The requests of one model. Enter before sending, leave after the answer, and say what the answer was."""
+class ModelLimiter:
+    """The requests of one model. Acquire before sending, release after the answer, and say what the answer was."""
 
-    def __init__(self, governor: Governor, model: str) -> None:
+    def __init__(self, limiter: AdaptiveLimiter, model: str) -> None:
         self.model = model
-        self.width = float(governor.slots)
+        self.width = float(limiter.permits)
         """How many may be in flight."""
         self.active = 0
-        self._governor = governor
+        self._limiter = limiter
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed_until = 0.0
         self._narrowed_at = 0.0
         self._refusals = 0
 
-    async def enter(self) -> float:
-        """Wait for a slot and return when it was given, which ``limited`` and ``taken`` want to know."""
+    async def acquire(self) -> float:
+        """Wait for a slot and return when it was given, which ``on_rate_limited`` and ``on_accepted`` want to know."""
         if not self._waiting and self._open():
             self._grant()
             return time.monotonic()
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
-        self._governor.deal()
+        self._limiter.distribute()
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self.leave()  # the slot came together with the cancellation
+                self.release()  # the permit came together with the cancellation
             raise
         return time.monotonic()
 
-    def leave(self) -> None:
-        """Give the slot back."""
+    def release(self) -> None:
+        """Give the permit back."""
         self.active -= 1
-        self._governor.active -= 1
-        self._governor.deal()
+        self._limiter.active -= 1
+        self._limiter.distribute()
 
     def admit(self) -> bool:
         """Let the next one in, if somebody waits and may come in."""
@@ -111,19 +111,19 @@ class Lane:
         self._grant()
         return True
 
-    def taken(self, entered: float) -> None:
+    def on_accepted(self, entered: float) -> None:
         """Note that a request was taken: one more may be in flight for every round of answers."""
         if entered >= self._narrowed_at:
             self._refusals = 0
-        before, widest = self.width, float(self._governor.slots)
+        before, widest = self.width, float(self._limiter.permits)
         self.width = min(widest, self.width + 1.0 / self.width)
         if before < widest == self.width:
-            _log.info("%s is at its full speed again: up to %d requests at once.", self.model, self._governor.slots)
+            _log.info("%s is at its full speed again: up to %d requests at once.", self.model, self._limiter.permits)
 
-    def limited(self, entered: float, hint: float | None) -> float:
-        """Note a 429, narrow the lane, and return the seconds to wait before offering again.
+    def on_rate_limited(self, entered: float, hint: float | None) -> float:
+        """Note a 429, narrow the model's width, and return the seconds to wait before offering again.
 
-        Requests that were sent before the lane was narrowed last say nothing new.
+        Requests that were sent before it was narrowed last say nothing new.
         """
         news = entered >= self._narrowed_at
         if news:
@@ -137,7 +137,7 @@ class Lane:
             _log.info(what, self.model, int(self.width), pause)
         return pause
 
-    def busy(self, tries: int, hint: float | None) -> float:
+    def on_busy(self, tries: int, hint: float | None) -> float:
         """Note a 503 and return the seconds to wait before offering again; where Together says how long, all wait."""
         pause = _pause(hint, tries)
         if hint is not None:
@@ -145,44 +145,44 @@ class Lane:
         return pause
 
     def _open(self) -> bool:
-        governor = self._governor
-        free = governor.active < governor.slots and self.active < min(governor.share, max(1, int(self.width)))
+        limiter = self._limiter
+        free = limiter.active < limiter.permits and self.active < min(limiter.share, max(1, int(self.width)))
         return free and time.monotonic() >= self._closed_until
 
     def _grant(self) -> None:
         self.active += 1
-        self._governor.active += 1
+        self._limiter.active += 1
 
     def _close(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         if until > self._closed_until:
             self._closed_until = until
-            asyncio.get_running_loop().call_later(seconds + 0.001, self._governor.deal)
+            asyncio.get_running_loop().call_later(seconds + 0.001, self._limiter.distribute)
 
 
-class Slot:
-    """One place in a lane, for a request that may be offered several times: taken by ``enter``, given back by ``leave``.
+class Permit:
+    """One place in a lane, for a request that may be offered several times: taken by ``acquire``, given back by ``release``.
 
-    Whoever claims a request takes its slot first: a claim that waits in a queue, and whose process is killed there, would
+    Whoever claims a request takes its permit first: a claim that waits in a queue, and whose process is killed there, would
     look like a request that was sent and never answered.
     """
 
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
+    def __init__(self, limiter: ModelLimiter) -> None:
+        self.limiter = limiter
         self.entered: float | None = None
-        """When the slot was given, while it is held."""
+        """When the permit was given, while it is held."""
 
-    async def enter(self) -> float:
-        """Take a slot, unless one is held already; return when it was given."""
+    async def acquire(self) -> float:
+        """Take a permit, unless one is held already; return when it was given."""
         if self.entered is None:
-            self.entered = await self.lane.enter()
+            self.entered = await self.limiter.acquire()
         return self.entered
 
-    def leave(self) -> None:
-        """Give the slot back, if it is held."""
+    def release(self) -> None:
+        """Give the permit back, if it is held."""
         if self.entered is not None:
             self.entered = None
-            self.lane.leave()
+            self.limiter.release()
 
 
 def _pause(hint: float | None, tries: int) -> float:

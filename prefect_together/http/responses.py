@@ -24,7 +24,7 @@ from prefect_together.errors import (
 _SHARING = 'An organisation admin must switch on "Allow passthrough models" (Organization Settings, Privacy).'
 
 
-def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
+def error_from_response(status: int, text: str, headers: Mapping[str, str]) -> APIError:
     """Return the error that an HTTP status of 400 or more stands for (together-api.md 2.5, 2.6, 7.2)."""
     message, code = _error_body(text)
     message = " ".join(message.split())
@@ -49,9 +49,9 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
             return PermissionDenied(said, advice=advice, **about)
         case 403:
             return PermissionDenied(said, advice="Check what the key's organisation may use.", **about)
-        case 429 | 503 if not permanent(status, code):
+        case 429 | 503 if not is_permanent(status, code):
             advice = "Try again later; the same request is still free to send."
-            return RateLimited(said, advice=advice, retryable=True, retry_after=wait_hint(headers), **about)
+            return RateLimited(said, advice=advice, retryable=True, retry_after=retry_after(headers), **about)
         case _ if code == "model_not_available":
             advice = "Choose another model, or start a dedicated endpoint for this one."
             return BadRequest(said, advice=advice, **about)
@@ -63,7 +63,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> APIError:
             return ServerError(said, advice="Try again.", retryable=True, **about)
 
 
-def permanent(status: int, code: str | None) -> bool:
+def is_permanent(status: int, code: str | None) -> bool:
     """Tell a 503 that will not pass from one that will: ``model_not_available`` means that nobody serves the model."""
     return status == 503 and code == "model_not_available"
 
@@ -73,7 +73,7 @@ def error_code(text: str) -> str | None:
     return _error_body(text)[1]
 
 
-def wait_hint(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return how many seconds the server asks us to wait: ``retry-after-ms``, ``Retry-After``, ``x-ratelimit-reset``.
 
     Only the last is documented by Together; the official SDK reads only the first two (together-api.md 1.4, 7.1).

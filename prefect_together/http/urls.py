@@ -48,7 +48,7 @@ def api_origin(base_url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + path
 
 
-def shown(url: str) -> str:
+def redact_query(url: str) -> str:
     """Return a URL without its query, which may hold a signature: what may stand in errors and logs."""
     return url.split("?", 1)[0]
 
@@ -61,7 +61,7 @@ def is_loopback(host: str) -> bool:
     return address is not None and address.is_loopback
 
 
-def realm(origin: str) -> str:
+def environment(origin: str) -> str:
     """Return whose pictures these are: Together's, or the sandbox's on this machine. One never stands in for the other."""
     return "loopback" if is_loopback(urlsplit(origin).hostname or "") else "together"
 

@@ -57,7 +57,7 @@ class LedgerRow:
         return self.claim.get("flow_run")
 
     @property
-    def realm(self) -> str | None:
+    def environment(self) -> str | None:
         """Whether it was sent to Together or to a sandbox; None where that is not known."""
         return self.claim.get("realm")
 

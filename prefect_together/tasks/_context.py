@@ -67,7 +67,7 @@ async def run_context(
     return RunContext(
         client=client,
         storage=storage,
-        run=await _run_info(prefect_listener(storage, client.realm, settings.daily_alert, alone=alone)),
+        run=await _run_info(prefect_listener(storage, client.environment, settings.daily_alert, alone=alone)),
         policy=settings.policy(),
         reuse=reuse,
         on_unknown=on_unknown,

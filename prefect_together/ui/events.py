@@ -34,14 +34,14 @@ def emit(event: LifecycleEvent) -> None:
     )
 
 
-def emit_exceeded(day: str, spent: Spent, *, limit: Decimal, realm: str) -> None:
+def emit_exceeded(day: str, spent: Spent, *, limit: Decimal, environment: str) -> None:
     """Put the event into Prefect's queue that more than a limit has been spent in a day."""
     emit_event(
         EXCEEDED,
         resource={
-            "prefect.resource.id": f"prefect-together.spending.{realm}.{day}",
+            "prefect.resource.id": f"prefect-together.spending.{environment}.{day}",
             "prefect.resource.name": f"Spent on {day}",
-            "prefect-together.realm": realm,
+            "prefect-together.realm": environment,
         },
         payload={
             "day": day,

@@ -15,7 +15,7 @@ from prefect_together.ui.markdown import clipped, escaped
 from prefect_together.ui.progress import Progress, share
 
 
-def prefect_listener(storage: Storage, realm: str, alert: Decimal | None, *, alone: bool = True) -> Listener:
+def prefect_listener(storage: Storage, environment: str, alert: Decimal | None, *, alone: bool = True) -> Listener:
     """Return a listener. Call it on the background loop, in the context of the run that the request is of.
 
     Args:
@@ -26,7 +26,11 @@ def prefect_listener(storage: Storage, realm: str, alert: Decimal | None, *, alo
             thousands of others would keep Prefect's server busier than the pictures keep Together.
     """
     moving: dict[str, Progress] = {}
-    day = None if alert is None else spending(storage, realm, alert, partial(emit_exceeded, limit=alert, realm=realm))
+    day = (
+        None
+        if alert is None
+        else spending(storage, environment, alert, partial(emit_exceeded, limit=alert, environment=environment))
+    )
 
     def on_event(event: LifecycleEvent) -> None:
         if alone or event.what in {"failed", "unknown"}:

@@ -12,7 +12,7 @@ from prefect import flow
 from pydantic import SecretStr
 
 from prefect_together import ImageRequest, TogetherCredentials, VideoRequest, errors, generate_image, generate_video
-from prefect_together.http.rate_limit import Patience
+from prefect_together.http.rate_limit import RetryBudget
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, VIDEOS, picture
@@ -100,7 +100,7 @@ def test_an_edge_block_says_so(together_sandbox: Sandbox) -> None:
 
 def test_nobody_listens(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port on which nobody listens is offered the request for a while; then nothing was paid, and it may be retried."""
-    monkeypatch.setattr("prefect_together.http.client.Patience", partial(Patience, refused=2.0))
+    monkeypatch.setattr("prefect_together.http.client.RetryBudget", partial(RetryBudget, refused=2.0))
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         credentials = TogetherCredentials(base_url=f"http://127.0.0.1:{held.getsockname()[1]}")

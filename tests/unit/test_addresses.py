@@ -11,7 +11,7 @@ import pytest
 from prefect_together.errors import ConfigurationError, MediaError
 from prefect_together.http.connections import Guard
 from prefect_together.http.downloads import Downloads
-from prefect_together.http.urls import TOGETHER, api_origin, is_loopback, is_public, realm
+from prefect_together.http.urls import TOGETHER, api_origin, environment, is_loopback, is_public
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_is_this_machine(host: str, expected: bool) -> None:
 )
 def test_whose_pictures_these_are(origin: str, expected: str) -> None:
     """What this machine's sandbox makes is never taken for Together's."""
-    assert expected == realm(origin)
+    assert expected == environment(origin)
 
 
 REMOTE = Guard(allow_loopback=False, allow_host="gateway.inner")

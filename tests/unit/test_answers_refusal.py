@@ -15,7 +15,7 @@ from prefect_together import errors
 from prefect_together._internal.retry import backoff
 from prefect_together.errors import APIError
 from prefect_together.http import responses as answers
-from prefect_together.http.responses import error_code, permanent, refusal, wait_hint
+from prefect_together.http.responses import error_code, error_from_response, is_permanent, retry_after
 
 
 def body(message: str, code: str | None = None, type: str = "invalid_request_error", **more: Any) -> str:
@@ -108,7 +108,7 @@ NON_SERVERLESS = (
 )
 def test_a_refusal_is_the_right_error(status: int, text: str, error: type[APIError], retryable: bool, advice: str) -> None:
     """The status, and what the body adds to it, decide the class, the advice and whether trying again is worth it."""
-    refused = refusal(status, text, {})
+    refused = error_from_response(status, text, {})
     assert (error, retryable, status, "nothing") == (type(refused), refused.retryable, refused.status, refused.paid)
     assert advice in refused.advice
     assert str(status) in refused.what
@@ -138,7 +138,7 @@ def test_a_refusal_is_the_right_error(status: int, text: str, error: type[APIErr
 )
 def test_a_refusal_quotes_the_server(text: str, said: str, code: str | None) -> None:
     """All shapes of an error body that were seen are read (7.2)."""
-    refused = refusal(400, text, {})
+    refused = error_from_response(400, text, {})
     assert said in refused.what
     assert (code, code) == (refused.code, error_code(text))
     assert len(refused.what) < 300
@@ -154,14 +154,14 @@ def test_a_refusal_quotes_the_server(text: str, said: str, code: str | None) -> 
 )
 def test_a_refusal_knows_what_support_asks_for(headers: dict[str, str], request_id: str | None) -> None:
     """The request id comes along."""
-    assert request_id == refusal(500, "", headers).request_id
+    assert request_id == error_from_response(500, "", headers).request_id
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_says_how_long(status: int) -> None:
     """What the server asked us to wait is on the error."""
-    assert 7.0 == refusal(status, "", {"retry-after": "7"}).retry_after
-    assert refusal(status, "", {}).retry_after is None
+    assert 7.0 == error_from_response(status, "", {"retry-after": "7"}).retry_after
+    assert error_from_response(status, "", {}).retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_busy_server_says_how_long(status: int) -> None:
 )
 def test_which_503_will_not_pass(status: int, code: str | None, expected: bool) -> None:
     """Only one is permanent: nobody serves the model."""
-    assert expected == permanent(status, code)
+    assert expected == is_permanent(status, code)
 
 
 NOW = 1_800_000_000.0
@@ -213,14 +213,14 @@ def test_how_long_the_server_asks_us_to_wait(
 ) -> None:
     """The most exact header wins, and what cannot be read is passed over."""
     monkeypatch.setattr(answers, "time", SimpleNamespace(time=lambda: NOW))
-    assert (None if seconds is None else pytest.approx(seconds)) == wait_hint(headers)
+    assert (None if seconds is None else pytest.approx(seconds)) == retry_after(headers)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["retry-after-ms", "retry-after", "x-ratelimit-reset"]), st.text(max_size=40)))
 def test_no_header_breaks_the_wait(headers: dict[str, str]) -> None:
     """Whatever a proxy writes there, the wait is a finite number that is not negative, or not known."""
-    hint = wait_hint(headers)
+    hint = retry_after(headers)
     assert hint is None or 0 <= hint < float("inf")
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from prefect_together.errors import ConnectionFailed, UnknownOutcome
 from prefect_together.http.client import TogetherClient
-from prefect_together.http.rate_limit import Patience
+from prefect_together.http.rate_limit import RetryBudget
 
 PATH = "/v1/images/generations"
 BODY = {"model": "m", "prompt": "a fox"}
@@ -118,7 +118,7 @@ async def opens_a_tunnel_to_no_tls(peer: Peer) -> None:
 @asynccontextmanager
 async def sending(base_url: str, *, timeout: float = 30.0) -> AsyncGenerator[Callable[[], Awaitable[object]], None]:
     """Yield what sends a paid request, which is not sent again after a failure."""
-    client = TogetherClient("the-key", base_url, timeout=timeout, patience=Patience(refused=0.0, busy=0.0))
+    client = TogetherClient("the-key", base_url, timeout=timeout, retry_budget=RetryBudget(refused=0.0, busy=0.0))
     try:
         yield lambda: client.send_paid(PATH, BODY, lambda answer: answer)
     finally:

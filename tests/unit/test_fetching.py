@@ -19,7 +19,7 @@ from prefect_together.generations import video as videos
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.connections import Guard
 from prefect_together.http.downloads import Downloads
-from prefect_together.http.rate_limit import Patience
+from prefect_together.http.rate_limit import RetryBudget
 
 IMAGES, JOB = "/v1/images/generations", "/v2/videos/job"
 LOCAL = Guard(allow_loopback=True, allow_host="127.0.0.1")
@@ -201,7 +201,7 @@ async def test_a_file_comes_through_the_proxy_of_the_environment(monkeypatch: py
 
 async def test_the_api_is_asked_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy is told its password and never the key; what it refuses was certainly not sent."""
-    client = TogetherClient("the-key", "https://api.together.ai", patience=Patience(refused=0.0, busy=0.0))
+    client = TogetherClient("the-key", "https://api.together.ai", retry_budget=RetryBudget(refused=0.0, busy=0.0))
     async with host(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") as (port, heads):
         monkeypatch.setenv("https_proxy", f"http://me:secret@127.0.0.1:{port}")
         with pytest.raises(ConnectionFailed) as caught:

@@ -16,9 +16,9 @@ from .making import full_image, full_video, generated_image, image, picture, ref
 PICTURE = picture()
 
 
-async def fingerprint(request: Request, realm: str = "together") -> str:
+async def fingerprint(request: Request, environment: str = "together") -> str:
     """Return a request's fingerprint."""
-    return await fingerprint_of(request, environment=realm)
+    return await fingerprint_of(request, environment=environment)
 
 
 @pytest.mark.parametrize("make", [full_image, full_video, image, video])
@@ -97,7 +97,7 @@ async def test_images_and_videos_are_never_the_same() -> None:
 
 async def test_a_sandbox_never_stands_in_for_together() -> None:
     """The same request at another realm is another one."""
-    assert await fingerprint(image(seed=7)) != await fingerprint(image(seed=7), realm="loopback")
+    assert await fingerprint(image(seed=7)) != await fingerprint(image(seed=7), environment="loopback")
 
 
 async def test_a_file_is_its_content(tmp_path: Path) -> None:
