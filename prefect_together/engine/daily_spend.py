@@ -73,7 +73,7 @@ class Day:
 
     Args:
         storage: The library.
-        realm: Whose money it is: Together's, or that of a sandbox.
+        environment: Whose money it is: Together's, or that of a sandbox.
         limit: USD above which somebody is told.
         passed: Is told, once a day among all processes.
     """

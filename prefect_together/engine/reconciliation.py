@@ -54,7 +54,7 @@ class Reconciliation(BaseModel):
     failed: list[Entry] = []
     """Jobs that turned out to have failed, or could not be asked for, each with the reason."""
     elsewhere: int = 0
-    """Attempts of another realm: the sandbox's where Together was asked, or the other way round."""
+    """Attempts of another environment: the sandbox's where Together was asked, or the other way round."""
 
     def at_stake(self) -> tuple[Decimal, int]:
         """Return what the undecided ones may have cost in USD by the catalogue, and how many have no known price."""
@@ -76,5 +76,5 @@ class Reconciliation(BaseModel):
         money = f"Money that may have been spent without a file: ${amount.normalize():f} by the catalogue"
         money += f", and {unpriced} of unknown price." if unpriced else "."
         counts = f"{len(self.kept)} kept, {len(self.running)} running, {len(self.failed)} failed"
-        others = f" {self.elsewhere} attempt(s) of another realm were left alone." if self.elsewhere else ""
+        others = f" {self.elsewhere} attempt(s) of another environment were left alone." if self.elsewhere else ""
         return "\n".join([*lines, f"{counts}, {len(self.undecided)} undecided. {money}{others}"])

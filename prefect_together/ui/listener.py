@@ -20,7 +20,7 @@ def prefect_listener(storage: Storage, environment: str, alert: Decimal | None, 
 
     Args:
         storage: The library, which knows what is spent in a day.
-        realm: Whose money it is: Together's, or that of a sandbox.
+        environment: Whose money it is: Together's, or that of a sandbox.
         alert: USD in a day above which an event says so.
         alone: Whether the request has events and a bar of its own. One of a batch has events where somebody may have to act:
             thousands of others would keep Prefect's server busier than the pictures keep Together.

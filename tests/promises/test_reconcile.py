@@ -178,7 +178,7 @@ def test_the_flow_of_the_repository_runs_as_a_command(
 def test_what_belongs_to_the_sandbox_is_not_asked_of_together(
     together_sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Attempts of another realm are counted and left alone: a sandbox's job id means nothing to Together."""
+    """Attempts of another environment are counted and left alone: a sandbox's job id means nothing to Together."""
     from prefect_together.engine.reconcile import reconcile as work
     from prefect_together.http.client import TogetherClient
 

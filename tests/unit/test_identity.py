@@ -96,7 +96,7 @@ async def test_images_and_videos_are_never_the_same() -> None:
 
 
 async def test_a_sandbox_never_stands_in_for_together() -> None:
-    """The same request at another realm is another one."""
+    """The same request in another environment is another one."""
     assert await fingerprint(image(seed=7)) != await fingerprint(image(seed=7), environment="loopback")
 
 

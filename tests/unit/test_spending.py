@@ -113,7 +113,7 @@ async def test_what_was_paid_before_counts_for_nothing(storage: Storage) -> None
     assert (await _written(day)).estimated > 0
 
 
-async def test_each_realm_and_each_day_begins_at_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_environment_and_each_day_begins_at_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials on a sandbox alarm nobody about money, and the next day may be told again."""
     told = Told()
     trial, real = (Day(storage, environment, Decimal("0.01"), told) for environment in ("loopback", "together"))
