@@ -42,13 +42,8 @@ def error_from_response(status: int, text: str, headers: Mapping[str, str]) -> A
             return AuthenticationError(said, advice=advice, **about)
         case 402:
             return InsufficientBalance(said, advice="Add credit at https://api.together.ai/settings/billing.", **about)
-        case 403 if "third_party_data_sharing" in lowered:
-            return DataSharingBlocked(said, advice=_SHARING, **about)
-        case 403 if "error code: 1010" in text:
-            advice = "The network in front of Together rejects this client: check proxies that change the User-Agent."
-            return PermissionDenied(said, advice=advice, **about)
         case 403:
-            return PermissionDenied(said, advice="Check what the key's organisation may use.", **about)
+            return _forbidden(said, text, lowered, about)
         case 429 | 503 if not is_permanent(status, code):
             advice = "Try again later; the same request is still free to send."
             return RateLimited(said, advice=advice, retryable=True, retry_after=retry_after(headers), **about)
@@ -61,6 +56,16 @@ def error_from_response(status: int, text: str, headers: Mapping[str, str]) -> A
             return BadRequest(said, advice="Correct the request; refusals are free.", **about)
         case _:
             return ServerError(said, advice="Try again.", retryable=True, **about)
+
+
+def _forbidden(said: str, text: str, lowered: str, about: _About) -> PermissionDenied:
+    """Return the error of a 403: by an organisation's settings, by the network in front of Together, or by Together."""
+    if "third_party_data_sharing" in lowered:
+        return DataSharingBlocked(said, advice=_SHARING, **about)
+    advice = "Check what the key's organisation may use."
+    if "error code: 1010" in text:
+        advice = "The network in front of Together rejects this client: check proxies that change the User-Agent."
+    return PermissionDenied(said, advice=advice, **about)
 
 
 def is_permanent(status: int, code: str | None) -> bool:

@@ -15,7 +15,7 @@ from prefect_together.tasks._operations import Arguments, generated
 from prefect_together.tasks._options import options
 
 
-@task(**options("image"))
+@task(**options(SPEC.kind))
 def generate_image(
     request: ImageRequest,
     *,
@@ -56,7 +56,7 @@ def generate_image(
     return run(generated(Arguments("generate_image", _only(request), credentials, library, reuse, on_unknown), SPEC))[0]
 
 
-@task(**options("image"))
+@task(**options(SPEC.kind))
 async def agenerate_image(
     request: ImageRequest,
     *,
@@ -71,7 +71,7 @@ async def agenerate_image(
     )[0]
 
 
-@task(**options("image"))
+@task(**options(SPEC.kind))
 def generate_images(
     request: ImageRequest,
     *,
@@ -95,7 +95,7 @@ def generate_images(
     return run(generated(Arguments("generate_images", request, credentials, library, reuse, on_unknown), SPEC))
 
 
-@task(**options("image"))
+@task(**options(SPEC.kind))
 async def agenerate_images(
     request: ImageRequest,
     *,

@@ -17,7 +17,7 @@ TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
 
 
-@task(**options("video"))
+@task(**options(SPEC.kind))
 def generate_video(
     request: VideoRequest,
     *,
@@ -59,7 +59,7 @@ def generate_video(
     return run(generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))[0]
 
 
-@task(**options("video"))
+@task(**options(SPEC.kind))
 async def agenerate_video(
     request: VideoRequest,
     *,
@@ -75,7 +75,7 @@ async def agenerate_video(
     )[0]
 
 
-@task(**options("video"))
+@task(**options(SPEC.kind))
 def submit_video(
     request: VideoRequest,
     *,
@@ -92,7 +92,7 @@ def submit_video(
     return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown), SPEC, VideoJob))
 
 
-@task(**options("video"))
+@task(**options(SPEC.kind))
 async def asubmit_video(
     request: VideoRequest,
     *,
@@ -107,7 +107,7 @@ async def asubmit_video(
     )
 
 
-@task(**options("video"))
+@task(**options(SPEC.kind))
 def wait_for_video(
     job: GenerationJob,
     *,
@@ -133,7 +133,7 @@ def wait_for_video(
     return run(waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout), SPEC, job))[0]
 
 
-@task(**options("video"))
+@task(**options(SPEC.kind))
 async def await_for_video(
     job: GenerationJob,
     *,
