@@ -12,12 +12,12 @@ VENV := .venv/.made-by-$(subst /,-,$(PYTHON))
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox ui test check wheel clean
+.PHONY: help setup demo sandbox ui test test-environments check wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.13).'
+	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.14).'
 
 setup: $(READY) ## Set up .venv with everything that development needs
 
@@ -32,6 +32,9 @@ ui: $(READY) ## Run a Prefect server with its UI until interrupted
 
 test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-environments: ## Run the unit, promises and packaging tests in fresh environments, one for each Python that is found
+	$(PYTHON) tests/environments.py $(ARGS)
 
 check: $(READY) ## Lint, check the format and the types
 	$(BIN)/ruff check
@@ -66,8 +69,8 @@ $(READY): pyproject.toml $(VENV)
 else
 
 $(VENV):
-	@'$(PYTHON)' -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
-	    echo '$(PYTHON) is not Python 3.10 to 3.13. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' || { \
+	    echo '$(PYTHON) is not Python 3.10 to 3.14. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
 	@'$(PYTHON)' -m venv --clear .venv || { rm -rf .venv; \
 	    echo 'If venv or ensurepip is missing, this brings it: apt-get install $(notdir $(PYTHON))-venv' >&2; exit 1; }
 	@touch $@
