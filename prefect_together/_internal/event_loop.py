@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from prefect_together._internal.background import wait_for_spawned
+from prefect_together._internal.prefect_compat import before_prefects_services_end
 from prefect_together.errors import ConfigurationError
 
 _T = TypeVar("_T")
@@ -184,11 +185,5 @@ def flush(timeout: float | None = None) -> bool:
 
 @cache
 def _flush_at_the_end() -> None:
-    """Have the process wait for what is left, while it can still be shown.
-
-    Threads and name lookups are gone when ``atexit`` runs; these hooks, which concurrent.futures uses too, come before that,
-    the last one first. Those with which Prefect ends the sending of events and logs were there before the first generation,
-    so this one is not to be registered earlier.
-    """
-    with suppress(RuntimeError):  # the process is ending already
-        getattr(threading, "_register_atexit", atexit.register)(flush)
+    """Have the process wait for what is left, while it can still be shown; not to be called before the first generation."""
+    before_prefects_services_end(flush)

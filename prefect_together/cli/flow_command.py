@@ -18,7 +18,8 @@ from prefect.settings import get_current_settings
 from prefect_together import sandbox
 from prefect_together._internal import event_loop as runtime
 from prefect_together.batch.plan import Plan
-from prefect_together.errors import TogetherError
+from prefect_together.cli.temporary_server import temporary_server
+from prefect_together.errors import ConfigurationError, TogetherError
 
 _NONE = "none"
 _SAID = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -45,6 +46,11 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
             # Its jobs survive it: a demonstration that is killed can be started again, as with the real Together.
             together = stack.enter_context(sandbox.serve(state=get_current_settings().home / "together" / "sandbox"))
             os.environ |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
+        try:
+            stack.enter_context(temporary_server())
+        except ConfigurationError as error:
+            stack.close()
+            _leave(f"\n{flow.name} failed: {error}")
         try:
             state: Any = flow(**parameters, return_state=True)
         except Exception as error:  # the flow's own are in its state; these are Prefect's

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.runtime import task_run
 
+from prefect_together._internal.prefect_compat import error_of, tag_run
 from prefect_together.errors import TogetherError
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import GenerationJob
@@ -54,7 +55,7 @@ def run_name(parameters: dict[str, Any]) -> str:
     """Return a run's name, such as ``FLUX.2-pro: a fox in the snow``, and tag the run with its model.
 
     Never raises: a run without a name never starts. Prefect has no hook for tags that depend on what is asked for; it asks
-    for the name once the parameters are there, and before it looks up the limits of the tags (measured on 3.8).
+    for the name once the parameters are there.
     """
     try:
         given = dict(parameters)  # with the results in place of futures; those of `prefect.runtime` have the futures
@@ -76,8 +77,8 @@ def run_name(parameters: dict[str, Any]) -> str:
 
 def _tag(tag: str) -> None:
     context = TaskRunContext.get()
-    if context is not None and tag and tag not in context.task_run.tags:
-        context.task_run.tags.append(tag)
+    if context is not None:
+        tag_run(context, tag)
 
 
 def _count(requests: Any) -> str:
@@ -88,8 +89,8 @@ def _count(requests: Any) -> str:
 
 def is_retryable(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
     """Tell whether trying again is safe: only where the error itself says so."""
-    # The exception is read off the state: `state.result()` does not raise here (measured on Prefect 3.8).
-    return isinstance(state.data, TogetherError) and state.data.retryable
+    error = error_of(state)
+    return isinstance(error, TogetherError) and error.retryable
 
 
 def _result_key(context: TaskRunContext, parameters: dict[str, Any]) -> str:  # noqa: ARG001 - Prefect's signature

@@ -11,6 +11,7 @@ from prefect import State, Task
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
+from prefect_together._internal.prefect_compat import keep_class, result_of
 from prefect_together.tasks._options import options
 
 _P = ParamSpec("_P")
@@ -27,7 +28,7 @@ def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
 
 
 class _StatefulTask(Task[_P, _R]):
-    """Unpacks the state: Prefect hands a state that a task returns to whoever calls it (measured on 3.8)."""
+    """Unpacks the state that the task returns, so that its callers get the plain result."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         found = cast("Any", super()).__call__(*args, **kwargs)
@@ -37,7 +38,7 @@ class _StatefulTask(Task[_P, _R]):
 
     def with_options(self, *args: Any, **changed: Any) -> Task[_P, _R]:
         made = super().with_options(*args, **changed)
-        made.__class__ = type(self)  # Prefect makes a plain Task
+        keep_class(made, self)
         return made
 
 
@@ -71,4 +72,4 @@ async def _awaited(coming: Any) -> Any:
 
 
 def _plain(found: Any) -> Any:
-    return cast("Any", found).data.result if isinstance(found, State) else found
+    return result_of(cast("State[Any]", found)) if isinstance(found, State) else found

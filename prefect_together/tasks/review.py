@@ -14,12 +14,11 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run, pause_flow_run, suspend_flow_run
 from prefect.input import RunInput
-from prefect.input.run_input import keyset_from_paused_state
 from prefect.logging import get_run_logger
-from prefect.states import Paused
 from pydantic import Field, create_model
 
 from prefect_together._internal.event_loop import arun, run
+from prefect_together._internal.prefect_compat import answer_of_pause
 from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.artifacts import thumbnails
@@ -106,9 +105,8 @@ async def areview_images(
         else:
             with plan.policy():
                 given = await apause_flow_run(form, timeout=plan.patience, poll_interval=poll_interval, key=plan.key)
-            # Where a retry of the run comes by again, Prefect 3.8 loads the answer and returns none.
-            loaded: Any = given or await form.aload(keyset_from_paused_state(Paused(pause_key=plan.key)))
-            plan.read(loaded)
+            answer: Any = given or await answer_of_pause(form, plan.key)
+            plan.read(answer)
     return plan.review
 
 

@@ -1,0 +1,84 @@
+"""What this package relies on and Prefect does not document: each in one function that says on which Prefect it was seen.
+
+`tests/unit/test_prefect_compat.py` has a test for each, which fails when a release of Prefect changes it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from prefect import Task
+    from prefect.client.schemas.objects import State
+    from prefect.context import TaskRunContext
+    from prefect.input import RunInput
+
+_Form = TypeVar("_Form", bound="RunInput")
+
+
+def start_temporary_server() -> None:
+    """Start the server that Prefect starts for flows where no API is set, or do nothing where it runs already.
+
+    Prefect's clients ask for the same instance by its class (3.8.8, 3.9.1), so they find it running.
+
+    Raises:
+        RuntimeError: It did not answer within ``PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS``.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except RuntimeError:
+        server.stop()  # it may come up yet, and nobody would end it
+        raise
+
+
+def before_prefects_services_end(work: Callable[[], object]) -> None:
+    """Call ``work`` when the process ends, before Prefect stops the threads that send events and logs (3.8.8, 3.9.1).
+
+    Threads and name lookups are gone when ``atexit`` runs. The hooks that ``concurrent.futures`` registers come before that,
+    the last one first; Prefect registers its own when it is first used, so this has to be called later than that.
+    """
+    with suppress(RuntimeError):  # the process is ending already
+        getattr(threading, "_register_atexit", atexit.register)(work)
+
+
+def tag_run(context: TaskRunContext, tag: str) -> None:
+    """Tag a task run while its name is asked for: Prefect looks up the limits of its tags after that (3.8.8, 3.9.1)."""
+    if tag and tag not in context.task_run.tags:
+        context.task_run.tags.append(tag)
+
+
+def error_of(state: State[Any]) -> object:
+    """Return what a failed state holds, in a retry condition: ``state.result()`` does not raise there (3.8.8, 3.9.1)."""
+    return state.data
+
+
+def result_of(state: State[Any]) -> Any:
+    """Return the result of a state that a task returned: Prefect hands its caller the state itself (3.8.8, 3.9.1)."""
+    return cast("Any", state).data.result
+
+
+async def answer_of_pause(form: type[_Form], key: str) -> _Form:
+    """Return what a person answered to a pause of this run that was answered before.
+
+    Where a retry of the run comes by again, Prefect loads the answer and returns none (3.8.8, 3.9.1).
+
+    Args:
+        form: What was asked.
+        key: Of the pause.
+    """
+    from prefect.input.run_input import keyset_from_paused_state
+    from prefect.states import Paused
+
+    return await form.aload(keyset_from_paused_state(Paused(pause_key=key)))
+
+
+def keep_class(made: Task[..., Any], original: Task[..., Any]) -> None:
+    """Give what ``Task.with_options`` made the class of its original: Prefect makes a plain ``Task`` (3.8.8, 3.9.1)."""
+    made.__class__ = type(original)

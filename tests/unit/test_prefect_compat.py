@@ -1,0 +1,118 @@
+"""What this package relies on and Prefect does not document, seen on Prefect 3.8.8 and 3.9.1: a test for each assumption."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from typing import Any, cast
+
+import pytest
+from prefect import Task, flow, task
+from prefect.context import TaskRunContext
+from prefect.states import Completed
+
+from prefect_together._internal import prefect_compat as compat
+
+
+def test_clients_share_the_temporary_server() -> None:
+    """A client without an API asks for the same instance that we start, by its class."""
+    from prefect.client import orchestration
+    from prefect.server.api.server import SubprocessASGIServer
+
+    assert SubprocessASGIServer() is SubprocessASGIServer()
+    assert "SubprocessASGIServer()" in inspect.getsource(orchestration)
+
+
+def test_hooks_at_the_end_come_before_prefects() -> None:
+    """What is registered after Prefect has begun to send events runs while they can still be sent."""
+    code = (
+        "from prefect_together._internal.prefect_compat import before_prefects_services_end as end\n"
+        "import threading, concurrent.futures.thread\n"
+        "end(lambda: print(threading.main_thread().is_alive(), concurrent.futures.thread._shutdown))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert "True False" == run.stdout.strip()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_name_may_tag_its_run() -> None:
+    """Tags that are added while the run's name is asked for are those of the run."""
+
+    def named() -> str:
+        context = TaskRunContext.get()
+        assert context is not None
+        compat.tag_run(context, "a-model")
+        compat.tag_run(context, "a-model")
+        return "named"
+
+    @task(task_run_name=named)
+    def tagged() -> list[str]:
+        context = TaskRunContext.get()
+        assert context is not None
+        return list(context.task_run.tags)
+
+    @flow
+    def tagging() -> list[str]:
+        return tagged()
+
+    assert 1 == tagging().count("a-model")
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_retry_condition_reads_the_error_off_the_state() -> None:
+    """A condition is given a failed state whose data is the exception itself."""
+    seen: list[object] = []
+
+    def condition(_task: Any, _run: Any, state: Any) -> bool:
+        seen.append(compat.error_of(state))
+        return len(seen) < 2
+
+    @task(retries=2, retry_condition_fn=condition)
+    def failing() -> None:
+        raise KeyError("a")
+
+    @flow
+    def retrying() -> None:
+        failing()
+
+    with pytest.raises(KeyError):
+        retrying()
+    assert [KeyError, KeyError] == [type(error) for error in seen]
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_state_that_a_task_returns_comes_to_its_caller() -> None:
+    """The caller gets the state, whose result is read without asking the server."""
+
+    @task(persist_result=True)
+    def stating() -> Any:
+        return Completed(message="said", data=7)
+
+    @flow
+    def asking() -> Any:
+        return compat.result_of(cast("Any", stating()))
+
+    assert 7 == asking()
+
+
+def test_options_make_a_plain_task() -> None:
+    """``with_options`` forgets the class of a task, and gives it back when it is told."""
+
+    class Own(Task[[], int]):
+        """A task with a class of its own."""
+
+    original = Own(lambda: 1, name="own")
+    made = original.with_options(retries=1)
+    assert Task is type(made)
+    compat.keep_class(made, original)
+    assert Own is type(made)
+    assert 1 == made.retries
+
+
+def test_the_answer_of_a_pause_has_a_key() -> None:
+    """What was answered to a pause is found by the key that its state names."""
+    from prefect.input.run_input import keyset_from_paused_state
+    from prefect.states import Paused
+
+    assert "review" in keyset_from_paused_state(Paused(pause_key="review"))["response"]
