@@ -17,7 +17,7 @@ READY := .venv/.ready
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.13).'
+	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.14).'
 
 setup: $(READY) ## Set up .venv with everything that development needs
 
@@ -66,8 +66,8 @@ $(READY): pyproject.toml $(VENV)
 else
 
 $(VENV):
-	@'$(PYTHON)' -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
-	    echo '$(PYTHON) is not Python 3.10 to 3.13. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' || { \
+	    echo '$(PYTHON) is not Python 3.10 to 3.14. Name one that is: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
 	@'$(PYTHON)' -m venv --clear .venv || { rm -rf .venv; \
 	    echo 'If venv or ensurepip is missing, this brings it: apt-get install $(notdir $(PYTHON))-venv' >&2; exit 1; }
 	@touch $@

@@ -56,6 +56,13 @@ def text(wheel: zipfile.ZipFile, name: str) -> str:
     return wheel.read(path).decode()
 
 
+def required(metadata: Message, **environment: str) -> list[Requirement]:
+    """Return what pip is told to install, without extras and on the newest Python that is supported unless said otherwise."""
+    requirements = [Requirement(value) for value in metadata.get_all("Requires-Dist", [])]
+    wanted = {"extra": "", "python_version": "3.14", **environment}
+    return [entry for entry in requirements if entry.marker is None or entry.marker.evaluate(wanted)]
+
+
 def test_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     """Every module, the type marker and the catalogue's data are in it; tests and flows are not."""
     packed = {Path(name) for name in wheel.namelist() if ".dist-info/" not in name}
@@ -82,18 +89,25 @@ def test_entry_points(wheel: zipfile.ZipFile) -> None:
 def test_metadata(metadata: Message) -> None:
     """The version is the installed one, every Python that is supported is named, and Markdown is shown as such."""
     assert metadata["Version"] == version("prefect-together")
-    assert metadata["Requires-Python"] == "<3.14,>=3.10"
+    assert metadata["Requires-Python"] == "<3.15,>=3.10"
     assert metadata["Description-Content-Type"] == "text/markdown"
     named = {value.rpartition(" :: ")[2] for value in metadata.get_all("Classifier", []) if ":: Python :: 3." in value}
-    assert {"3.10", "3.11", "3.12", "3.13"} == named
+    assert {"3.10", "3.11", "3.12", "3.13", "3.14"} == named
 
 
 def test_media_libraries_are_an_extra(metadata: Message) -> None:
     """Pillow and PyAV come with the extra `media`; the core does without them."""
-    requirements = [Requirement(value) for value in metadata.get_all("Requires-Dist", [])]
-    core = {entry.name for entry in requirements if entry.marker is None}
-    media = {entry.name for entry in requirements if entry.marker and entry.marker.evaluate({"extra": "media"})}
+    core = {entry.name for entry in required(metadata)}
+    media = {entry.name for entry in required(metadata, extra="media")} - core
     assert ["media", "tables"] == metadata.get_all("Provides-Extra")
     assert {"pillow", "av"} == media
-    assert not media & core
     assert {"prefect", "httpx", "obstore", "pydantic"} <= core
+
+
+@pytest.mark.parametrize(
+    ("python", "bounded"), [("3.10", {"fastapi", "sqlalchemy"}), ("3.11", set[str]()), ("3.14", set[str]())]
+)
+def test_bounds_where_prefect_needs_them(metadata: Message, python: str, bounded: set[str]) -> None:
+    """FastAPI and SQLAlchemy are held back on Python 3.10 only, whose Prefect 3.8 breaks with newer ones."""
+    entries = required(metadata, python_version=python)
+    assert bounded == {entry.name for entry in entries} & {"fastapi", "sqlalchemy"}
