@@ -15,7 +15,7 @@ READY := .venv/.ready
 .PHONY: help setup demo sandbox ui test test-environments check wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.14).'
 
@@ -33,7 +33,7 @@ ui: $(READY) ## Run a Prefect server with its UI until interrupted
 test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-test-environments: ## Run the unit, promises and packaging tests in fresh environments, one for each Python that is found
+test-environments: ## Run tests with other Pythons and Prefects, e.g. ARGS='3.10 "3.11 prefect==3.8.8"'
 	$(PYTHON) tests/environments.py $(ARGS)
 
 check: $(READY) ## Lint, check the format and the types

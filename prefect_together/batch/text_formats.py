@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import sys
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
@@ -16,6 +17,7 @@ from prefect_together.generations.formats import sniff
 LONGEST = 16 * 1024 * 1024
 """Characters that a row may have: room for a picture inside a cell, and an endless line does not fill the memory."""
 _HEAD = 4096
+_NUL = "\ud800"  # no encoding and no error handler of ``decoded`` makes one
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -161,8 +163,23 @@ def json_lines(file: io.TextIOWrapper) -> Iterator[dict[str, Any] | BadRow]:
 
 def _reader(feed: _Feed, kind: str) -> Iterator[list[str]]:
     csv.field_size_limit(LONGEST)  # the csv module's own limit of 128 KB is below what a cell may hold
+    # Before Python 3.11 it refuses a whole row for a NUL in one of its cells; `spoilt` says which cell it is.
+    if sys.version_info >= (3, 11):
+        return _strict(feed, kind)
+    return map(_with_nul, _strict(map(_without_nul, feed), kind))  # generators would end with the first bad row
+
+
+def _strict(lines: Iterator[str], kind: str) -> Iterator[list[str]]:
     # Strict: a quotation mark that is not meant as one would swallow the rows up to the next one, and be paid for.
-    return csv.reader(feed, delimiter=_DELIMITERS[kind], strict=True)
+    return csv.reader(lines, delimiter=_DELIMITERS[kind], strict=True)
+
+
+def _without_nul(line: str) -> str:
+    return line.replace("\0", _NUL)
+
+
+def _with_nul(row: list[str]) -> list[str]:
+    return [cell.replace(_NUL, "\0") for cell in row]
 
 
 class _Feed:

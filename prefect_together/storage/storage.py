@@ -121,7 +121,12 @@ class Storage:
         with _errors("open", key, self.url, may_be_missing=True):
             if self.folder is not None:
                 return (self.folder / key).open("rb")
-            return io.BufferedReader(Reader(obstore.open_reader(self._store, key)), 1024 * 1024)
+            size = obstore.head(self._store, key)["size"]
+
+            def read_range(start: int, length: int) -> bytes:
+                return bytes(obstore.get_range(self._store, key, start=start, length=length))
+
+            return io.BufferedReader(Reader(read_range, size), 1024 * 1024)
 
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""

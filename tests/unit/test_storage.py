@@ -16,6 +16,7 @@ import pytest
 
 from prefect_together.errors import LibraryError, MediaError
 from prefect_together.storage.storage import Storage, shared
+from prefect_together.storage.streams import Reader
 
 from .conftest import Place
 
@@ -154,6 +155,20 @@ async def test_an_open_object_seeks(storage: Storage) -> None:
         file.seek(0)
         assert data == file.read()
     assert file.closed
+
+
+def test_what_is_left_of_an_object_is_one_request() -> None:
+    """A clip that is read whole is asked for at once, and not in the 8 KiB pieces of Python's buffers."""
+    data = bytes(range(256)) * 8192
+    asked: list[tuple[int, int]] = []
+
+    def read_range(start: int, length: int) -> bytes:
+        asked.append((start, length))
+        return data[start : start + length]
+
+    with io.BufferedReader(Reader(read_range, len(data)), 1024) as file:
+        assert data == file.read()
+    assert [(0, len(data))] == asked
 
 
 async def test_an_error_is_one_line(place: Place) -> None:
