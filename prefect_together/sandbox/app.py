@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
@@ -14,20 +15,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prefect_together.sandbox import api, error_messages
 from prefect_together.sandbox.admin_api import AdminApi
+from prefect_together.sandbox.endpoints import ENDPOINTS
 from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.records import Request
-from prefect_together.sandbox.store import Store
 
 
-def build(doors: api.Api, files: FileServer, admin: AdminApi, store: Store, *, files_port: int) -> ASGIApp:
-    """Return one application for both sockets, which writes down what it is asked before it answers."""
+def build(shared: api.Api, files: FileServer, admin: AdminApi, *, files_port: int) -> ASGIApp:
+    """Return one application for both sockets, which writes down what it is asked before it answers.
+
+    Args:
+        shared: What the endpoints work with.
+        files: The server of finished files.
+        admin: The sandbox's own routes; what is asked there is not written down.
+        files_port: At which port a request is one for a file.
+    """
     api_app = Starlette(
         routes=[
-            Route("/v1/images/generations", doors.images, methods=["POST"]),
-            Route("/v2/videos", doors.create_video, methods=["POST"]),
-            Route("/v2/videos/{id}", doors.video, methods=["GET"]),
-            Route("/v1/models", doors.models, methods=["GET"]),
-            Route("/v3/whoami", doors.whoami, methods=["GET"]),
+            *(Route(one.path, partial(one.handle, shared), methods=[one.method]) for one in ENDPOINTS),
             Route("/sandbox/charges", admin.charges, methods=["GET"]),
             Route("/sandbox/requests", admin.requests, methods=["GET"]),
             Route("/sandbox/jobs", admin.jobs, methods=["GET"]),
@@ -64,7 +68,7 @@ def build(doors: api.Api, files: FileServer, admin: AdminApi, store: Store, *, f
             headers=headers,
             at=dt.datetime.now(dt.timezone.utc),
         )
-        store.saw(record)
+        shared.store.saw(record)
         scope[api.RECORD] = record
 
         async def noted(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""Let a fault strike a request to the API: accept or not, answer or not; knows no endpoint."""
+"""Apply a fault to a request to the API: accept or not, answer or not; knows no endpoint."""
 
 from __future__ import annotations
 
@@ -34,28 +34,39 @@ async def apply_fault(fault: Fault | None, accept: Accept | None, answer: Answer
         accept: What makes the request count; None for a GET, where nothing is paid.
         answer: The answer that a fault may take the place of.
     """
-    name = None if fault is None else fault.name
-    if fault is not None and name == "close_before_accepting":
-        return Drop(reset=bool(fault.options["reset"]))
-    if name == "edge_block":
-        return edge_block()
-    if fault is not None and name == "sleep":
-        await asyncio.sleep(float(fault.options["seconds"]))
+    if fault is not None and (refused := await _before_acceptance(fault)) is not None:
+        return refused
     if accept is not None and (fault is None or fault.options.get("charged", True)):
         await accept(fault)
-    if fault is None:
-        return await answer()
+    if fault is not None and (broken := await _after_acceptance(fault)) is not None:
+        return broken
+    return await answer()
+
+
+async def _before_acceptance(fault: Fault) -> Response | None:
+    """Return what keeps the request from being accepted, if anything does."""
+    if fault.name == "close_before_accepting":
+        return Drop(reset=bool(fault.options["reset"]))
+    if fault.name == "edge_block":
+        return edge_block()
+    if fault.name == "sleep":
+        await asyncio.sleep(float(fault.options["seconds"]))
+    return None
+
+
+async def _after_acceptance(fault: Fault) -> Response | None:
+    """Return what takes the place of the answer, if anything does."""
     if fault.status is not None:
         return status_answer(fault)
-    if name == "accept_then_close":
+    if fault.name == "accept_then_close":
         return Drop(reset=bool(fault.options["reset"]))
-    if name == "accept_then_delay":
-        await asyncio.sleep(float(fault.options["seconds"]))
-    if name == "html":
+    if fault.name == "html":
         return Response(HTML, media_type="text/html; charset=utf-8")
-    if name == "invalid_json":
+    if fault.name == "invalid_json":
         return Response(b'{"id": "oMZ', media_type="application/json")
-    return await answer()
+    if fault.name == "accept_then_delay":
+        await asyncio.sleep(float(fault.options["seconds"]))
+    return None
 
 
 def status_answer(fault: Fault) -> Response:

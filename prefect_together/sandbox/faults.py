@@ -17,62 +17,68 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import Flag, auto
 from typing import Any
 
-IMAGES = "POST /v1/images/generations"
-VIDEOS = "POST /v2/videos"
-POLL = "GET /v2/videos"
 FILE = "GET file"
-MODELS = "GET /v1/models"
-WHOAMI = "GET /v3/whoami"
+"""The route of every hosted file; all others are those of the endpoints."""
 
 HINTS = ("none", "retry-after", "retry-after-date", "retry-after-ms", "x-ratelimit-reset")
 FOREVER = 1_000_000_000
 ERRORS = frozenset(str(status) for status in range(400, 600))
 
-_API = frozenset({IMAGES, VIDEOS, POLL, MODELS, WHOAMI})
-_JOB = frozenset({VIDEOS, POLL})
-_FILE = frozenset({FILE})
+
+class Place(Flag):
+    """Where a fault can strike; a route is one or more of these."""
+
+    CALL = auto()
+    """Any request to the API."""
+    JOB = auto()
+    """What makes a job, for the whole life of that job, or what tells of one, for so many answers."""
+    POLL = auto()
+    """What tells of a job."""
+    FILE = auto()
+    """A hosted file."""
 
 
 @dataclass(frozen=True)
 class _Kind:
     """Where a fault can strike and what it can be told."""
 
-    routes: frozenset[str]
+    places: Place
     options: Mapping[str, Any]
     """Option names with their defaults."""
 
 
 KINDS: dict[str, _Kind] = {
     # Anything at the API. On a GET there is nothing to accept.
-    "close_before_accepting": _Kind(_API, {"reset": False}),
-    "accept_then_close": _Kind(_API, {"reset": False}),
-    "accept_then_delay": _Kind(_API, {"seconds": 5.0}),
-    "html": _Kind(_API, {"charged": True}),
-    "invalid_json": _Kind(_API, {"charged": True}),
-    "edge_block": _Kind(_API, {}),
-    # Jobs: on the POST for the whole life of the job it makes, on the GET for so many polls.
-    "queued_forever": _Kind(_JOB, {}),
-    "unknown_status": _Kind(_JOB, {}),
-    "no_status": _Kind(_JOB, {}),
-    "failed": _Kind(_JOB, {}),
-    "cancelled": _Kind(_JOB, {}),
-    "completed_without_url": _Kind(_JOB, {}),
-    "cost": _Kind(_JOB, {"value": "missing"}),
-    "unix_timestamps": _Kind(_JOB, {}),
-    "not_found": _Kind(frozenset({POLL}), {}),
+    "close_before_accepting": _Kind(Place.CALL, {"reset": False}),
+    "accept_then_close": _Kind(Place.CALL, {"reset": False}),
+    "accept_then_delay": _Kind(Place.CALL, {"seconds": 5.0}),
+    "html": _Kind(Place.CALL, {"charged": True}),
+    "invalid_json": _Kind(Place.CALL, {"charged": True}),
+    "edge_block": _Kind(Place.CALL, {}),
+    # Jobs.
+    "queued_forever": _Kind(Place.JOB, {}),
+    "unknown_status": _Kind(Place.JOB, {}),
+    "no_status": _Kind(Place.JOB, {}),
+    "failed": _Kind(Place.JOB, {}),
+    "cancelled": _Kind(Place.JOB, {}),
+    "completed_without_url": _Kind(Place.JOB, {}),
+    "cost": _Kind(Place.JOB, {"value": "missing"}),
+    "unix_timestamps": _Kind(Place.JOB, {}),
+    "not_found": _Kind(Place.POLL, {}),
     # Files.
-    "truncated": _Kind(_FILE, {}),
-    "truncated_silently": _Kind(_FILE, {}),
-    "wrong_kind": _Kind(_FILE, {}),
-    "expired": _Kind(_FILE, {}),
-    "redirect": _Kind(_FILE, {"location": "loop"}),
-    "slow": _Kind(_FILE, {"seconds": 5.0}),
-    "huge": _Kind(_FILE, {"bytes": 1_000_000_000}),
-    "sleep": _Kind(_API | _FILE, {"seconds": 5.0}),
+    "truncated": _Kind(Place.FILE, {}),
+    "truncated_silently": _Kind(Place.FILE, {}),
+    "wrong_kind": _Kind(Place.FILE, {}),
+    "expired": _Kind(Place.FILE, {}),
+    "redirect": _Kind(Place.FILE, {"location": "loop"}),
+    "slow": _Kind(Place.FILE, {"seconds": 5.0}),
+    "huge": _Kind(Place.FILE, {"bytes": 1_000_000_000}),
+    "sleep": _Kind(Place.CALL | Place.FILE, {"seconds": 5.0}),
 }
-_STATUS = _Kind(_API | _FILE, {"hint": None, "wait": 1.0, "charged": False, "code": None})
+_STATUS = _Kind(Place.CALL | Place.FILE, {"hint": None, "wait": 1.0, "charged": False, "code": None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +95,11 @@ class Fault:
         """The HTTP status, for a fault that is named by one."""
         return int(self.name) if self.name.isdecimal() else None
 
+    @property
+    def changes_job(self) -> bool:
+        """Whether it changes how a job looks, rather than the answer that tells of it."""
+        return self.name in KINDS and KINDS[self.name].places == Place.JOB
+
 
 @dataclass
 class _Pending:
@@ -97,9 +108,14 @@ class _Pending:
 
 
 class Switchboard:
-    """Holds the faults that are still to strike; safe to use from any thread."""
+    """Holds the faults that are still to strike; safe to use from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        routes: What can go wrong at each route of the API.
+    """
+
+    def __init__(self, routes: Mapping[str, Place]) -> None:
+        self._routes = {**routes, FILE: Place.FILE}
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
 
@@ -110,8 +126,9 @@ class Switchboard:
             kind = _STATUS
         if kind is None:
             raise ValueError(f"No fault is called {fault!r}. There are: a status such as '429', {', '.join(KINDS)}.")
-        if route not in kind.routes:
-            raise ValueError(f"{fault!r} cannot strike {route!r}, only: {', '.join(sorted(kind.routes))}.")
+        possible = sorted(name for name, places in self._routes.items() if places & kind.places)
+        if route not in possible:
+            raise ValueError(f"{fault!r} cannot strike {route!r}, only: {', '.join(possible)}.")
         for name in options:
             if name not in kind.options:
                 raise ValueError(f"{fault!r} takes no {name!r}, only: {', '.join(['times', 'match', *kind.options])}.")
@@ -120,7 +137,8 @@ class Switchboard:
         if times is not None and times < 1:
             raise ValueError("times must be at least 1.")
         loop = fault == "redirect" and options.get("location", "loop") == "loop"
-        left = times or (FOREVER if loop or (fault == "queued_forever" and route == POLL) else 1)
+        polls = fault == "queued_forever" and Place.POLL in self._routes[route]
+        left = times or (FOREVER if loop or polls else 1)
         ready = Fault(route=route, name=fault, match=match, options={**kind.options, **options})
         with self._lock:
             self._pending.append(_Pending(ready, left))
@@ -131,7 +149,7 @@ class Switchboard:
         """Return the fault that strikes this request, if any, and count it.
 
         Args:
-            route: One of the constants above.
+            route: The endpoint's route, or `FILE`.
             text: What `match` is looked for in: prompt and model.
             names: Take the route's next fault only if it is one of these.
             without: Leave the route's next fault alone if it is one of these.

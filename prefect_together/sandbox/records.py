@@ -11,11 +11,6 @@ from typing import Any
 QUEUED_SHARE = 0.25
 """The part of a job's time that it spends in the queue."""
 KEPT_TEXT = 10_000
-FATES = frozenset({
-    "queued_forever", "failed", "cancelled", "unknown_status", "no_status", "completed_without_url", "cost",
-    "unix_timestamps",
-})  # fmt: skip
-"""Faults that change how a job looks, for one poll or, given to its POST, for its whole life."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +20,7 @@ class Charge:
     id: str
     """The id in the image answer, or the job's id."""
     kind: str
-    """`image` or `video`."""
+    """What the model makes, as the catalogue calls it: `image`, `video`."""
     model: str
     usd: Decimal | None
     """What the catalogue estimates, US dollars; None where it knows no price."""
@@ -53,23 +48,25 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One video job; its status follows from the clock alone, so that it outlives the process."""
+    """One job; its status follows from the clock alone, so that it outlives the process."""
 
     id: str
+    object: str
+    """What it makes, as the answer calls it: `video`; its outputs hold the address of one."""
     model: str
     prompt: str
     account: str
     created: float
     """Unix seconds."""
     render_seconds: float
-    size: str | None
-    seconds: str
+    details: Mapping[str, Any]
+    """Fields that the endpoint adds to every answer: JSON values."""
     token: str | None
     """The hosted file, None for a job that fails."""
     usd: str | None
     failure: Mapping[str, str] | None = None
     fate: str | None = None
-    """One of `FATES`, for the whole life of the job."""
+    """The fault that changes how the job looks, for its whole life (see `faults.Place.JOB`)."""
     fate_value: float | str | None = None
 
     def status(self, now: float) -> str:
@@ -84,7 +81,14 @@ class Job:
     def view(
         self, now: float, files_url: str, *, fate: str | None = None, value: float | str | None = None
     ) -> dict[str, Any]:
-        """Return the job as `GET /v2/videos/{id}` answers it."""
+        """Return the job as a poll is answered.
+
+        Args:
+            now: Unix seconds.
+            files_url: Origin of the hosted files.
+            fate: A fault that changes how it looks this once, in the place of the job's own.
+            value: The cost to report, for the fate `cost`.
+        """
         fate, value = (fate, value) if fate else (self.fate, self.fate_value)
         status = self.status(now)
         if fate == "queued_forever":
@@ -96,8 +100,8 @@ class Job:
         done = status in ("completed", "failed", "cancelled")
         unix = fate == "unix_timestamps"
         view: dict[str, Any] = {
-            "id": self.id, "object": "video", "model": self.model, "status": status,
-            "created_at": _time(self.created, unix=unix), "size": self.size, "seconds": self.seconds,
+            "id": self.id, "object": self.object, "model": self.model, "status": status,
+            "created_at": _time(self.created, unix=unix), **self.details,
         }  # fmt: skip
         if fate == "no_status":
             del view["status"]
@@ -106,7 +110,10 @@ class Job:
             view["completed_at"] = _time(self.created + self.render_seconds, unix=unix)
             view["outputs"] = None
         if status == "failed":
-            view["error"] = self.failure or {"message": "The video could not be generated.", "code": "generationFailed"}
+            view["error"] = self.failure or {
+                "message": f"The {self.object} could not be generated.",
+                "code": "generationFailed",
+            }
         if done and status == "completed":
             view["outputs"] = self._outputs(files_url, fate, value)
         return view
@@ -120,7 +127,7 @@ class Job:
             # Documented as an integer, answered as a fraction of a dollar (0.28).
             outputs["cost"] = float(self.usd)
         if fate != "completed_without_url":
-            outputs["video_url"] = f"{files_url}/shrt/{self.token}"
+            outputs[f"{self.object}_url"] = f"{files_url}/shrt/{self.token}"
         return outputs
 
 

@@ -23,6 +23,7 @@ from prefect_together.sandbox.admin_api import AdminApi
 from prefect_together.sandbox.api import Api
 from prefect_together.sandbox.app import build
 from prefect_together.sandbox.broken_responses import Protocol
+from prefect_together.sandbox.endpoints import ENDPOINTS
 from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.inputs import is_loopback
 from prefect_together.sandbox.records import Charge, Request
@@ -30,7 +31,7 @@ from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
 
 API_KEY = "sandbox-key"
-RENDERERS, READERS = 2, 4
+RENDER_THREADS, READ_THREADS = 2, 4
 BACKLOG = 2_048
 START_SECONDS = 20
 
@@ -140,7 +141,8 @@ def serve(
     """
     if not is_loopback(host):
         raise ValueError(f"The sandbox listens on this machine only, not on {host}: it accepts every key.")
-    store, switchboard = Store(None if state is None else Path(state)), faults.Switchboard()
+    store = Store(None if state is None else Path(state))
+    switchboard = faults.Switchboard({endpoint.route: endpoint.faults for endpoint in ENDPOINTS})
     with _listen(host, port) as first, _listen(host, files_port) as second:
         yield from _serve([first, second], store, switchboard, render_seconds, image_seconds)
 
@@ -154,19 +156,28 @@ def _serve(
 ) -> Generator[Sandbox, None, None]:
     """Put the parts together, serve them on two bound sockets, and yield the handle."""
     url, files_url = (_origin(*bound.getsockname()[:2]) for bound in sockets)
-    renderers = ThreadPoolExecutor(RENDERERS, thread_name_prefix="sandbox-render")
-    readers = ThreadPoolExecutor(READERS, thread_name_prefix="sandbox-read")
+    render_threads = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="sandbox-render")
+    read_threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="sandbox-read")
     renderer = Renderer(store)
-    api = Api(store, renderer, switchboard, renderers, readers, files_url, render_seconds, image_seconds)
-    files = FileServer(store, renderer, switchboard, renderers)
+    api = Api(
+        store=store,
+        renderer=renderer,
+        switchboard=switchboard,
+        render_threads=render_threads,
+        read_threads=read_threads,
+        files_url=files_url,
+        render_seconds=render_seconds,
+        image_seconds=image_seconds,
+    )
+    files = FileServer(store, renderer, switchboard, render_threads)
     admin = AdminApi(store, switchboard, files_url)
-    background = _Background(build(api, files, admin, store, files_port=sockets[1].getsockname()[1]), sockets)
+    background = _Background(build(api, files, admin, files_port=sockets[1].getsockname()[1]), sockets)
     try:
         background.start()
         yield Sandbox(url, files_url, store, switchboard)
     finally:
         background.stop()
-        for pool in (renderers, readers):
+        for pool in (render_threads, read_threads):
             pool.shutdown(wait=False, cancel_futures=True)
 
 

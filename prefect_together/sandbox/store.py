@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections import Counter, deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,14 @@ class Store:
             (folder / "inputs").mkdir(parents=True, exist_ok=True)
             self._read(folder / "journal.jsonl")
 
-    def accept(self, *, charge: Charge | None, job: Job | None = None, files: dict[str, Recipe] | None = None) -> None:
-        """Remember one accepted request with everything that follows from it."""
-        files = files or {}
+    def accept(self, *, charge: Charge | None, job: Job | None = None, files: Mapping[str, Recipe]) -> None:
+        """Remember one accepted request with everything that follows from it.
+
+        Args:
+            charge: What it costs; None for a job that is known to fail.
+            job: What it started, if the answer is not the result.
+            files: The recipes of what it made, by the tokens under which they are hosted.
+        """
         entries: list[dict[str, Any]] = [
             {"entry": "file", "token": key, **recipes.to_json(recipe)} for key, recipe in files.items()
         ]

@@ -1,14 +1,24 @@
-"""Turn the body of `POST /v1/images/generations` into pictures to draw, or refuse it; draws nothing."""
+"""`POST /v1/images/generations`: check what is asked for, charge it, and answer with pictures at once."""
 
 from __future__ import annotations
 
+import asyncio
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
 from prefect_together import catalog
 from prefect_together.sandbox import checks, error_messages
-from prefect_together.sandbox.recipes import Picture
+from prefect_together.sandbox.api import Api, Endpoint, account, file_token, json_body, success
+from prefect_together.sandbox.fault_injection import apply_fault
+from prefect_together.sandbox.faults import Fault
+from prefect_together.sandbox.recipes import Picture, Recipe
+
+GENERATE = "POST /v1/images/generations"
 
 # OpenAPI `POST /images/generations`, plus the fields that the parameter page documents beyond it.
 FIELDS = frozenset({
@@ -33,8 +43,38 @@ class ImageBody:
     base64: bool
 
 
-def read(body: checks.Body, name_input: Callable[[str], str]) -> ImageBody:
-    """Check the body and return what to draw; `name_input` turns an address or base64 text into an input's name."""
+async def generate(api: Api, request: HttpRequest) -> Response:
+    """Answer `POST /v1/images/generations`: with links, or with the pictures in base64."""
+    owner = account(request)
+    body = await json_body(request)
+    asked = await api.read(lambda: read_body(body, api.name_input))
+    answer_id = error_messages.request_id()
+    first = asked.pictures[0]
+    files: dict[str, Recipe] = {} if asked.base64 else {file_token(): picture for picture in asked.pictures}
+
+    async def accept(_: Fault | None) -> None:
+        charge = api.charge(answer_id, kind="image", body=body, prompt=first.prompt, account=owner)
+        api.store.accept(charge=charge, files=files)
+
+    async def answer() -> Response:
+        await asyncio.sleep(api.image_seconds)
+        if asked.base64:
+            drawn = await asyncio.gather(*(api.render(picture) for picture in asked.pictures))
+            data = [{"index": n, "type": "b64_json", "b64_json": b64encode(one).decode()} for n, one in enumerate(drawn)]
+        else:
+            data = [{"index": n, "type": "url", "url": f"{api.files_url}/shrt/{token}"} for n, token in enumerate(files)]
+        return success({"id": answer_id, "model": first.model, "object": "list", "data": data}, answer_id)
+
+    return await apply_fault(api.switchboard.take(GENERATE, f"{first.prompt} {first.model}"), accept, answer)
+
+
+def read_body(body: checks.Body, name_input: Callable[[str], str]) -> ImageBody:
+    """Check the body and return what to draw, or raise the refusal of the first field that is wrong.
+
+    Args:
+        body: The JSON object that was sent.
+        name_input: Turns an address or base64 text into an input's name.
+    """
     model = checks.known_model(body, "image")
     seed = checks.seed(body)
     width, height = _size(body, model)
@@ -124,3 +164,6 @@ def _by_ratio(ratio: Any, model: catalog.Model | None) -> tuple[int, int]:
     if ratio not in allowed:
         raise error_messages.wrong_type("aspect_ratio", "one of " + ", ".join(f"'{name}'" for name in allowed))
     return known.get(ratio, (1024, 1024))
+
+
+ENDPOINTS = (Endpoint(route=GENERATE, handle=generate),)

@@ -1,4 +1,4 @@
-"""Turn the body of `POST /v2/videos` into a clip to draw, refuse it, or accept it to fail later; draws nothing.
+"""`POST /v2/videos` and `GET /v2/videos/{id}`: check what is asked for, charge it, and answer with a job and its state.
 
 Together has two moments of failure: a 4xx at once, or a job that is accepted and `failed` seconds later with a code
 such as `unsupportedParameter`, `InvalidParameter` or `invalidDuration`. What only the model's provider can know fails
@@ -7,14 +7,27 @@ late.
 
 from __future__ import annotations
 
+import secrets
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
 from prefect_together import catalog
 from prefect_together.sandbox import checks, error_messages
+from prefect_together.sandbox.api import Api, Endpoint, account, file_token, json_body, success
 from prefect_together.sandbox.endpoints._video_sizes import size_of
+from prefect_together.sandbox.fault_injection import apply_fault
+from prefect_together.sandbox.faults import Fault, Place
 from prefect_together.sandbox.recipes import Clip
+from prefect_together.sandbox.records import Job, whole
+
+CREATE = "POST /v2/videos"
+POLL = "GET /v2/videos"
 
 # OpenAPI `CreateVideoBody`, plus `settings` of the Seedance quickstart.
 FIELDS = frozenset({
@@ -49,8 +62,74 @@ class LateFailure(Exception):
         self.error = {"message": message, "code": code}
 
 
-def read(body: checks.Body, name_input: Callable[[str], str]) -> VideoBody:
-    """Check the body and return what to draw; `name_input` turns an address or base64 text into an input's name."""
+async def create(api: Api, request: HttpRequest) -> Response:
+    """Answer `POST /v2/videos`: with a job that is queued."""
+    owner = account(request)
+    body = await json_body(request)
+    asked = await api.read(lambda: read_body(body, api.name_input))
+    job_id = _uuid7()
+    prompt = whole(str(body.get("prompt") or ""))
+    files = {} if asked.clip is None else {file_token(): asked.clip}
+    # A job that is known to fail is not charged: what Together does is not documented.
+    charge = api.charge(job_id, kind="video", body=body, prompt=prompt, account=owner) if files else None
+    jobs: list[Job] = []
+
+    async def accept(fault: Fault | None) -> None:
+        fate, value = _fate(fault)
+        job = Job(
+            id=job_id, object="video", model=str(body["model"]), prompt=prompt, account=owner, created=time.time(),
+            render_seconds=api.render_seconds, details={"size": asked.size, "seconds": asked.seconds},
+            token=next(iter(files), None), usd=None if charge is None or charge.usd is None else str(charge.usd),
+            failure=asked.failure, fate=fate, fate_value=value,
+        )  # fmt: skip
+        jobs.append(job)
+        api.store.accept(charge=charge, job=job, files=files)
+
+    async def answer() -> Response:
+        # Taken at the moment of creation: whatever its pace, a job is born waiting.
+        view = jobs[0].view(jobs[0].created - 1, api.files_url)
+        return success(view if jobs[0].fate == "no_status" else {**view, "status": "queued"})
+
+    return await apply_fault(api.switchboard.take(CREATE, f"{prompt} {body['model']}"), accept, answer)
+
+
+async def poll(api: Api, request: HttpRequest) -> Response:
+    """Answer `GET /v2/videos/{id}`: with the job, for the account that made it."""
+    owner = account(request)
+    job = api.store.jobs.get(request.path_params["id"])
+    if job is None or job.account != owner:
+        raise error_messages.Refusal(404, "Video ID not found.", code="not_found")
+    fault = api.switchboard.take(POLL, f"{job.prompt} {job.model}")
+    if fault is not None and fault.name == "not_found":
+        raise error_messages.Refusal(404, "Video ID not found.", code="not_found")
+
+    async def answer() -> Response:
+        fate, value = _fate(fault)
+        return success(job.view(time.time(), api.files_url, fate=fate, value=value))
+
+    return await apply_fault(fault, None, answer)
+
+
+def _fate(fault: Fault | None) -> tuple[str | None, float | str | None]:
+    """Return the fault's name if it changes how a job looks, and what it reports as the cost."""
+    return (fault.name, fault.options.get("value")) if fault is not None and fault.changes_job else (None, None)
+
+
+def _uuid7() -> str:
+    """Return an id like Together's job ids: a UUID that begins with the time."""
+    value = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    value = (value & ~(0xF << 76)) | (0x7 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return str(uuid.UUID(int=value))
+
+
+def read_body(body: checks.Body, name_input: Callable[[str], str]) -> VideoBody:
+    """Check the body and return what to draw or why the job will fail, or raise the refusal of what is wrong at once.
+
+    Args:
+        body: The JSON object that was sent.
+        name_input: Turns an address or base64 text into an input's name.
+    """
     model = checks.known_model(body, "video")
     checks.known_fields(body, FIELDS)
     media = _media(body)
@@ -190,3 +269,9 @@ def _input(name_input: Callable[[str], str], text: str) -> str:
         return name_input(text)
     except ValueError as error:
         raise LateFailure(f"The input image could not be read: {error}.", "invalidInputImage") from error
+
+
+ENDPOINTS = (
+    Endpoint(route=CREATE, handle=create, faults=Place.CALL | Place.JOB),
+    Endpoint(route=POLL, below="/{id}", handle=poll, faults=Place.CALL | Place.JOB | Place.POLL),
+)
