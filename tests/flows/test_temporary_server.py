@@ -37,10 +37,8 @@ def no_server(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
     return waited
 
 
-def _without_api(**more: Any) -> Any:
-    return temporary_settings(
-        updates={PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True, **more}, restore_defaults={PREFECT_API_URL}
-    )
+def _without_api() -> Any:
+    return temporary_settings(updates={PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True}, restore_defaults={PREFECT_API_URL})
 
 
 def test_it_is_waited_for(no_server: list[float | None], capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,8 @@ def test_every_file_that_is_named_exists(page: str, name: str) -> None:
 def test_the_layers_are_those_of_the_imports() -> None:
     """The table of layers lists every package once, in the order that test_imports.py holds."""
     imports = runpy.run_path(str(Path(__file__).with_name("test_imports.py")))
-    layers, face = imports["LAYERS"], imports["ROOT"]
+    layers: tuple[tuple[str, ...], ...] = imports["LAYERS"]
+    face: str = imports["ROOT"]
     text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
     rows = re.findall(r"^\| (\d) \| (.*) \|$", text.partition("## The layers")[2], re.MULTILINE)
     listed = {int(number): set(re.findall(r"`prefect_together/(\w+)", row)) for number, row in rows}

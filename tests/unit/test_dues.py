@@ -136,7 +136,7 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
         lives = False
         return history
 
-    monkeypatch.setattr(ProcessId, "runs", runs)
+    monkeypatch.setattr(ProcessId, "is_alive", runs)
     monkeypatch.setattr(Ledger, "history", claims_and_dies)
     assert await due(ledger, ATTEMPT.key, Decimal(1), GONE, datetime.now(timezone.utc).isoformat()) is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prefect import Task, flow, task
@@ -91,7 +91,7 @@ def test_a_state_that_a_task_returns_comes_to_its_caller() -> None:
 
     @flow
     def asking() -> Any:
-        return compat.result_of(cast("Any", stating()))
+        return compat.result_of(stating())
 
     assert 7 == asking()
 
