@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
 import tempfile
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -152,6 +155,17 @@ def write(path: Path, data: bytes) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return str(path)
+
+
+@contextmanager
+def processes(commands: list[list[str]], stdout: int | None = None) -> Generator[list[subprocess.Popen[str]]]:
+    """Start commands side by side. None of them, and no pipe, is left when the block ends, however it ends."""
+    with ExitStack() as stack:
+        running: list[subprocess.Popen[str]] = []
+        for command in commands:
+            running.append(stack.enter_context(subprocess.Popen(command, stdout=stdout, text=True)))
+            stack.callback(running[-1].kill)
+        yield running
 
 
 SPENDER = """

@@ -223,4 +223,4 @@ def test_the_loop_starts_anew_after_its_end() -> None:
     began = time.monotonic()
     assert "nothing" != runtime.run(seen())[1]
     assert first is not runtime.runtime()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +14,7 @@ from prefect_together.ledger.budget import Purse
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.storage.storage import Storage
 
-from .making import SPENDER
+from .making import SPENDER, processes
 
 
 def _purse(storage: Storage, usd: str = "1.00") -> Purse:
@@ -29,8 +28,8 @@ def _key(name: str) -> str:
 def test_eight_processes_never_exceed_it(tmp_path: Path) -> None:
     """Eight processes want 160 times $0.03 of $1.00 at once: 33 get it, and that is all there is."""
     command = [sys.executable, "-c", SPENDER, str(tmp_path)]
-    running = [subprocess.Popen([*command, str(n), "lives"]) for n in range(8)]
-    assert [0] * 8 == [process.wait(timeout=100) for process in running]
+    with processes([[*command, str(n), "lives"] for n in range(8)]) as running:
+        assert [0] * 8 == [process.wait(timeout=100) for process in running]
     assert 33 == len(list(tmp_path.rglob("*-claimed.json")))
 
 

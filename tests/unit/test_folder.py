@@ -6,12 +6,13 @@ import asyncio
 import errno
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from prefect_together.storage import local
 from prefect_together.storage.local import LARGEST, Folder
 from prefect_together.storage.storage import Storage
 
@@ -72,15 +73,18 @@ async def test_a_disk_that_takes_little_at_a_time_gets_all(tmp_path: Path, monke
 
 async def test_a_slow_disk_does_not_hold_up_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten milliseconds for an operation: after a few the loop leaves them to threads, and many run at once."""
-    threads = set[int]()
+    now, threads, two = [1000.0], set[int](), threading.Barrier(2, timeout=60)
     real = os.open
 
     def slowly(*arguments: object) -> int:
         threads.add(threading.get_ident())
-        time.sleep(0.01)
+        now[0] += 0.01
+        if threading.current_thread() is not threading.main_thread():
+            two.wait()  # for another operation that has begun as well
         return real(*arguments)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(os, "open", slowly)
+    monkeypatch.setattr(local, "time", SimpleNamespace(monotonic=lambda: now[0]))
     folder = Folder(tmp_path)
     for number in range(6):
         await folder.write(f"{number}", b"x")

@@ -57,7 +57,7 @@ def look_dead(process: Any) -> None:
         stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
         if stat.rpartition(")")[2].split()[0] == "Z":
             return
-        time.sleep(0.01)
+        time.sleep(0.01)  # noqa: TID251 - nothing but /proc tells of a first thread that ended
     raise AssertionError("it did not die")
 
 

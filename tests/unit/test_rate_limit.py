@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from types import SimpleNamespace
 
+import pytest
+
+from prefect_together.http import rate_limit
 from prefect_together.http.rate_limit import AdaptiveLimiter, ModelLimiter
+
+from .virtual_time import now, virtual_time
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the limiter read the clock of the test's loop, which waits for nothing."""
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(monotonic=now))
 
 
 async def _send(lane: ModelLimiter, seconds: float = 0.0) -> None:
@@ -15,60 +26,66 @@ async def _send(lane: ModelLimiter, seconds: float = 0.0) -> None:
     lane.release()
 
 
+@virtual_time
 async def test_a_429_narrows_the_lane_once_for_all_that_were_in_flight() -> None:
     """Ten refusals of one burst count as one; answers widen it again, up to all slots."""
     limiter = AdaptiveLimiter(64)
     lane = limiter.for_model("m")
     entered = [await lane.acquire() for _ in range(10)]
+    await asyncio.sleep(0.1)  # the answers come
     for at in entered:
         lane.release()
         lane.on_rate_limited(at, 0.0)
     assert 6.0 < lane.width < 7.1
     for _ in range(3000):
-        lane.on_accepted(time.monotonic())
+        lane.on_accepted(now())
     assert 64.0 == lane.width
 
 
+@virtual_time
 async def test_a_hint_closes_the_lane_and_no_other() -> None:
     """Nobody of the model goes on before its time; another model does not wait."""
     limiter = AdaptiveLimiter(8)
     entered = await limiter.for_model("slow").acquire()
     limiter.for_model("slow").release()
     assert limiter.for_model("slow").on_rate_limited(entered, 0.3) >= 0.3
-    began = time.monotonic()
+    began = now()
     await _send(limiter.for_model("other"))
-    assert time.monotonic() - began < 0.1
+    assert 0.0 == now() - began
     await _send(limiter.for_model("slow"))
-    assert time.monotonic() - began >= 0.3
+    assert 0.3 <= now() - began < 0.5
 
 
+@virtual_time
 async def test_a_503_does_not_narrow() -> None:
     """Busy is not too fast: with a hint all wait, without one only the request itself, and the width stays."""
     lane = AdaptiveLimiter(8).for_model("m")
     lane.on_busy(1, None)
-    began = time.monotonic()
+    began = now()
     await _send(lane)
-    assert time.monotonic() - began < 0.1
+    assert 0.0 == now() - began
     lane.on_busy(1, 0.2)
     await _send(lane)
-    assert time.monotonic() - began >= 0.2
+    assert 0.2 <= now() - began < 0.4
     assert 8.0 == lane.width
 
 
+@virtual_time
 async def test_a_slow_model_does_not_starve_another() -> None:
     """With a hundred slow requests queued and in flight, a request of another model is sent at once."""
     limiter = AdaptiveLimiter(16)
     slow = [asyncio.create_task(_send(limiter.for_model("slow"), 0.3)) for _ in range(100)]
     await asyncio.sleep(0.05)
-    began = time.monotonic()
+    began = now()
     await asyncio.gather(*(_send(limiter.for_model("quick")) for _ in range(20)))
-    assert time.monotonic() - began < 0.2
+    assert 0.0 == now() - began
     assert 14 == limiter.for_model("slow").active
     for task in slow:
         task.cancel()
     await asyncio.gather(*slow, return_exceptions=True)
 
 
+@virtual_time
 async def test_freed_slots_go_round() -> None:
     """Three models that all wait get the same number of turns."""
     limiter = AdaptiveLimiter(1)
@@ -90,6 +107,7 @@ async def test_freed_slots_go_round() -> None:
     assert [set("abc")] * 3 == [set(order[n : n + 3]) for n in (0, 3, 6)]
 
 
+@virtual_time
 async def test_who_gives_up_waiting_takes_no_slot() -> None:
     """Cancelled waiters leave nothing behind."""
     limiter = AdaptiveLimiter(1)

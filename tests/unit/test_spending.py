@@ -9,6 +9,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -18,7 +19,7 @@ from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.errors import GenerationFailed, LibraryError
 from prefect_together.storage.storage import Storage
 
-from .making import generated_image, generated_video, image, video
+from .making import generated_image, generated_video, image, processes, video
 
 UNPRICED = "nobody/knows-this-model"
 SPENDER = """
@@ -29,7 +30,13 @@ from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.generations.image import ImageRequest
 from prefect_together.storage.storage import Storage
 
+class Noon(spending.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 11, 22, 12, tzinfo=tz)
+
 async def spend():
+    spending.datetime = Noon
     spending.BUNDLE = 0.05
     told = []
     day = spending.Day(Storage(sys.argv[1]), "together", Decimal("1.00"), lambda day, spent: told.append(spent))
@@ -43,9 +50,20 @@ asyncio.run(spend())
 """
 
 
+class Noon(dt.datetime):
+    """It is noon, so that no test runs into the next day; the test says on which day."""
+
+    on: ClassVar[int] = 22
+
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> Noon:
+        return cls(2026, 11, cls.on, 12, tzinfo=tz)
+
+
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _at_once_and_at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spending, "BUNDLE", 0.0)
+    monkeypatch.setattr(spending, "datetime", Noon)
 
 
 class Told(list[tuple[str, Spent]]):
@@ -71,7 +89,7 @@ async def test_a_limit_is_passed_once(storage: Storage) -> None:
         day.hear(LifecycleEvent("accepted", image()))
         assert Decimal(spent) == (await _written(day)).usd
         assert times == len(told)
-    assert [(dt.datetime.now(dt.timezone.utc).date().isoformat(), Spent(estimated=Decimal("0.09")))] == told
+    assert [("2026-11-22", Spent(estimated=Decimal("0.09")))] == told
     other = Day(storage, "together", Decimal("0.13"), more)
     other.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.15") == (await _written(other)).usd
@@ -122,25 +140,17 @@ async def test_each_environment_and_each_day_begins_at_nothing(storage: Storage,
     real.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.03") == (await _written(real)).usd
     assert 2 == len(told)
-
-    class Tomorrow(dt.datetime):
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> Tomorrow:
-            there = dt.datetime.now(tz) + dt.timedelta(days=1)
-            return cls(there.year, there.month, there.day, tzinfo=tz)
-
-    monkeypatch.setattr(spending, "datetime", Tomorrow)
+    monkeypatch.setattr(Noon, "on", 23)
     real.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.03") == (await _written(real)).usd
-    assert 3 == len(told)
-    assert told[1][0] < told[2][0]
+    assert ["2026-11-22", "2026-11-22", "2026-11-23"] == [day for day, _ in told]
 
 
 def test_processes_add_up(tmp_path: Path) -> None:
     """Four processes spend 80 times $0.03 at once: nothing is lost, and one of them is told that $1.00 is passed."""
     command = [sys.executable, "-c", SPENDER, str(tmp_path)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    assert 1 == sum(int(process.communicate(timeout=100)[0]) for process in running)
+    with processes([command] * 4, subprocess.PIPE) as running:
+        assert 1 == sum(int(process.communicate(timeout=100)[0]) for process in running)
     day = Day(Storage(str(tmp_path)), "together", Decimal(100), Told())
 
     async def total() -> Spent:
@@ -155,13 +165,12 @@ async def test_a_library_that_fails_harms_nobody(
 ) -> None:
     """What cannot be written is a line in the log, and the next request is counted again."""
     day = Day(storage, "together", Decimal("0.01"), told := Told())
-    monkeypatch.setattr("prefect_together.ledger.append_log.Entries.add", _broken)
-    with caplog.at_level(logging.WARNING, "prefect.together"):
+    with monkeypatch.context() as broken, caplog.at_level(logging.WARNING, "prefect.together"):
+        broken.setattr("prefect_together.ledger.append_log.Entries.add", _broken)
         day.hear(LifecycleEvent("accepted", image()))
         assert day.writing is not None
         await day.writing
     assert "$0.03 is missing" in caplog.text
-    monkeypatch.undo()
     day.hear(LifecycleEvent("accepted", image()))
     assert day.writing is not None
     await day.writing

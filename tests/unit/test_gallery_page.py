@@ -1,0 +1,39 @@
+"""The page of a library: what an earlier call has read and drawn is not read and drawn again."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from prefect_together.storage.storage import Storage
+from prefect_together.ui.gallery_page import write_page
+
+LIBRARY = Path(__file__).parents[1] / "data" / "library-0.1" / "library"
+
+
+async def test_only_what_is_new_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call reads no entry of the ledger and makes no small picture again."""
+    pytest.importorskip("PIL", reason="small pictures need Pillow")
+    library = tmp_path / "library"
+    shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("gallery"))
+    storage, read = Storage(str(library)), list[str]()
+    real = storage.read
+
+    async def reading(key: str) -> bytes:
+        read.append(key)
+        return await real(key)
+
+    def smalls() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in (library / "gallery" / "small").iterdir()}
+
+    monkeypatch.setattr(storage, "read", reading)
+    await write_page(storage)
+    assert any(key.startswith("ledger/") for key in read)
+    drawn = smalls()
+    assert drawn
+    read.clear()
+    await write_page(storage)
+    assert ["gallery/index.json"] == read
+    assert drawn == smalls()
