@@ -13,10 +13,15 @@ from typing import NamedTuple
 import pytest
 
 import prefect_together
+from prefect_together.generations.registry import specs
 
 ROOT = "prefect_together"
 PACKAGE = Path(prefect_together.__file__).parent
 LINES = 300
+LOOSE = 7
+"""Modules that may lie right below the package: the errors, and the doors by which one comes in from outside."""
+HEIGHT = 8
+"""Layers that a person can keep in mind."""
 
 LAYERS = (
     ("catalog", "errors"),
@@ -52,19 +57,13 @@ RESERVED = {
 """What only these may import."""
 
 
-class Import(NamedTuple):
-    """One imported module, or name of a module, and whether that is for type checkers only."""
-
-    target: str
-    typing: bool
-
-
 class Module(NamedTuple):
     """A module and all that it imports."""
 
     name: str
     path: Path
-    imports: list[Import]
+    imports: list[str]
+    """Names of modules, or of what is in them."""
 
     @property
     def unit(self) -> str:
@@ -86,19 +85,15 @@ def read() -> Iterator[Module]:
         yield Module(name, path, list(imported(ast.parse(path.read_text(encoding="utf-8")), package)))
 
 
-def imported(node: ast.AST, package: list[str], *, typing: bool = False) -> Iterator[Import]:
-    """Find the imports below a node, those within functions too."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (Import(alias.name, typing) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            above = package[: len(package) - child.level + 1] if child.level else []
-            base = ".".join([*above, *([child.module] if child.module else [])])
-            yield from (Import(f"{base}.{alias.name}", typing) for alias in child.names)
-        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            yield from imported(child, package, typing=True)
-        else:
-            yield from imported(child, package, typing=typing)
+def imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
+    """Find all imports in a tree: those within functions and those for type checkers too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 MODULES = list(read())
@@ -106,16 +101,16 @@ NAMES = {module.name for module in MODULES}
 BY_NAME = [pytest.param(module, id=module.name) for module in MODULES]
 
 
-def ours(module: Module, *, typing: bool = False) -> set[str]:
-    """Return which of our modules it imports; those for type checkers only where they are asked for."""
-    found = {entry.target for entry in module.imports if typing or not entry.typing}
+def ours(module: Module) -> set[str]:
+    """Return which of our modules it imports, at the top, within functions and for type checkers."""
+    found = set(module.imports)
     known = {target if target in NAMES else target.rpartition(".")[0] for target in found}
     return known & NAMES - {module.name}
 
 
 def foreign(module: Module) -> set[str]:
     """Return which other distributions and parts of the standard library it imports, type checking included."""
-    return {entry.target.split(".")[0] for entry in module.imports} - {ROOT}
+    return {target.split(".")[0] for target in module.imports} - {ROOT}
 
 
 def test_layers_name_every_module() -> None:
@@ -125,18 +120,37 @@ def test_layers_name_every_module() -> None:
     assert {module.unit for module in MODULES} - MOVED == set(listed)
 
 
+def test_the_layout_fits_into_a_head() -> None:
+    """There are at most seven modules loose at the top, and at most eight layers."""
+    loose = sorted(path.name for path in PACKAGE.glob("*.py"))
+    assert LOOSE >= len(loose), loose
+    assert HEIGHT >= len(LAYERS)
+
+
 @pytest.mark.parametrize("module", BY_NAME)
 def test_imports_go_strictly_downwards(module: Module) -> None:
-    """Nothing imports from its own layer or from one above it."""
-    height = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    """Nothing imports from its own layer or from one above it; the names of release 0.1 are above all, and in nobody's way."""
+    height = {name: number for number, layer in enumerate((*LAYERS, tuple(MOVED))) for name in layer}
     upwards = {name for name in ours(module) if unit(name) != module.unit and height[unit(name)] >= height[module.unit]}
     assert set() == upwards
 
 
 def test_no_cycles() -> None:
-    """Modules can be put in an order in which each imports only earlier ones, within subpackages too."""
-    order = TopologicalSorter({module.name: ours(module) for module in MODULES}).static_order()
-    assert set(order) == NAMES
+    """Modules can be put in an order in which each imports only earlier ones, within subpackages too; so can packages."""
+    modules = {module.name: ours(module) for module in MODULES}
+    assert NAMES == set(TopologicalSorter(modules).static_order())
+    packages: dict[str, set[str]] = {}
+    for name, targets in modules.items():
+        packages.setdefault(unit(name), set()).update(unit(target) for target in targets if unit(target) != unit(name))
+    assert packages.keys() == set(TopologicalSorter(packages).static_order())
+
+
+@pytest.mark.parametrize("name", sorted(MOVED))
+def test_moved_names_hold_no_code(name: str) -> None:
+    """What release 0.1 had elsewhere is imported there, and nothing else."""
+    (module,) = (module for module in MODULES if module.unit == name)
+    allowed = {ast.Expr, ast.ImportFrom, ast.Assign}  # its docstring, what is there, and ``__all__``
+    assert {type(node) for node in ast.parse(module.path.read_text(encoding="utf-8")).body} == allowed
 
 
 @pytest.mark.parametrize("module", BY_NAME)
@@ -149,23 +163,28 @@ def test_reserved_libraries(module: Module) -> None:
 @pytest.mark.parametrize("module", [entry for entry in MODULES if entry.unit == "sandbox"], ids=lambda module: module.name)
 def test_sandbox_is_independent(module: Module) -> None:
     """The sandbox knows nothing of ours but the catalogue, so that it judges the client from outside."""
-    assert {unit(name) for name in ours(module, typing=True)} <= {"sandbox", "catalog"}
+    assert {unit(name) for name in ours(module)} <= {"sandbox", "catalog"}
 
 
-@pytest.mark.parametrize("package", ["requests", "tasks"])
-def test_types_do_not_know_each_other(package: str) -> None:
-    """A type of generation is one file of requests and one of tasks, and no such file imports another of its package."""
-    shared = (
-        {"base", "explain"}
-        if package == "requests"
-        else {"batches", "calling", "many", "options", "plans", "runs", "telling", "work"}
-    )
-    prefix = f"{ROOT}.{package}."
-    types = {name for name in NAMES if name.startswith(prefix) and name.removeprefix(prefix) not in shared}
-    assert {f"{prefix}images", f"{prefix}videos"} <= types
-    for module in MODULES:
-        if module.name.startswith(prefix):
-            assert set() == ours(module, typing=True) & types, f"{module.name} knows a type"
+def test_types_do_not_know_each_other() -> None:
+    """The module of a generation type imports that of no other, and only the registry knows them all."""
+    types = {spec.request.__module__ for spec in specs()}
+    assert len(specs()) == len(types)
+    knowing = {module.name: ours(module) & types for module in MODULES if module.unit == "generations"}
+    assert {f"{ROOT}.generations.registry": types} == {name: known for name, known in knowing.items() if known}
+
+
+def test_tasks_of_types_do_not_know_each_other() -> None:
+    """A task module knows one generation type or none, and imports no other one that knows a type."""
+    types = {spec.request.__module__ for spec in specs()}
+    tasks = [module for module in MODULES if module.unit == "tasks"]
+    knowing = {module.name: ours(module) & types for module in tasks if ours(module) & types}
+    assert types == set().union(*knowing.values()), "a type has no tasks"
+    assert {} == {name: known for name, known in knowing.items() if len(known) > 1}
+    package = f"{ROOT}.tasks"  # it hands out all tasks, and has none of its own
+    assert {} == {
+        module.name: found for module in tasks if module.name != package and (found := ours(module) & knowing.keys())
+    }
 
 
 @pytest.mark.parametrize("module", BY_NAME)
@@ -177,7 +196,7 @@ def test_modules_stay_short(module: Module) -> None:
 def test_light_parts_load_nothing_heavy() -> None:
     """Requests, the catalogue and the sandbox are there without Prefect, an HTTP client or an imaging library."""
     code = (
-        "import sys, prefect_together.requests, prefect_together.catalog, prefect_together.sandbox;"
+        "import sys, prefect_together.generations.registry, prefect_together.catalog, prefect_together.sandbox;"
         "print(*sorted({'prefect', 'aiohttp', 'httpx', 'PIL', 'av'} & set(sys.modules)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -55,7 +55,7 @@ def test_the_examples_are_what_they_should_be() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "media_type", "extension", "kind"),
+    ("head", "media_type", "extension", "family"),
     [
         pytest.param(FILES["png"], "image/png", "png", "image", id="png"),
         pytest.param(FILES["jpeg"], "image/jpeg", "jpg", "image", id="jpeg"),
@@ -65,11 +65,11 @@ def test_the_examples_are_what_they_should_be() -> None:
         pytest.param(FILES["webm"], "video/webm", "webm", "video", id="webm"),
     ],
 )
-def test_bytes_say_what_they_are(head: bytes, media_type: str, extension: str, kind: str) -> None:
+def test_bytes_say_what_they_are(head: bytes, media_type: str, extension: str, family: str) -> None:
     """The first bytes decide, not a name or a header."""
     found = sniff(head[:HEAD])
     assert found is not None
-    assert (media_type, extension, kind) == tuple(found)
+    assert (media_type, extension, family) == (*found, found.family)
 
 
 @pytest.mark.parametrize(
