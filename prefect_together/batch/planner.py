@@ -14,7 +14,6 @@ from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Request
 from prefect_together.ledger.ledger import History, Ledger
 
@@ -80,7 +79,6 @@ class Planner:
                 continue
             context = self._context.of(row.request)
             try:
-                spec_of(row.request)
                 errors = [finding.message for finding in self._findings(row.request) if finding.severity == "error"]
                 if errors and context.policy.preflight == "error":
                     raise InvalidRequest(errors[0])

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from prefect_together.batch.table_reader import Source
 from prefect_together.batch.text_formats import BadRow, mended, spoilt
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.registry import default_spec
+from prefect_together.generations.registry import default_spec, spec_of
 from prefect_together.generations.request import Request
 
 
@@ -73,7 +73,8 @@ def requests_from_table(
         encoding: Of a CSV, TSV or JSON lines file; left out, UTF-8, or UTF-16 where the file says so.
 
     Raises:
-        InvalidRequest: There is no such table, or a field or column that is named does not exist.
+        InvalidRequest: There is no such table, a field or column that is named does not exist, or ``request`` is of no type
+            that this release knows.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
     table = RequestTable(
@@ -132,8 +133,10 @@ class RequestTable:
         """Say now what is wrong with all rows alike.
 
         Raises:
-            InvalidRequest: A field or column that is named does not exist, or there is no such table.
+            InvalidRequest: What is asked for is of no type that this release knows, a field or column that is named does
+                not exist, or there is no such table.
         """
+        spec_of(self.request)
         fields = self.request.model_fields
         for name in (*self.columns, *self.templates, *self.constants):
             if name not in fields:

@@ -26,8 +26,10 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
         environment: Whether Together is asked or a sandbox.
 
     Raises:
-        InvalidRequest: A local file is missing, empty, too large or not what the field takes.
+        InvalidRequest: It is of no type that this release knows, or a local file is missing, empty, too large or not what
+            the field takes.
     """
+    kind = spec_of(request).kind
     hashes: dict[str, str] = {}
     for value, _ in request.media_inputs():
         if isinstance(value, (str, Path)) and not is_remote(str(value)) and str(value) not in hashes:
@@ -39,7 +41,7 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
         return {"url": str(value)} if is_remote(str(value)) else {"sha256": hashes[str(value)]}
 
     # "realm" is what the environment was called when the first fingerprints were made; it is part of all of them.
-    identity = {**request.identity(name), "v": _VERSION, "kind": request.kind, "realm": environment}
+    identity = {**request.identity(name), "v": _VERSION, "kind": kind, "realm": environment}
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 

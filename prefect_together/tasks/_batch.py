@@ -24,6 +24,7 @@ from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import RunContext
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Request
 from prefect_together.ledger.budget import Purse
 from prefect_together.ledger.spend_limit import SpendLimit
@@ -88,7 +89,7 @@ class BatchArguments:
             return
         for number, request in enumerate(cast("Iterable[Any]", self.requests), 1):
             if isinstance(request, Request):
-                yield TableRow(number, request, columns={"prompt": request.title()})
+                yield _row(number, request)
             else:
                 yield TableRow(number, None, f"Row {number} is a {type(request).__name__}, not a request.")
 
@@ -119,6 +120,16 @@ class BatchArguments:
                 storage=common.storage,
             )
         return replace(common, budget=budget, share=short(self.name) if self.name else None)
+
+
+def _row(number: int, request: Request) -> TableRow:
+    """Return the row of a request; one of a type that this release does not know is no request that it could send."""
+    columns = {"prompt": request.title()}
+    try:
+        spec_of(request)
+    except InvalidRequest as error:
+        return TableRow(number, None, f"Row {number}: {error}", columns)
+    return TableRow(number, request, columns=columns)
 
 
 def usd(amount: Money) -> Decimal:
