@@ -15,7 +15,7 @@ from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Policy, Reuse
 from prefect_together.generations.registry import AnySpec, spec_of
 from prefect_together.generations.request import Request
-from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.ledger import ANY
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RunContext:
     on_unknown: OnUnknown = "auto"
     share: str | None = None
     """The name that stands for the run where several runs share what has no seed: a batch that is run again."""
-    budget: Purse | None = None
+    budget: Budget | None = None
     """What may be spent, where that is limited."""
     in_scope: str | None = None
     """The scope of an earlier attempt that is gone on with, whoever asked then."""

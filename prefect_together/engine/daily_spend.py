@@ -21,7 +21,7 @@ from typing import Any
 from prefect_together import catalog
 from prefect_together._internal.event_loop import later
 from prefect_together.engine.lifecycle_events import LifecycleEvent
-from prefect_together.ledger.append_log import Entries
+from prefect_together.ledger.append_log import AppendLog
 from prefect_together.storage.storage import Storage
 
 ROOT = "spending"
@@ -32,7 +32,7 @@ _log = logging.getLogger("prefect.together")
 
 
 @dataclass(frozen=True)
-class Spent:
+class SpendTotals:
     """Money, kept apart by what is known of it."""
 
     reported: Decimal = Decimal(0)
@@ -42,11 +42,11 @@ class Spent:
     unknown: int = 0
     """Requests with neither; they may have cost anything, and are in no sum."""
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.reported + other.reported, self.estimated + other.estimated, self.unknown + other.unknown)
+    def __add__(self, other: SpendTotals) -> SpendTotals:
+        return SpendTotals(self.reported + other.reported, self.estimated + other.estimated, self.unknown + other.unknown)
 
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.reported - other.reported, self.estimated - other.estimated, self.unknown - other.unknown)
+    def __sub__(self, other: SpendTotals) -> SpendTotals:
+        return SpendTotals(self.reported - other.reported, self.estimated - other.estimated, self.unknown - other.unknown)
 
     @property
     def usd(self) -> Decimal:
@@ -58,17 +58,17 @@ class Spent:
         return {"reported": str(self.reported), "estimated": str(self.estimated), "unknown": self.unknown}
 
     @classmethod
-    def read(cls, entry: dict[str, Any]) -> Spent:
+    def read(cls, entry: dict[str, Any]) -> SpendTotals:
         """Read it from an entry."""
         reported, estimated = Decimal(entry.get("reported", 0)), Decimal(entry.get("estimated", 0))
         return cls(reported, estimated, int(entry.get("unknown", 0)))
 
 
-Passed = Callable[[str, Spent], None]
+Passed = Callable[[str, SpendTotals], None]
 """Takes the day, and what has been spent in it, when that is more than the limit for the first time."""
 
 
-class Day:
+class DailySpend:
     """What is spent in one library from day to day. Use it on the background loop.
 
     Args:
@@ -84,19 +84,19 @@ class Day:
         self._limit = limit
         self._passed = passed
         self._day = ""
-        self.entries: Entries | None = None
+        self.entries: AppendLog | None = None
         """Those of today, as far as they are known here."""
-        self._pending = Spent()
+        self._pending = SpendTotals()
         self.writing: asyncio.Task[None] | None = None
         """Done when nothing is pending."""
-        self._accepted: dict[str, Spent] = {}
+        self._accepted: dict[str, SpendTotals] = {}
 
     def hear(self, event: LifecycleEvent) -> None:
         """Take what happened to a request into account; return at once."""
         job, result = event.job_id, event.result
         if event.what == "accepted":
             price = catalog.estimate(event.request.model, event.request.given())
-            spent = Spent(unknown=1) if price is None else Spent(estimated=price)
+            spent = SpendTotals(unknown=1) if price is None else SpendTotals(estimated=price)
             if job:
                 self._accepted[job] = spent
             self._add(spent)
@@ -104,31 +104,31 @@ class Day:
             known = self._accepted.pop(job, None)
             # A job that failed may have been charged: its list price stays.
             if known and result is not None and result.cost is not None:
-                self._add(Spent(reported=result.cost) - known)
+                self._add(SpendTotals(reported=result.cost) - known)
 
-    def _add(self, spent: Spent) -> None:
+    def _add(self, spent: SpendTotals) -> None:
         self._pending += spent
         if self.writing is None or self.writing.done():
             self.writing = later(self._write())
 
     async def _write(self) -> None:
         """Write until nothing is pending. Never raises: nobody waits for it."""
-        while self._pending != Spent():
+        while self._pending != SpendTotals():
             await asyncio.sleep(BUNDLE)
-            pending, self._pending = self._pending, Spent()
+            pending, self._pending = self._pending, SpendTotals()
             try:
                 await self._commit(pending)
             except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
                 _log.warning("$%s is missing in what was spent today: %s", pending.usd, error)
 
-    async def _commit(self, change: Spent) -> None:
+    async def _commit(self, change: SpendTotals) -> None:
         today = datetime.now(timezone.utc).date().isoformat()
         if self.entries is None or today != self._day:
             advice = "Look at it, or delete it: it is counted anew from there."
-            self._day, self.entries = today, Entries(self._storage, f"{ROOT}/{self._environment}/{today}", advice=advice)
+            self._day, self.entries = today, AppendLog(self._storage, f"{ROOT}/{self._environment}/{today}", advice=advice)
         for _ in range(_TRIES):
             told: list[str] = self.entries.last.get("passed", [])
-            spent, limit = Spent.read(self.entries.last) + change, f"{self._limit.normalize():f}"
+            spent, limit = SpendTotals.read(self.entries.last) + change, f"{self._limit.normalize():f}"
             passes = spent.usd > self._limit and limit not in told
             if await self.entries.add({**spent.entry(), "passed": [*told, limit] if passes else told}):
                 if passes:
@@ -138,11 +138,11 @@ class Day:
         raise TimeoutError("others write all the time")
 
 
-_Days = dict[tuple[str, str, Decimal], Day]
+_Days = dict[tuple[str, str, Decimal], DailySpend]
 _days: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Days] = weakref.WeakKeyDictionary()
 
 
-def spending(storage: Storage, environment: str, limit: Decimal, passed: Passed) -> Day:
+def spending(storage: Storage, environment: str, limit: Decimal, passed: Passed) -> DailySpend:
     """Return what counts a library's spending, the same for everybody in this process. Call it on the background loop."""
     days = _days.setdefault(asyncio.get_running_loop(), {})
-    return days.setdefault((storage.url, environment, limit), Day(storage, environment, limit, passed))
+    return days.setdefault((storage.url, environment, limit), DailySpend(storage, environment, limit, passed))

@@ -1,7 +1,7 @@
-"""Numbered entries of one folder, each of which says all that counts. Of those who write a number one wins, so none is lost.
+"""Numbered entries in one folder, each of which carries the whole state after it. Knows nothing of what they say.
 
-Any number of processes and machines add to them together: whoever writes a number has read all before it. Knows nothing of
-what the entries say.
+Any number of tasks, processes and machines add to them together. Each entry is created only if its number is free, by
+somebody who has read all before it, so no entry is lost, skipped or written without knowledge of another.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
 
 
-class Entries:
-    """The entries of one folder.
+class AppendLog:
+    """A log in one folder.
 
     For example::
 
@@ -25,7 +25,7 @@ class Entries:
 
     Args:
         storage: The library.
-        folder: Where they are in it.
+        folder: Where the entries are in it.
         advice: What to do about an entry that cannot be read.
     """
 
@@ -46,11 +46,12 @@ class Entries:
         before = self._number
         if before is None:
             names = await self._storage.names(self._folder)
-            self._number = max((int(name[-13:-5]) for name in names if name.endswith(".json")), default=0)
-            if self._number:
-                self.last = await self._entry(self._number) or {}
-        while entry := await self._entry((self._number or 0) + 1):
-            self._number, self.last = (self._number or 0) + 1, entry
+            number = max((int(name[-13:-5]) for name in names if name.endswith(".json")), default=0)
+            self._advance(number, (await self._entry(number) or {}) if number else {})
+        number = (self._number or 0) + 1
+        while entry := await self._entry(number):
+            self._advance(number, entry)
+            number += 1
         return before != self._number
 
     async def add(self, says: dict[str, Any]) -> bool:
@@ -68,8 +69,13 @@ class Entries:
         # An object store that repeats its own write may report our own entry as somebody else's.
         if not created and (await self._entry(number) or {}).get("token") != token:
             return False
-        self._number, self.last = number, entry
+        self._advance(number, entry)
         return True
+
+    def _advance(self, number: int, entry: dict[str, Any]) -> None:
+        """Note the last entry: another task, which read or wrote while this one waited, may have gone further already."""
+        if self._number is None or number > self._number:
+            self._number, self.last = number, entry
 
     async def _entry(self, number: int) -> dict[str, Any] | None:
         try:

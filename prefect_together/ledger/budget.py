@@ -6,11 +6,11 @@ import contextlib
 from decimal import Decimal
 
 from prefect_together.errors import BudgetExceeded, LibraryError
-from prefect_together.ledger.spend_limit import Account, SpendLimit
+from prefect_together.ledger.spend_limit import SharedBudget, SpendLimit
 from prefect_together.storage.storage import Storage
 
 
-class Purse:
+class Budget:
     """What one batch may spend.
 
     Args:
@@ -33,7 +33,7 @@ class Purse:
         self.committed = Decimal(0)
         """USD that this batch has reserved or spent."""
         self._reserved: dict[str, Decimal] = {}
-        self._shared = Account(limit, storage) if limit and storage else None
+        self._shared = SharedBudget(limit, storage) if limit and storage else None
 
     async def reserve(self, key: str, estimate: Decimal | None) -> None:
         """Set money aside for one attempt.

@@ -14,7 +14,7 @@ STUCK = 120.0
 """Seconds after a reservation, which a claim usually follows at once, after which none is expected any more."""
 
 
-async def due(ledger: Ledger, key: str, reserved: Decimal, owner: ProcessId, at: str) -> Decimal | None:
+async def settled_cost(ledger: Ledger, key: str, reserved: Decimal, owner: ProcessId, at: str) -> Decimal | None:
     """Return what an attempt did cost, or None while nobody knows: what was reserved stays reserved then.
 
     Args:

@@ -24,9 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_together._internal.process import ProcessId, this_process, unique_token
 from prefect_together.errors import LibraryError
-from prefect_together.ledger.append_log import Entries
+from prefect_together.ledger.append_log import AppendLog
 from prefect_together.ledger.ledger import Ledger
-from prefect_together.ledger.settlement import due
+from prefect_together.ledger.settlement import settled_cost
 from prefect_together.storage.storage import Storage
 
 ROOT = "limits"
@@ -111,7 +111,7 @@ class _Change:
         return True
 
 
-class Account:
+class SharedBudget:
     """One batch's view of a limit. Changes that come while one entry is written go into the next one together."""
 
     def __init__(self, limit: SpendLimit, storage: Storage) -> None:
@@ -120,7 +120,7 @@ class Account:
         self._storage = storage
         self._sums = _Sums()
         advice = "Look at it; restore it or choose another name for the limit."
-        self._entries = Entries(storage, limit.folder, advice=advice)
+        self._entries = AppendLog(storage, limit.folder, advice=advice)
         self._waiting: list[_Change] = []
         self._writing: asyncio.Task[None] | None = None
         self._sweeping = asyncio.Lock()
@@ -168,7 +168,7 @@ class Account:
             async def look(name: str, owner: ProcessId, key: str, reserved: _Reserved) -> bool:
                 async with slots:
                     with contextlib.suppress(LibraryError):  # an entry that cannot be read leaves its money reserved
-                        cost = await due(ledger, key, reserved.usd, owner, reserved.at)
+                        cost = await settled_cost(ledger, key, reserved.usd, owner, reserved.at)
                         return cost is not None and await self._changed(_Change(name, key, cost, reserves=False))
                     return False
 

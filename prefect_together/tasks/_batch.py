@@ -26,7 +26,7 @@ from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Request
-from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
 from prefect_together.tasks._context import run_context
@@ -113,7 +113,7 @@ class BatchArguments:
         )
         budget = None
         if self.max_cost is not None or self.limit is not None:
-            budget = Purse(
+            budget = Budget(
                 worst_case=current_settings().worst_case,
                 max_cost=None if self.max_cost is None else usd(self.max_cost),
                 limit=self.limit,

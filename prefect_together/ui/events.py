@@ -9,7 +9,7 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from prefect_together.blocks.settings import current_settings
-from prefect_together.engine.daily_spend import Spent
+from prefect_together.engine.daily_spend import SpendTotals
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.generations.kept_file import KeptFile
 
@@ -34,7 +34,7 @@ def emit(event: LifecycleEvent) -> None:
     )
 
 
-def emit_exceeded(day: str, spent: Spent, *, limit: Decimal, environment: str) -> None:
+def emit_exceeded(day: str, spent: SpendTotals, *, limit: Decimal, environment: str) -> None:
     """Put the event into Prefect's queue that more than a limit has been spent in a day."""
     emit_event(
         EXCEEDED,

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from prefect_together.errors import BudgetExceeded
-from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.storage.storage import Storage
 
 from .making import SPENDER, processes
 
 
-def _purse(storage: Storage, usd: str = "1.00") -> Purse:
-    return Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal(usd)), storage=storage)
+def _purse(storage: Storage, usd: str = "1.00") -> Budget:
+    return Budget(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal(usd)), storage=storage)
 
 
 def _key(name: str) -> str:
@@ -58,7 +58,7 @@ async def test_what_is_settled_below_its_estimate_can_be_spent(storage: Storage)
 
 async def test_an_unknown_price_is_the_worst_case() -> None:
     """Never nothing."""
-    purse = Purse(worst_case=Decimal(5), max_cost=Decimal(9))
+    purse = Budget(worst_case=Decimal(5), max_cost=Decimal(9))
     await purse.reserve(_key("a"), None)
     with pytest.raises(BudgetExceeded, match="counts as"):
         await purse.reserve(_key("b"), None)

@@ -18,9 +18,9 @@ import pytest
 from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.errors import BudgetExceeded
 from prefect_together.ledger import spend_limit
-from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.ledger import Attempt, Event, Ledger
-from prefect_together.ledger.settlement import STUCK, due
+from prefect_together.ledger.settlement import STUCK, settled_cost
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.storage.storage import Storage
 
@@ -47,8 +47,8 @@ asyncio.run(spend())
 """
 
 
-def _purse(storage: Storage, usd: str = "1.00") -> Purse:
-    return Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal(usd)), storage=storage)
+def _purse(storage: Storage, usd: str = "1.00") -> Budget:
+    return Budget(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal(usd)), storage=storage)
 
 
 async def _recorded(storage: Storage, *events: tuple[Event, dict[str, Any]], owner: ProcessId | None = None) -> Ledger:
@@ -83,7 +83,7 @@ async def test_what_became_of_an_attempt_is_what_it_costs(
 ) -> None:
     """Nothing where it was refused, what was reported, else what was reserved; open while nobody knows."""
     ledger = await _recorded(Storage(str(tmp_path)), *events)
-    found = await due(ledger, ATTEMPT.key, Decimal(5), this_process(), "2026-01-01T00:00:00+00:00")
+    found = await settled_cost(ledger, ATTEMPT.key, Decimal(5), this_process(), "2026-01-01T00:00:00+00:00")
     assert found == (None if cost is None else Decimal(cost))
 
 
@@ -91,8 +91,8 @@ async def test_who_lost_the_race_to_send_it_has_spent_nothing(tmp_path: Path) ->
     """Two reserved for the same attempt and one sent it: the other one's money is free."""
     ledger = await _recorded(Storage(str(tmp_path)), ("stored", {"media": [{"cost": "0.20"}]}), owner=ELSEWHERE)
     at = "2026-01-01T00:00:00+00:00"
-    assert Decimal(0) == await due(ledger, ATTEMPT.key, Decimal(5), GONE, at)
-    assert Decimal("0.20") == await due(ledger, ATTEMPT.key, Decimal(5), ELSEWHERE, at)
+    assert Decimal(0) == await settled_cost(ledger, ATTEMPT.key, Decimal(5), GONE, at)
+    assert Decimal("0.20") == await settled_cost(ledger, ATTEMPT.key, Decimal(5), ELSEWHERE, at)
 
 
 async def test_a_job_that_was_taken_over_costs_what_its_new_owner_hears(tmp_path: Path) -> None:
@@ -104,19 +104,19 @@ async def test_a_job_that_was_taken_over_costs_what_its_new_owner_hears(tmp_path
     successor = Attempt(ATTEMPT.fingerprint, "run-b", 1)
     await ledger.record(successor, "claimed", {"owner": ELSEWHERE.model_dump()})
     await ledger.record(successor, "accepted", {})
-    assert await due(*asked) is None
+    assert await settled_cost(*asked) is None
     await ledger.record(successor, "stored", {"media": [{"cost": "0.42"}]})
-    assert Decimal("0.42") == await due(*asked)
+    assert Decimal("0.42") == await settled_cost(*asked)
 
 
 async def test_what_was_never_claimed_is_given_back(tmp_path: Path) -> None:
     """At once where its process is gone; on another machine after a while, and then it cannot be claimed any more."""
     ledger, now = Ledger(Storage(str(tmp_path))), datetime.now(timezone.utc)
     fresh, old = now.isoformat(), (now - timedelta(seconds=STUCK + 1)).isoformat()
-    assert await due(ledger, ATTEMPT.key, Decimal(1), this_process(), old) is None
-    assert Decimal(0) == await due(ledger, ATTEMPT.key, Decimal(1), GONE, fresh)
-    assert await due(ledger, ATTEMPT.key, Decimal(1), ELSEWHERE, fresh) is None
-    assert Decimal(0) == await due(ledger, ATTEMPT.key, Decimal(1), ELSEWHERE, old)
+    assert await settled_cost(ledger, ATTEMPT.key, Decimal(1), this_process(), old) is None
+    assert Decimal(0) == await settled_cost(ledger, ATTEMPT.key, Decimal(1), GONE, fresh)
+    assert await settled_cost(ledger, ATTEMPT.key, Decimal(1), ELSEWHERE, fresh) is None
+    assert Decimal(0) == await settled_cost(ledger, ATTEMPT.key, Decimal(1), ELSEWHERE, old)
     assert not await ledger.record(ATTEMPT, "claimed", {"owner": ELSEWHERE.model_dump()})
     assert "refused" == (await ledger.history(ATTEMPT.fingerprint)).attempts[0].state
 
@@ -140,7 +140,7 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
 
     monkeypatch.setattr(ProcessId, "is_alive", runs)
     monkeypatch.setattr(Ledger, "history", claims_and_dies)
-    assert await due(ledger, ATTEMPT.key, Decimal(1), GONE, datetime.now(timezone.utc).isoformat()) is None
+    assert await settled_cost(ledger, ATTEMPT.key, Decimal(1), GONE, datetime.now(timezone.utc).isoformat()) is None
 
 
 async def test_a_killed_process_does_not_block_a_limit(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import ClassVar
 import pytest
 
 from prefect_together.engine import daily_spend as spending
-from prefect_together.engine.daily_spend import Day, Spent
+from prefect_together.engine.daily_spend import DailySpend, SpendTotals
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.errors import GenerationFailed, LibraryError
 from prefect_together.storage.storage import Storage
@@ -39,7 +39,7 @@ async def spend():
     spending.datetime = Noon
     spending.BUNDLE = 0.05
     told = []
-    day = spending.Day(Storage(sys.argv[1]), "together", Decimal("1.00"), lambda day, spent: told.append(spent))
+    day = spending.DailySpend(Storage(sys.argv[1]), "together", Decimal("1.00"), lambda day, spent: told.append(spent))
     for _ in range(20):
         day.hear(LifecycleEvent("accepted", ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro")))
         await asyncio.sleep(0.02)
@@ -66,31 +66,31 @@ def _at_once_and_at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spending, "datetime", Noon)
 
 
-class Told(list[tuple[str, Spent]]):
+class Told(list[tuple[str, SpendTotals]]):
     """What was told."""
 
-    def __call__(self, day: str, spent: Spent) -> None:
+    def __call__(self, day: str, spent: SpendTotals) -> None:
         self.append((day, spent))
 
 
-async def _written(day: Day) -> Spent:
+async def _written(day: DailySpend) -> SpendTotals:
     """Wait for what is pending, and return the sum."""
     assert day.writing is not None
     await day.writing
     assert day.entries is not None
-    return Spent.read(day.entries.last)
+    return SpendTotals.read(day.entries.last)
 
 
 async def test_a_limit_is_passed_once(storage: Storage) -> None:
     """At the limit nobody is told; above it once, with the sum of that moment; another limit is another matter."""
     told, more = Told(), Told()
-    day = Day(storage, "together", Decimal("0.06"), told)
+    day = DailySpend(storage, "together", Decimal("0.06"), told)
     for spent, times in (("0.03", 0), ("0.06", 0), ("0.09", 1), ("0.12", 1)):
         day.hear(LifecycleEvent("accepted", image()))
         assert Decimal(spent) == (await _written(day)).usd
         assert times == len(told)
-    assert [("2026-11-22", Spent(estimated=Decimal("0.09")))] == told
-    other = Day(storage, "together", Decimal("0.13"), more)
+    assert [("2026-11-22", SpendTotals(estimated=Decimal("0.09")))] == told
+    other = DailySpend(storage, "together", Decimal("0.13"), more)
     other.hear(LifecycleEvent("accepted", image()))
     assert Decimal("0.15") == (await _written(other)).usd
     assert (1, 1) == (len(told), len(more))
@@ -98,27 +98,27 @@ async def test_a_limit_is_passed_once(storage: Storage) -> None:
 
 async def test_reported_estimated_and_unknown_stay_apart(storage: Storage) -> None:
     """A clip counts by list price, then by what is reported; a price that nobody knows is counted, and in no sum."""
-    day, told = Day(storage, "together", Decimal(100), Told()), Told()
+    day, told = DailySpend(storage, "together", Decimal(100), Told()), Told()
     day.hear(LifecycleEvent("accepted", video(), "job-1"))
     first = await _written(day)
     assert (Decimal(0), 0) == (first.reported, first.unknown)
     assert first.estimated > 0
     day.hear(LifecycleEvent("waiting", video(), "job-1"))
     day.hear(LifecycleEvent("kept", video(), "job-1", result=generated_video(cost=Decimal("0.50"), job_id="job-1")))
-    assert Spent(reported=Decimal("0.50")) == await _written(day)
+    assert SpendTotals(reported=Decimal("0.50")) == await _written(day)
     for what in ("accepted", "accepted"):
         day.hear(LifecycleEvent(what, video(model=UNPRICED), "job-2"))
-    assert Spent(reported=Decimal("0.50"), unknown=2) == await _written(day)
+    assert SpendTotals(reported=Decimal("0.50"), unknown=2) == await _written(day)
     day.hear(
         LifecycleEvent("kept", video(model=UNPRICED), "job-2", result=generated_video(cost=Decimal("0.20"), job_id="job-2"))
     )
-    assert Spent(reported=Decimal("0.70"), unknown=1) == await _written(day)
+    assert SpendTotals(reported=Decimal("0.70"), unknown=1) == await _written(day)
     assert [] == told
 
 
 async def test_what_was_paid_before_counts_for_nothing(storage: Storage) -> None:
     """What is reused, refused, or reported by somebody else's job is no spending; a job that failed keeps its list price."""
-    day = Day(storage, "together", Decimal(100), Told())
+    day = DailySpend(storage, "together", Decimal(100), Told())
     day.hear(LifecycleEvent("reused", image(), result=generated_image(cost=Decimal(9))))
     day.hear(LifecycleEvent("kept", video(), "not-ours", result=generated_video(cost=Decimal(9), job_id="not-ours")))
     day.hear(
@@ -134,7 +134,7 @@ async def test_what_was_paid_before_counts_for_nothing(storage: Storage) -> None
 async def test_each_environment_and_each_day_begins_at_nothing(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials on a sandbox alarm nobody about money, and the next day may be told again."""
     told = Told()
-    trial, real = (Day(storage, environment, Decimal("0.01"), told) for environment in ("loopback", "together"))
+    trial, real = (DailySpend(storage, environment, Decimal("0.01"), told) for environment in ("loopback", "together"))
     trial.hear(LifecycleEvent("accepted", image()))
     await _written(trial)
     real.hear(LifecycleEvent("accepted", image()))
@@ -151,22 +151,22 @@ def test_processes_add_up(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SPENDER, str(tmp_path)]
     with processes([command] * 4, subprocess.PIPE) as running:
         assert 1 == sum(int(process.communicate(timeout=100)[0]) for process in running)
-    day = Day(Storage(str(tmp_path)), "together", Decimal(100), Told())
+    day = DailySpend(Storage(str(tmp_path)), "together", Decimal(100), Told())
 
-    async def total() -> Spent:
+    async def total() -> SpendTotals:
         day.hear(LifecycleEvent("accepted", image(model=UNPRICED)))
         return await _written(day)
 
-    assert Spent(estimated=Decimal("2.40"), unknown=1) == asyncio.run(total())
+    assert SpendTotals(estimated=Decimal("2.40"), unknown=1) == asyncio.run(total())
 
 
 async def test_a_library_that_fails_harms_nobody(
     storage: Storage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What cannot be written is a line in the log, and the next request is counted again."""
-    day = Day(storage, "together", Decimal("0.01"), told := Told())
+    day = DailySpend(storage, "together", Decimal("0.01"), told := Told())
     with monkeypatch.context() as broken, caplog.at_level(logging.WARNING, "prefect.together"):
-        broken.setattr("prefect_together.ledger.append_log.Entries.add", _broken)
+        broken.setattr("prefect_together.ledger.append_log.AppendLog.add", _broken)
         day.hear(LifecycleEvent("accepted", image()))
         assert day.writing is not None
         await day.writing
