@@ -171,7 +171,7 @@ def processes(commands: list[list[str]], stdout: int | None = None) -> Generator
 SPENDER = """
 import asyncio, os, random, signal, sys
 from decimal import Decimal
-from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.errors import BudgetExceeded
 from prefect_together.ledger.leases import owned
@@ -180,7 +180,7 @@ from prefect_together.storage.storage import Storage
 
 async def spend(folder, who, dies):
     ledger = Ledger(Storage(folder))
-    purse = Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=ledger.storage)
+    purse = Budget(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=ledger.storage)
     last = random.randrange(20), random.choice(["reserved", "claimed"])
     def may_die(n, where):
         if dies and last == (n, where):
