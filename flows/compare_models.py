@@ -14,10 +14,8 @@ from typing import Annotated
 from prefect import flow, task
 from pydantic import Field
 
-from prefect_together import GeneratedImage, ImageRequest, Plan, generate_image, publish_grid
+from prefect_together import GeneratedImage, ImageRequest, Plan, generate_image, publish_grid, run_as_command, summary
 from prefect_together import plan as plan_requests
-from prefect_together.cli.flow_command import run_as_command
-from prefect_together.generations.summary import summary
 
 PROMPTS = ["a red fox asleep under an old oak", "a paper boat on a rain puddle, macro"]
 MODELS = ["black-forest-labs/FLUX.2-pro", "black-forest-labs/FLUX.2-dev", "black-forest-labs/FLUX.1-kontext-pro"]

@@ -25,11 +25,11 @@ from prefect_together import (
     generate_image,
     generate_video,
     publish_gallery,
+    run_as_command,
+    summary,
     write_gallery,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.cli.flow_command import run_as_command
-from prefect_together.generations.summary import summary
 
 IDEAS = [
     "a kingfisher above a frozen brook",

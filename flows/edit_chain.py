@@ -21,10 +21,10 @@ from prefect_together import (
     generate_image,
     publish_gallery,
     publish_grid,
+    run_as_command,
+    summary,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.cli.flow_command import run_as_command
-from prefect_together.generations.summary import summary
 
 EDITS = ["make it dusk, windows lit", "first snow on the roofs", "as a woodcut in two colours"]
 

@@ -20,10 +20,10 @@ from prefect_together import (
     generate_image,
     generate_video,
     publish_gallery,
+    run_as_command,
+    summary,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.cli.flow_command import run_as_command
-from prefect_together.generations.summary import summary
 
 
 @flow(name="image-to-video", flow_run_name="{idea:.60}")

@@ -11,9 +11,17 @@ from pathlib import Path
 
 from prefect import flow
 
-from prefect_together import BatchResult, GeneratedImage, Plan, VideoRequest, expected, generate_batch, requests_from_table
+from prefect_together import (
+    BatchResult,
+    GeneratedImage,
+    Plan,
+    VideoRequest,
+    expected,
+    generate_batch,
+    requests_from_table,
+    run_as_command,
+)
 from prefect_together import plan as plan_batch
-from prefect_together.cli.flow_command import run_as_command
 
 
 @flow(name="prompt-table", flow_run_name="{table:.60}")

@@ -9,9 +9,7 @@ from __future__ import annotations
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from prefect_together import reconcile, write_gallery
-from prefect_together.cli.flow_command import run_as_command
-from prefect_together.engine.reconciliation import Reconciliation
+from prefect_together import Reconciliation, reconcile, run_as_command, write_gallery
 
 
 @flow(name="reconcile", flow_run_name="reconcile")

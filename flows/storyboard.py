@@ -20,6 +20,7 @@ from prefect_together import (
     GeneratedImage,
     GeneratedVideo,
     ImageRequest,
+    KeptFile,
     Keyframe,
     MediaLibrary,
     MediaReference,
@@ -35,12 +36,11 @@ from prefect_together import (
     last_frame,
     publish_gallery,
     review_images,
+    run_as_command,
+    summary,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.cli.flow_command import run_as_command
 from prefect_together.errors import TogetherError
-from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.summary import summary
 
 ROUNDS = 3
 """Times that pictures may be made again."""

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
     from prefect_together.cli.flow_command import run_as_command
+    from prefect_together.engine.reconciliation import Reconciliation
     from prefect_together.generations.derived import DerivedMedia
     from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
+    from prefect_together.generations.kept_file import KeptFile
     from prefect_together.generations.request import MediaReference
     from prefect_together.generations.results import GenerationTimeout
     from prefect_together.generations.summary import summary
@@ -78,8 +80,10 @@ _HOMES = {
     ),
     "prefect_together.blocks.library": ("MediaLibrary",),
     "prefect_together.cli.flow_command": ("run_as_command",),
+    "prefect_together.engine.reconciliation": ("Reconciliation",),
     "prefect_together.generations.derived": ("DerivedMedia",),
     "prefect_together.generations.image": ("GeneratedImage", "ImageLora", "ImageRequest"),
+    "prefect_together.generations.kept_file": ("KeptFile",),
     "prefect_together.generations.request": ("MediaReference",),
     "prefect_together.generations.results": ("GenerationTimeout",),
     "prefect_together.generations.summary": ("summary",),
@@ -128,10 +132,12 @@ __all__ = [
     "GenerationTimeout",
     "ImageLora",
     "ImageRequest",
+    "KeptFile",
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
     "Plan",
+    "Reconciliation",
     "RequestTable",
     "Review",
     "SpendLimit",

@@ -23,7 +23,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 PATIENCE = 150
 """Seconds for a server to start, and again for its scheduler to come by, on a machine that has other work."""
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE)
+pytestmark = [pytest.mark.timeout(3 * PATIENCE), pytest.mark.slow]
 
 
 @flow(name="on-a-schedule")

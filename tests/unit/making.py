@@ -180,7 +180,7 @@ from prefect_together.storage.storage import Storage
 
 async def spend(folder, who, dies):
     ledger = Ledger(Storage(folder))
-    purse = Budget(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=ledger.storage)
+    budget = Budget(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=ledger.storage)
     last = random.randrange(20), random.choice(["reserved", "claimed"])
     def may_die(n, where):
         if dies and last == (n, where):
@@ -188,7 +188,7 @@ async def spend(folder, who, dies):
     async def one(n):
         attempt = Attempt(f"{who}{n:063x}", "any", 1)
         try:
-            await purse.reserve(attempt.key, Decimal("0.03"))
+            await budget.reserve(attempt.key, Decimal("0.03"))
         except BudgetExceeded:
             may_die(n, last[1])
             return
@@ -197,9 +197,9 @@ async def spend(folder, who, dies):
         await asyncio.sleep(0)  # sent, and charged
         may_die(n, "claimed")
         await ledger.record(attempt, "stored", {"media": [{}]})
-        await purse.settle(attempt.key)
+        await budget.settle(attempt.key)
     await asyncio.gather(*(one(n) for n in range(20)))
-    await purse.close()
+    await budget.close()
 
 asyncio.run(spend(sys.argv[1], sys.argv[2], sys.argv[3] == "dies"))
 """

@@ -34,13 +34,13 @@ GONE = this_process().model_copy(update={"started": "long ago"})
 KILLED = """
 import asyncio, os, signal, sys
 from decimal import Decimal
-from prefect_together.ledger.budget import Purse
+from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.storage.storage import Storage
 
 async def spend():
-    purse = Purse(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=Storage(sys.argv[1]))
-    await asyncio.gather(*(purse.reserve(f"{sys.argv[2]}{n:063x}/any/0001", Decimal("0.05")) for n in range(20)))
+    budget = Budget(worst_case=Decimal(5), limit=SpendLimit(name="shared", usd=Decimal("1.00")), storage=Storage(sys.argv[1]))
+    await asyncio.gather(*(budget.reserve(f"{sys.argv[2]}{n:063x}/any/0001", Decimal("0.05")) for n in range(20)))
     os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(spend())
@@ -147,9 +147,9 @@ async def test_a_killed_process_does_not_block_a_limit(tmp_path: Path) -> None:
     """A process reserves the whole limit and is killed before it sends anything: the next one has it all."""
     process = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", KILLED, str(tmp_path), "a"], check=False)
     assert -9 == process.returncode
-    purse = _purse(Storage(str(tmp_path)))
-    await purse.reserve("b" * 64 + "/any/0001", Decimal("1.00"))
-    assert "$1.00 of $1.00" in str(purse)
+    budget = _purse(Storage(str(tmp_path)))
+    await budget.reserve("b" * 64 + "/any/0001", Decimal("1.00"))
+    assert "$1.00 of $1.00" in str(budget)
 
 
 def test_killed_among_eight_they_neither_block_nor_exceed_it(tmp_path: Path) -> None:
@@ -207,15 +207,15 @@ async def test_a_refusal_looks_once_for_money_that_is_free(tmp_path: Path, monke
 async def test_who_is_cancelled_while_reserving_leaves_nothing_behind(tmp_path: Path) -> None:
     """The entry may be written after its asker is gone: it is given back with the next one."""
     storage = Storage(str(tmp_path))
-    purse = _purse(storage)
-    await purse.reserve("b" * 64 + "/any/0001", Decimal("0.10"))
-    asking = asyncio.create_task(purse.reserve(ATTEMPT.key, Decimal("0.80")))
+    budget = _purse(storage)
+    await budget.reserve("b" * 64 + "/any/0001", Decimal("0.10"))
+    asking = asyncio.create_task(budget.reserve(ATTEMPT.key, Decimal("0.80")))
     await asyncio.sleep(0)
     asking.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await asking
     until = time.monotonic() + 60
-    while "$0.10 of $1.00" not in str(purse) and time.monotonic() < until:
+    while "$0.10 of $1.00" not in str(budget) and time.monotonic() < until:
         await asyncio.sleep(0.05)
-        await purse.close()
-    assert "$0.10 of $1.00" in str(purse)
+        await budget.close()
+    assert "$0.10 of $1.00" in str(budget)
