@@ -53,6 +53,6 @@ def test_the_tables_name_what_exists() -> None:
     tasks = {name for name in prefect_together.__all__ if name.startswith(("generate", "submit", "wait", "a"))}
     assert tasks <= set(re.findall(r"`(\w+)`", text))
     named = set(re.findall(r"`(\w+(?:Error|Request|Balance|Blocked|Limited|Failed|Outcome|Timeout))`", text))
-    assert named - {"ImageRequest", "VideoRequest"} <= set(vars(errors))
+    assert [] == [name for name in sorted(named - {"ImageRequest", "VideoRequest"}) if not hasattr(errors, name)]
     settings = set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE))
     assert {name.upper() for name in TogetherSettings.model_fields} == settings
