@@ -137,8 +137,8 @@ def _model(entry: Mapping[str, Any], *, known: Mapping[str, Source]) -> Model:
         requires=tuple(values.get("requires", ())),
         expects=tuple(values.get("expects", ())),
         conflicts=tuple((first, second) for first, second in values.get("conflicts", ())),
-        # Both parameter pages say that every image and video model but Kling needs a prompt; audio has none.
-        prompt=values.get("prompt", "required" if entry["kind"] in ("image", "video") else "optional"),
+        # Both parameter pages say that every image and video model but Kling needs a prompt; what needs none says so.
+        prompt=values.get("prompt", "required"),
         sizes=tuple(values.get("sizes", ())),
         area=_pair(values.get("area")),
         max_proportion=values.get("max_proportion"),

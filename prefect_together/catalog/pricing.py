@@ -23,6 +23,8 @@ _VIDEO_INPUTS = ("source_video", "reference_videos", "frame_videos")
 # Tiers of an image by its number of pixels: the documented 1K sizes end at 1.1 megapixels, the 2K sizes lie between 4.0
 # and 4.4, the 4K sizes begin at 16 (https://docs.together.ai/docs/serverless/models, Gemini 3 Pro Image).
 _TIERS = ((2_000_000, "1K"), (8_000_000, "2K"))
+_LARGEST = "4K"
+_TIER_NAMES = frozenset({_LARGEST, *(name for _, name in _TIERS)})
 
 
 def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
@@ -43,17 +45,15 @@ def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
 
 def _amount(model: Model, price: Price, fields: Mapping[str, Any]) -> Decimal | None:
     """Count the units of the price that the request asks for."""
-    if price.per == "image":
-        return _number(_get(fields, "n", 1))
     if price.per == "megapixel":
         return _megapixels(model, fields)
-    if price.per == "video":
-        return Decimal(1)
     if price.per == "million_characters":
         text = _get(fields, "input", None)
         return Decimal(len(text)) / _MILLION if isinstance(text, str) else None
-    seconds = _number(_get(fields, "seconds", model.default_seconds))
-    return seconds if seconds is None or price.per == "second" else seconds / 60
+    if price.per in {"second", "minute"}:
+        seconds = _number(_get(fields, "seconds", model.default_seconds))
+        return seconds if seconds is None or price.per == "second" else seconds / 60
+    return _number(_get(fields, "n", 1))  # by the piece
 
 
 def _megapixels(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
@@ -70,9 +70,9 @@ def _megapixels(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
 def _rate(model: Model, price: Price, fields: Mapping[str, Any]) -> Decimal | None:
     if not price.by_resolution:
         return price.usd
-    if model.kind == "image":
+    if _TIER_NAMES.issuperset(price.by_resolution):
         width, height = _image_size(fields)
-        tier = next((name for limit, name in _TIERS if width * height <= limit), "4K")
+        tier = next((name for limit, name in _TIERS if width * height <= limit), _LARGEST)
         return price.by_resolution.get(tier)
     resolution = _get(fields, "resolution", model.default_resolution)
     if any(fields.get(name) for name in _VIDEO_INPUTS):

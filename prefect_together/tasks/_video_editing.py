@@ -101,7 +101,8 @@ def _copy(av: Any, clips: Sequence[Path], target: Path, *, sound: bool) -> None:
         offset = Fraction(0)
         for clip in clips:
             with av.open(str(clip)) as source:
-                wanted = [source.streams.video[0], *(source.streams.audio[:1] if sound else ())]
+                pictures = source.streams.video[0]
+                wanted = [pictures, *(source.streams.audio[:1] if sound else ())]
                 for stream in wanted:
                     if stream.type not in streams:
                         streams[stream.type] = out.add_stream_from_template(stream)
@@ -112,7 +113,7 @@ def _copy(av: Any, clips: Sequence[Path], target: Path, *, sound: bool) -> None:
                     kind = packet.stream.type
                     shift = round(offset / packet.time_base)
                     packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
-                    if kind == "video":
+                    if packet.stream.index == pictures.index:
                         end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
                     packet.stream = streams[kind]
                     out.mux(packet)

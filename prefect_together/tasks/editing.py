@@ -19,7 +19,7 @@ from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
 from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
-from prefect_together.generations.formats import Shape, image_shape, video_shape
+from prefect_together.generations.formats import Format, Shape, measured
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
@@ -150,7 +150,7 @@ def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
     if not videos:
         raise InvalidRequest(f"{function} takes clips, and was given none.")
     for video in videos:
-        if not isinstance(video, KeptFile) or not video.media_type.startswith("video/"):
+        if not isinstance(video, KeptFile) or not video.is_moving:
             shown = video.media_type if isinstance(video, KeptFile) else type(video).__name__
             raise InvalidRequest(f"{function} takes clips that were generated, and was given {shown}.")
 
@@ -170,7 +170,7 @@ async def _derive(
     with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
         path = Path(folder, f"made.{extension}")
         spliced = await asyncio.to_thread(make, path)
-        sha256, size, shape = await asyncio.to_thread(_measure, path, media_type.partition("/")[0])
+        sha256, size, shape = await asyncio.to_thread(_measure, path, Format(media_type, extension))
         key = f"{DERIVED}/{operation.replace('_', '-')}-{name[:12]}.{extension}"
         await storage.write_stream(key, _chunks(path))
     media = DerivedMedia(
@@ -203,12 +203,11 @@ async def _known(storage: Storage, note: str) -> DerivedMedia | None:
     return media if key is not None and await storage.size(key) == media.size else None
 
 
-def _measure(path: Path, kind: str) -> tuple[str, int, Shape]:
+def _measure(path: Path, format: Format) -> tuple[str, int, Shape]:
     with path.open("rb") as file:
         sha256, size = checksum(file)
         file.seek(0)
-        shape = video_shape(file) if kind == "video" else image_shape(file.read(64 * 1024))
-    return sha256, size, shape
+        return sha256, size, measured(format, file)
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
