@@ -64,7 +64,7 @@ def short(name: str) -> str:
 
 def new_key(name: str | None) -> str:
     """Return the key of a new manifest, without its ending; later ones sort behind earlier ones."""
-    return f"{folder(name)}/{datetime.now(timezone.utc):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    return f"{folder(name)}/{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
 
 
 async def write(storage: Storage, key: str, spool: Spool) -> str:

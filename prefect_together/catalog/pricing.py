@@ -33,29 +33,26 @@ def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
     if model is None or model.price is None:
         return None
     rate = _rate(model, model.price, fields)
-    amount = _AMOUNTS[model.price.per](model, fields)
+    amount = _AMOUNTS.get(model.price.per, _pieces)(model, fields)
     if rate is None or amount is None:
         return None
     return _readable(rate * amount)
 
 
-def _images(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
+def _pieces(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
+    """Count what is sold by the piece, an image or a video: `n` of them."""
     return _number(_get(fields, "n", 1))
 
 
 def _megapixels(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
     """Count megapixels of output, more of them for more steps than the default, none fewer for fewer steps."""
-    images = _images(model, fields)
+    images = _pieces(model, fields)
     steps = _number(_get(fields, "steps", model.default_steps or 1))
     if images is None or steps is None:
         return None
     width, height = _image_size(fields)
     factor = max(Decimal(1), steps / model.default_steps) if model.default_steps else Decimal(1)
     return images * factor * width * height / _MILLION
-
-
-def _videos(_: Model, __: Mapping[str, Any]) -> Decimal | None:
-    return Decimal(1)
 
 
 def _seconds(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
@@ -73,9 +70,7 @@ def _million_characters(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
 
 
 _AMOUNTS: Mapping[Unit, Callable[[Model, Mapping[str, Any]], Decimal | None]] = {
-    "image": _images,
     "megapixel": _megapixels,
-    "video": _videos,
     "second": _seconds,
     "minute": _minutes,
     "million_characters": _million_characters,

@@ -62,12 +62,12 @@ def _reconcile(commands: Any) -> None:
 
 
 def _trace(commands: Any) -> None:
-    about = "Say how a file was made, and from which inputs."
+    about = "Say how a file or an answer was made, and from which inputs."
     parser = _with_library(commands, "trace", about, _later("show_trace"))
-    parser.add_argument("file", help="a kept file, or a copy of one")
-    about = "Print the request that made a file, as Python that builds it again."
+    parser.add_argument("file", help="a kept file or a copy of one, or a key of the ledger")
+    about = "Print the request that made a file or an answer, as Python that builds it again."
     parser = _with_library(commands, "replay", about, _later("show_replay"))
-    parser.add_argument("file", help="a kept file, or a copy of one")
+    parser.add_argument("file", help="a kept file or a copy of one, or a key of the ledger")
     parser.add_argument("--json", action="store_true", help="as JSON instead")
 
 

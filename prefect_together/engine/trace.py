@@ -1,4 +1,4 @@
-"""How a file was made, and from which inputs: by the ledger, or what is beside or inside it. Reads only."""
+"""How a result was made, and from which inputs: by the ledger, or what is beside or inside a file. Reads only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from prefect_together.storage.streams import checksum
 
 _NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `ingest.FileNaming` puts at the end of a file's name
 _DERIVED = re.compile(r"-([0-9a-f]{12})\.\w+$")  # the same of a file that was made here, see `editing`
+_KEY = re.compile(r"([0-9a-f]{40})(/[^/]+/\d+)?")
 _DEPTH = 8
 
 
 @dataclass(frozen=True)
 class Story:
-    """How one file was made."""
+    """How one result was made."""
 
     file: str
+    """What it was asked for by: the name of a file, or a key of the ledger."""
     request: Request | None
     """What was asked; None of a file that was made on this machine from others."""
     media: dict[str, Any]
@@ -65,17 +67,18 @@ class Story:
 
 
 async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
-    """Return how a file was made.
+    """Return how a result was made.
 
     Args:
         storage: The library whose ledger is asked.
-        target: A path or an address of a kept file, or of a copy of one.
+        target: A path or an address of a kept file, or of a copy of one; of a value, which has no file, its fingerprint or
+            its key in the ledger.
         depth: How many steps back its inputs are followed.
 
     Raises:
-        InvalidRequest: Nothing is known of the file.
+        InvalidRequest: Nothing is known of it.
     """
-    found, path = await _by_name(storage, target), _path(target)
+    found, path = await _by_name(storage, target) or await _by_key(storage, target), _path(target)
     if found is None and path is not None and path.is_file():
         found = await _by_bytes(storage, target, path)
     if found is None:
@@ -130,6 +133,15 @@ async def _by_ledger(storage: Storage, target: str, path: Path | None) -> Story 
             media = same or (files if len(files) == 1 and prefix == row.attempt.fingerprint else [])
             if media:
                 return Story(target, read_request(row.kind, row.claim["request"]), media[0], "ledger", row)
+    return None
+
+
+async def _by_key(storage: Storage, target: str) -> Story | None:
+    """Return the story of the first result of an attempt, or of the newest attempt with a fingerprint."""
+    named = _KEY.fullmatch(target)
+    for row in await list_attempts(storage, named.group(1)) if named else []:
+        if row.results and target in {row.key, row.attempt.fingerprint}:
+            return Story(target, read_request(row.kind, row.claim["request"]), row.results[0], "ledger", row)
     return None
 
 

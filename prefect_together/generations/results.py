@@ -39,10 +39,13 @@ class ResultFacts:
     """Its place among the results of one request, from 0."""
     reported: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What Together's answer says about it."""
+    kept_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    """When a value was kept (UTC); a file says that itself."""
 
     def fields(self, request: Request) -> dict[str, Any]:
         """Return the fields that every result has."""
         return {
+            "created_at": self.kept_at,
             "model": request.model,
             "seed": getattr(request, "seed", None),
             "cost": self.cost.reported,
