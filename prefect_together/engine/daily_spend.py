@@ -22,12 +22,12 @@ from prefect_together import catalog
 from prefect_together._internal.event_loop import later
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.ledger.append_log import AppendLog
+from prefect_together.ledger.group_commit import GroupCommitLog
 from prefect_together.storage.storage import Storage
 
 ROOT = "spending"
 BUNDLE = 1.0
 """Seconds for which changes are gathered before an entry is written."""
-_TRIES = 20  # times that somebody else may be faster
 _log = logging.getLogger("prefect.together")
 
 
@@ -69,7 +69,7 @@ Passed = Callable[[str, SpendTotals], None]
 
 
 class DailySpend:
-    """What is spent in one library from day to day. Use it on the background loop.
+    """Counts what is spent in one library from day to day. Use it on the background loop.
 
     Args:
         storage: The library.
@@ -84,12 +84,14 @@ class DailySpend:
         self._limit = limit
         self._passed = passed
         self._day = ""
-        self.entries: AppendLog | None = None
-        """Those of today, as far as they are known here."""
-        self._pending = SpendTotals()
-        self.writing: asyncio.Task[None] | None = None
-        """Done when nothing is pending."""
+        self._entries: GroupCommitLog[SpendTotals, SpendTotals | None] | None = None
         self._accepted: dict[str, SpendTotals] = {}
+        self._counting: set[asyncio.Task[None]] = set()
+
+    @property
+    def totals(self) -> SpendTotals:
+        """What is spent today, as far as it is known here."""
+        return SpendTotals.read(self._entries.last if self._entries else {})
 
     def hear(self, event: LifecycleEvent) -> None:
         """Take what happened to a request into account; return at once."""
@@ -106,36 +108,47 @@ class DailySpend:
             if known and result is not None and result.cost is not None:
                 self._add(SpendTotals(reported=result.cost) - known)
 
+    async def flush(self) -> None:
+        """Wait until all that was heard is written, or could not be."""
+        if self._counting:
+            await asyncio.wait(self._counting)
+
     def _add(self, spent: SpendTotals) -> None:
-        self._pending += spent
-        if self.writing is None or self.writing.done():
-            self.writing = later(self._write())
+        task = later(self._count(spent))
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
 
-    async def _write(self) -> None:
-        """Write until nothing is pending. Never raises: nobody waits for it."""
-        while self._pending != SpendTotals():
-            await asyncio.sleep(BUNDLE)
-            pending, self._pending = self._pending, SpendTotals()
-            try:
-                await self._commit(pending)
-            except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
-                _log.warning("$%s is missing in what was spent today: %s", pending.usd, error)
+    async def _count(self, spent: SpendTotals) -> None:
+        """Write down one amount. Never raises: nobody waits for it."""
+        try:
+            today = datetime.now(timezone.utc).date().isoformat()
+            passed = await self._entries_of(today).submit(spent)
+            if passed:
+                self._passed(today, passed)
+        except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
+            _log.warning("$%s is missing in what was spent today: %s", spent.usd, error)
 
-    async def _commit(self, change: SpendTotals) -> None:
-        today = datetime.now(timezone.utc).date().isoformat()
-        if self.entries is None or today != self._day:
+    def _entries_of(self, day: str) -> GroupCommitLog[SpendTotals, SpendTotals | None]:
+        if self._entries is None or day != self._day:
             advice = "Look at it, or delete it: it is counted anew from there."
-            self._day, self.entries = today, AppendLog(self._storage, f"{ROOT}/{self._environment}/{today}", advice=advice)
-        for _ in range(_TRIES):
-            told: list[str] = self.entries.last.get("passed", [])
-            spent, limit = SpendTotals.read(self.entries.last) + change, f"{self._limit.normalize():f}"
-            passes = spent.usd > self._limit and limit not in told
-            if await self.entries.add({**spent.entry(), "passed": [*told, limit] if passes else told}):
-                if passes:
-                    self._passed(today, spent)
-                return
-            await self.entries.read()
-        raise TimeoutError("others write all the time")
+            log = AppendLog(self._storage, f"{ROOT}/{self._environment}/{day}", advice=advice)
+            self._day, self._entries = day, GroupCommitLog(log, self._apply, gather=BUNDLE)
+        return self._entries
+
+    def _apply(
+        self, last: dict[str, Any], changes: list[SpendTotals]
+    ) -> tuple[dict[str, Any] | None, list[SpendTotals | None]]:
+        """Return the next entry, and for the change that passes the limit the totals after it."""
+        totals, limit = SpendTotals.read(last), f"{self._limit.normalize():f}"
+        told: list[str] = list(last.get("passed", []))
+        passed: list[SpendTotals | None] = []
+        for change in changes:
+            totals += change
+            passes = totals.usd > self._limit and limit not in told
+            if passes:
+                told.append(limit)
+            passed.append(totals if passes else None)
+        return {**totals.entry(), "passed": told}, passed
 
 
 _Days = dict[tuple[str, str, Decimal], DailySpend]

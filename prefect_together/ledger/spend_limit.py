@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from prefect_together._internal.process import ProcessId, this_process, unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.append_log import AppendLog
+from prefect_together.ledger.group_commit import GroupCommitLog
 from prefect_together.ledger.ledger import Ledger
 from prefect_together.ledger.settlement import settled_cost
 from prefect_together.storage.storage import Storage
@@ -56,7 +57,7 @@ class SpendLimit(BaseModel):
         return f"{ROOT}/{plain[:40].strip('-')}-{hashlib.sha256(self.name.encode()).hexdigest()[:6]}"
 
 
-class _Reserved(BaseModel):
+class _Reservation(BaseModel):
     """What is set aside for one attempt, and since when."""
 
     usd: Decimal
@@ -64,186 +65,186 @@ class _Reserved(BaseModel):
 
 
 class _Holder(BaseModel):
-    """One who spends, and what it has reserved for which attempts."""
+    """A batch that spends, its process, and what it has reserved for which attempts."""
 
     owner: ProcessId
-    reserved: dict[str, _Reserved] = {}
+    reserved: dict[str, _Reservation] = {}
 
 
-@dataclass
-class _Sums:
-    """What stands in an entry."""
+class _Sums(BaseModel):
+    """The state that an entry holds: what is reserved or spent by all together, and who reserved what."""
 
     committed: Decimal = Decimal(0)
-    holders: dict[str, _Holder] = field(default_factory=dict[str, _Holder])
-
-    def copy(self) -> _Sums:
-        holders = {
-            name: _Holder.model_construct(owner=h.owner, reserved=dict(h.reserved)) for name, h in self.holders.items()
-        }
-        return _Sums(self.committed, holders)
+    holders: dict[str, _Holder] = {}
 
 
-@dataclass(eq=False)
-class _Change:
+@dataclass(frozen=True)
+class _Reserve:
+    """Sets money aside for an attempt."""
+
     holder: str
     key: str
     usd: Decimal
-    reserves: bool
-    done: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def apply(self, sums: _Sums, limit: Decimal) -> bool:
-        """Change the sums, and return whether that changed anything: not where it would exceed the limit."""
-        if self.reserves:
-            if self.usd > 0 and sums.committed + self.usd > limit:
-                return False
-            holder = sums.holders.setdefault(self.holder, _Holder(owner=this_process()))
-            holder.reserved[self.key] = _Reserved(usd=self.usd, at=_now())
-            sums.committed += self.usd
-            return True
+        """Change the sums and return True, unless that would exceed the limit."""
+        if self.usd > 0 and sums.committed + self.usd > limit:
+            return False
+        holder = sums.holders.setdefault(self.holder, _Holder(owner=this_process()))
+        holder.reserved[self.key] = _Reservation(usd=self.usd, at=_now())
+        sums.committed += self.usd
+        return True
+
+    def entry(self) -> dict[str, str]:
+        """Return what an entry says of it."""
+        return {"key": self.key, "reserved": str(self.usd)}
+
+
+@dataclass(frozen=True)
+class _Settle:
+    """Puts what an attempt did cost in place of what was reserved for it."""
+
+    holder: str
+    key: str
+    usd: Decimal
+
+    def apply(self, sums: _Sums, limit: Decimal) -> bool:  # noqa: ARG002 - what is spent is spent, whatever the limit
+        """Change the sums and return True, unless somebody else has settled it."""
         holder = sums.holders.get(self.holder)
         reserved = holder.reserved.pop(self.key, None) if holder else None
         if holder is None or reserved is None:
-            return False  # somebody else has settled it
+            return False
         if not holder.reserved:
             del sums.holders[self.holder]
         sums.committed += self.usd - reserved.usd
         return True
 
+    def entry(self) -> dict[str, str]:
+        """Return what an entry says of it."""
+        return {"key": self.key, "spent": str(self.usd)}
+
 
 class SharedBudget:
-    """One batch's view of a limit. Changes that come while one entry is written go into the next one together."""
+    """One batch's part in a limit that others spend from too.
+
+    Args:
+        limit: What all together may spend.
+        storage: The library that the limit is kept in.
+    """
 
     def __init__(self, limit: SpendLimit, storage: Storage) -> None:
         self.limit = limit
-        self._name = unique_token()
-        self._storage = storage
-        self._sums = _Sums()
-        advice = "Look at it; restore it or choose another name for the limit."
-        self._entries = AppendLog(storage, limit.folder, advice=advice)
-        self._waiting: list[_Change] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._holder = unique_token()
+        self._ledger = Ledger(storage)
+        log = AppendLog(storage, limit.folder, advice="Look at it; restore it or choose another name for the limit.")
+        self._log = GroupCommitLog[_Reserve | _Settle, bool](log, self._apply)
         self._sweeping = asyncio.Lock()
-        self._swept: float | None = None
+        self._swept_at: float | None = None
         self._freed = False
 
     @property
     def committed(self) -> Decimal:
         """USD that are reserved or spent by all together, when we last looked."""
-        return self._sums.committed
+        return Decimal(self._log.last.get("committed", 0))
 
     async def reserve(self, key: str, usd: Decimal) -> bool:
-        """Set money aside and return True; return False, and change nothing, where that would exceed the limit."""
-        if self._swept is None:
+        """Set money aside and return True; return False, and change nothing, where that would exceed the limit.
+
+        Args:
+            key: Of the attempt.
+            usd: USD, at least what the attempt may cost.
+
+        Raises:
+            LibraryError: It cannot be written down.
+        """
+        if self._swept_at is None:
             await self.sweep()
-        change = _Change(self._name, key, usd, reserves=True)
-        taken = await self._changed(change)
-        if not taken and await self.sweep():
-            taken = await self._changed(_Change(self._name, key, usd, reserves=True))
-        return taken
+        reserved = await self._reserve(key, usd)
+        if not reserved and await self.sweep():  # there may be room now
+            reserved = await self._reserve(key, usd)
+        return reserved
 
     async def settle(self, key: str, usd: Decimal, *, wait: bool = True) -> None:
-        """Put what was spent in place of what was reserved; without waiting, that is written with what comes next."""
-        change = _Change(self._name, key, usd, reserves=False)
+        """Put what was spent in place of what was reserved.
+
+        Args:
+            key: Of the attempt.
+            usd: What it did cost; 0 gives back all that was reserved.
+            wait: Until that is written down; otherwise it is written with what comes next.
+
+        Raises:
+            LibraryError: It cannot be written down.
+        """
+        change = _Settle(self._holder, key, usd)
         if wait:
-            await self._changed(change)
+            await asyncio.shield(self._log.submit(change))
         else:
-            self._later(change)
+            self._log.defer(change)
 
     async def flush(self) -> None:
         """Write what waits to be written."""
-        if self._waiting:
-            self._write_soon()
-        if self._writing:
-            await self._writing
+        await self._log.flush()
 
     async def sweep(self, *, now: bool = False) -> bool:
-        """Settle reservations that the ledger knows the cost of; return whether the last look found any."""
+        """Settle reservations that the ledger knows the cost of, whoever made them and whether or not they live.
+
+        Args:
+            now: Look again, also where the last look was a moment ago.
+
+        Returns:
+            Whether the last look found any.
+        """
         async with self._sweeping:
-            if not now and self._swept is not None and time.monotonic() - self._swept < SWEEP_PAUSE:
-                return self._freed
-            await self._look()
-            ledger, slots = Ledger(self._storage), asyncio.Semaphore(_AT_ONCE)
-
-            async def look(name: str, owner: ProcessId, key: str, reserved: _Reserved) -> bool:
-                async with slots:
-                    with contextlib.suppress(LibraryError):  # an entry that cannot be read leaves its money reserved
-                        cost = await settled_cost(ledger, key, reserved.usd, owner, reserved.at)
-                        return cost is not None and await self._changed(_Change(name, key, cost, reserves=False))
-                    return False
-
-            held = [
-                (name, holder.owner, *one) for name, holder in self._sums.holders.items() for one in holder.reserved.items()
-            ]
-            self._freed = any(await asyncio.gather(*(look(*one) for one in held)))
-            self._swept = time.monotonic()
+            if now or self._swept_at is None or time.monotonic() - self._swept_at >= SWEEP_PAUSE:
+                await self._log.read()
+                at_once = asyncio.Semaphore(_AT_ONCE)
+                self._freed = any(
+                    await asyncio.gather(
+                        *(
+                            self._settle_known(name, holder.owner, key, reserved, at_once)
+                            for name, holder in _Sums.model_validate(self._log.last).holders.items()
+                            for key, reserved in holder.reserved.items()
+                        )
+                    )
+                )
+                self._swept_at = time.monotonic()
             return self._freed
 
-    async def _changed(self, change: _Change) -> bool:
-        """Return whether a change was made."""
-        self._waiting.append(change)
-        self._write_soon()
+    async def _settle_known(
+        self, name: str, owner: ProcessId, key: str, reserved: _Reservation, at_once: asyncio.Semaphore
+    ) -> bool:
+        async with at_once:
+            with contextlib.suppress(LibraryError):  # an entry that cannot be read leaves its money reserved
+                cost = await settled_cost(self._ledger, key, reserved.usd, owner, reserved.at)
+                return cost is not None and await asyncio.shield(self._log.submit(_Settle(name, key, cost)))
+            return False
+
+    async def _reserve(self, key: str, usd: Decimal) -> bool:
+        written = self._log.submit(_Reserve(self._holder, key, usd))
         try:
-            return await asyncio.shield(change.done)
+            return await asyncio.shield(written)
         except asyncio.CancelledError:
-            change.done.add_done_callback(lambda _: self._abandoned(change))
+            written.add_done_callback(lambda done: self._give_back(key, done))
             raise
 
-    def _abandoned(self, change: _Change) -> None:
+    def _give_back(self, key: str, written: asyncio.Future[bool]) -> None:
         """Give back what was reserved for somebody who is gone."""
-        if not change.done.cancelled() and change.done.exception() is None and change.done.result() and change.reserves:
-            self._later(_Change(self._name, change.key, Decimal(0), reserves=False))
+        if written.exception() is None and written.result():
+            self._log.defer(_Settle(self._holder, key, Decimal(0)))
 
-    def _later(self, change: _Change) -> None:
-        self._waiting.append(change)
-
-    def _write_soon(self) -> None:
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
-
-    async def _write(self) -> None:
-        while self._waiting:
-            changes, self._waiting = self._waiting, []
-            try:
-                taken = await self._commit(changes)
-            except Exception as error:  # whoever asked has to hear of it, whatever it is
-                for change in changes:
-                    change.done.set_exception(error)
-                    change.done.exception()  # those that nobody waits for are no news
-                continue
-            for change in changes:
-                change.done.set_result(change in taken)
-
-    async def _commit(self, changes: list[_Change]) -> list[_Change]:
-        while True:
-            sums = self._sums.copy()
-            taken = [change for change in changes if change.apply(sums, self.limit.usd)]
-            if taken:
-                if await self._entries.add(self._says(sums, taken)):
-                    self._sums = sums
-                    return taken
-                await self._look()
-            elif not await self._look():
-                return taken  # else somebody else wrote meanwhile, and may have given money back
-
-    def _says(self, sums: _Sums, taken: list[_Change]) -> dict[str, Any]:
-        return {
+    def _apply(self, last: dict[str, Any], changes: list[_Reserve | _Settle]) -> tuple[dict[str, Any] | None, list[bool]]:
+        """Return the next entry, and which of the changes are in it."""
+        sums = _Sums.model_validate(last)
+        made = [change.apply(sums, self.limit.usd) for change in changes]
+        if not any(made):
+            return None, made
+        entry = {
             "committed": str(sums.committed),
             "limit": str(self.limit.usd),
-            "changes": [
-                {"key": change.key, "reserved" if change.reserves else "spent": str(change.usd)} for change in taken
-            ],
+            "changes": [change.entry() for change, done in zip(changes, made, strict=True) if done],
             "holders": {name: holder.model_dump(mode="json") for name, holder in sums.holders.items()},
         }
-
-    async def _look(self) -> bool:
-        """Read the entries that others wrote since, and return whether there were any."""
-        if not await self._entries.read():
-            return False
-        last = self._entries.last
-        holders = {name: _Holder.model_validate(holder) for name, holder in last.get("holders", {}).items()}
-        self._sums = _Sums(Decimal(last.get("committed", 0)), holders)
-        return True
+        return entry, made
 
 
 def _now() -> str:

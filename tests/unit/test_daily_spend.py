@@ -43,7 +43,7 @@ async def spend():
     for _ in range(20):
         day.hear(LifecycleEvent("accepted", ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro")))
         await asyncio.sleep(0.02)
-    await day.writing
+    await day.flush()
     print(len(told))
 
 asyncio.run(spend())
@@ -75,10 +75,8 @@ class Told(list[tuple[str, SpendTotals]]):
 
 async def _written(day: DailySpend) -> SpendTotals:
     """Wait for what is pending, and return the sum."""
-    assert day.writing is not None
-    await day.writing
-    assert day.entries is not None
-    return SpendTotals.read(day.entries.last)
+    await day.flush()
+    return day.totals
 
 
 async def test_a_limit_is_passed_once(storage: Storage) -> None:
@@ -124,7 +122,8 @@ async def test_what_was_paid_before_counts_for_nothing(storage: Storage) -> None
     day.hear(
         LifecycleEvent("failed", image(), error=GenerationFailed("no", paid="nothing", job_id="not-ours", status="failed"))
     )
-    assert day.writing is None
+    assert SpendTotals() == await _written(day)
+    assert [] == await storage.names(spending.ROOT)
     day.hear(LifecycleEvent("accepted", video(), "job-1"))
     failed = GenerationFailed("no", paid="maybe", job_id="job-1", status="failed")
     day.hear(LifecycleEvent("failed", video(), "job-1", error=failed))
@@ -168,12 +167,10 @@ async def test_a_library_that_fails_harms_nobody(
     with monkeypatch.context() as broken, caplog.at_level(logging.WARNING, "prefect.together"):
         broken.setattr("prefect_together.ledger.append_log.AppendLog.add", _broken)
         day.hear(LifecycleEvent("accepted", image()))
-        assert day.writing is not None
-        await day.writing
+        await day.flush()
     assert "$0.03 is missing" in caplog.text
     day.hear(LifecycleEvent("accepted", image()))
-    assert day.writing is not None
-    await day.writing
+    await day.flush()
     assert 1 == len(told)
 
 
