@@ -76,10 +76,17 @@ class Prefect:
             "PREFECT_LOGGING_LEVEL": "INFO",
         }
 
-    def ask(self, path: str, body: Any = None) -> Any:
+    def but(self, **environment: str) -> Prefect:
+        """Return the same server for commands in another environment."""
+        other = Prefect(self.url, self.home)
+        other.environment = {**self.environment, **environment}
+        return other
+
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> Any:
         """Ask the API; with a body, by POST. While its SQLite is locked it says 503, which Prefect's clients wait out too."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}/api/{path}", data, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/api/{path}", data, headers, method=method)
         ends = time.monotonic() + 15
         while (answer := _answer(request)) is None:
             assert time.monotonic() < ends, f"{path} is busy all the time"
@@ -95,8 +102,11 @@ class Prefect:
 
     def run(self, *command: str) -> str:
         """Run a Python command to its end and return what it said."""
-        process = self.start(*command)
-        said, _ = process.communicate(timeout=150)
+        with self.start(*command) as process:
+            try:
+                said, _ = process.communicate(timeout=300)
+            finally:
+                process.kill()
         assert 0 == process.returncode, said
         return said
 
@@ -124,11 +134,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         port = free.getsockname()[1]
     server = Prefect(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("prefect"))
     environment = {name: value for name, value in server.environment.items() if name != "PREFECT_API_URL"}
-    log = (server.home / "server.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)],
-        env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
 
     def answers() -> bool:
         try:
@@ -136,13 +142,25 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
         except OSError:
             return False
 
+    with (
+        (server.home / "server.log").open("w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True) as process,
+    ):
+        try:
+            server.until(answers, 180)
+            yield server
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask a process to end, and see to it."""
+    process.terminate()
     try:
-        server.until(answers, 90)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(60)
-        log.close()
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(params=["v2", "v1"])

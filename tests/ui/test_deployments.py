@@ -6,8 +6,9 @@ import datetime as dt
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
@@ -16,11 +17,12 @@ import pytest
 from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
 
-from .conftest import Prefect, holds, see, send, shoot
+from .conftest import Prefect, end, holds, see, send, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.timeout(600)  # commands one after the other, on a machine that may be busy
 TINY = {"video_model": "sandbox/tiny", "width": 128, "height": 96}
 
 
@@ -32,9 +34,14 @@ def together() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def served(prefect: Prefect, together: Sandbox) -> Iterator[dict[str, str]]:
+def prefect(prefect: Prefect, together: Sandbox) -> Prefect:
+    """Return the session's Prefect server for commands that know the local Together of this module."""
+    return prefect.but(TOGETHER_BASE_URL=together.url, TOGETHER_API_KEY=together.api_key)
+
+
+@pytest.fixture(scope="module")
+def served(prefect: Prefect) -> Iterator[dict[str, str]]:
     """Serve the flows as the README says, and yield the ids of their deployments by name."""
-    prefect.environment |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
     process = prefect.start("flows/serve.py", "--every", "15")
     try:
 
@@ -44,8 +51,16 @@ def served(prefect: Prefect, together: Sandbox) -> Iterator[dict[str, str]]:
 
         yield prefect.until(deployments)
     finally:
-        process.terminate()
-        process.communicate(timeout=60)
+        end(process)
+
+
+@pytest.fixture
+def remove(prefect: Prefect) -> Iterator[Callable[[str], None]]:
+    """Let a test name the automations that shall be gone when it ends."""
+    made: list[str] = []
+    yield made.append
+    for automation in made:
+        prefect.ask(f"automations/{automation}", method="DELETE")
 
 
 def test_a_schedule_fires(page: Page, prefect: Prefect, served: dict[str, str], ui: str) -> None:
@@ -81,7 +96,7 @@ def test_a_bad_value_typed_in_the_form_is_refused(
     page: Page, prefect: Prefect, served: dict[str, str], ui: str, label: str, place: int, wrong: str, good: str, field: str
 ) -> None:
     """The form names the field and no run exists; corrected, it starts one."""
-    name = f"{label} {ui}"
+    name = f"{label} {ui} {uuid.uuid4().hex[:8]}"
     see(page, prefect, ui, f"deployments/deployment/{served['storyboard']}/run")
     page.get_by_text("What the film is called.").first.wait_for()
     page.get_by_role("textbox").first.fill(name)
@@ -116,7 +131,7 @@ def test_a_bad_value_is_refused_by_name(prefect: Prefect, served: dict[str, str]
 
 def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandbox, served: dict[str, str]) -> None:
     """The process ends while somebody decides; the flow starts again from its top, and only clips are paid for then."""
-    before = len(together.charges())
+    before, asked_before = len(together.charges()), len(together.requests())
     parameters = {
         **TINY,
         "seed": None,
@@ -140,29 +155,32 @@ def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandb
     prefect.until(resumed)
     prefect.until(lambda: state() in {"Completed", "Failed", "Crashed"}, 120)
     assert "Completed" == state()
-    asked = [request for request in together.requests() if request.method == "POST" and "shot" in json.dumps(request.body)]
-    assert 2 == len(asked)
+    posted = [request for request in together.requests()[asked_before:] if request.method == "POST"]
+    assert 2 == len([request for request in posted if "shot" in json.dumps(request.body)])
 
 
-def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, str]) -> None:
+def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, str], remove: Callable[[str], None]) -> None:
     """`when_generation("failed", run_deployment=…)` runs the deployment when such an event comes in."""
     create = (
         "import json, sys, uuid; from prefect_together.automations import when_generation;"
         "given = dict(run_deployment=uuid.UUID(sys.argv[1]), parameters=json.loads(sys.argv[2]), model='m/fails');"
-        "when_generation('failed', **given).create()"
+        "print(when_generation('failed', **given).create().id)"
     )
-    parameters = {**TINY, "title": "By automation", "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
-    prefect.run("-c", create, served["storyboard"], json.dumps(parameters))
+    title = f"By automation {uuid.uuid4().hex[:8]}"
+    parameters = {**TINY, "title": title, "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
+    remove(prefect.run("-c", create, served["storyboard"], json.dumps(parameters)).split()[-1])
 
     def by_automation() -> bool:
         found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["storyboard"]]}})
-        return any(run["parameters"].get("title") == "By automation" for run in found)
+        return any(run["parameters"].get("title") == title for run in found)
 
     assert not by_automation()
     prefect.until(lambda: _emit(prefect) or by_automation(), 60)
 
 
-def test_an_automation_reacts_to_what_is_spent(prefect: Prefect, served: dict[str, str]) -> None:
+def test_an_automation_reacts_to_what_is_spent(
+    prefect: Prefect, served: dict[str, str], remove: Callable[[str], None], tmp_path: Path
+) -> None:
     """`when_spent(…)` runs the deployment and sends to the block, once, when flows together pass the day's limit."""
     heard: list[str] = []
 
@@ -179,36 +197,40 @@ def test_an_automation_reacts_to_what_is_spent(prefect: Prefect, served: dict[st
         "import json, sys, uuid; from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook;"
         "from prefect_together.automations import when_spent;"
         "hook = Hook(name='here', url=sys.argv[3], json_data={'text': '{{subject}}: {{body}}'}).save('here', overwrite=True);"
-        "when_spent(run_deployment=uuid.UUID(sys.argv[1]), parameters=json.loads(sys.argv[2]), notify=hook).create()"
+        "made = when_spent(run_deployment=uuid.UUID(sys.argv[1]), parameters=json.loads(sys.argv[2]), notify=hook).create();"
+        "print(made.id)"
     )
     spend = (
         "import sys; from prefect import flow; from prefect_together import ImageRequest, generate_image;"
         "ask = lambda seed: ImageRequest(prompt='spend', model='black-forest-labs/FLUX.2-pro', width=64, height=64, seed=seed);"
         "flow(lambda: generate_image(ask(int(sys.argv[1]))), name='spend')()"
     )
-    title = "More than ${{ event.payload.limit }}: {{ event.payload.estimated }} and {{ event.payload.unknown }} unknown"
+    name = uuid.uuid4().hex[:8]
+    title = (
+        f"{name}: more than "
+        "${{ event.payload.limit }}: {{ event.payload.estimated }} and {{ event.payload.unknown }} unknown"
+    )
     parameters = {**TINY, "title": title, "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
 
     def titles() -> list[str]:
         found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["storyboard"]]}})
-        return [title for run in found if (title := str(run["parameters"].get("title"))).startswith("More than")]
+        return [title for run in found if (title := str(run["parameters"].get("title"))).startswith(name)]
 
-    prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT"] = "0.05"
-    prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_LIBRARY"], library = (
-        str(prefect.home / "spent"),
-        prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_LIBRARY"],
+    prefect = prefect.but(
+        PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT="0.05",
+        PREFECT_INTEGRATIONS_TOGETHER_LIBRARY=str(tmp_path / "spent"),
     )
     hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
     threading.Thread(target=hook.serve_forever, daemon=True).start()
     try:
         address = f"http://127.0.0.1:{hook.server_address[1]}/"
-        prefect.run("-c", create, served["storyboard"], json.dumps(parameters), address)
+        remove(prefect.run("-c", create, served["storyboard"], json.dumps(parameters), address).split()[-1])
         prefect.run("-c", spend, "1")
         assert ([], []) == (titles(), heard)
         for seed in ("2", "3"):
             prefect.run("-c", spend, seed)
         prefect.until(lambda: titles() and heard, 60)
-        assert ["More than $0.05: 0.06 and 0 unknown"] == titles()
+        assert [f"{name}: more than $0.05: 0.06 and 0 unknown"] == titles()
         assert ["more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost"] == [
             words
             for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost")
@@ -218,8 +240,6 @@ def test_an_automation_reacts_to_what_is_spent(prefect: Prefect, served: dict[st
     finally:
         hook.shutdown()
         hook.server_close()
-        del prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT"]
-        prefect.environment["PREFECT_INTEGRATIONS_TOGETHER_LIBRARY"] = library
 
 
 def _emit(prefect: Prefect) -> None:

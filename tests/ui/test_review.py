@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) -> None:
     """The dialog shows the pictures and refuses nonsense; what is dropped there gets no clip, and the film is made."""
-    name = f"Review {ui}"
+    name = f"Review {ui} {uuid.uuid4().hex[:8]}"
     seed = "31" if ui == "v2" else "32"
     flow = prefect.start(
         "flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", name
@@ -58,11 +59,11 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
 
 def test_twelve_pictures_leave_room(page: Page, prefect: Prefect, ui: str, tmp_path: Path) -> None:
     """Twelve pictures stand three in a row; in both UIs at least seven of them are in sight when the dialog opens."""
-    shots = tmp_path / "shots.json"
+    name, shots = f"Twelve {ui} {uuid.uuid4().hex[:8]}", tmp_path / "shots.json"
     shots.write_text(json.dumps([{"prompt": f"shot {number}: a boat leaves the harbour"} for number in range(12)]))
-    flow = prefect.start("flows/storyboard.py", "--sandbox", "--shots", str(shots), "--title", f"Twelve {ui}")
+    flow = prefect.start("flows/storyboard.py", "--sandbox", "--shots", str(shots), "--title", name)
     try:
-        run = prefect.until(lambda: _paused(prefect, f"Twelve {ui}"))["id"]
+        run = prefect.until(lambda: _paused(prefect, name))["id"]
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("12 pictures to decide on.").wait_for()
         assert 12 == _drawn(page)
@@ -87,15 +88,16 @@ def test_wrong_input_is_refused_by_name(prefect: Prefect, waiting: str, answer: 
     said = prefect.ask(f"flow_runs/{waiting}/resume", {"run_input": answer})
     assert "REJECT" == said["status"]
     assert field in said["details"]["reason"]
-    assert _paused(prefect, "Refused")
+    assert "Paused" == prefect.ask(f"flow_runs/{waiting}")["state_name"]
 
 
 @pytest.fixture(scope="module")
 def waiting(prefect: Prefect) -> Iterator[str]:
     """Start a run that waits for a decision and gets none, and yield its id."""
-    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", "33", "--title", "Refused")
+    name = f"Refused {uuid.uuid4().hex[:8]}"
+    flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", "33", "--title", name)
     try:
-        yield prefect.until(lambda: _paused(prefect, "Refused"))["id"]
+        yield prefect.until(lambda: _paused(prefect, name))["id"]
     finally:
         flow.kill()
         flow.communicate()

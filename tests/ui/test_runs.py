@@ -64,17 +64,20 @@ def test_the_run_says_what_it_waits_for(prefect: Prefect, teaser: dict[str, Any]
 
 def test_events_say_what_happened_and_no_prompt(prefect: Prefect, teaser: dict[str, Any]) -> None:
     """Accepted and kept events carry model and cost; the prompt stays out."""
+    wanted = {
+        "event": {"prefix": ["prefect-together.generation."]},
+        "related": {"id": [f"prefect.flow-run.{teaser['id']}"]},
+    }
 
-    def kept() -> Any:
-        found = prefect.ask(
-            "events/filter", {"filter": {"event": {"prefix": ["prefect-together.generation."]}}, "limit": 50}
-        )
-        return [event for event in found["events"] if event["event"].endswith("kept")] and found["events"]
+    def told() -> list[dict[str, Any]]:
+        return prefect.ask("events/filter", {"filter": wanted, "limit": 50})["events"]
 
-    events = prefect.until(kept)
-    clip = next(
-        event for event in events if event["event"].endswith("kept") and event["payload"]["model"] == "minimax/hailuo-02"
-    )
+    def kept_clips() -> list[dict[str, Any]]:
+        of_kept = [event for event in told() if event["event"].endswith("kept")]
+        return [event for event in of_kept if event["payload"]["model"] == "minimax/hailuo-02"]
+
+    (clip,), events = prefect.until(kept_clips), told()
+    assert {"accepted", "kept"} <= {event["event"].rpartition(".")[2] for event in events}
     assert {"kind": "video", "cost": "0.49", "reused": False}.items() <= clip["payload"].items()
     assert "fox" not in str([event["payload"] for event in events if "uri" not in event["payload"]])
     assert all("prompt" not in event["payload"] for event in events)

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -112,6 +112,13 @@ class Terminal(Prefect):
         return [run for run in runs if run["auto_scheduled"] and more.items() <= run.items()]
 
 
+class Seen(NamedTuple):
+    """A scheduled run that completed, and the deployments as they were then."""
+
+    run: dict[str, Any]
+    deployments: dict[str, dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """Type the five commands, then, once the one that serves is interrupted, those with a worker."""
@@ -130,39 +137,50 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
                 time.sleep(0.2)
 
 
-@pytest.mark.usefixtures("chromium")
-def test_five_commands_serve_a_schedule(terminal: Terminal) -> None:
-    """Typed one after the other without a pause, they end in scheduled runs that complete, on the local Together."""
-    assert 5 == len(commands("flows/serve.py --every"))
+@pytest.fixture(scope="module")
+def served(terminal: Terminal) -> Seen:
+    """Wait for a run of the flows that one process serves."""
+    return _seen(terminal, "daily-picture")
+
+
+@pytest.fixture(scope="module")
+def on_a_worker(terminal: Terminal, served: Seen) -> Seen:
+    """Interrupt the process that serves, and wait for a run on the worker that is typed next."""
+    terminal.interrupt()
+    return _seen(terminal, "nightly-reconcile", work_pool_name="films")
+
+
+def _seen(terminal: Terminal, deployment: str, **more: Any) -> Seen:
     try:
-        run = terminal.until(lambda: terminal.scheduled("daily-picture"), PATIENCE)[0]
+        run = terminal.until(lambda: terminal.scheduled(deployment, **more), PATIENCE)[0]
     except AssertionError:
         pytest.fail(terminal.log.read_text(errors="replace")[-4000:])
-    assert run["work_pool_name"] is None
-    assert {"together", "scheduled", "auto-scheduled"} <= set(run["tags"])
+    return Seen(run, terminal.deployments())
+
+
+def test_five_commands_serve_a_schedule(terminal: Terminal, served: Seen) -> None:
+    """Typed one after the other without a pause, they end in scheduled runs that complete, on the local Together."""
+    assert 5 == len(commands("flows/serve.py --every"))
+    assert served.run["work_pool_name"] is None
+    assert {"together", "scheduled", "auto-scheduled"} <= set(served.run["tags"])
     assert list((terminal.home / "library" / "videos").rglob("*.mp4"))
 
 
-def test_a_worker_runs_what_prefect_yaml_schedules(terminal: Terminal) -> None:
+def test_a_worker_runs_what_prefect_yaml_schedules(terminal: Terminal, on_a_worker: Seen) -> None:
     """After `serve.py` ended, the same deployments run on a worker, with the schedules of `prefect.yaml` and no question asked."""
-    terminal.interrupt()
-    try:
-        run = terminal.until(lambda: terminal.scheduled("nightly-reconcile", work_pool_name="films"), PATIENCE)[0]
-    except AssertionError:
-        pytest.fail(terminal.log.read_text(errors="replace")[-4000:])
-    assert run["infrastructure_pid"]
-    schedules = {name: [one["schedule"] for one in found["schedules"]] for name, found in terminal.deployments().items()}
+    assert on_a_worker.run["infrastructure_pid"]
+    schedules = {name: [one["schedule"] for one in found["schedules"]] for name, found in on_a_worker.deployments.items()}
     assert ["0 7 * * *"] == [one.get("cron") for one in schedules["daily-picture"]]
     assert {"0 3 * * *", 10.0} == {one.get("cron") or one.get("interval") for one in schedules["nightly-reconcile"]}
     assert [] == schedules["storyboard"]
-    assert not any(found["paused"] for found in terminal.deployments().values())
+    assert not any(found["paused"] for found in on_a_worker.deployments.values())
     # A question stops `make ui &` in a terminal, since what runs in the background may not read there.
     assert [] == re.findall(r"^\? .*", terminal.log.read_text(errors="replace"), re.MULTILINE)
 
 
-def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, ui: str) -> None:
+def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, on_a_worker: Seen, ui: str) -> None:
     """The run's page says that a schedule began it, and on which pool it ran; the deployment's page says how often."""
-    run = terminal.scheduled("nightly-reconcile", work_pool_name="films")[0]
+    run = on_a_worker.run
     see(page, terminal, ui, f"runs/flow-run/{run['id']}")
     for words in ("auto-scheduled", "Completed", "films", "nightly-reconcile"):
         page.get_by_text(words, exact=True).first.wait_for()
