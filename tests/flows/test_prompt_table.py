@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -81,14 +80,15 @@ def test_a_table_in_tables_out(together_sandbox: Sandbox, prefect_server: str, t
 
 def _killed(command: list[str], environment: dict[str, str], together: Sandbox, after: int) -> None:
     """Start a command and kill it as soon as so much is charged."""
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + 120
-    while len(together.charges()) < after:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < until
-        time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    until = time.monotonic() + 300
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while len(together.charges()) < after:
+                assert process.poll() is None, "it ended before it could be killed"
+                assert time.monotonic() < until
+                time.sleep(0.002)
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("after", [1, 20, 47])
