@@ -12,10 +12,10 @@ VENV := .venv/.made-by-$(subst /,-,$(PYTHON))
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox ui test check wheel clean
+.PHONY: help setup demo sandbox ui test test-quick check wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  ARGS="..." passes arguments on, PYTHON=python3.12 selects the interpreter (3.10 to 3.13).'
 
@@ -32,6 +32,9 @@ ui: $(READY) ## Run a Prefect server with its UI until interrupted
 
 test: $(READY) ## Run all tests, e.g. ARGS="-k ledger -x"; JOBS=0 runs them one after the other
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-quick: $(READY) ## Run the tests that take no seconds, for development
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not slow' $(ARGS)
 
 check: $(READY) ## Lint, check the format and the types
 	$(BIN)/ruff check

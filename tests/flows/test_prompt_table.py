@@ -19,6 +19,8 @@ import pytest
 from prefect_together import BatchResult, Plan, requests_from_table
 from prefect_together.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 AWKWARD = (
     "{}",

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from prefect_together.sandbox import Sandbox
 
 from .asking import DEAR, PICTURE, POLL, TINY, VIDEOS, job
 from .running import Running, Workshop, own_prefect, program, until
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

@@ -17,6 +17,8 @@ import pytest
 from .asking import TINY
 from .running import environment, program
 
+pytestmark = pytest.mark.slow
+
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000
 

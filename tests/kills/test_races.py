@@ -16,6 +16,8 @@ from prefect_together.sandbox import Sandbox
 from .asking import DEAR, IMAGES, PICTURE, TINY, VIDEOS, job
 from .running import Running, Workshop, at_once, until
 
+pytestmark = pytest.mark.slow
+
 SEEDED = [pytest.param({**PICTURE, "seed": 7}, id="picture"), pytest.param({**TINY, "seed": 7}, id="clip")]
 
 

@@ -14,6 +14,8 @@ from prefect_together.sandbox import Sandbox
 from .asking import DEAR, IMAGES, PICTURE, TINY, job
 from .running import Workshop, at_once, until
 
+pytestmark = pytest.mark.slow
+
 moto_server = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
 
 

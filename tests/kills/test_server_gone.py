@@ -15,6 +15,8 @@ from prefect_together.sandbox import Sandbox
 from .running import command as started
 from .running import own_prefect, until
 
+pytestmark = pytest.mark.slow
+
 Process = AbstractContextManager[subprocess.Popen[str]]
 FLOWS = Path(__file__).parents[2] / "flows"
 STORYBOARD = ["storyboard.py", "--review", "false", "--video-model", "sandbox/tiny"]

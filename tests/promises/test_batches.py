@@ -12,7 +12,6 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from prefect_together import BatchFailed, BatchResult, VideoRequest, agenerate_batch, generate_batch
-from prefect_together._internal import event_loop as runtime
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations import Request
 from prefect_together.sandbox import Sandbox
@@ -239,10 +238,10 @@ def test_a_batch_is_one_event_and_one_for_each_problem(together_sandbox: Sandbox
     def hear(event: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
         heard.append((event, payload))
 
-    monkeypatch.setattr("prefect_together.ui.events.emit_event", hear)
+    for teller in ("prefect_together.ui.events", "prefect_together.tasks._batch_summary"):
+        monkeypatch.setattr(f"{teller}.emit_event", hear)
     together_sandbox.fault(IMAGES, "422")
     run_batch(pictures(5), name="told", concurrency=1)
-    runtime.flush()  # events are sent in the background
     (failed, ended) = heard
     assert ("prefect-together.generation.failed", "ContentPolicyError") == (failed[0], failed[1]["error"])
     assert "prefect-together.batch.ended" == ended[0]
