@@ -263,11 +263,13 @@ def prefect_server() -> Iterator[str]:
         _temporary_global_settings_context,  # pyright: ignore[reportPrivateUsage]
         get_settings_context,
     )
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     url = _server.url()
+    # A flow that is not async waits at its end for the thread of its heartbeats, which sleeps for a second at a time.
+    settings = {PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     # As Prefect's own `prefect_test_harness` does it, which starts a server for every worker.
-    with temporary_settings({PREFECT_API_URL: url}), _temporary_global_settings_context(get_settings_context()):
+    with temporary_settings(settings), _temporary_global_settings_context(get_settings_context()):
         yield url
         _send_the_rest()
 
