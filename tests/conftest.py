@@ -177,7 +177,7 @@ class _Server:
     def _serve(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        what = ["--factory", "prefect.server.api.server:create_app", "--log-level", "error", "--lifespan", "on"]
+        what = ["--factory", "prefect_for_tests:create_app", "--log-level", "error", "--lifespan", "on"]
         environment = {
             **os.environ,
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._database}",
