@@ -138,6 +138,23 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+_MADE_ONCE = ("tests/packaging/test_wheel.py", "tests/promises/test_spans.py", "tests/ui/")
+"""Where tests share what takes long to make; those of the UI share a server and browsers."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several workers share the tests, those that share what takes long to make stay together; the others go anywhere."""
+    # Not by `--dist loadgroup`: pytest 9.2 knows nothing of the groups of pytest-xdist 3.8.
+    from xdist.scheduler import LoadScopeScheduling  # pyright: ignore[reportMissingTypeStubs]
+
+    class Scopes(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((place for place in _MADE_ONCE if nodeid.startswith(place)), nodeid)
+
+    return Scopes(config, log)
+
+
 class _Server:
     """The one Prefect server of a run, started by the process that pytest was started in when a test first asks for it."""
 

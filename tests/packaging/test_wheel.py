@@ -17,8 +17,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-pytestmark = pytest.mark.xdist_group("wheel")
-
 SOURCE = Path(__file__).parents[2]
 SETUPTOOLS = Version("77")
 """The first that reads an SPDX expression as license."""

@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect_together.engine.tracing import span
 from prefect_together.generations import ImageRequest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("spans")]
+pytestmark = pytest.mark.slow
 
 TRACED = """
 import asyncio, json, sys

@@ -17,7 +17,7 @@ from .conftest import Prefect, holds, shoot
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from .conftest import Prefect, see, send, shoot
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = pytest.mark.slow
 
 
 def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) -> None:

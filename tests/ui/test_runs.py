@@ -11,7 +11,7 @@ from .conftest import Prefect, see, shoot, widths
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ui")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

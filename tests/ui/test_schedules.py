@@ -27,7 +27,6 @@ PATIENCE = 200
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("ui"),
     pytest.mark.skipif(
         not shutil.which("make") or not shutil.which("bash"), reason="the README's commands need make and bash"
     ),
