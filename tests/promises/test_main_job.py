@@ -42,15 +42,15 @@ def test_a_prompt_becomes_a_picture_becomes_a_clip(together_sandbox: Sandbox) ->
 
     still, moving = teaser("a fox in the snow")
     assert (640, 384, None, Decimal("0.03")) == (still.width, still.height, still.cost, still.estimated_cost)
-    assert (1366, 768, 6.0, 25.0) == (moving.width, moving.height, moving.seconds, moving.fps)
-    assert Decimal("0.49") == moving.cost
+    assert (270, 360, 5.0, 16.0) == (moving.width, moving.height, moving.seconds, moving.fps)
+    assert Decimal("0.30") == moving.cost
     assert (False, False) == (still.reused, moving.reused)
     assert moving.job_id in {job["id"] for job in together_sandbox.jobs()}
     assert moving.verify()
     with Image.open(still.path()) as image:
         assert (640, 384) == image.size
     with av.open(moving.path()) as container:
-        assert 150 == sum(1 for _ in container.decode(video=0))
+        assert 80 == sum(1 for _ in container.decode(video=0))
     with moving.open() as file:
         assert moving.size == len(file.read())
 
