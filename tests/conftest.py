@@ -177,9 +177,13 @@ class _Server:
         self._over.set()
         self._thread.join()
 
-    def url(self) -> str:
-        """Ask for it and return the URL of its API."""
+    def want(self) -> None:
+        """Ask for it, and do not wait."""
         self._wanted.touch()
+
+    def url(self) -> str:
+        """Ask for it, wait for it, and return the URL of its API."""
+        self.want()
         ends = time.monotonic() + self.patience
         while not self._url.exists():
             assert time.monotonic() < ends, f"Prefect's server did not start: {self._log.read_text()}"
@@ -234,14 +238,26 @@ if not _WORKER:
     _server.begin()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what costs money unless it was asked for and a key is there."""
+    """Skip what costs money unless it was asked for and a key is there; begin with what needs no Prefect server."""
+    items.sort(key=_needs_the_server)
     if config.getoption("--live") and _KEPT_BACK.get("TOGETHER_API_KEY"):
         return
     skip = pytest.mark.skip(reason="costs money: needs --live and TOGETHER_API_KEY")
     for item in items:
         if item.get_closest_marker("live"):
             item.add_marker(skip)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the Prefect server start beside the first tests, if any of those that were selected needs it."""
+    if not session.config.option.collectonly and any(map(_needs_the_server, session.items)):
+        _server.want()
+
+
+def _needs_the_server(item: pytest.Item) -> bool:
+    return "prefect_server" in getattr(item, "fixturenames", ())
 
 
 def pytest_unconfigure() -> None:

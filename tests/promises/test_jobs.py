@@ -20,6 +20,8 @@ from prefect_together.sandbox import Sandbox
 
 from .asking import POLL, VIDEOS, clip, dear_clip
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("fault", "options"),

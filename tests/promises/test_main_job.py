@@ -117,6 +117,7 @@ async def _asubmitted() -> list[object]:
     return [first, *second, agenerate_video.submit(clip(seed=3)).result(), await_for_video.submit(job).result()]  # type: ignore[misc]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ways",
     [
@@ -133,6 +134,7 @@ def test_every_way_of_calling(ways: object, together_sandbox: Sandbox) -> None:
     _check(ways(), together_sandbox)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ways",
     [

@@ -50,7 +50,7 @@ def test_a_second_accident_in_a_row_is_not_forgiven(together_sandbox: Sandbox) -
     assert 2 == len(together_sandbox.charges())
 
 
-@pytest.mark.parametrize("seed", [7, None], ids=["seeded", "unseeded"])
+@pytest.mark.parametrize("seed", [pytest.param(7, id="seeded"), pytest.param(None, marks=pytest.mark.slow, id="unseeded")])
 @pytest.mark.parametrize(("fault", "options"), LOST_ANSWERS)
 def test_a_dear_clip_is_not_sent_again(
     fault: str, options: dict[str, bool], seed: int | None, together_sandbox: Sandbox

@@ -48,6 +48,7 @@ def test_images_as_base64(official: Any) -> None:
     assert (256, 128) == picture(base64.b64decode(answer.data[0].b64_json)).size
 
 
+@pytest.mark.slow
 def test_a_video_from_creation_to_file(official: Any, together: sandbox.Sandbox) -> None:
     """Create, retrieve until it is complete, download."""
     job = official.videos.create(model=HAILUO, prompt="a boat", seconds="6", width=1366, height=768)
