@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import ipaddress
 import os
 import platform
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
+import threading
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+"""Which of pytest-xdist's workers this process is; empty in the process that was started by hand."""
+if not _WORKER:
+    os.environ["PREFECT_TOGETHER_TESTS_RUN"] = tempfile.mkdtemp(prefix="prefect-together-tests-")
+_RUN = Path(os.environ["PREFECT_TOGETHER_TESTS_RUN"])
+"""The folder of this run of the tests, which all its processes share."""
 # Prefect reads its settings when it is imported, so they are set before anything here imports it.
-_HOME = Path(tempfile.mkdtemp(prefix="prefect-together-tests-"))
+_HOME = _RUN / (_WORKER or "main")
 os.environ.update(
     {
         "PREFECT_HOME": str(_HOME),
@@ -126,20 +138,110 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+_MADE_ONCE = ("tests/packaging/test_wheel.py", "tests/promises/test_spans.py", "tests/ui/")
+"""Where tests share what takes long to make; those of the UI share a server and browsers."""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where several workers share the tests, browsers stay on one of them, which begins with them: they are slow together."""
+    """Where several workers share the tests, those that share what takes long to make stay together; the others go anywhere."""
+    # Not by `--dist loadgroup`: pytest 9.2 knows nothing of the groups of pytest-xdist 3.8.
     from xdist.scheduler import LoadScopeScheduling  # pyright: ignore[reportMissingTypeStubs]
 
-    class Browsers(LoadScopeScheduling):
+    class Scopes(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "ui" if nodeid.startswith("tests/ui/") else nodeid
+            return next((place for place in _MADE_ONCE if nodeid.startswith(place)), nodeid)
 
-    return Browsers(config, log)
+    return Scopes(config, log)
 
 
+class _Server:
+    """The one Prefect server of a run, started by the process that pytest was started in when a test first asks for it."""
+
+    patience = 300.0
+    """Seconds for its start, on a machine that may be busy."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self._wanted, self._url, self._log = (folder / name for name in ("wanted", "url", "server.log"))
+        self._database = folder / "prefect.db"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def begin(self) -> None:
+        """Start it when it is wanted, and not before."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop it."""
+        self._over.set()
+        self._thread.join()
+
+    def want(self) -> None:
+        """Ask for it, and do not wait."""
+        self._wanted.touch()
+
+    def url(self) -> str:
+        """Ask for it, wait for it, and return the URL of its API."""
+        self.want()
+        ends = time.monotonic() + self.patience
+        while not self._url.exists():
+            assert time.monotonic() < ends, f"Prefect's server did not start: {self._log.read_text()}"
+            time.sleep(0.05)
+        return self._url.read_text(encoding="utf-8")
+
+    def _run(self) -> None:
+        while not self._over.wait(0.1):
+            if self._wanted.exists():
+                self._serve()
+
+    def _serve(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        what = ["--factory", "prefect_for_tests:create_app", "--log-level", "error", "--lifespan", "on"]
+        environment = {
+            **os.environ,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._database}",
+            "PREFECT_UI_ENABLED": "0",
+            # What Prefect sets for a server that lives as long as a test.
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            "PREFECT__SERVER_FINAL": "1",
+        }
+        command = [sys.executable, "-m", "uvicorn", *what, "--host", "127.0.0.1", "--port", str(port)]
+        with (
+            self._log.open("w") as log,
+            subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
+        ):
+            while not self._over.wait(0.1) and process.poll() is None:
+                if not self._url.exists() and _healthy(f"http://127.0.0.1:{port}/api/health"):
+                    draft = self._url.with_suffix(".new")
+                    draft.write_text(f"http://127.0.0.1:{port}/api", encoding="utf-8")
+                    draft.replace(self._url)
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self._over.wait()  # a server that ended by itself is not started again: what it knew is gone
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+_server = _Server(_RUN)
+if not _WORKER:
+    _server.begin()
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what costs money unless it was asked for and a key is there."""
+    """Skip what costs money unless it was asked for and a key is there; begin with what needs no Prefect server."""
+    items.sort(key=_needs_the_server)
     if config.getoption("--live") and _KEPT_BACK.get("TOGETHER_API_KEY"):
         return
     skip = pytest.mark.skip(reason="costs money: needs --live and TOGETHER_API_KEY")
@@ -148,9 +250,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let the Prefect server start beside the first tests, if any of those that were selected needs it."""
+    if not session.config.option.collectonly and any(map(_needs_the_server, session.items)):
+        _server.want()
+
+
+def _needs_the_server(item: pytest.Item) -> bool:
+    return "prefect_server" in getattr(item, "fixturenames", ())
+
+
 def pytest_unconfigure() -> None:
-    """Remove the Prefect home of this session."""
-    shutil.rmtree(_HOME, ignore_errors=True)
+    """Stop the Prefect server of this run, and remove its folder."""
+    if not _WORKER:
+        _server.end()
+        shutil.rmtree(_RUN, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
@@ -177,9 +291,37 @@ def _own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
-    """Run a Prefect server for the tests that ask for one, once per session, and yield the URL of its API."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+    """Yield the URL of the API of a Prefect server, which all tests of a run share, those of other workers too."""
+    from prefect.context import (
+        _temporary_global_settings_context,  # pyright: ignore[reportPrivateUsage]
+        get_settings_context,
+    )
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=90):
-        yield str(PREFECT_API_URL.value())
+    url = _server.url()
+    # As Prefect's own `prefect_test_harness` does it, which starts a server for every worker.
+    with (
+        # A flow that is not async waits at its end for the thread of its heartbeats, which sleeps for a second at a time.
+        temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        _temporary_global_settings_context(get_settings_context()),
+    ):
+        yield url
+        _send_the_rest()
+
+
+def _send_the_rest() -> None:
+    """Send what Prefect's threads still have for the server, while it is there."""
+    import inspect
+
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.utilities.asyncutils import run_coro_as_sync
+
+    async def drain() -> None:
+        with contextlib.suppress(RuntimeError):  # there may have been nothing to log
+            if inspect.isawaitable(drained := APILogWorker.instance().drain()):
+                await drained
+        if inspect.isawaitable(drained := EventsWorker.drain_all()):
+            await drained
+
+    run_coro_as_sync(drain())

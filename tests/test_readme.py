@@ -18,6 +18,7 @@ def _title(code: str) -> str:
     return next((name for name in named.groups() if name), "example") if named else "example"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # by apprise, which sends notifications
 @pytest.mark.parametrize("code", [pytest.param(code, id=_title(code)) for code in EXAMPLES])
 def test_an_example_runs_as_shown(

@@ -20,6 +20,8 @@ from prefect_together.cli import main
 from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.errors import UnknownOutcome
 
+pytestmark = pytest.mark.slow
+
 OLD = Path(__file__).parents[1] / "data" / "library-0.1"
 MODEL = "black-forest-labs/FLUX.2-pro"
 

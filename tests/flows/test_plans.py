@@ -13,6 +13,8 @@ from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.image import GeneratedImage
 from prefect_together.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 FLOWS = Path(__file__).parents[2] / "flows"
 TINY: dict[str, Any] = {"video_model": "sandbox/tiny"}
 STILL = ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro", width=64, height=64, seed=7)

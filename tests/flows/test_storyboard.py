@@ -12,6 +12,8 @@ from prefect_together import DerivedMedia
 from prefect_together.errors import MediaError
 from prefect_together.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 STORYBOARD = Path(__file__).parents[2] / "flows" / "storyboard.py"
 
 

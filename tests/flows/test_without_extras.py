@@ -11,6 +11,8 @@ import pytest
 
 from prefect_together.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 FLOWS = Path(__file__).parents[2] / "flows"
 BLOCKED = """
 import runpy, sys

@@ -27,8 +27,8 @@ class Job(Errand, total=False):
     """The point at which it kills itself."""
     by: str
     """Which signal it does it with."""
-    start_at: float
-    """When to begin, in seconds since 1970."""
+    gate: str
+    """A file that lets it begin when it is there; it says before that it is ready."""
     threads: int
     """How many threads make the same requests at once."""
     flow: str

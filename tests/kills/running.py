@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 WORKER = Path(__file__).with_name("worker.py")
-PATIENCE = 60.0
-"""Seconds to wait for anything that a worker should do."""
+PATIENCE = 180.0
+"""Seconds to wait for anything that a worker should do, on a machine that may be busy."""
 
 
 class Running:
@@ -94,6 +94,15 @@ class Workshop:
             return Running(connection.makefile("r", encoding="utf-8"))
 
 
+def at_once(workers: Workshop, jobs: list[dict[str, Any]], gate: Path) -> list[Running]:
+    """Start workers that begin at the same moment: when all of them are ready."""
+    running = [workers.start({**told, "gate": str(gate)}) for told in jobs]
+    for worker in running:
+        worker.says("ready")
+    gate.touch()
+    return running
+
+
 @contextmanager
 def workshop(folder: Path) -> Generator[Workshop]:
     """Open a workshop and close it at the end."""
@@ -108,10 +117,21 @@ def workshop(folder: Path) -> Generator[Workshop]:
 
 
 @contextmanager
+def command(arguments: list[str], **variables: str) -> Generator[subprocess.Popen[str]]:
+    """Start a Python command whose words are to be read, and make sure that it ends."""
+    streams: dict[str, Any] = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen([sys.executable, *arguments], env=environment() | variables, **streams) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
 def program(job: dict[str, Any], **variables: str) -> Generator[Running]:
     """Start a worker as a program of its own, and make sure that it ends."""
-    command = [sys.executable, str(WORKER), json.dumps(job)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment() | variables)
+    arguments = [sys.executable, str(WORKER), json.dumps(job)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment() | variables)
     assert process.stdout is not None
     try:
         yield Running(process.stdout, process.pid, process.wait)
@@ -141,9 +161,9 @@ def own_prefect(folder: Path) -> Generator[tuple[str, subprocess.Popen[Any]]]:
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
     home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml")}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
+    start = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    server = subprocess.Popen(command, env=environment() | home, **quiet)
+    server = subprocess.Popen(start, env=environment() | home, **quiet)
     try:
         until("Prefect's API answers", lambda: _answers(f"{api}/health"))
         yield api, server

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from prefect_together.sandbox import Sandbox
 
 from .asking import DEAR, PICTURE, POLL, TINY, VIDEOS, job
 from .running import Running, Workshop, own_prefect, program, until
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def test_a_terminated_flow_loses_nothing(prefect_server: str, together: Sandbox,
         until("it polls", lambda: together.count("/v2/videos/", "GET") > 1)
         began = time.monotonic()
         said = worker.kill(signal.SIGTERM)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert said["code"] != 0
     together._switchboard.clear()  # pyright: ignore[reportPrivateUsage]
     workers.start({**told, "flow_run": "another"}).stored()

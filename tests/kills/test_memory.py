@@ -17,6 +17,8 @@ import pytest
 from .asking import TINY
 from .running import environment, program
 
+pytestmark = pytest.mark.slow
+
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000
 
@@ -81,16 +83,14 @@ def test_a_large_clip_into_an_object_store_takes_little_memory() -> None:
 def _together() -> Generator[str]:
     """Run a local Together in a process of its own, whose memory is its own."""
     command = [sys.executable, "-c", "from prefect_together.sandbox import run; run(port=0, render_seconds=0.1)"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
-    assert process.stdout is not None
-    try:
-        found = re.search(r"TOGETHER_BASE_URL=(\S+)", process.stdout.readline())
-        assert found
-        yield found[1]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"TOGETHER_BASE_URL=(\S+)", process.stdout.readline())
+            assert found
+            yield found[1]
+        finally:
+            process.kill()
 
 
 def _post(url: str, body: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +12,9 @@ import pytest
 from prefect_together.sandbox import Sandbox
 
 from .asking import DEAR, IMAGES, PICTURE, TINY, job
-from .running import Workshop, until
+from .running import Workshop, at_once, until
+
+pytestmark = pytest.mark.slow
 
 moto_server = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
 
@@ -49,12 +51,11 @@ def test_a_picture_becomes_a_clip_and_both_are_reused(together: Sandbox, workers
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_that_ask_for_the_same_pay_once(
-    processes: int, together: Sandbox, workers: Workshop, bucket: dict[str, Any]
+    processes: int, together: Sandbox, workers: Workshop, bucket: dict[str, Any], tmp_path: Path
 ) -> None:
     """One claim wins in the bucket."""
-    moment = time.time() + 0.5
-    told = job(together, bucket["library"], {**PICTURE, "seed": 7}, options=bucket["options"], start_at=moment)
-    running = [workers.start(told) for _ in range(processes)]
+    told = job(together, bucket["library"], {**PICTURE, "seed": 7}, options=bucket["options"])
+    running = at_once(workers, [told] * processes, tmp_path / "gate")
     assert 1 == len({worker.stored()[0]["uri"] for worker in running})
     assert 1 == len(together.charges())
 

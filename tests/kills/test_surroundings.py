@@ -15,6 +15,8 @@ from prefect_together.sandbox import Sandbox
 from .asking import DEAR, FILE, PICTURE, TINY, VIDEOS, job
 from .running import Workshop, until
 
+pytestmark = pytest.mark.slow
+
 Remount = Callable[[str], None]
 
 

@@ -15,7 +15,12 @@ from .running import Workshop, until
 from .table import KINDS, POINTS, RESTARTS, ROWS, Row
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in ROWS])
+def _marks(row: Row) -> list[pytest.MarkDecorator]:
+    """Keep a row of each point and kind among the quick tests."""
+    return [] if (row.restart, row.on_unknown, row.then) == ("seeded", "auto", None) else [pytest.mark.slow]
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.id, marks=_marks(row)) for row in ROWS])
 def test_killed_and_started_again(row: Row, together: Sandbox, workers: Workshop, library: Path) -> None:
     """What the row promises: so many charges in the end, and this outcome, then and at every further run."""
     points = [row.point, *([row.then] if row.then else [])]

@@ -213,7 +213,10 @@ def work(job: Job) -> None:
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else how
     level = _memory("VmRSS") if job.get("memory") else 0
-    time.sleep(max(0.0, job.get("start_at", 0.0) - time.time()))
+    if gate := job.get("gate"):
+        _out({"ready": True})
+        while not os.path.exists(gate):  # noqa: PTH110 - as quick as can be
+            time.sleep(0.001)
     try:
         made = how(job)
     except TogetherError as error:

@@ -46,6 +46,7 @@ class TestStandards(suite.BlockStandardTestSuite):
         monkeypatch.setattr(suite, "urlopen", urlopen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first", [pytest.param("", id="fresh"), pytest.param("from prefect_together import ImageRequest", id="light")]
 )
@@ -54,6 +55,7 @@ def test_collection_brings_the_blocks(first: str, tmp_path: Path) -> None:
     assert SLUGS == python("-c", f"{first}\n{REGISTERED}", home=tmp_path).split()
 
 
+@pytest.mark.slow
 def test_block_register(prefect_server: str, tmp_path: Path) -> None:
     """``prefect block register -m prefect_together`` tells of both blocks."""
     shown = python("-m", "prefect", "block", "register", "-m", "prefect_together", home=tmp_path, api=prefect_server)

@@ -19,6 +19,8 @@ from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, IMAGES, clip, picture, pictures, run_batch
 
+pytestmark = pytest.mark.slow
+
 POST = "/v1/images/generations"
 
 

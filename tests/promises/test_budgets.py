@@ -13,6 +13,8 @@ from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, POLL, VIDEOS, clip, pictures, run_batch
 
+pytestmark = pytest.mark.slow
+
 
 def test_max_cost_is_never_exceeded(together_sandbox: Sandbox) -> None:
     """Ten pictures of $0.03 with $0.10: three are sent, seven refused as such; the next run does them."""

@@ -29,6 +29,8 @@ from prefect_together.sandbox import Sandbox
 
 from .asking import clip, picture, shown
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_last_frame_and_a_film(together_sandbox: Sandbox) -> None:
     """Equal clips are joined as they are; both are kept, found again, free, and know what they came from."""

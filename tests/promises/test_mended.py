@@ -15,6 +15,8 @@ from prefect_together.storage.storage import Storage
 
 from .asking import POLL, clip, dear_clip, picture
 
+pytestmark = pytest.mark.slow
+
 
 def test_an_entry_that_is_written_twice_is_still_ours(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that repeats a write whose answer was lost says "already there": the kept file is not taken for a spare one."""

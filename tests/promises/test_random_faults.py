@@ -16,6 +16,8 @@ from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, IMAGES, POLL, VIDEOS, clip, picture
 
+pytestmark = pytest.mark.slow
+
 ROWS = 240
 CLIPS = 40
 STATUSES = ("400", "404", "408", "409", "413", "422", "429", "500", "502", "503", "504")

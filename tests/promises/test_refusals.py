@@ -18,6 +18,7 @@ from prefect_together.sandbox import Sandbox
 from .asking import IMAGES, VIDEOS, picture
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["429", "503"])
 @pytest.mark.parametrize(
     ("hint", "wait"),

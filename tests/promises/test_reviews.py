@@ -15,6 +15,8 @@ from prefect_together.sandbox import Sandbox
 
 from .asking import picture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("policy", "approved"), [pytest.param("keep", 2, id="keep"), pytest.param("drop", 0, id="drop")])
 def test_nobody_answers(policy: Any, approved: int, together_sandbox: Sandbox) -> None:

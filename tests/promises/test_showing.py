@@ -30,6 +30,8 @@ from prefect_together.ui import artifacts
 
 from .asking import IMAGES, POLL, clip, picture, shown
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_gallery_lists_files_money_and_failures(together_sandbox: Sandbox) -> None:
     """One table: thumbnails, what came of what, reported, estimated and unknown costs apart, and why one is missing."""

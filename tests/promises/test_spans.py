@@ -15,6 +15,8 @@ from prefect.settings import PREFECT_API_URL
 from prefect_together.engine.tracing import span
 from prefect_together.generations.image import ImageRequest
 
+pytestmark = pytest.mark.slow
+
 TRACED = """
 import asyncio, json, sys
 from opentelemetry import trace

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
+import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
@@ -19,6 +20,8 @@ from prefect_together import GeneratedImage, agenerate_image, generate_image, su
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, clip, picture
+
+pytestmark = pytest.mark.slow
 
 SCHNELL, PRO, OLD = "FLUX.1-schnell", "FLUX.2-pro", "FLUX.1.1-pro"
 

@@ -52,9 +52,12 @@ def test_a_connection_can_be_reset(together: sandbox.Sandbox, client: httpx.Clie
 
 def test_an_answer_can_come_too_late(together: sandbox.Sandbox, client: httpx.Client) -> None:
     """The client's patience ends, the charge stands."""
-    together.fault("POST /v1/images/generations", "accept_then_delay", seconds=2)
+    together.fault("POST /v1/images/generations", "accept_then_delay", seconds=30)
     with pytest.raises(httpx.ReadTimeout):
-        client.post(IMAGES, json=image_body(), timeout=0.2)
+        client.post(IMAGES, json=image_body(), timeout=httpx.Timeout(30, read=0.5))
+    ends = time.monotonic() + 20
+    while not together.charges() and time.monotonic() < ends:
+        time.sleep(0.01)
     assert 1 == len(together.charges())
 
 

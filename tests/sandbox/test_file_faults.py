@@ -106,9 +106,9 @@ def test_a_file_can_drip(together: sandbox.Sandbox, stranger: httpx.Client, link
 
 def test_a_file_can_be_late(together: sandbox.Sandbox, stranger: httpx.Client, link: str) -> None:
     """Nothing for a while, then everything."""
-    together.fault("GET file", "sleep", seconds=2)
+    together.fault("GET file", "sleep", seconds=30)
     with pytest.raises(httpx.ReadTimeout):
-        stranger.get(link, timeout=0.2)
+        stranger.get(link, timeout=httpx.Timeout(30, read=0.5))
 
 
 def test_a_file_can_be_huge_and_still_play(together: sandbox.Sandbox, stranger: httpx.Client, link: str) -> None:

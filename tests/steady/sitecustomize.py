@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-_SERVERS = ({"prefect.server.api.server:create_app"}, {"server", "start"})
+_SERVERS = ({"prefect.server.api.server:create_app"}, {"prefect_for_tests:create_app"}, {"server", "start"})
 
 
 def _collect() -> None:

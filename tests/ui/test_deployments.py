@@ -22,6 +22,7 @@ from .conftest import Prefect, end, holds, see, send, shoot
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow
 TINY = {"video_model": "sandbox/tiny", "width": 128, "height": 96}
 
 

@@ -17,6 +17,8 @@ from .conftest import Prefect, holds, shoot
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def library(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -15,6 +15,8 @@ from .conftest import Prefect, see, send, shoot
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) -> None:
     """The dialog shows the pictures and refuses nonsense; what is dropped there gets no clip, and the film is made."""

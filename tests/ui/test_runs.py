@@ -11,6 +11,8 @@ from .conftest import Prefect, see, shoot, widths
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def teaser(prefect: Prefect) -> dict[str, Any]:

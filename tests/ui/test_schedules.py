@@ -26,6 +26,7 @@ PATIENCE = 200
 """Seconds: two servers start, a clip is made, and a schedule fires, on a machine that has other work."""
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         not shutil.which("make") or not shutil.which("bash"), reason="the README's commands need make and bash"
     ),

@@ -13,11 +13,19 @@ from prefect_together.ui.gallery_page import write_page
 LIBRARY = Path(__file__).parents[1] / "data" / "library-0.1" / "library"
 
 
-async def test_only_what_is_new_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """Give a library with pictures, clips and a film that nobody has written a page of."""
+    copied = tmp_path / "library"
+    shutil.copytree(LIBRARY, copied, ignore=shutil.ignore_patterns("gallery"))
+    for path in copied.rglob("*.json"):
+        path.write_text(path.read_text(encoding="utf-8").replace("/@LIBRARY@", str(copied)), encoding="utf-8")
+    return copied
+
+
+async def test_only_what_is_new_is_read(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second call reads no entry of the ledger and makes no small picture again."""
     pytest.importorskip("PIL", reason="small pictures need Pillow")
-    library = tmp_path / "library"
-    shutil.copytree(LIBRARY, library, ignore=shutil.ignore_patterns("gallery"))
     storage, read = Storage(str(library)), list[str]()
     real = storage.read
 

@@ -254,6 +254,7 @@ print(len(rows), rows[1] or "", (resource.getrusage(resource.RUSAGE_SELF).ru_max
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "head", "body", "tail", "expected"),
     [
