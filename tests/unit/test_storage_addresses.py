@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -103,7 +102,9 @@ async def test_reading_creates_nothing(tmp_path: Path) -> None:
         storage.open("a")
     gone, key = locate((tmp_path / "moved" / "a.png").as_uri())
     assert not await gone.exists(key)
-    assert [] == os.listdir(tmp_path)
+    assert [] == await Storage(str(tmp_path)).names("")
+    assert not (tmp_path / "no").exists()
+    assert not (tmp_path / "moved").exists()
 
 
 async def test_a_place_holds_what_is_below_a_prefix(storage: Storage) -> None:
