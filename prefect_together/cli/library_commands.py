@@ -10,7 +10,9 @@ from typing import Any
 from prefect_together._internal.event_loop import run
 from prefect_together.engine.trace import as_code, trace
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.summary import where
+from prefect_together.ledger.ledger import ROOT as LEDGER
 from prefect_together.ledger.queries import LedgerRow, list_attempts
 from prefect_together.storage.storage import Storage
 
@@ -20,7 +22,7 @@ _TITLE = 48
 
 def show_ledger(given: argparse.Namespace) -> None:
     """Print the ledger as a table, or as JSON lines."""
-    found = [row for row in run(list_attempts(_library(given))) if given.state in {None, row.state}][: given.limit]
+    found = [row for row in run(list_attempts(opened(given))) if given.state in {None, row.state}][: given.limit]
     if given.json:
         for row in found:
             print(json.dumps(as_json(row), ensure_ascii=False, default=str))
@@ -35,7 +37,7 @@ def run_reconcile(given: argparse.Namespace) -> None:
     """Reconcile, forget or resubmit, and print what was done."""
     from prefect_together.engine.reconcile import forget, reconcile, resubmit
 
-    storage = _library(given)
+    storage = opened(given)
     if given.forget:
         row = run(forget(storage, given.forget))
         print(f"Settled: {row.key}. Its request may be sent again, and is then paid for.")
@@ -53,12 +55,12 @@ def run_reconcile(given: argparse.Namespace) -> None:
 
 def show_trace(given: argparse.Namespace) -> None:
     """Print how a file was made."""
-    print(run(trace(_library(given), given.file)).text())
+    print(run(trace(_searched(given), given.file)).text())
 
 
 def show_replay(given: argparse.Namespace) -> None:
     """Print the request that made a file."""
-    request = run(trace(_library(given), given.file, depth=0)).request
+    request = run(trace(_searched(given), given.file, depth=0)).request
     if request is None:
         raise InvalidRequest(f"{given.file} was made on this machine from other files: `prefect-together trace` names them.")
     print(request.model_dump_json(exclude_unset=True) if given.json else as_code(request))
@@ -91,8 +93,29 @@ def _line(row: LedgerRow) -> str:
     return f"{row.asked_at:%Y-%m-%d %H:%M}  {row.state:<9} {cost:>14}  {row.kind:<6} {row.model:<34} {title}  {place}"
 
 
+def opened(given: argparse.Namespace) -> Storage:
+    """Return the library that a command is about; looking for it creates nothing.
+
+    Raises:
+        InvalidRequest: There is none.
+    """
+    storage = _library(given)
+    if not any(run(storage.holds(root)) for root in (LEDGER, DERIVED)):
+        nothing = "there is no such folder" if storage.folder and not storage.folder.exists() else "it holds no ledger"
+        raise InvalidRequest(
+            f"There is no media library at {where(storage.url)}: {nothing}. Check the address; a library begins with "
+            "the first generation that is kept in it."
+        )
+    return storage
+
+
+def _searched(given: argparse.Namespace) -> Storage:
+    """Return where a file is looked for: one that says itself how it was made needs no library."""
+    return opened(given) if given.library else _library(given)
+
+
 def _library(given: argparse.Namespace) -> Storage:
-    if given.library:
+    if given.library is not None:
         return Storage(given.library)
     from prefect_together.blocks.library import MediaLibrary  # imports Prefect, whose settings say where the library is
 

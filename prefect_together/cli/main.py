@@ -95,17 +95,11 @@ def _gallery(commands: Any) -> None:
 
 
 def _run_gallery(given: argparse.Namespace) -> None:
-    import asyncio
-
-    from prefect_together.storage.storage import Storage
+    from prefect_together._internal.event_loop import run
+    from prefect_together.cli.library_commands import opened
     from prefect_together.ui.gallery_page import write_page
 
-    library = given.library
-    if library is None:
-        from prefect_together.blocks.settings import TogetherSettings  # only where it has to be asked: it imports Prefect
-
-        library = TogetherSettings().library_url()
-    address = asyncio.run(write_page(Storage(library), title=given.title))
+    address = run(write_page(opened(given), title=given.title))
     print(address)
     if given.open:
         import webbrowser

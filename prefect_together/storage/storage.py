@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import io
 import os
@@ -20,11 +21,10 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from prefect_together.errors import ConfigurationError, LibraryError
+from prefect_together.storage.addresses import scheme_of
 from prefect_together.storage.local import Folder
 from prefect_together.storage.object_store import Bucket
 from prefect_together.storage.streams import Reader
-
-REMOTE_SCHEMES = ("s3", "gs", "az")
 
 # obstore's defaults (12 parts of 5 MiB in flight) would hold 60 MB for one stream; two are as fast from one source.
 _PART_SIZE = 5 * 1024 * 1024
@@ -33,6 +33,8 @@ _PARTS_IN_FLIGHT = 2
 
 class Storage:
     """One root (a folder, or a prefix in a bucket) and the objects below it.
+
+    Opening and reading create nothing: a folder is made by what is first written into it.
 
     Args:
         url: A folder path, ``file://``, ``s3://``, ``gs://`` or ``az://``.
@@ -48,19 +50,27 @@ class Storage:
         self.options = options
         try:
             if self.folder is not None:
+                _refuse_file(self.folder)
                 self.url = self.folder.as_uri().rstrip("/")
-                self._store: ObjectStore = LocalStore(self.folder, mkdir=True)
+                self._opened: ObjectStore | None = None
                 self._objects: Folder | Bucket = Folder(self.folder)
             else:
                 self.url = url.rstrip("/")
-                self._store = _remote(self.url, dict(options or {}))
-                self._objects = Bucket(self._store, self.url)
+                self._opened = _remote(self.url, dict(options or {}))
+                self._objects = Bucket(self._opened, self.url)
         except (BaseError, ValueError, TypeError, OSError) as error:
             raise ConfigurationError(f"The media library {url!r} cannot be opened: {_brief(error)}.") from None
         register(self)
 
     def __repr__(self) -> str:
         return f"Storage({self.url!r})"
+
+    @property
+    def _store(self) -> ObjectStore:
+        """What streams and lists: of a folder, only for one that is there or is about to be written."""
+        if self._opened is None:
+            self._opened = LocalStore(self.folder, mkdir=True)
+        return self._opened
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
@@ -110,6 +120,14 @@ class Storage:
         with _errors("list", prefix or "all", self.url):
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
+
+    async def holds(self, prefix: str) -> bool:
+        """Tell whether there is any object below a prefix, without listing them all."""
+        if self.folder is not None:
+            return await asyncio.to_thread(_any_file, self.folder / prefix)
+        with _errors("list", prefix, self.url):
+            found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
+            return bool(await anext(aiter(found), []))
 
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""
@@ -193,15 +211,23 @@ def local_folder(url: str) -> Path | None:
     Raises:
         ConfigurationError: The URL has a scheme that no library can have.
     """
-    scheme = urlsplit(url).scheme if "://" in url else ""
-    if scheme in REMOTE_SCHEMES:
+    scheme = scheme_of(url)
+    if not scheme:
+        return Path(os.path.abspath(Path(url).expanduser()))  # noqa: PTH100 - symlinks stay as they are
+    if scheme != "file":
         return None
-    if scheme == "file":
-        return Path(os.path.abspath(url2pathname(urlsplit(url).path)))  # noqa: PTH100 - symlinks stay as they are
-    if scheme or not url.strip():
-        allowed = "a folder path, file://, s3://, gs:// or az://"
-        raise ConfigurationError(f"{url!r} is not a media library: give {allowed}.")
-    return Path(os.path.abspath(Path(url).expanduser()))  # noqa: PTH100 - symlinks stay as they are
+    return Path(os.path.abspath(url2pathname(urlsplit(url).path)))  # noqa: PTH100 - symlinks stay as they are
+
+
+def _refuse_file(folder: Path) -> None:
+    """Refuse a folder that is none, or that can never be one because of what is above it."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{there} is a file")
+
+
+def _any_file(folder: Path) -> bool:
+    return any(files for _, _, files in os.walk(folder))
 
 
 def _remote(url: str, options: dict[str, Any]) -> ObjectStore:

@@ -19,12 +19,19 @@ def _run(library: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env={**inherited, **environment}, capture_output=True, text=True, check=False)
 
 
+def _library(folder: Path) -> Path:
+    """Make what the smallest library has: a folder with something in its ledger."""
+    (folder / "ledger").mkdir(parents=True)
+    (folder / "ledger" / "format.json").write_text("{}")
+    return folder
+
+
 def test_the_browser_gets_the_file(tmp_path: Path) -> None:
     """The browser of the environment is given the page's address, which is printed too."""
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\nprintf "%s" "$1" > "{tmp_path}/opened"\n')
     browser.chmod(0o700)
-    library = tmp_path / "my library"
+    library = _library(tmp_path / "my library")
     done = _run(library, BROWSER=str(browser))
     page = (library / "gallery.html").as_uri()
     assert (0, f"{page}\n", "") == (done.returncode, done.stdout, done.stderr)
@@ -34,6 +41,6 @@ def test_the_browser_gets_the_file(tmp_path: Path) -> None:
 
 def test_without_a_browser_it_says_where(tmp_path: Path) -> None:
     """No browser is no error: the page is there, and the address is said."""
-    done = _run(tmp_path / "library", PATH=str(tmp_path))
+    done = _run(_library(tmp_path / "library"), PATH=str(tmp_path))
     assert (0, f"{(tmp_path / 'library' / 'gallery.html').as_uri()}\n") == (done.returncode, done.stdout)
     assert "no browser opened the page" in done.stderr

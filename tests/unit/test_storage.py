@@ -175,6 +175,7 @@ async def test_an_error_is_one_line(place: Place) -> None:
     """What a store raises over many lines becomes one that names the library and what was tried; it may pass."""
     storage = place.opened()
     if storage.folder is not None:
+        storage.folder.mkdir()
         (storage.folder / "a").write_bytes(b"a file where a folder should be")
         key = "a/b"
     else:

@@ -52,6 +52,7 @@ async def test_a_file_of_nobody_is_found(tmp_path: Path) -> None:
         pytest.param("ftp://example.com/library", id="ftp"),
         pytest.param("s3://", id="no-bucket"),
         pytest.param("s3:///prefix", id="no-bucket-but-a-prefix"),
+        pytest.param("file://data/library", id="a-machine-for-a-folder"),
     ],
 )
 def test_a_bad_address_is_refused(url: str) -> None:
@@ -60,6 +61,58 @@ def test_a_bad_address_is_refused(url: str) -> None:
         Storage(url)
     assert "\n" not in str(caught.value)
     assert repr(url) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("s3:/bucket", "s3://bucket"),
+        ("s3:bucket/films", "s3://bucket/films"),
+        ("s3//bucket", "s3://bucket"),
+        ("S3:\\bucket", "s3://bucket"),
+        ("gcs://bucket/films", "gs://bucket/films"),
+        ("az:/container", "az://container"),
+        ("file:/library", "file:///library"),
+        ("file://data/library", "file:///data/library"),
+    ],
+)
+def test_an_address_that_looks_like_a_scheme_is_refused(url: str, meant: str) -> None:
+    """A slash too few makes no folder called `s3:`: it is refused, with what was probably meant."""
+    with pytest.raises(ConfigurationError, match="Did you mean") as caught:
+        Storage(url)
+    assert repr(meant) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a:b", "2024-05: films", "C:/films", "s3", "files/s3:/x"])
+def test_a_colon_may_stand_in_a_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only holds a colon is a folder like any other."""
+    monkeypatch.chdir(tmp_path)
+    assert tmp_path / name == local_folder(name)
+
+
+async def test_reading_creates_nothing(tmp_path: Path) -> None:
+    """A place that is opened, listed and asked for objects, and where a dead address leads, stays as it was."""
+    storage = Storage(str(tmp_path / "no" / "library"))
+    assert [] == await storage.names("")
+    assert not await storage.holds("ledger")
+    assert await storage.size("ledger/a") is None
+    with pytest.raises(FileNotFoundError):
+        await storage.read("a")
+    with pytest.raises(FileNotFoundError):
+        storage.open("a")
+    gone, key = locate((tmp_path / "moved" / "a.png").as_uri())
+    assert not await gone.exists(key)
+    assert [] == await Storage(str(tmp_path)).names("")
+    assert not (tmp_path / "no").exists()
+    assert not (tmp_path / "moved").exists()
+
+
+async def test_a_place_holds_what_is_below_a_prefix(storage: Storage) -> None:
+    """One object is enough, however deep; folders alone are nothing."""
+    assert not await storage.holds("ledger")
+    await storage.write("ledger/aa/bb/0.json", b"{}")
+    assert await storage.holds("ledger")
+    assert not await storage.holds("derived")
 
 
 def test_a_bad_option_is_refused() -> None:
@@ -72,8 +125,9 @@ def test_a_bad_option_is_refused() -> None:
 def test_a_file_is_no_library(tmp_path: Path) -> None:
     """A library is a folder."""
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError):
-        Storage(str(tmp_path / "file"))
+    for inside in ("file", "file/library"):
+        with pytest.raises(ConfigurationError, match="file is a file"):
+            Storage(str(tmp_path / inside))
 
 
 @pytest.mark.parametrize(
