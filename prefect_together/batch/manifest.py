@@ -16,23 +16,27 @@ from typing import Any
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.text import slug
-from prefect_together.batch.results import read_lines
+from prefect_together.batch.results import ROOT, read_lines
+from prefect_together.storage.references import to_keys
 from prefect_together.storage.storage import Storage
-
-ROOT = "batches"
 
 
 class Spool:
-    """Lines that come in any order and are read in theirs."""
+    """Lines that come in any order and are read in theirs.
 
-    def __init__(self) -> None:
+    Args:
+        storage: The library in which the manifest will be.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._file = tempfile.TemporaryFile(buffering=1024 * 1024)  # noqa: SIM115 - closed by close()
         self._at = array("q")
         self._end = 0
 
     def put(self, number: int, line: dict[str, Any]) -> None:
         """Add the line of a row, counted from 1."""
-        data = compact(line) + b"\n"
+        data = compact(to_keys(line, self._storage)) + b"\n"
         if number > len(self._at):
             self._at.extend([-1] * (number - len(self._at)))
         self._at[number - 1] = self._end
@@ -91,10 +95,10 @@ class Index(Mapping[str, dict[str, Any]]):
         self._file = tempfile.TemporaryFile(buffering=1024 * 1024)  # noqa: SIM115 - closed by close()
         self._at: dict[str, int] = {}
         end = 0
-        for data in read_lines(uri):
-            if fingerprint := read(data).get("fingerprint"):
+        for line in read_lines(uri):
+            if fingerprint := line.get("fingerprint"):
                 self._at[fingerprint] = end
-                end += self._file.write(data)
+                end += self._file.write(compact(line) + b"\n")
 
     def __getitem__(self, fingerprint: str) -> dict[str, Any]:
         self._file.seek(self._at[fingerprint])

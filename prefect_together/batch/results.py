@@ -9,15 +9,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.json import read
 from prefect_together.batch import table_writer
 from prefect_together.errors import LibraryError, Paid, TogetherError
 from prefect_together.generations.registry import default_spec, read_result, spec_named, specs
 from prefect_together.generations.results import Generated, GeneratedMedia
 from prefect_together.generations.summary import Tally
-from prefect_together.storage.storage import locate
+from prefect_together.storage.references import to_addresses
+from prefect_together.storage.storage import Storage, open_moved
 
 Outcome = Literal["kept", "reused", "failed", "unknown", "refused", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = ("kept", "reused", "failed", "unknown", "refused", "skipped")
+ROOT = "batches"
+"""Where manifests are in a library."""
 GOOD = frozenset({"kept", "reused"})
 Retry = Literal["failed", "none"]
 """What becomes of what failed in the last run under the same name: done again, or left."""
@@ -162,7 +166,7 @@ class BatchResult(BaseModel):
             LibraryError: The manifest is gone.
         """
         for line in read_lines(self.manifest):
-            yield BatchItem.model_validate_json(line)
+            yield BatchItem.model_validate(line)
 
     def to_table(self) -> Any:
         """Return a narwhals DataFrame with one row for each request: its own columns, then what came of it.
@@ -224,18 +228,20 @@ class BatchFailed(TogetherError):
         return ""  # the result says it item by item
 
 
-def read_lines(uri: str) -> Iterator[bytes]:
-    """Yield the lines of a manifest.
+def read_lines(uri: str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a manifest, with the addresses that its files have now.
 
     Raises:
         LibraryError: It is gone.
     """
-    storage, key = locate(uri)
     try:
-        with storage.open(key) as file:
-            yield from file
+        file, storage, key = open_moved(uri)
     except FileNotFoundError:
         raise LibraryError(f"The manifest {uri} is gone.", advice="Run the batch again: what is kept is reused.") from None
+    library = Storage(storage.uri(key).rpartition(f"/{ROOT}/")[0], storage.options)
+    with file:
+        for line in file:
+            yield to_addresses(read(line), library)
 
 
 def _sum(files: list[dict[str, Any]], name: str) -> Decimal | None:

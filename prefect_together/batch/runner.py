@@ -73,7 +73,7 @@ class Batch:
     def __init__(self, context: RunContext, options: Options, before: Mapping[str, Line] | None = None) -> None:
         self.context = replace(context, run=replace(context.run, log=Quiet(context.run.log)))
         self.options = options
-        self.spool = Spool()
+        self.spool = Spool(context.storage)
         self.counts: Counter[Outcome] = Counter()
         self.tally = Tally()
         self.maybe_paid = 0

@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, cast
 from prefect_together._internal.optional import library
 from prefect_together.batch.text_formats import BadRow, decoded, header, json_lines, separated
 from prefect_together.errors import InvalidRequest
-from prefect_together.storage.storage import local_folder, locate
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.storage import locate
 
 FORMATS = ("csv", "tsv", "jsonl", "ndjson", "parquet")
 _PARQUET_ROWS = 1024

@@ -18,7 +18,8 @@ from prefect_together._internal.optional import library
 from prefect_together._internal.process import unique_token
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.errors import InvalidRequest, LibraryError
-from prefect_together.storage.storage import local_folder, locate
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.storage import locate
 
 _CHUNK = 1024 * 1024
 _ROWS = 4096

@@ -10,7 +10,7 @@ from pydantic import Field, HttpUrl
 
 from prefect_together.blocks.credentials import DOCUMENTATION, LOGO
 from prefect_together.blocks.settings import current_settings
-from prefect_together.storage.storage import Storage, shared
+from prefect_together.storage.storage import Storage, search_default, shared
 
 
 class MediaLibrary(Block):
@@ -50,3 +50,6 @@ class MediaLibrary(Block):
         """
         options: dict[str, Any] = self.options.get_secret_value()
         return shared(self.url, options)
+
+
+search_default(lambda: MediaLibrary().storage())

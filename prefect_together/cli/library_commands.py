@@ -66,6 +66,15 @@ def show_replay(given: argparse.Namespace) -> None:
     print(request.model_dump_json(exclude_unset=True) if given.json else as_code(request))
 
 
+def run_verify(given: argparse.Namespace) -> int:
+    """Look at every file, print what is wrong, and return the exit code."""
+    from prefect_together.engine.verification import verify
+
+    found = run(verify(opened(given), content=not given.quick))
+    print(found.model_dump_json() if given.json else found.text())
+    return 0 if found.good else 1
+
+
 def as_json(row: LedgerRow) -> dict[str, Any]:
     """Return a row as plain values: money as text, unknown as null."""
     return {

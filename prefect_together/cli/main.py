@@ -24,15 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _ledger(commands)
     _reconcile(commands)
     _trace(commands)
+    _verify(commands)
     given = parser.parse_args(arguments)
     try:
-        given.run(given)
+        return int(given.run(given) or 0)
     except (TogetherError, ValueError) as error:
         print(f"prefect-together: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()
-    return 0
+        return 0
 
 
 def _sandbox(commands: Any) -> None:
@@ -71,7 +72,14 @@ def _trace(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON instead")
 
 
-def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], None]) -> Any:
+def _verify(commands: Any) -> None:
+    about = "Look whether all that a library keeps is there and unchanged; exit with 1 where something is not."
+    parser = _with_library(commands, "verify", about, _later("run_verify"))
+    parser.add_argument("--quick", action="store_true", help="compare sizes only, and read no file")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], int | None]) -> Any:
     parser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
     where = "a folder, file://, s3://, gs:// or az:// (default: as the settings say)"
     parser.add_argument("--library", metavar="URL", help=where)
@@ -109,10 +117,11 @@ def _run_gallery(given: argparse.Namespace) -> None:
             print("prefect-together: no browser opened the page; it is at the address above.", file=sys.stderr)
 
 
-def _later(name: str) -> Callable[[argparse.Namespace], None]:
-    def run(given: argparse.Namespace) -> None:
+def _later(name: str) -> Callable[[argparse.Namespace], int | None]:
+    def run(given: argparse.Namespace) -> int | None:
         from prefect_together.cli import library_commands
 
-        getattr(library_commands, name)(given)
+        code: int | None = getattr(library_commands, name)(given)
+        return code
 
     return run

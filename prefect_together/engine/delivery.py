@@ -31,6 +31,7 @@ from prefect_together.generations.kept_file import KeptFile, StoredFile
 from prefect_together.generations.results import Cost, Generated, ResultFacts
 from prefect_together.generations.spec import Blobs, Job, JobProtocol, JobStatus, Links, Value
 from prefect_together.ledger.ledger import encode
+from prefect_together.storage.references import to_keys
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ class Delivery:
         storage, results = self._context.storage, await attempt.results(self._context.request.kind)
         for file in _files(results):
             key = storage.key(file.uri)
-            if key is not None and not await storage.exists(key):
-                what = f"{file.uri} was kept at {file.created_at:%Y-%m-%d %H:%M} and is not in the library any more."
+            if key is None or await storage.size(key) != file.size:
+                gone = key is None or not await storage.exists(key)
+                now = "is not in the library any more" if gone else "has changed since"
+                what = f"{file.uri} was kept at {file.created_at:%Y-%m-%d %H:%M} and {now}."
                 raise MediaError(what, paid="yes", advice='Restore it, or ask with reuse="never" for a new one.')
         return results
 
@@ -241,7 +244,8 @@ class Delivery:
         if key is None:
             return
         try:
-            await storage.write(sidecar(key), encode(sidecar_entry(attempt.key, file, self._context.run.flow_run)))
+            entry = sidecar_entry(attempt.key, file, self._context.run.flow_run)
+            await storage.write(sidecar(key), encode(to_keys(entry, storage)))
         except LibraryError as error:  # the ledger has it all: a missing sidecar must not cost what was paid for
             self._context.run.log.warning("%s The file itself is kept.", error.what)
 

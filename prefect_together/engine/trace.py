@@ -17,7 +17,9 @@ from prefect_together.generations.registry import read_request
 from prefect_together.generations.request import MediaReference, Request
 from prefect_together.ledger.ledger import decode
 from prefect_together.ledger.queries import LedgerRow, list_attempts
-from prefect_together.storage.storage import Storage, local_folder
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.references import to_addresses
+from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 
 _NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `ingest.FileNaming` puts at the end of a file's name
@@ -102,7 +104,7 @@ async def _before(storage: Storage, address: str, depth: int) -> Story | str:
 
 async def _by_name(storage: Storage, target: str) -> Story | None:
     path = _path(target)
-    return await _by_ledger(storage, target, path) or _by_sidecar(target, path) or await _by_note(storage, target)
+    return await _by_ledger(storage, target, path) or _by_sidecar(storage, target, path) or await _by_note(storage, target)
 
 
 def _inputs(story: Story) -> list[str]:
@@ -145,12 +147,12 @@ async def _by_key(storage: Storage, target: str) -> Story | None:
     return None
 
 
-def _by_sidecar(target: str, path: Path | None) -> Story | None:
+def _by_sidecar(storage: Storage, target: str, path: Path | None) -> Story | None:
     beside = Path(sidecar(str(path))) if path else None
     if beside is None or not beside.is_file():
         return None
     try:
-        entry = decode(str(beside), beside.read_bytes())
+        entry = to_addresses(decode(str(beside), beside.read_bytes()), storage)
         media = entry["media"]
         return Story(target, read_request(entry["kind"], media["request"]), media, "sidecar")
     except (LibraryError, KeyError, TypeError, ValueError):
@@ -187,7 +189,7 @@ async def _notes(storage: Storage, prefix: str = "") -> list[dict[str, Any]]:
     for key in await storage.names(DERIVED):
         if key.startswith(f"{DERIVED}/{prefix}") and key.endswith(".json"):
             try:
-                media = DerivedMedia.model_validate(decode(key, await storage.read(key))["media"])
+                media = DerivedMedia.model_validate(to_addresses(decode(key, await storage.read(key))["media"], storage))
                 found.append(media.model_dump(mode="json"))
             except (LibraryError, FileNotFoundError, KeyError, TypeError, ValueError):
                 continue  # one note that nobody can read must not hide the others

@@ -16,7 +16,8 @@ from prefect_together.errors import InvalidRequest, LibraryError, MediaError
 from prefect_together.generations.formats import HEAD, sniff
 from prefect_together.generations.registry import spec_of_file
 from prefect_together.generations.request import Form, MediaInput, MediaReference, Request, is_remote
-from prefect_together.storage.storage import local_folder, locate
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.storage import open_moved
 
 LARGEST_INLINE = 30 * 1024 * 1024
 """Bytes of a local file that are sent inline at most; larger ones have to be hosted."""
@@ -93,9 +94,8 @@ def _read(request: Request, value: MediaInput) -> bytes:
             f"{type(request).__name__}: an input is still to be made: {value.uri} stands for it in plans only."
         )
     _check_size(request, value.uri, value.size)
-    storage, key = locate(value.uri)
     try:
-        with storage.open(key) as file:
+        with open_moved(value.uri, value.sha256)[0] as file:
             data = file.read()
     except FileNotFoundError:
         raise InvalidRequest(f"{type(request).__name__}: {value.uri} is not in the library any more.") from None

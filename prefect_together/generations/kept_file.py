@@ -7,13 +7,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from prefect_together.errors import MediaError
 from prefect_together.generations.formats import Shape, is_moving
 from prefect_together.generations.request import MediaReference
-from prefect_together.storage.storage import locate
+from prefect_together.storage.storage import Storage, locate, open_moved
 from prefect_together.storage.streams import checksum
 
 _CHUNK = 1024 * 1024
@@ -47,11 +47,7 @@ class KeptFile(MediaReference):
         Raises:
             MediaError: It is not there any more.
         """
-        storage, key = locate(self.uri)
-        try:
-            return storage.open(key)
-        except FileNotFoundError:
-            raise self._gone() from None
+        return self._opened()[0]
 
     def read_bytes(self) -> bytes:
         """Return the whole file; for large videos ``open()`` or ``path()`` is kinder to memory."""
@@ -64,22 +60,22 @@ class KeptFile(MediaReference):
         Raises:
             MediaError: It is not there any more, or what was fetched is not what was kept.
         """
-        storage, key = locate(self.uri)
-        if storage.folder is not None:
-            path = storage.folder / key
-            if not path.is_file():
-                raise self._gone()
-            return path
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        cached = caches / "prefect-together" / f"{self.sha256}{Path(key).suffix}"
-        if not (cached.is_file() and cached.stat().st_size == self.size):
+        cached = caches / "prefect-together" / f"{self.sha256}{PurePosixPath(self.uri).suffix}"
+        remote = locate(self.uri)[0].folder is None
+        if remote and cached.is_file() and cached.stat().st_size == self.size:
+            return cached
+        file, storage, key = self._opened()
+        with file:
+            if storage.folder is not None:
+                return storage.folder / key
             cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=cached.parent) as room:
                 fetched = Path(room, cached.name)
-                with self.open() as file, fetched.open("wb") as copy:
+                with fetched.open("wb") as copy:
                     shutil.copyfileobj(file, copy, _CHUNK)
-                with fetched.open("rb") as file:
-                    self._compare(file)
+                with fetched.open("rb") as whole:
+                    self._compare(whole)
                 fetched.replace(cached)
         return cached
 
@@ -125,6 +121,13 @@ class KeptFile(MediaReference):
     def made_from(self) -> tuple[MediaReference, ...]:
         """Return the kept files that it was made from, in the order in which they were given."""
         return ()
+
+    def _opened(self) -> tuple[BinaryIO, Storage, str]:
+        """Open it where it is, in a library that was moved since too."""
+        try:
+            return open_moved(self.uri, self.sha256)
+        except FileNotFoundError:
+            raise self._gone() from None
 
     def _compare(self, file: BinaryIO) -> None:
         sha256, size = checksum(file)

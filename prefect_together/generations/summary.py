@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
-from prefect_together.storage.storage import local_folder
+from prefect_together.storage.addresses import local_folder
 
 
 def summary(results: Iterable[KeptFile | Generated]) -> str:

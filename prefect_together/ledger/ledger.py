@@ -27,6 +27,7 @@ from typing import Any, Literal
 from prefect_together._internal.json import read, readable
 from prefect_together._internal.process import unique_token
 from prefect_together.errors import LibraryError
+from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 
 Event = Literal["claimed", "lease", "accepted", "stored", "failed", "refused", "unknown", "lost", "resolved", "adopted"]
@@ -115,7 +116,7 @@ class Ledger:
         """
         if "token" not in entry:
             entry = {"token": new_token(), **entry}
-        if await self.storage.create(f"{attempt.prefix}-{event}.json", encode(entry)):
+        if await self.storage.create(f"{attempt.prefix}-{event}.json", encode(to_keys(entry, self.storage))):
             return True
         return (await self.entry(attempt, event) or {}).get("token") == entry["token"]
 
@@ -131,7 +132,7 @@ class Ledger:
         """
         key = f"{attempt.prefix}-{event}.json"
         try:
-            return decode(key, await self.storage.read(key))
+            return to_addresses(decode(key, await self.storage.read(key)), self.storage)
         except FileNotFoundError:
             return None
 

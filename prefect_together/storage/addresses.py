@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from prefect_together.errors import ConfigurationError
 
@@ -35,6 +38,20 @@ def scheme_of(address: str) -> str:
         rest = address.strip()[found.end() :].replace("\\", "/").strip("/")
         raise _refused(address, _meant(scheme, rest))
     return scheme
+
+
+def local_folder(url: str) -> Path | None:
+    """Return the path that a folder path or a ``file://`` URL names, or None for an object store.
+
+    Raises:
+        ConfigurationError: The URL has a scheme that no library can have.
+    """
+    scheme = scheme_of(url)
+    if not scheme:
+        return Path(os.path.abspath(Path(url).expanduser()))  # noqa: PTH100 - symlinks stay as they are
+    if scheme != "file":
+        return None
+    return Path(os.path.abspath(url2pathname(urlsplit(url).path)))  # noqa: PTH100 - symlinks stay as they are
 
 
 def _meant(scheme: str, rest: str) -> str:

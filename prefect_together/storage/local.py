@@ -15,6 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from prefect_together.errors import ConfigurationError
+from prefect_together.storage import create_only
+
 LARGEST = 1024 * 1024
 """Bytes that are written or read at once on the event loop at most."""
 _SLOW = 0.002  # seconds: a disk that keeps taking longer for an operation is left to threads
@@ -34,12 +37,13 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
+        self._appear: create_only.Appear = create_only.link
         self._slow = 0
         self._threads_until = 0.0
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new file; of all who try, on whatever machine, one wins. Return whether it was this one."""
-        return await self._do(len(data), lambda: self._put(key, data, _link))
+        return await self._do(len(data), lambda: self._put(key, data, self._claim_name))
 
     async def write(self, key: str, data: bytes) -> None:
         """Write a file, replacing what was there."""
@@ -75,6 +79,48 @@ class Folder:
             self._slow = max(0, self._slow + (1 if ended - began > _SLOW else -1))
             if self._slow >= _PROOF:
                 self._slow, self._threads_until = 0, ended + _FOR
+
+    def _claim_name(self, draft: str, path: str) -> bool:
+        """Let a draft appear under a name that nobody has; return whether nobody had it."""
+        try:
+            self._appear(draft, path)
+        except FileExistsError:
+            with suppress(OSError):
+                os.unlink(draft)
+            return False
+        except OSError as error:
+            if self._appear is not create_only.link or error.errno not in create_only.UNABLE:
+                raise
+            self._prove_rename()
+            self._appear = create_only.rename
+            return self._claim_name(draft, path)
+        return True
+
+    def _prove_rename(self) -> None:
+        """See to it that renaming fails where a name is taken: some file systems know the flag and do not heed it.
+
+        Raises:
+            ConfigurationError: It does not, or cannot be done.
+        """
+        probes = [f"{self._root}/probe-{random.getrandbits(62)}#{number}" for number in range(2)]
+        try:
+            for probe in probes:
+                os.close(os.open(probe, _NEW, 0o666))
+            create_only.rename(*probes)
+        except FileExistsError:
+            return
+        except OSError as error:
+            if error.errno not in create_only.UNABLE:
+                raise
+        finally:
+            for probe in probes:
+                with suppress(OSError):
+                    os.unlink(probe)
+        raise ConfigurationError(
+            f"The file system of {self._root} has neither hard links nor a rename that fails where a name is taken, so of "
+            "two processes that ask for the same nobody could tell which one pays: choose a folder on another file system "
+            "(a local disk, NFS), or a bucket."
+        )
 
     def _put(self, key: str, data: bytes, appear: Callable[[str, str], bool]) -> bool:
         path = f"{self._root}/{key}"
@@ -114,16 +160,4 @@ def _make(folder: str) -> None:
 
 def _replace(draft: str, path: str) -> bool:
     os.replace(draft, path)
-    return True
-
-
-def _link(draft: str, path: str) -> bool:
-    """Let a draft appear under a name that nobody has; a link fails where a rename would replace."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        return False
-    finally:
-        with suppress(OSError):
-            os.unlink(draft)
     return True

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import obstore
+import obstore.store
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
@@ -63,3 +65,14 @@ class Bucket:
                 "choose a store with conditional writes (If-None-Match)."
             )
         self._locks = True
+
+
+def open_store(url: str, options: dict[str, Any]) -> ObjectStore:
+    """Return the store at a URL, with settings in obstore's names."""
+    client_options = dict(options.pop("client_options", None) or {})
+    retry_config = options.pop("retry_config", None)
+    endpoint = next((str(value) for name, value in options.items() if "endpoint" in name.lower()), "")
+    if endpoint.startswith("http://"):
+        client_options.setdefault("allow_http", True)
+    stores: Any = obstore.store  # typed for each store in turn, and which one it is only the URL says
+    return stores.from_url(url, config=options, client_options=client_options, retry_config=retry_config)

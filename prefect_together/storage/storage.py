@@ -8,27 +8,29 @@ import io
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
-from urllib.parse import quote_from_bytes, urlsplit
-from urllib.request import url2pathname
+from typing import Any, BinaryIO
+from urllib.parse import quote_from_bytes, unquote, urlsplit
 
 import obstore
-import obstore.store
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from prefect_together.errors import ConfigurationError, LibraryError
-from prefect_together.storage.addresses import scheme_of
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.failures import brief, check_key, library_errors
 from prefect_together.storage.local import Folder
-from prefect_together.storage.object_store import Bucket
-from prefect_together.storage.streams import Reader
+from prefect_together.storage.object_store import Bucket, open_store
+from prefect_together.storage.streams import Reader, checksum
 
 # obstore's defaults (12 parts of 5 MiB in flight) would hold 60 MB for one stream; two are as fast from one source.
 _PART_SIZE = 5 * 1024 * 1024
 _PARTS_IN_FLIGHT = 2
+
+# Of objects that have addresses: derived/film.mp4, images/2026-11-27/fox.jpg, batches/unnamed/2026-11-27/run.jsonl.
+_SHORTEST_KEY, _LONGEST_KEY = 2, 4
 
 
 class Storage:
@@ -56,10 +58,10 @@ class Storage:
                 self._objects: Folder | Bucket = Folder(self.folder)
             else:
                 self.url = url.rstrip("/")
-                self._opened = _remote(self.url, dict(options or {}))
+                self._opened = open_store(self.url, dict(options or {}))
                 self._objects = Bucket(self._opened, self.url)
         except (BaseError, ValueError, TypeError, OSError) as error:
-            raise ConfigurationError(f"The media library {url!r} cannot be opened: {_brief(error)}.") from None
+            raise ConfigurationError(f"The media library {url!r} cannot be opened: {brief(error)}.") from None
         register(self)
 
     def __repr__(self) -> str:
@@ -74,24 +76,24 @@ class Storage:
 
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
-        with _errors("write", key, self.url):
+        with library_errors("write", key, self.url):
             return await self._objects.create(key, data)
 
     async def write(self, key: str, data: bytes) -> None:
         """Write an object, replacing what was there."""
-        with _errors("write", key, self.url):
+        with library_errors("write", key, self.url):
             await self._objects.write(key, data)
 
     async def write_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object of any size; it appears whole when the stream ends, and not at all when the stream raises."""
-        with _errors("write", key, self.url):
+        with library_errors("write", key, self.url):
             await obstore.put_async(
                 self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Write an object from an open file, waiting for it; it appears whole or not at all."""
-        with _errors("write", key, self.url):
+        with library_errors("write", key, self.url):
             obstore.put(self._store, key, file, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT)
 
     async def read(self, key: str) -> bytes:
@@ -101,12 +103,12 @@ class Storage:
             FileNotFoundError: There is no such object.
             LibraryError: It cannot be read.
         """
-        with _errors("read", key, self.url, may_be_missing=True):
+        with library_errors("read", key, self.url, may_be_missing=True):
             return await self._objects.read(key)
 
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
-        with _errors("look for", key, self.url):
+        with library_errors("look for", key, self.url):
             return await self._objects.size(key)
 
     async def exists(self, key: str) -> bool:
@@ -117,7 +119,7 @@ class Storage:
         """Return the keys below a prefix, sorted."""
         if self.folder is not None and not os.path.exists(f"{self.folder}/{prefix}"):  # noqa: PTH110, ASYNC240 - quick
             return []  # what was never asked for: much cheaper than a listing
-        with _errors("list", prefix or "all", self.url):
+        with library_errors("list", prefix or "all", self.url):
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
 
@@ -125,18 +127,19 @@ class Storage:
         """Tell whether there is any object below a prefix, without listing them all."""
         if self.folder is not None:
             return await asyncio.to_thread(_any_file, self.folder / prefix)
-        with _errors("list", prefix, self.url):
+        with library_errors("list", prefix, self.url):
             found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
-            return bool(await anext(aiter(found), []))
+            first: Any = await anext(aiter(found), None)
+            return bool(first)
 
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""
-        with _errors("delete", key, self.url), suppress(FileNotFoundError):
+        with library_errors("delete", key, self.url), suppress(FileNotFoundError):
             await self._objects.delete(key)
 
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading and seeking, without fetching it whole."""
-        with _errors("open", key, self.url, may_be_missing=True):
+        with library_errors("open", key, self.url, may_be_missing=True):
             if self.folder is not None:
                 return (self.folder / key).open("rb")
             size = obstore.head(self._store, key)["size"]
@@ -148,7 +151,7 @@ class Storage:
 
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""
-        _check(key)
+        check_key(key)
         return f"{self.url}/{quote_from_bytes(os.fsencode(key))}" if self.folder is not None else f"{self.url}/{key}"
 
     def key(self, uri: str) -> str | None:
@@ -160,6 +163,7 @@ class Storage:
 
 
 _known: dict[str, Storage] = {}
+_default: list[Callable[[], Storage]] = []
 _shared: dict[tuple[str, str], Storage] = {}
 _known_lock = threading.Lock()
 
@@ -179,6 +183,60 @@ def shared(url: str, options: Mapping[str, Any] | None = None) -> Storage:
     storage = Storage(url, options)
     with _known_lock:
         return _shared.setdefault(name, storage)
+
+
+def search_default(default: Callable[[], Storage]) -> None:
+    """Have files that are not where they were looked for in the library that is used by default, too."""
+    _default[:] = [default]
+
+
+def open_moved(uri: str, sha256: str | None = None) -> tuple[BinaryIO, Storage, str]:
+    """Open an object by the address that it once had, for reading and seeking.
+
+    Where it is not there, the libraries that this process has opened and the default one are asked for an object of the
+    same key: whoever renames, mounts or copies a library keeps the keys below its root.
+
+    Args:
+        uri: An address that ``Storage.uri`` returned, on whatever machine.
+        sha256: The hash of its bytes, in hex; an object elsewhere that has another one is another object.
+
+    Returns:
+        The open file, and the storage and key where it is.
+
+    Raises:
+        FileNotFoundError: It is nowhere.
+        LibraryError: It cannot be read where it should be, and is nowhere else.
+    """
+    failed: Exception | None = None
+    first = locate(uri)
+    for storage, key in (first, *_others(uri)):
+        try:
+            file = storage.open(key)
+        except FileNotFoundError:
+            continue
+        except (LibraryError, ConfigurationError) as error:
+            failed = failed or error
+            continue
+        # What is at its own address and has another hash was changed, which whoever verifies it has to see.
+        if (storage, key) == first or sha256 is None or checksum(file)[0] == sha256:
+            file.seek(0)
+            return file, storage, key
+        file.close()
+    raise failed or FileNotFoundError(uri)
+
+
+def _others(uri: str) -> Iterator[tuple[Storage, str]]:
+    """Yield under which keys of which other libraries an object may be."""
+    with _known_lock:
+        roots = list(_known.values())
+    parts = unquote(urlsplit(uri).path).strip("/").split("/")
+    with suppress(ConfigurationError):
+        roots += [default() for default in _default]
+    for storage in dict.fromkeys(roots):
+        for length in range(_LONGEST_KEY, _SHORTEST_KEY - 1, -1):
+            key = "/".join(parts[-length:])
+            if length <= len(parts):
+                yield storage, key
 
 
 def locate(uri: str, options: Mapping[str, Any] | None = None) -> tuple[Storage, str]:
@@ -205,20 +263,6 @@ def locate(uri: str, options: Mapping[str, Any] | None = None) -> tuple[Storage,
     return Storage(bucket, options or near), parts.path.lstrip("/")
 
 
-def local_folder(url: str) -> Path | None:
-    """Return the path that a folder path or a ``file://`` URL names, or None for an object store.
-
-    Raises:
-        ConfigurationError: The URL has a scheme that no library can have.
-    """
-    scheme = scheme_of(url)
-    if not scheme:
-        return Path(os.path.abspath(Path(url).expanduser()))  # noqa: PTH100 - symlinks stay as they are
-    if scheme != "file":
-        return None
-    return Path(os.path.abspath(url2pathname(urlsplit(url).path)))  # noqa: PTH100 - symlinks stay as they are
-
-
 def _refuse_file(folder: Path) -> None:
     """Refuse a folder that is none, or that can never be one because of what is above it."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
@@ -228,54 +272,6 @@ def _refuse_file(folder: Path) -> None:
 
 def _any_file(folder: Path) -> bool:
     return any(files for _, _, files in os.walk(folder))
-
-
-def _remote(url: str, options: dict[str, Any]) -> ObjectStore:
-    client_options = dict(options.pop("client_options", None) or {})
-    retry_config = options.pop("retry_config", None)
-    endpoint = next((str(value) for name, value in options.items() if "endpoint" in name.lower()), "")
-    if endpoint.startswith("http://"):
-        client_options.setdefault("allow_http", True)
-    stores: Any = obstore.store  # typed for each store in turn, and which one it is only the URL says
-    return stores.from_url(url, config=options, client_options=client_options, retry_config=retry_config)
-
-
-class _errors:  # noqa: N801 - a context manager, as a class for its speed
-    """Refuse keys that lead out of the root, and turn what a store or a disk raises into one error that says what to do."""
-
-    def __init__(self, doing: str, key: str, url: str, *, may_be_missing: bool = False) -> None:
-        self._doing, self._key, self._url, self._may_be_missing = doing, key, url, may_be_missing
-
-    def __enter__(self) -> None:
-        try:
-            _check(self._key)
-        except _BadKey as error:
-            self._raise(error)
-
-    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
-        if not isinstance(error, (BaseError, OSError)) or (self._may_be_missing and isinstance(error, FileNotFoundError)):
-            return
-        self._raise(error)
-
-    def _raise(self, error: BaseException) -> NoReturn:
-        raise LibraryError(
-            f"The media library {self._url} could not {self._doing} {self._key}: {_brief(error)}.",
-            advice="Check that it exists, has room and may be written to.",
-            retryable=True,
-        ) from error
-
-
-class _BadKey(ValueError):
-    """A key that would leave the root."""
-
-
-_NO_NAMES = frozenset({"", ".", ".."})
-
-
-def _check(key: str) -> None:
-    """Refuse keys that lead out of the root; obstore does so too, but Python's own paths do not."""
-    if not _NO_NAMES.isdisjoint(key.split("/")):
-        raise _BadKey(f"{key!r} is no key")
 
 
 def _settle() -> None:
@@ -289,8 +285,3 @@ def _settle() -> None:
 
 
 atexit.register(_settle)
-
-
-def _brief(error: BaseException) -> str:
-    """Return the first line of an error: obstore appends its debug source over many lines."""
-    return str(error).strip().split("\n", 1)[0].rstrip(".")

@@ -21,6 +21,7 @@ from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryE
 from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
 from prefect_together.generations.formats import Format, Shape, measured
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 from prefect_together.tasks._video_editing import Spliced, join, last_picture
@@ -187,7 +188,7 @@ async def _derive(
         fps=shape.fps,
         reencoded=spliced.reencoded,
     )
-    entry = {"version": _VERSION, "media": media.model_dump(mode="json", exclude_none=True)}
+    entry = {"version": _VERSION, "media": to_keys(media.model_dump(mode="json", exclude_none=True), storage)}
     await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())
     await show([media])
     return media
@@ -196,7 +197,7 @@ async def _derive(
 async def _known(storage: Storage, note: str) -> DerivedMedia | None:
     """Return what was made before, where it is still there."""
     try:
-        media = DerivedMedia.model_validate(json.loads(await storage.read(note))["media"])
+        media = DerivedMedia.model_validate(to_addresses(json.loads(await storage.read(note))["media"], storage))
     except (FileNotFoundError, LibraryError, ValueError, KeyError):
         return None
     key = storage.key(media.uri)

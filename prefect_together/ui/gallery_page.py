@@ -12,6 +12,7 @@ from prefect_together.generations.derived import DERIVED, DerivedMedia
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import specs
 from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, attempts
+from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.gallery_items import Item, of_attempt, of_result, wanted
 from prefect_together.ui.thumbnails import small_picture
@@ -60,7 +61,7 @@ async def write_page(storage: Storage, *, title: str = "Gallery") -> str:
                 entry = json.loads(await storage.read(key))
                 return key, {
                     "state": "stored",
-                    "items": [of_result(DerivedMedia.model_validate(entry["media"]), storage.key)],
+                    "items": [of_result(DerivedMedia.model_validate(to_addresses(entry["media"], storage)), storage.key)],
                 }
             except (TogetherError, FileNotFoundError, ValueError, KeyError):
                 return None
@@ -72,7 +73,7 @@ async def write_page(storage: Storage, *, title: str = "Gallery") -> str:
     tiles = [item for known in index.values() for item in known["items"]]
     await asyncio.gather(*(_small(storage, item, turns) for item in tiles))
     tiles.sort(key=lambda item: str(item.get("when") or ""), reverse=True)
-    await storage.write(INDEX, json.dumps({"version": VERSION, "attempts": index}).encode())
+    await storage.write(INDEX, json.dumps({"version": VERSION, "root": storage.url, "attempts": index}).encode())
     await storage.write(PAGE, page(title, tiles).encode())
     return storage.uri(PAGE)
 
@@ -123,6 +124,7 @@ def _file(storage: Storage, item: Item) -> KeptFile:
 async def _read_index(storage: Storage) -> dict[str, dict[str, Any]]:
     try:
         index: Any = json.loads(await storage.read(INDEX))
-        return index["attempts"] if index["version"] == VERSION else {}
+        current = (index["version"], index["root"]) == (VERSION, storage.url)  # tiles show where files are
+        return index["attempts"] if current else {}
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return {}

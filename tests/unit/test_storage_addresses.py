@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from prefect_together.errors import ConfigurationError
-from prefect_together.storage.storage import Storage, local_folder, locate
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.storage import Storage, locate
 
 from .conftest import Place
 

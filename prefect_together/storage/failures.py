@@ -1,0 +1,69 @@
+"""What stores and disks raise, as one error that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from typing import NoReturn
+
+from obstore.exceptions import BaseError
+
+from prefect_together.errors import LibraryError
+
+_NO_NAMES = frozenset({"", ".", ".."})
+_ADVICE = {
+    errno.ENOSPC: "Make room there.",
+    errno.EDQUOT: "Make room there: the quota is used up.",
+    errno.EROFS: "It is mounted read-only: mount it for writing, or choose another library.",
+    errno.EACCES: "Give this user the permission to read and write there.",
+    errno.EPERM: "Look at what its file system allows, and at the permissions there.",
+    errno.ENAMETOOLONG: "Choose a folder with a shorter path.",
+    errno.EMFILE: "Allow this process more open files (ulimit -n), or lower the concurrency.",
+}
+
+
+class library_errors:  # noqa: N801 - a context manager, as a class for its speed
+    """Refuse keys that lead out of the root, and turn what a store or a disk raises into a LibraryError.
+
+    Args:
+        doing: What is done, as a verb.
+        key: To which object.
+        url: Of which library.
+        may_be_missing: Whether FileNotFoundError is handed on.
+    """
+
+    def __init__(self, doing: str, key: str, url: str, *, may_be_missing: bool = False) -> None:
+        self._doing, self._key, self._url, self._may_be_missing = doing, key, url, may_be_missing
+
+    def __enter__(self) -> None:
+        try:
+            check_key(self._key)
+        except _BadKey as error:
+            self._raise(error)
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if not isinstance(error, (BaseError, OSError)) or (self._may_be_missing and isinstance(error, FileNotFoundError)):
+            return
+        self._raise(error)
+
+    def _raise(self, error: BaseException) -> NoReturn:
+        number = error.errno if isinstance(error, OSError) else None
+        raise LibraryError(
+            f"The media library {self._url} could not {self._doing} {self._key}: {brief(error)}.",
+            advice=_ADVICE.get(number or 0, "Check that it exists, has room and may be written to."),
+            retryable=True,
+        ) from error
+
+
+class _BadKey(ValueError):
+    """A key that would leave the root."""
+
+
+def check_key(key: str) -> None:
+    """Refuse keys that lead out of the root; obstore does so too, but Python's own paths do not."""
+    if not _NO_NAMES.isdisjoint(key.split("/")):
+        raise _BadKey(f"{key!r} is no key")
+
+
+def brief(error: BaseException) -> str:
+    """Return the first line of an error: obstore appends its debug source over many lines."""
+    return str(error).strip().split("\n", 1)[0].rstrip(".")

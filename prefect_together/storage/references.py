@@ -1,0 +1,77 @@
+"""How a library names its own files in its own objects: by key, so that it can be renamed, mounted elsewhere or copied.
+
+Whoever reads gets full addresses, of where the library is now. Releases up to 0.1 wrote full addresses down; those are read
+as what they were below the library's root of that day.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, cast
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from prefect_together.storage.storage import Storage
+
+_SCHEME = "library:"
+_OWN = re.compile(r"^(?P<root>.+)/(?P<key>derived/[^/]+|[^/]+/\d{4}-\d{2}-\d{2}/[^/]+)$")
+"""The address of a file that a library keeps, whatever the library's root."""
+
+
+def to_keys(value: Any, storage: Storage) -> Any:
+    """Return JSON whose references to files of a library name them by key; everything else stays as it is."""
+
+    def relative(uri: str) -> str:
+        key = storage.key(uri) if "://" in uri else None
+        return uri if key is None else _SCHEME + quote_from_bytes(os.fsencode(key))
+
+    return _with_addresses(value, relative)
+
+
+def to_addresses(value: Any, storage: Storage) -> Any:
+    """Return JSON that was read from a library with the full addresses of its files, where the library is now."""
+    root = _former_root(value, storage)
+
+    def absolute(uri: str) -> str:
+        if uri.startswith(_SCHEME):
+            return storage.uri(_key(uri.removeprefix(_SCHEME)))
+        if root and uri.startswith(f"{root}/"):
+            return storage.uri(_key(uri[len(root) + 1 :]))
+        return uri
+
+    return _with_addresses(value, absolute)
+
+
+def _key(quoted: str) -> str:
+    return os.fsdecode(unquote_to_bytes(quoted))
+
+
+def _with_addresses(value: Any, change: Any) -> Any:
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        changed = {name: _with_addresses(field, change) for name, field in fields.items()}
+        if _is_reference(fields):
+            changed["uri"] = change(fields["uri"])
+        return changed
+    if isinstance(value, (list, tuple)):
+        return [_with_addresses(entry, change) for entry in cast("list[Any]", value)]
+    return value
+
+
+def _is_reference(fields: dict[str, Any]) -> bool:
+    return isinstance(fields.get("uri"), str) and "sha256" in fields
+
+
+def _former_root(value: Any, storage: Storage) -> str | None:
+    """Return the library's root of the day when these addresses were written down, where it has another one now."""
+    if isinstance(value, (list, tuple)):
+        found = (_former_root(entry, storage) for entry in cast("list[Any]", value))
+        return next((root for root in found if root), None)
+    if not isinstance(value, dict):
+        return None
+    fields = cast("dict[str, Any]", value)
+    # What was generated or derived is kept by the library whose objects say so; mere references may be to other libraries.
+    if _is_reference(fields) and ("fingerprint" in fields or "operation" in fields):
+        named = _OWN.match(fields["uri"])
+        return named["root"] if named and storage.key(fields["uri"]) is None else None
+    return _former_root(list(fields.values()), storage)
