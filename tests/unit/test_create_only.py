@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,9 +29,13 @@ asyncio.run(main(Storage(sys.argv[1]), sys.argv[2]))
 """
 
 
-def refuse(number: int) -> NoReturn:
-    """Answer as a file system without hard links does."""
-    raise OSError(number, os.strerror(number))
+def refusing(number: int) -> Callable[..., NoReturn]:
+    """Return a system call that fails, such as on a file system without hard links."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 @pytest.fixture(params=["EPERM", "ENOTSUP", "ENOSYS", "EINVAL", "missing"])
@@ -39,7 +44,7 @@ def without_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if request.param == "missing":
         monkeypatch.delattr(os, "link")
     else:
-        monkeypatch.setattr(os, "link", lambda *_, **__: refuse(getattr(errno, request.param)))
+        monkeypatch.setattr(os, "link", refusing(getattr(errno, request.param)))
 
 
 async def test_a_name_is_given_once(without_links: None, tmp_path: Path) -> None:
@@ -68,8 +73,8 @@ def test_processes_race(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
 async def test_without_any_way(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where renaming cannot fail for a name that is taken either, the first write says what is missing."""
-    monkeypatch.setattr(create_only, "rename", lambda *_: refuse(number))
-    monkeypatch.setattr(os, "link", lambda *_, **__: refuse(errno.EPERM))
+    monkeypatch.setattr(create_only, "rename", refusing(number))
+    monkeypatch.setattr(os, "link", refusing(errno.EPERM))
     storage = Storage(str(tmp_path))
     with pytest.raises(ConfigurationError, match="has neither hard links nor a rename that fails"):
         await storage.create("ledger/a", b"1")
@@ -79,7 +84,7 @@ async def test_without_any_way(number: int, tmp_path: Path, monkeypatch: pytest.
 async def test_a_flag_that_is_not_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that replaces in spite of being told not to is found out before anything depends on it."""
     monkeypatch.setattr(create_only, "rename", os.replace)
-    monkeypatch.setattr(os, "link", lambda *_, **__: refuse(errno.EPERM))
+    monkeypatch.setattr(os, "link", refusing(errno.EPERM))
     with pytest.raises(ConfigurationError, match="nobody could tell which one pays"):
         await Storage(str(tmp_path)).create("ledger/a", b"1")
 
@@ -97,7 +102,7 @@ async def test_the_advice_is_for_the_reason(
     number: int, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is missing is said: a permission, room, or a mount for writing; it is no reason to look for another way."""
-    monkeypatch.setattr(os, "link", lambda *_, **__: refuse(number))
+    monkeypatch.setattr(os, "link", refusing(number))
     with pytest.raises(LibraryError, match=os.strerror(number)) as caught:
         await Storage(str(tmp_path)).create("ledger/a", b"1")
     assert advice in caught.value.advice

@@ -103,7 +103,9 @@ async def test_tampering_is_noticed(storage: Storage, kept: GeneratedImage, byte
 
 async def test_deletion_is_noticed(storage: Storage, kept: GeneratedImage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way to have the file says that it is gone, and what to do."""
-    monkeypatch.setattr("prefect_together.storage.storage._known", {})  # libraries of other tests, with the same file
+    monkeypatch.setattr(
+        "prefect_together.storage.storage._known", {storage.url: storage}
+    )  # libraries of other tests, with the same file
     await storage.delete(KEY)
     for way in (kept.open, kept.read_bytes, kept.path, kept.verify):
         with pytest.raises(MediaError, match="not in the library any more") as caught:
