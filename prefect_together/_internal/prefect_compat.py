@@ -87,7 +87,7 @@ def filter_run_logs(records: logging.Filter) -> None:
 
 
 def wrong_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> list[str]:
-    """Return what a flow has against parameters, as lines ``name: reason``; Prefect logs it as well as raising it (3.9.1)."""
+    """Return what a flow has against parameters, as lines ``name: reason``; Prefect also logs what it raises (3.9.1)."""
     from prefect.exceptions import ParameterTypeError
 
     log = logging.getLogger("prefect.flows")
