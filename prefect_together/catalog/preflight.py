@@ -20,7 +20,7 @@ _SIZE = ("width", "height")
 
 
 def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Say what is known to speak against this request; an unknown model has no findings, unless it is a known one misspelled.
+    """Say what is known to speak against this request; an unknown model has none but that it is misspelled.
 
     Args:
         model_id: Together's id of the model; another spelling than Together's own is a finding.

@@ -19,7 +19,7 @@ def probably_meant(model_id: str) -> Model | None:
     """Return the model of which an unknown id is a misspelling, or None where it may be a model of its own.
 
     A newer version or another variant of a known model is one of its own, and so is whatever may be the id of a dedicated
-    endpoint or of a fine-tuned model. An id without its maker can be none of them, so that one needs to be alike only vaguely.
+    endpoint or of a fine-tuned model. An id without its maker can be none of them: vaguely alike is enough.
     """
     if _DEDICATED.fullmatch(model_id):
         return None
