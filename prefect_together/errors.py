@@ -29,11 +29,22 @@ again cannot pay again. Every error pickles: the message is the only positional 
 
 from __future__ import annotations
 
+import os
+import traceback
 from decimal import Decimal
 from importlib import import_module
+from types import FrameType
 from typing import Any, Literal
 
 Paid = Literal["nothing", "maybe", "yes"]
+
+TRACEBACKS = "TOGETHER_TRACEBACKS"
+"""The environment variable that asks for whole tracebacks."""
+
+_BETWEEN = frozenset(
+    {"prefect", "prefect_together", "anyio", "asyncio", "concurrent", "contextlib", "threading", "runpy", "IPython"}
+)
+"""Packages whose frames lie between a user's code and an error: what called it, and what it calls."""
 
 _PAID_SENTENCE: dict[Paid, str] = {
     "nothing": "Nothing was paid.",
@@ -64,6 +75,28 @@ class TogetherError(Exception):
 
     def _paid_sentence(self) -> str:
         return _PAID_SENTENCE[self.paid]
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: IPython asks for it by this name."""
+        return traceback_of(self).splitlines()
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return a traceback with the lines of the user's own code alone, where the error is ours and says what to do.
+
+    What led to the error inside is in it where the environment variable ``TOGETHER_TRACEBACKS`` is set, as it is for errors
+    of anybody else.
+    """
+    if not isinstance(error, TogetherError) or os.environ.get(TRACEBACKS):
+        return "".join(traceback.format_exception(error))
+    own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if _is_the_users(frame)]
+    head = ["Traceback (most recent call last):\n"] if own else []
+    last = f"{type(error).__module__}.{type(error).__qualname__}: {error}"
+    return "".join([*head, *traceback.StackSummary.extract(iter(own)).format(), last])
+
+
+def _is_the_users(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] not in _BETWEEN
 
 
 class InvalidRequest(TogetherError, ValueError):

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import cache
@@ -23,6 +23,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from prefect_together._internal.background import wait_for_spawned
 from prefect_together._internal.prefect_compat import before_prefects_services_end
+from prefect_together._internal.tracebacks import without_frames
 from prefect_together.errors import ConfigurationError
 
 _T = TypeVar("_T")
@@ -45,6 +46,10 @@ class Runtime:
         self.working = 0
         """How many calls are under way."""
         self.started_at = float("-inf")
+        self.waited_for: set[Future[Any]] = set()
+        """The calls under way."""
+        self.interrupted = False
+        """Whether they were cut off by ``interrupt``."""
         self._stack = ExitStack()
         starting: AbstractContextManager[BlockingPortal] = start_blocking_portal(name="prefect-together")
         self._portal = self._stack.enter_context(starting)
@@ -116,17 +121,22 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
                     return future.result()
     except BaseException as error:
         future.cancel()
+        if isinstance(error, CancelledError) and runtime().interrupted:
+            raise KeyboardInterrupt from None
         if not isinstance(error, (Exception, asyncio.CancelledError)):
             # Ctrl-C, or Prefect's SIGTERM: Prefect then sends itself the signal again, which ends the process without
             # `atexit`. The answer to what has been paid for may be seconds away.
             with suppress(Exception):
                 runtime().start(lambda: wait_for_spawned(_ANSWERS)).result(_ANSWERS + _CLOSING)
-        raise
+        raise without_frames(error)  # noqa: B904 - the same error
 
 
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:
     """Run work on the background loop and await it from any loop; cancelling the await cancels the work."""
-    return await asyncio.wrap_future(_start(work))
+    try:
+        return await asyncio.wrap_future(_start(work))
+    except BaseException as error:
+        raise without_frames(error)  # noqa: B904 - the same error
 
 
 def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:
@@ -140,7 +150,18 @@ def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:
         finally:
             running.working -= 1
 
-    return running.start(working)
+    future = running.start(working)
+    running.waited_for.add(future)
+    future.add_done_callback(running.waited_for.discard)
+    return future
+
+
+def interrupt() -> None:
+    """Cut off every call under way: for a Ctrl-C, of which only the main thread hears by itself, and others may wait."""
+    if _runtime is not None and _runtime.pid == os.getpid():
+        _runtime.interrupted = True
+        for future in list(_runtime.waited_for):
+            future.cancel()
 
 
 def busy() -> bool:

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from prefect import Task
+    from prefect import Flow, Task
     from prefect.client.schemas.objects import State
     from prefect.context import TaskRunContext
     from prefect.input import RunInput
@@ -77,6 +78,35 @@ async def answer_of_pause(form: type[_Form], key: str) -> _Form:
     from prefect.states import Paused
 
     return await form.aload(keyset_from_paused_state(Paused(pause_key=key)))
+
+
+def filter_run_logs(records: logging.Filter) -> None:
+    """Have a filter see what is logged of flow runs and task runs, errors included: their loggers' names (3.8.8, 3.9.1)."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(records)
+
+
+def wrong_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> list[str]:
+    """Return what a flow has against parameters, as lines ``name: reason``; Prefect also logs what it raises (3.9.1)."""
+    from prefect.exceptions import ParameterTypeError
+
+    log = logging.getLogger("prefect.flows")
+    before, log.disabled = log.disabled, True
+    try:
+        flow.validate_parameters(parameters)
+    except ParameterTypeError as error:
+        found = [line.removeprefix(" - ") for line in str(error).splitlines() if line.startswith(" - ")]
+        return found or [str(error)]
+    finally:
+        log.disabled = before
+    return []
+
+
+def in_a_run() -> bool:
+    """Tell whether what is logged here belongs to a run of Prefect, as its log handler sees it (3.8.8, 3.9.1)."""
+    from prefect.context import FlowRunContext, TaskRunContext
+
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
 def keep_class(made: Task[..., Any], original: Task[..., Any]) -> None:

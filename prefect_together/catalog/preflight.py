@@ -13,13 +13,14 @@ from prefect_together.catalog.limits import exceeded
 from prefect_together.catalog.loader import as_of, find
 from prefect_together.catalog.messages import MEDIA, choice, dated, given
 from prefect_together.catalog.sizes import nearest_ratio, one_megapixel, whole
+from prefect_together.catalog.spelling import probably_meant
 from prefect_together.catalog.types import Finding, Model
 
 _SIZE = ("width", "height")
 
 
 def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Say what is known to speak against this request; an unknown model has no findings.
+    """Say what is known to speak against this request; an unknown model has none but that it is misspelled.
 
     Args:
         model_id: Together's id of the model; another spelling than Together's own is a finding.
@@ -27,7 +28,7 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
     """
     model = find(model_id)
     if model is None:
-        return ()
+        return tuple(_misspelled(model_id))
     present = {name: value for name, value in fields.items() if value is not None}
     return (
         *_listing(model, model_id),
@@ -36,6 +37,16 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
         *_together(model, present),
         *exceeded(model, present),
     )
+
+
+def _misspelled(model_id: str) -> Iterator[Finding]:
+    if meant := probably_meant(model_id):
+        newer = ""
+        if "/" in model_id:
+            newer = (
+                f" If it is newer than this catalogue {dated(as_of())}, set PREFECT_INTEGRATIONS_TOGETHER_PREFLIGHT=warn."
+            )
+        yield Finding("error", "model", f"Together has no model {model_id!r}: did you mean {meant.id}?{newer}")
 
 
 def _listing(model: Model, model_id: str) -> Iterator[Finding]:

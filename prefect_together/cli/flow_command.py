@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from prefect import Flow
-from prefect.exceptions import ParameterTypeError
 from prefect.settings import get_current_settings
 
 from prefect_together import sandbox
-from prefect_together._internal import event_loop as runtime
+from prefect_together._internal.event_loop import interrupt, shutdown
+from prefect_together._internal.interruption import last_words
+from prefect_together._internal.prefect_compat import wrong_parameters
+from prefect_together._internal.tracebacks import RUN_LOGS
 from prefect_together.batch.plan import Plan
+from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
 from prefect_together.cli.temporary_server import temporary_server
 from prefect_together.errors import ConfigurationError, TogetherError
 
@@ -29,50 +35,85 @@ _GONE = "the Prefect server is gone. What was paid for is kept; run it again, an
 def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments: Sequence[str] | None = None) -> int:
     """Run a flow with options named and described as in its form in the Prefect UI; print what came out.
 
+    What goes wrong is one sentence; ``--traceback`` shows how it came about.
+
     Args:
         flow: What to run.
         report: Turns the flow's result into the text that is printed at the end; a plan has its own.
         arguments: The command line, by default that of the process.
 
     Returns:
-        The exit code: 0, or 1 where the flow failed.
+        The exit code: 0, 1 where the flow failed, or 130 after a Ctrl-C; a wrong command line ends the process with 2.
     """
-    parser, names = _parser(flow)
-    given = parser.parse_args(arguments)
-    parameters = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    parameters = {name: None if value == _NONE else value for name, value in parameters.items()}
+    given, parameters = _read(flow, arguments)
+    RUN_LOGS.lines = given.traceback
     with ExitStack() as stack:
-        if given.sandbox:
-            # Its jobs survive it: a demonstration that is killed can be started again, as with the real Together.
-            together = stack.enter_context(sandbox.serve(state=get_current_settings().home / "together" / "sandbox"))
-            os.environ |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
+        stack.enter_context(_interruptible())
         try:
-            stack.enter_context(temporary_server())
-        except ConfigurationError as error:
-            stack.close()
-            _leave(f"\n{flow.name} failed: {error}")
-        try:
-            state: Any = flow(**parameters, return_state=True)
-        except Exception as error:  # the flow's own are in its state; these are Prefect's
-            if not _is_network(error):
-                raise
-            stack.close()
-            _leave(f"\n{flow.name} ended: {_GONE} ({type(error).__name__}: {error})")
+            state = _run(flow, parameters, stack, sandboxed=given.sandbox)
+        except KeyboardInterrupt:
+            words = (
+                last_words()
+                or "Interrupted: what was paid for is kept or in the ledger, and the next run goes on from there."
+            )
+            print(f"\n{words}", file=sys.stderr)
+            return INTERRUPTED
         result = state.result(raise_on_failure=False)
     run = str(state.state_details.flow_run_id)
     if isinstance(result, BaseException):
         print(f"\n{flow.name} failed: {result}\n{_ui(run)}", file=sys.stderr)
-        if not isinstance(result, (TogetherError, ParameterTypeError)):
+        if not isinstance(result, TogetherError):
             raise result  # nobody's words: its origin is what there is to know
         return 1
     print(f"\n{result.text() if isinstance(result, Plan) else report(result)}\n{_ui(run)}")
     return 0
 
 
+def _run(flow: Flow[Any, Any], parameters: dict[str, Any], stack: ExitStack, *, sandboxed: bool) -> Any:
+    """Return the state in which the flow ended; leave the process where Prefect's server does not answer."""
+    if sandboxed:
+        # Its jobs survive it: a demonstration that is killed can be started again, as with the real Together.
+        together = stack.enter_context(sandbox.serve(state=get_current_settings().home / "together" / "sandbox"))
+        os.environ |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
+    try:
+        stack.enter_context(temporary_server())
+        return flow(**parameters, return_state=True)
+    except ConfigurationError as error:
+        stack.close()
+        _leave(f"\n{flow.name} failed: {error}")
+    except Exception as error:  # the flow's own are in its state; these are Prefect's
+        if not _is_network(error):
+            raise
+        stack.close()
+        _leave(f"\n{flow.name} ended: {_GONE} ({type(error).__name__}: {error})")
+
+
+@contextmanager
+def _interruptible() -> Generator[None, None, None]:
+    """Let the first Ctrl-C cut off what all threads wait for; Prefect would wait for theirs to the end."""
+
+    def cut_off(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        interrupt()
+        signal.default_int_handler(number, frame)
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, cut_off)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _leave(words: str) -> NoReturn:
     """End this process, with its own affairs in order: Prefect 3.8 would try each queued event for seven seconds first."""
     print(words, file=sys.stderr)
-    runtime.shutdown()
+    shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
@@ -83,28 +124,58 @@ def _is_network(error: BaseException | None) -> bool:
     return error is not None and (isinstance(error, OSError) or _is_network(error.__cause__ or error.__context__))
 
 
-def _parser(flow: Flow[Any, Any]) -> tuple[argparse.ArgumentParser, list[str]]:
-    parser = argparse.ArgumentParser(description=(flow.description or "").partition("\n\n")[0])
+def _read(flow: Flow[Any, Any], arguments: Sequence[str] | None) -> tuple[Any, dict[str, Any]]:
+    """Return the options, and the parameters among them, as the flow takes them: nothing has begun where one is wrong."""
+    parser, names = _parser(flow)
+    given = parser.parse_args(arguments)
+    parameters = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    parameters = {name: None if value == _NONE else value for name, value in parameters.items()}
+    if problems := wrong_parameters(flow, parameters):
+        parser.error("; ".join(map(_as_option, problems)))
+    return given, parameters
+
+
+def _as_option(problem: str) -> str:
+    """Return what Prefect says of a parameter, ``review_minutes: …``, with its name as an option."""
+    name, _, what = problem.partition(":")
+    first, dot, rest = name.partition(".")
+    return f"--{_spelled(first)}{dot}{rest}:{what}"
+
+
+def _spelled(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _parser(flow: Flow[Any, Any]) -> tuple[Parser, list[str]]:
+    parser = Parser(description=(flow.description or "").partition("\n\n")[0])
     parser.add_argument("--sandbox", action="store_true", help="use a local Together: real files, nothing is paid")
+    parser.add_traceback()
+    required = flow.parameters.required or []
     for name, schema in flow.parameters.properties.items():
-        kinds = [schema.get("type"), *(option.get("type") for option in schema.get("anyOf", []))]
+        options = [schema, *schema.get("anyOf", [])]
+        kinds = [option.get("type") for option in options]
         kinds += ["object"] if "$ref" in schema or "allOf" in schema else []
-        about = (schema.get("description") or "").replace("%", "%%")
+        choices = [str(choice) for option in options for choice in option.get("enum", [])]
+        about = schema.get("description") or ""
         default = schema.get("default")
+        shown = "required" if name in required else f"default: {_NONE if default is None else default}"
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=_reader(kinds),
+            f"--{_spelled(name)}",
+            dest=name,
+            type=one_of([*choices, *([_NONE] if "null" in kinds else [])]) if choices else _reader(kinds),
             nargs="?" if "boolean" in kinds else None,
             const=True if "boolean" in kinds else None,
-            required=name in (flow.parameters.required or []),
-            metavar=next((str(kind).upper() for kind in kinds if kind), "VALUE"),
-            help=f"{about} (default: {_NONE if default is None else default})",
+            required=name in required,
+            metavar="{" + ",".join(choices) + "}"
+            if choices
+            else next((str(kind).upper() for kind in kinds if kind), "VALUE"),
+            help=f"{about} ({shown})".replace("%", "%%"),
         )
     return parser, list(flow.parameters.properties)
 
 
 def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
-    number: Callable[[str], Any] = int if "integer" in kinds else float if "number" in kinds else str
+    scalar: Callable[[str], Any] = whole_number() if "integer" in kinds else number() if "number" in kinds else str
 
     def value(text: str) -> Any:
         if "array" in kinds or "object" in kinds:
@@ -112,12 +183,11 @@ def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
         if "null" in kinds and text.lower() == _NONE:
             return _NONE
         if "boolean" not in kinds:
-            return number(text)
+            return scalar(text)
         if text.lower() not in _SAID:
             raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
         return _SAID[text.lower()]
 
-    value.__name__ = "number" if number is not str else "value"
     return value
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from prefect_together.errors import TogetherError
+from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
+from prefect_together.errors import TRACEBACKS, TogetherError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, 1 for an error of ours, 2 for a wrong command line."""
-    parser = argparse.ArgumentParser(
-        prog="prefect-together", description="Together AI under Prefect: paid once, kept, and shown.", allow_abbrev=False
-    )
+    """Run a command and return its exit code: 0, 1 for an error of ours, 2 for a wrong command line, 130 after Ctrl-C."""
+    parser = Parser(prog="prefect-together", description="Together AI under Prefect: paid once, kept, and shown.")
     parser.add_argument("--version", action="version", version=f"prefect-together {version('prefect-together')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _sandbox(commands)
@@ -27,39 +28,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _verify(commands)
     given = parser.parse_args(arguments)
     try:
-        return int(given.run(given) or 0)
+        return given.run(given) or 0
     except (TogetherError, ValueError) as error:
+        if os.environ.get(TRACEBACKS):
+            raise
         print(f"prefect-together: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()
-        return 0
+    except KeyboardInterrupt:
+        print("prefect-together: interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _command(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], int | None]) -> Parser:
+    parser: Parser = commands.add_parser(name, help=about, description=about)
+    parser.add_traceback()
+    parser.set_defaults(run=run)
+    return parser
 
 
 def _sandbox(commands: Any) -> None:
     about = "Run a local Together: real HTTP, real pictures and clips, every charge counted, nothing paid."
-    parser = commands.add_parser("sandbox", help=about, description=about, allow_abbrev=False)
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8484, help="0 for any free one (default: %(default)s)")
-    parser.add_argument("--render-seconds", type=float, default=2.0, help="how long a clip takes (default: %(default)s)")
-    parser.add_argument("--state", type=Path, help="a folder in which its jobs, charges and files survive it")
-    parser.set_defaults(run=_run_sandbox)
+    parser = _command(commands, "sandbox", about, _run_sandbox)
+    parser.add_argument("--host", default="127.0.0.1", type=_loopback, help="a loopback address (default: %(default)s)")
+    port = whole_number(0, 65535)
+    parser.add_argument("--port", type=port, default=8484, help="0 for any free one (default: %(default)s)")
+    seconds = "how many seconds a clip takes (default: %(default)s)"
+    parser.add_argument("--render-seconds", type=number(0), default=2.0, metavar="SECONDS", help=seconds)
+    parser.add_argument("--state", type=Path, metavar="FOLDER", help="where its jobs, charges and files survive it")
+
+
+def _gallery(commands: Any) -> None:
+    about = "Write gallery.html into a media library: pictures, clips, prompts and costs, in one page that needs no server."
+    parser = _with_library(commands, "gallery", about, _run_gallery)
+    parser.add_argument("--title", default="Gallery", help="the page's heading (default: %(default)s)")
+    parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 
 def _ledger(commands: Any) -> None:
     about = "Show what was asked, when, by which flow run, what became of it and what it cost."
     parser = _with_library(commands, "ledger", about, _later("show_ledger"))
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument("--state", help="only attempts in this state, such as stored, accepted or unknown")
-    parser.add_argument("--limit", type=int, help="only the newest so many")
+    only = "only attempts in this state, such as stored, accepted or unknown"
+    parser.add_argument("--state", type=_state, metavar="STATE", help=only)
+    parser.add_argument("--limit", type=whole_number(1), metavar="COUNT", help="only the newest so many")
 
 
 def _reconcile(commands: Any) -> None:
     about = "Fetch what was paid for and never kept, and list what nobody knows the outcome of."
     parser = _with_library(commands, "reconcile", about, _later("run_reconcile"))
-    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="wait so long for each running job")
-    parser.add_argument("--forget", metavar="KEY", help="note that an undecided attempt is settled; it may be sent again")
-    parser.add_argument("--resubmit", metavar="KEY", help="send an undecided attempt again, which is paid for")
+    parser.add_argument("--wait", type=number(0), default=0.0, metavar="SECONDS", help="wait so long for each running job")
+    decision = parser.add_mutually_exclusive_group()
+    decision.add_argument("--forget", metavar="KEY", help="note that an undecided attempt is settled; it may be sent again")
+    decision.add_argument("--resubmit", metavar="KEY", help="send an undecided attempt again, which is paid for")
 
 
 def _trace(commands: Any) -> None:
@@ -79,27 +102,51 @@ def _verify(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
-def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], int | None]) -> Any:
-    parser = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
+def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], int | None]) -> Parser:
+    parser = _command(commands, name, about, run)
     where = "a folder, file://, s3://, gs:// or az:// (default: as the settings say)"
-    parser.add_argument("--library", metavar="URL", help=where)
-    parser.set_defaults(run=run)
+    parser.add_argument("--library", type=_address, metavar="URL", help=where)
     return parser
 
 
-def _run_sandbox(given: argparse.Namespace) -> None:
+def _state(text: str) -> str:
+    from prefect_together.ledger.ledger import State  # imports the object store, which most command lines do without
+
+    return one_of(get_args(State))(text)
+
+
+def _address(text: str) -> str:
+    from prefect_together.storage.addresses import scheme_of
+
+    try:
+        scheme_of(text)
+    except TogetherError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _loopback(text: str) -> str:
+    from prefect_together.sandbox.inputs import is_loopback
+
+    if not is_loopback(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of this machine alone, and the sandbox accepts every key")
+    return text
+
+
+def _run_sandbox(given: argparse.Namespace) -> int | None:
     from prefect_together import sandbox
 
-    sandbox.run(given.host, given.port, render_seconds=given.render_seconds, state=given.state)
-
-
-def _gallery(commands: Any) -> None:
-    about = "Write gallery.html into a media library: pictures, clips, prompts and costs, in one page that needs no server."
-    parser = commands.add_parser("gallery", help=about, description=about, allow_abbrev=False)
-    parser.add_argument("--library", metavar="URL", help="a folder, s3://, gs:// or az:// (default: that of the settings)")
-    parser.add_argument("--title", default="Gallery", help="the page's heading (default: %(default)s)")
-    parser.add_argument("--open", action="store_true", help="open it in the browser")
-    parser.set_defaults(run=_run_gallery)
+    try:
+        sandbox.run(given.host, given.port, render_seconds=given.render_seconds, state=given.state)
+    except OSError as error:  # a port that somebody has, a folder that cannot be written
+        if os.environ.get(TRACEBACKS):
+            raise
+        taken = error.errno == errno.EADDRINUSE
+        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        advice = " Is it running already? Else choose another --port; 0 is any free one." if taken else ""
+        print(f"prefect-together sandbox: {what}.{advice}", file=sys.stderr)
+        return 2
+    return None
 
 
 def _run_gallery(given: argparse.Namespace) -> None:

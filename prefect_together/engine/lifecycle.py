@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from prefect_together._internal.interruption import waiting_for
 from prefect_together.engine.attempt import Acceptance, BoundAttempt
 from prefect_together.engine.claims import ClaimResult, Claims
 from prefect_together.engine.context import GenerationContext
@@ -174,7 +175,8 @@ class _Lifecycle:
             attempt.log.info("Accepted before and paid for once (%s): going on from there.", acceptance)
         async with Lease(self.ledger, attempt.attempt):
             deadline = Deadline(timeout or 0.0, time.monotonic() - began)
-            return await self.delivery.deliver(attempt, acceptance, deadline)
+            with waiting_for(acceptance.job_id):
+                return await self.delivery.deliver(attempt, acceptance, deadline)
 
     async def acceptance(self, claimed: ClaimResult) -> Acceptance:
         return claimed.acceptance or await claimed.attempt.acceptance()

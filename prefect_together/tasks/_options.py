@@ -12,7 +12,8 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.runtime import task_run
 
-from prefect_together._internal.prefect_compat import error_of, tag_run
+from prefect_together._internal.prefect_compat import error_of, filter_run_logs, tag_run
+from prefect_together._internal.tracebacks import RUN_LOGS, shorten_last_words
 from prefect_together.errors import TogetherError
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import GenerationJob
@@ -20,6 +21,9 @@ from prefect_together.generations.results import GenerationJob
 _TITLE = 40
 _NO_LIMIT = re.compile(r"[/%&><]")
 """What the name of a concurrency limit must not hold, and so no tag."""
+
+filter_run_logs(RUN_LOGS)
+shorten_last_words()
 
 
 class Options(TypedDict):
@@ -60,6 +64,7 @@ def run_name(parameters: dict[str, Any]) -> str:
     try:
         given = dict(parameters)  # with the results in place of futures; those of `prefect.runtime` have the futures
         task = str(task_run.task_name or "together")
+        RUN_LOGS.tasks.add(task)
     except Exception:  # a name is decoration, whatever Prefect's context has to say
         return "together"
     if "requests" in given:

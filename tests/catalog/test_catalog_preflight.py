@@ -221,6 +221,48 @@ def test_a_wrongly_spelt_id_warns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("FLUX2-pro", "black-forest-labs/FLUX.2-pro"),
+        ("flux.2-pro", "black-forest-labs/FLUX.2-pro"),
+        ("black-forest-labs/FLUX2-pro", "black-forest-labs/FLUX.2-pro"),
+        ("black-forest-labs/FLUX.2-prro", "black-forest-labs/FLUX.2-pro"),
+        ("black-forest-lab/FLUX.2-pro", "black-forest-labs/FLUX.2-pro"),
+        ("minimax/hailou-02", "minimax/hailuo-02"),
+        ("minimax-hailuo-02", "minimax/hailuo-02"),
+        ("hailuo", "minimax/hailuo-02"),
+        ("gpt-image-2", "openai/gpt-image-2"),
+        ("kling-2.1-pro", "kwaivgI/kling-2.1-pro"),
+        ("whisper-large-v3", "openai/whisper-large-v3"),
+    ],
+)
+def test_a_misspelled_model_is_an_error(written: str, meant: str) -> None:
+    """What can be no id of a dedicated endpoint and is spelled like a model is refused, with the model's id."""
+    (finding,) = catalog.preflight(written, P)
+    assert ("error", "model") == (finding.severity, finding.field)
+    assert finding.message.startswith(f"Together has no model {written!r}: did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param("minimax/hailuo-03", id="newer"),
+        pytest.param("google/veo-3.1-fast", id="variant"),
+        pytest.param("Wan-AI/wan2.7-s2v", id="another-short-word"),
+        pytest.param("black-forest-labs/FLUX.2-klein", id="another-long-word"),
+        pytest.param("acme/FLUX.2-pro-1a2b3c4d", id="fine-tuned"),
+        pytest.param("acme/black-forest-labs/FLUX.2-pro-a32b82a1", id="dedicated"),
+        pytest.param("endpoint-c2a48674-9ec7-45b3", id="endpoint"),
+        pytest.param("nobody/nothing", id="unlike-any"),
+        pytest.param("no-owner", id="without-a-maker"),
+    ],
+)
+def test_what_may_be_a_model_of_its_own_passes(written: str) -> None:
+    """A model that is newer than the catalogue, another variant or somebody's own is no misspelling."""
+    assert () == catalog.preflight(written, P)
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [("negative_prompt", "secret\nline " * 50), ("image_url", "data:image/png;base64," + "A" * 9000)],
 )

@@ -1,13 +1,17 @@
-"""Flows as commands: a wrong option is one sentence that names it, before anything is paid."""
+"""Flows as commands: what goes wrong is one sentence, and a wrong option is that before anything begins."""
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
@@ -15,25 +19,104 @@ pytestmark = pytest.mark.slow
 FLOWS = Path(__file__).parents[2] / "flows"
 
 
+@pytest.fixture
+def environment(prefect_server: str, together_sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment of a command that talks to the servers of the test."""
+    return {
+        **os.environ,
+        "PREFECT_API_URL": prefect_server,
+        "TOGETHER_BASE_URL": together_sandbox.url,
+        "TOGETHER_API_KEY": together_sandbox.api_key,
+    }
+
+
+def _run(flow: str, *options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(FLOWS / flow), *options]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
 @pytest.mark.parametrize(
-    ("option", "wrong", "said"),
+    ("flow", "options", "said"),
     [
-        ("--review", "maybe", "argument --review: 'maybe' is neither true nor false"),
-        ("--shots", "nowhere.yaml", "argument --shots: 'nowhere.yaml' cannot be read"),
-        ("--width", "7", "width: Input should be greater than or equal to 64"),
-        ("--shots", "[{prompt: x, seconds: 99}]", "shots.0.seconds: Input should be less than or equal to 15"),
+        ("storyboard.py", ["--review", "maybe"], "argument --review: 'maybe' is neither true nor false"),
+        ("storyboard.py", ["--shots", "nowhere.yaml"], "argument --shots: 'nowhere.yaml' cannot be read"),
+        ("storyboard.py", ["--width", "7"], "--width: Input should be greater than or equal to 64"),
+        ("storyboard.py", ["--width", "wide"], "argument --width: 'wide' is no whole number"),
+        ("storyboard.py", ["--review-minutes", "0"], "--review-minutes: Input should be greater than or equal to 1"),
+        (
+            "storyboard.py",
+            ["--shots", "[{prompt: x, seconds: 99}]"],
+            "--shots.0.seconds: Input should be less than or equal to 15",
+        ),
+        ("storyboard.py", ["--shots", "[{prompt: x, secconds: 5}]"], "--shots.0.secconds: Extra inputs are not permitted"),
+        ("storyboard.py", ["--continuity", "chian"], "'chian' is none of cut, chain: did you mean chain?"),
+        ("storyboard.py", ["--on-timeout", "wait"], "'wait' is none of fail, keep, drop"),
+        ("image_to_video.py", ["--modle", "x"], "there is no option --modle: did you mean --model?"),
+        ("image_to_video.py", ["--mod", "x"], "there is no option --mod: did you mean --model?"),
+        ("image_to_video.py", ["--seed", "1.5"], "argument --seed: '1.5' is no whole number"),
+        ("prompt_table.py", [], "the following arguments are required: --table"),
+        ("prompt_table.py", ["--tabel", "x.csv"], "there is no option --tabel: did you mean --table?"),
+        ("daily.py", ["--day", "someday"], "--day: "),
+        ("reconcile.py", ["--wait", "long"], "argument --wait: 'long' is no number"),
+        ("compare_models.py", ["--seeds", "[]"], "--seeds: "),
+        ("edit_chain.py", ["more"], "'more' is more than it takes"),
     ],
 )
-def test_a_wrong_option_is_one_sentence(
-    option: str, wrong: str, said: str, prefect_server: str, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No traceback, and nothing is sent."""
-    for name, value in (("PREFECT_API_URL", prefect_server), ("TOGETHER_BASE_URL", together_sandbox.url)):
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TOGETHER_API_KEY", together_sandbox.api_key)
-    command = [sys.executable, str(FLOWS / "storyboard.py"), option, wrong]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode in {1, 2}
+def test_a_wrong_option_is_one_sentence(flow: str, options: list[str], said: str) -> None:
+    """Exit code 2 and one line, without a server, a sandbox or a key."""
+    done = _run(flow, *options)
+    assert 2 == done.returncode
     assert said in done.stderr
+    assert 1 == len(done.stderr.splitlines())
+
+
+def test_help_says_what_is_required_and_what_may_be_chosen() -> None:
+    """An option without a default is no option with the default "none"."""
+    table, storyboard = _run("prompt_table.py", "--help").stdout, _run("storyboard.py", "--help").stdout
+    assert "object store. (required)" in " ".join(table.split())
+    assert "{cut,chain}" in storyboard
+    assert "--sandbox" in storyboard
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "said"),
+    [
+        ([], "", "image-to-video failed: There is no API key"),
+        (["--width", "77777"], "sandbox-key", "image-to-video failed: "),
+    ],
+)
+def test_an_error_is_one_sentence(options: list[str], key: str, said: str, environment: dict[str, str]) -> None:
+    """The last word is the error, and neither it nor Prefect's logs show how it came about, unless somebody asks."""
+    environment["TOGETHER_API_KEY"] = key
+    done = _run("image_to_video.py", *options, environment=environment)
+    assert 1 == done.returncode
+    assert said in done.stderr.splitlines()[-2]
     assert "Traceback" not in done.stderr
-    assert [] == together_sandbox.requests()
+    asked = _run("image_to_video.py", "--traceback", *options, environment=environment)
+    assert "Traceback" in asked.stderr
+    assert "event_loop" in asked.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT to a process of its own")
+@pytest.mark.parametrize("flow", ["image_to_video.py", "storyboard.py"])
+def test_an_interruption_is_one_sentence(flow: str, environment: dict[str, str], tmp_path: Path) -> None:
+    """Ctrl-C while clips render, of one task or of several threads: it ends at once, and says what becomes of them."""
+    options = ["--review", "false"] if flow == "storyboard.py" else []
+    with sandbox.serve(render_seconds=60) as together, (tmp_path / "said").open("w+") as said:
+        environment["TOGETHER_BASE_URL"] = together.url
+        running = subprocess.Popen([sys.executable, str(FLOWS / flow), *options], env=environment, stdout=said, stderr=said)
+        waiting = 3 if flow == "storyboard.py" else 1
+        for _ in range(600):
+            if len(together.jobs()) == waiting or running.poll() is not None:
+                break
+            time.sleep(0.1)
+        time.sleep(1.0)
+        running.send_signal(signal.SIGINT)
+        assert 130 == running.wait(30)
+        said.seek(0)
+        words = said.read()
+    assert words.splitlines()[-1].startswith("Interrupted: job")
+    assert "paid for" in words.splitlines()[-1]
+    assert "for free" in words.splitlines()[-1]
+    assert all(job["id"] in words.splitlines()[-1] for job in together.jobs())
+    assert "Traceback" not in words

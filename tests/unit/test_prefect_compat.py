@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import subprocess
 import sys
 from typing import Any
@@ -116,3 +117,48 @@ def test_the_answer_of_a_pause_has_a_key() -> None:
     from prefect.states import Paused
 
     assert "review" in keyset_from_paused_state(Paused(pause_key="review"))["response"]
+
+
+def test_wrong_parameters_are_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is named with its reason, and nothing of it is in the log."""
+
+    @flow
+    def made(width: int, names: list[int]) -> None:
+        """Do nothing."""
+
+    assert [] == compat.wrong_parameters(made, {"width": 1, "names": []})
+    found = compat.wrong_parameters(made, {"width": "wide", "names": ["x"]})
+    assert ["width", "names.0"] == [problem.partition(": ")[0] for problem in found]
+    assert [] == caplog.records
+
+
+def test_the_loggers_of_runs_are_filtered(prefect_server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What Prefect logs of a failed task and flow passes a filter of ours, with the error."""
+    seen: list[tuple[str, str]] = []
+
+    class Seeing(logging.Filter):
+        """Note which errors are logged where."""
+
+        def filter(self, record: logging.LogRecord) -> bool:
+            """Take note."""
+            if record.exc_info:
+                seen.append((record.name, str(record.exc_info[1])))
+            return True
+
+    seeing = Seeing()
+    compat.filter_run_logs(seeing)
+
+    @task
+    def failing() -> None:
+        raise ValueError("as meant")
+
+    @flow
+    def fails() -> None:
+        failing()
+
+    try:
+        fails(return_state=True)
+    finally:
+        for name in ("prefect.flow_runs", "prefect.task_runs"):
+            logging.getLogger(name).removeFilter(seeing)
+    assert {("prefect.task_runs", "as meant"), ("prefect.flow_runs", "as meant")} == set(seen)

@@ -1,0 +1,79 @@
+"""Shortens tracebacks of errors that say all there is to know; whole ones are shown on request. Handles no error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from types import TracebackType
+from typing import TypeVar
+
+from prefect_together._internal.interruption import last_words
+from prefect_together._internal.prefect_compat import in_a_run
+from prefect_together.errors import TRACEBACKS, TogetherError, traceback_of
+
+_E = TypeVar("_E", bound=BaseException)
+
+
+def without_frames(error: _E) -> _E:
+    """Return an error without the frames in which it came about, where it is ours and nobody asks for them."""
+    if not isinstance(error, TogetherError) or os.environ.get(TRACEBACKS):
+        return error
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            left += [one.__cause__, one.__context__]
+    return error
+
+
+class ShortTracebacks(logging.Filter):
+    """Lets every record pass; of an error of ours it shows the lines of the user's own code.
+
+    What Prefect says of a task of ours outside of runs goes to no server: no run there would keep it, and Prefect warns of
+    that.
+
+    Args:
+        lines: Whether it does; else there is no traceback at all, for a command that says the error itself.
+    """
+
+    def __init__(self, *, lines: bool = True) -> None:
+        super().__init__()
+        self.lines = lines
+        self.tasks: set[str] = set()
+        """The names of our tasks, as far as they have run."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten what the record shows."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TogetherError) and not os.environ.get(TRACEBACKS):
+            record.exc_info = None
+            lines = traceback_of(error) if self.lines else ""
+            record.exc_text = lines if "\n  File " in lines else None  # the error itself is in the record's message
+        if getattr(record, "task_name", None) in self.tasks and not in_a_run():
+            record.send_to_api = False
+        return True
+
+
+RUN_LOGS = ShortTracebacks()
+"""What Prefect's loggers of runs are given, once per process."""
+
+
+def shorten_last_words() -> None:
+    """Have a script that ends with an error of ours end with a short traceback, where nobody else has a say in that.
+
+    One that is interrupted while it waits ends with what becomes of what it waited for.
+    """
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _last_words
+
+
+def _last_words(kind: type[BaseException], error: BaseException, lines: TracebackType | None) -> None:
+    words = traceback_of(error) if isinstance(error, TogetherError) else ""
+    if isinstance(error, KeyboardInterrupt):
+        words = last_words()
+    if words and not os.environ.get(TRACEBACKS):
+        print(words, file=sys.stderr)  # noqa: T201 - it is where Python itself would
+    else:
+        sys.__excepthook__(kind, error, lines)

@@ -1,0 +1,111 @@
+"""Command lines that are wrong in one sentence: what is allowed, and what was probably meant. Knows no command."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from prefect_together.errors import TRACEBACKS
+
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended, as shells have it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong with a command line; then the exit code is 2."""
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> tuple[Any, list[str]]:  # type: ignore[override]
+        """Return what a command line says; what is not known ends the process, in the parser of a command as well."""
+        given = list(sys.argv[1:] if args is None else args)
+        self._check_words(given)
+        found, left = super().parse_known_args(given, namespace)
+        if left:
+            self.error(f"{left[0]!r} is more than it takes")
+        if getattr(found, "traceback", False):
+            os.environ[TRACEBACKS] = "1"
+        return found, []
+
+    def add_traceback(self) -> None:
+        """Add the option that asks for whole tracebacks."""
+        about = f"show Python's whole traceback of an error, as {TRACEBACKS}=1 does"
+        self.add_argument("--traceback", action="store_true", help=about)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end the process."""
+        help_ = "" if message.endswith("?") else f" (see `{self.prog} --help`)"
+        self.exit(2, f"{self.prog}: {message}{help_}\n")
+
+    def _check_words(self, given: Sequence[str]) -> None:
+        """Find an option or a command that does not exist, before one that is missing is asked for."""
+        options = [option for action in self._actions for option in action.option_strings]
+        commands = next((list(action.choices or ()) for action in self._actions if action.nargs == argparse.PARSER), [])
+        for word in given:
+            name = word.partition("=")[0]
+            if name == "--":
+                return
+            if name.startswith("--") and name not in options:
+                self.error(f"there is no option {name}{did_you_mean(name, options)}")
+            if commands and not name.startswith("-"):
+                if name not in commands:
+                    self.error(f"there is no command {name!r}{did_you_mean(name, commands)}")
+                return
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that names what is spelled alike, or nothing."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    """Return a reader of one of some words."""
+
+    def read(text: str) -> str:
+        if text in choices:
+            return text
+        near = did_you_mean(text, choices)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(choices)}{near}")
+
+    return read
+
+
+def whole_number(least: int | None = None, most: int | None = None) -> Callable[[str], int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        _within(text, number, least, most)
+        return number
+
+    return read
+
+
+def number(least: float | None = None, most: float | None = None) -> Callable[[str], float]:
+    """Return a reader of numbers within bounds; infinity and what is no number are none."""
+
+    def read(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not math.isfinite(found):
+            raise argparse.ArgumentTypeError(f"{text!r} is no number")
+        _within(text, found, least, most)
+        return found
+
+    return read
+
+
+def _within(text: str, found: float, least: float | None, most: float | None) -> None:
+    if least is not None and found < least:
+        raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+    if most is not None and found > most:
+        raise argparse.ArgumentTypeError(f"{text} is more than {most}")
