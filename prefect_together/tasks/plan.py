@@ -11,7 +11,8 @@ from prefect_together.generations.fingerprint import stand_in
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import MediaReference, Request
-from prefect_together.tasks._batch import BatchArguments, Money, Requests, usd
+from prefect_together.tasks._batch import BatchArguments, Money, usd
+from prefect_together.tasks._batch_requests import Requests, filled, rows_of
 from prefect_together.tasks._batch_summary import show_plan
 from prefect_together.tasks._context import expect, generation_context
 
@@ -136,7 +137,7 @@ async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
     context = await arguments.context(sends=False)
     most = None if max_cost is None else usd(max_cost)
     planner = Planner(context, worst_case=current_settings().worst_case, max_cost=most)
-    found = await planner.plan(arguments.rows())
+    found = (await planner.plan(rows_of(arguments.requests))).model_copy(update=filled(arguments.requests))
     context.run.log.info("Plan: %s", found)
     await show_plan(found)
     return found
