@@ -29,6 +29,10 @@ class Binding:
         own = {name: [column] for name, column in self.columns.items()}
         return {name: list(filler.columns) for name, filler in self.fillers.items()} | own
 
+    def used(self) -> tuple[str, ...]:
+        """Return all columns that fill something, each once."""
+        return tuple(dict.fromkeys(column for found in self.filled().values() for column in found))
+
 
 class Mapper:
     """What a table is asked to fill the fields of its requests with.

@@ -22,7 +22,7 @@ INVISIBLE = "\ufeff\u200b"
 """Marks that spreadsheets and editors leave at the edges of a text, and nobody sees."""
 _PLAIN = frozenset({str, int, bool, type(None), bytes, date, datetime, time, timedelta, Decimal})
 _MISSING = frozenset({"NAType", "NaTType"})
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? ?(Z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _TIME = re.compile(r"(\d\d:\d\d:\d\d)\.(\d{1,9})", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _DURATION = TypeAdapter(timedelta)
@@ -147,7 +147,7 @@ def _moment(text: str) -> str:
         if offset in {"Z", "UTC"}:
             offset = "+00:00"
         elif offset and ":" not in offset:
-            offset = f"{offset[:3]}:{offset[3:]}"
+            offset = f"{offset[:3]}:{offset[3:] or '00'}"
         return f"{day} {clock}{_fraction(fraction)}{offset}"
     if found := _TIME.fullmatch(text):
         return f"{found[1]}{_fraction(found[2])}"

@@ -54,8 +54,9 @@ class Frame:
         return (row[column] for row in batches({column: self._columns[column]}, self._count))
 
     def types(self) -> dict[str, Any]:
-        """Return Arrow's type of each column."""
-        return {name: kind_of(column) for name, column in self._columns.items()}
+        """Return Arrow's type of each column; text, where a column of Python's objects has none in it."""
+        kinds = {name: kind_of(column) for name, column in self._columns.items()}
+        return {name: self._arrow.string() if kind == self._arrow.null() else kind for name, kind in kinds.items()}
 
     def _column(self, series: Any) -> Any:
         if series.dtype not in {self._narwhals.Object, self._narwhals.Unknown}:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from prefect_together.batch.binding import Binding, Mapper
 from prefect_together.batch.cells import NoText, is_empty
+from prefect_together.batch.column_names import alike
 from prefect_together.batch.column_readings import ColumnReadings
 from prefect_together.batch.table_reader import Source
 from prefect_together.batch.table_schema import TableSchema
@@ -195,6 +196,10 @@ class RequestTable:
         wrong = {column: why for column, cell in cells.items() if isinstance(cell, str) and (why := spoilt(cell))}
         cells |= {column: mended(cells[column]) for column in wrong}
         bound = self._bind(tuple(cells))
+        if isinstance(bound, str) and self._first:
+            # What a row that names its own columns leaves out is empty in it, as it would be in a table with a header.
+            there = {alike(name) for name in cells}
+            bound = self._bind((*cells, *(name for name in self._first.used() if alike(name) not in there)))
         if isinstance(bound, str):
             return TableRow(number, None, f"Row {number}: {bound}", cells)
         origin = bound.filled()
@@ -202,8 +207,9 @@ class RequestTable:
             return TableRow(number, None, f"Row {number}, column {column!r}: {wrong[column]}.", cells)
         given = dict(self._constants)
         for name, column in bound.columns.items():
-            if not is_empty(cells[column]):
-                given[name] = self._value(name, column, cells[column], reading)
+            cell = cells.get(column)
+            if not is_empty(cell):
+                given[name] = self._value(name, column, cell, reading)
         name = ""
         try:
             for name, filler in bound.fillers.items():

@@ -45,7 +45,7 @@ class Slot:
         for step in self.path:
             cell = _inner(cell, step)
         if is_empty(cell):
-            raise Missing(self.column)
+            raise Missing(self.column + "".join(f"[{step}]" for step in self.path))
         text = text_of(cell) if self.path else reading(self.column, cell)
         if self.conversion:
             text = _CONVERSIONS[self.conversion](text)
@@ -135,9 +135,8 @@ def _parsed(text: str) -> list[str]:
             end = text.find("}", at)
             inner = text[at + 1 : end]
             if end < 0 or "{" in inner:
-                raise InvalidRequest(
-                    f"The template {text!r} cannot be read: {text[at : at + 20]!r} is not closed; {_LITERAL}."
-                )
+                wrong = "is not closed" if end < 0 else "opens a second brace inside the first"
+                raise InvalidRequest(f"The template {text!r} cannot be read: {text[at : at + 20]!r} {wrong}; {_LITERAL}.")
             if not inner.strip():
                 raise InvalidRequest(f"The template {text!r} cannot be read: braces with no column in them; {_LITERAL}.")
             parts += [inner, ""]

@@ -61,29 +61,29 @@ def decoded(file: BinaryIO, name: str, encoding: str | None) -> io.TextIOWrapper
     marked = next((known for mark, known in _MARKS if head.startswith(mark)), None)
     if encoding is None and marked is None and (what := _no_text(head)):
         raise InvalidRequest(f"The table {name} is no text: it is {what}.")
+    used = marked or encoding or "utf-8"
     try:
-        used = codecs.lookup(encoding or marked or "utf-8").name
+        # Of the wide encodings only errors="replace" takes every byte.
+        wide = codecs.lookup(encoding or used).name.startswith(("utf-16", "utf-32"))
     except LookupError:
         raise InvalidRequest(f"There is no encoding {encoding!r}: give Python's name of one, e.g. cp1252.") from None
     if marked and encoding:
-        used = _with_mark(used, marked, head, name)
-    # Of the wide encodings only errors="replace" takes every byte.
-    wide = used.startswith(("utf-16", "utf-32"))
+        _check_mark(head, encoding, name)
     return io.TextIOWrapper(file, encoding=used, errors="replace" if wide else "surrogateescape", newline="")
 
 
-def _with_mark(used: str, marked: str, head: bytes, name: str) -> str:
-    """Return the encoding that reads a file with a mark at its beginning, without the mark.
+def _check_mark(head: bytes, encoding: str, name: str) -> None:
+    """Refuse a file that is marked as something else than its reader says.
 
     Raises:
-        InvalidRequest: The file is marked as something else than its reader says.
+        InvalidRequest: It is.
     """
-    if used not in _MARKED_AS[next(mark for mark, _ in _MARKS if head.startswith(mark))]:
-        kind = marked.removesuffix("-sig").upper()
+    mark, known = next((mark, known) for mark, known in _MARKS if head.startswith(mark))
+    if codecs.lookup(encoding).name not in _MARKED_AS[mark]:
+        kind = known.removesuffix("-sig").upper()
         raise InvalidRequest(
-            f"The table {name} begins with the mark of {kind}, and is said to be {used}: leave encoding= out."
+            f"The table {name} begins with the mark of {kind}, and encoding= says {encoding!r}: leave it out."
         )
-    return marked
 
 
 def _no_text(head: bytes) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from prefect_together._internal.text import with_article
 from prefect_together.batch.request_table import RequestTable, TableRow
+from prefect_together.batch.table_reader import FORMATS
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.registry import spec_of
@@ -59,20 +60,26 @@ def check(requests: Any) -> None:
         return
     if isinstance(requests, Request):
         raise InvalidRequest("A batch takes several requests: give a list, or a table of requests_from_table.")
-    kind = type(requests).__name__
-    table = isinstance(requests, (str, PurePath)) or hasattr(requests, "__dataframe__") or hasattr(requests, "columns")
-    rows = cast("list[Any]", requests) if isinstance(requests, (list, tuple)) else []
-    if table or (rows and all(isinstance(row, Mapping) for row in rows)):
-        shown = repr(str(requests)) if isinstance(requests, (str, PurePath)) else "rows" if rows else "frame"
-        given = "rows of a table" if rows else shown if isinstance(requests, (str, PurePath)) else with_article(kind)
+    given = "None" if requests is None else with_article(type(requests).__name__)
+    if (table := _table(requests)) is not None:
         raise InvalidRequest(
             f"A batch takes requests, and was given {given}: make requests of the table, with "
-            f'requests_from_table({shown}, constants={{"model": …}}).'
+            f'generate_batch(requests_from_table({table}, constants={{"model": …}})).'
         )
-    if hint := unfinished(cast("object", requests)):
-        raise InvalidRequest(f"A batch takes requests, and was given {with_article(kind)}: {hint}.")
-    if not isinstance(requests, Iterable) or isinstance(requests, (Mapping, bytes)):
-        raise InvalidRequest(f"A batch takes requests, and was given {with_article(kind)}: give a list of them.")
+    if hint := unfinished(requests):
+        raise InvalidRequest(f"A batch takes requests, and was given {given}: {hint}.")
+    if not isinstance(requests, Iterable) or isinstance(requests, (Mapping, str, bytes)):
+        raise InvalidRequest(f"A batch takes requests, and was given {given}: give a list of them.")
+
+
+def _table(requests: Any) -> str | None:
+    """Return how to write a table that nobody has made requests of, or None where it is none."""
+    if isinstance(requests, PurePath) or (isinstance(requests, str) and requests.lower().endswith(FORMATS)):
+        return repr(str(requests))
+    if isinstance(requests, (list, tuple)):
+        rows = cast("list[Any]", requests)
+        return "rows" if rows and all(isinstance(row, Mapping) for row in rows) else None
+    return "frame" if hasattr(requests, "columns") and not isinstance(requests, Mapping) else None
 
 
 def _instead(request: Any) -> str:
