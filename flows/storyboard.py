@@ -1,7 +1,7 @@
 """A storyboard becomes a film: stills first, which a person approves, then clips from those stills, then one file.
 
 python flows/storyboard.py --sandbox --review false          a local Together: nothing is paid
-python flows/storyboard.py --plan                            what it would send and cost, if all stills are approved
+python flows/storyboard.py --plan                            what it would send and cost: with no still approved, and all
 python flows/storyboard.py --shots flows/storyboard.yaml     the real one, waiting for approval in the Prefect UI
 """
 
@@ -102,7 +102,9 @@ def storyboard(
     ask = [ImageRequest(prompt=shot.prompt, model=model, width=width, height=height, seed=seed) for shot in shots]
     chain = continuity == "chain"
     if plan:
-        return plan_requests([*ask, *_planned(shots, ask, video_model, seed, library, chain=chain)], library=library)
+        pictures = plan_requests(ask, library=library)
+        films = plan_requests(_planned(shots, ask, video_model, seed, library, chain=chain), library=library)
+        return pictures + (films.if_approved() if review else films)
     stills = _stills(ask, library)
     pairs = list(zip(shots, stills, strict=True))
     price = catalog.estimate(video_model, {"model": video_model, "seconds": str(shots[0].seconds)}) if shots else None

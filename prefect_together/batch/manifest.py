@@ -17,6 +17,7 @@ from typing import Any
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.text import slug
 from prefect_together.batch.results import ROOT, read_lines
+from prefect_together.batch.table_schema import ENDING, TableSchema
 from prefect_together.storage.references import to_keys
 from prefect_together.storage.storage import Storage
 
@@ -71,8 +72,8 @@ def new_key(name: str | None) -> str:
     return f"{folder(name)}/{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}-{uuid.uuid4().hex[:6]}"
 
 
-async def write(storage: Storage, key: str, spool: Spool) -> str:
-    """Write a manifest into the library, in order, and return where it is."""
+async def write(storage: Storage, key: str, spool: Spool, schema: TableSchema | None) -> str:
+    """Write a manifest into the library, in order, and the columns of its table beside it; return where it is."""
 
     async def chunks() -> AsyncIterator[bytes]:
         held, size = list[bytes](), 0
@@ -84,6 +85,8 @@ async def write(storage: Storage, key: str, spool: Spool) -> str:
                 held, size = [], 0
         yield b"".join(held)
 
+    if schema is not None:
+        await storage.write(f"{key}{ENDING}", schema.model_dump_json(exclude_none=True).encode())
     await storage.write_stream(f"{key}.jsonl", chunks())
     return storage.uri(f"{key}.jsonl")
 

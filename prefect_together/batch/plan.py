@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
@@ -44,6 +45,14 @@ class Plan(BaseModel):
     """How many requests would be sent to each model."""
     problems: list[str] = []
     """Why rows are refused: the first twenty."""
+    columns: dict[str, list[str]] = {}
+    """Which columns of a table fill which field of its requests."""
+    notes: list[str] = []
+    """What a person might not expect of how the columns are used."""
+    undecided: int = 0
+    """Requests among those to send that are sent only if a person approves what they are made of."""
+    undecided_cost: Decimal = Decimal(0)
+    """USD by list price of those; part of ``cost``."""
 
     @property
     def total(self) -> int:
@@ -55,6 +64,25 @@ class Plan(BaseModel):
         """USD at most: known prices, and the worst case for each that is not known."""
         return self.cost + self.unknown_prices * self.worst_case
 
+    @property
+    def least(self) -> Decimal:
+        """USD by list price if nothing is approved that a person has to approve."""
+        return self.cost - self.undecided_cost
+
+    def if_approved(self) -> Plan:
+        """Return it as the plan of what is done only with what a person approves: all of it, or less, or nothing.
+
+        Example:
+            ```python
+            from prefect_together import ImageRequest, VideoRequest, expected, plan
+
+            still = ImageRequest(prompt="a fox", model="black-forest-labs/FLUX.2-pro", seed=7)
+            clip = VideoRequest(prompt="push in", model="minimax/hailuo-02", frame_images=[expected(still)], seed=7)
+            print(plan([still]) + plan([clip]).if_approved())
+            ```
+        """
+        return self.model_copy(update={"undecided": self.send, "undecided_cost": self.cost})
+
     def __add__(self, other: Plan) -> Plan:
         """Return the plan of both, one after the other."""
         if not isinstance(other, Plan):  # pyright: ignore[reportUnnecessaryIsInstance] - Python asks with anything
@@ -62,7 +90,7 @@ class Plan(BaseModel):
         risks = [plan.at_risk for plan in (self, other) if plan.unknown]
         known = [risk for risk in risks if risk is not None]
         waits = [wait for wait in (self.longest_wait, other.longest_wait) if wait is not None]
-        counts = ("send", "reused", "waiting", "unknown", "refused", "unknown_prices", "over")
+        counts = ("send", "reused", "waiting", "unknown", "refused", "unknown_prices", "over", "undecided")
         return Plan(
             **{name: getattr(self, name) + getattr(other, name) for name in counts},
             cost=self.cost + other.cost,
@@ -71,13 +99,26 @@ class Plan(BaseModel):
             longest_wait=sum(waits) if waits else None,
             models=dict(Counter(self.models) + Counter(other.models)),
             problems=(self.problems + other.problems)[:PROBLEMS],
+            columns={
+                name: list(dict.fromkeys((*self.columns.get(name, ()), *other.columns.get(name, ()))))
+                for name in {**self.columns, **other.columns}
+            },
+            notes=list(dict.fromkeys((*self.notes, *other.notes))),
+            undecided_cost=self.undecided_cost + other.undecided_cost,
         )
 
     def text(self) -> str:
-        """Return it with the reasons why rows are refused, a line each."""
-        return "\n".join([str(self), *self.problems])
+        """Return it with what fills which field and the reasons why rows are refused, a line each."""
+        return "\n".join([self._summary(), *self.used(), *self.problems])
+
+    def used(self) -> list[str]:
+        """Return in sentences which columns fill which field."""
+        return [*([f"Columns: {columns_text(self.columns)}."] if self.columns else []), *self.notes]
 
     def __str__(self) -> str:
+        return " ".join([self._summary(), *self.used()])
+
+    def _summary(self) -> str:
         parts = [f"{self.send:,} to send"] + [
             f"{count:,} {name}"
             for name, count in (
@@ -90,9 +131,17 @@ class Plan(BaseModel):
         ]
         if not self.send and not self.unknown:
             return f"{', '.join(parts)}: nothing to pay."
-        price = f"about ${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        least = f"${self.least.normalize():f} to " if self.undecided_cost else ""
+        price = f"about {least}${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        if self.undecided:
+            price += f", for {self.undecided:,} of them are sent only if what they are made of is approved"
         if self.unknown_prices:
             price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""
         wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
         return f"{', '.join(parts)}: {price}.{over}{wait}"
+
+
+def columns_text(columns: Mapping[str, list[str]]) -> str:
+    """Return which columns fill which field in words, e.g. ``prompt from 'product' and 'style', seed from 'Seed'``."""
+    return ", ".join(f"{name} from {' and '.join(map(repr, found))}" for name, found in columns.items() if found)

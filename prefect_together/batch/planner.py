@@ -10,10 +10,13 @@ from decimal import Decimal
 from prefect_together import catalog
 from prefect_together.batch.plan import PROBLEMS, Plan
 from prefect_together.batch.request_table import TableRow
+from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.context import GenerationContext, RunContext
+from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.poll_schedule import typical_durations
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.inputs import missing
 from prefect_together.generations.request import Request
 from prefect_together.ledger.ledger import History, Ledger
 
@@ -90,7 +93,22 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
-            self._count(context, _state(await self._ledger.history(fingerprint), context.scope()))
+            history = await self._ledger.history(fingerprint)
+            if gone := await self._gone(context, fingerprint, history):
+                self._refuse(f"Row {row.number}: {gone}")
+            else:
+                self._count(context, _state(history, context.scope()))
+
+    async def _gone(self, context: GenerationContext, fingerprint: str, history: History) -> str | None:
+        """Return which file is gone that was kept of a request, or that one which is to be sent needs; None if none is."""
+        attempt = history.stored(context.scope())
+        if attempt is None:
+            return await missing(context.request) if _state(history, context.scope()) == "send" else None
+        try:
+            await Delivery(context, fingerprint).stored(BoundAttempt(self._ledger, attempt, context.run.log))
+        except MediaError as error:
+            return str(error)
+        return None
 
     def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:
         return catalog.preflight(request.model, request.given())

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import math
-import string
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import ValidationError
 
+from prefect_together.batch.binding import Binding, Mapper
+from prefect_together.batch.cells import NoText, is_empty
+from prefect_together.batch.column_names import alike
+from prefect_together.batch.column_readings import ColumnReadings
 from prefect_together.batch.table_reader import Source
+from prefect_together.batch.table_schema import TableSchema
+from prefect_together.batch.templates import Missing, Reading
 from prefect_together.batch.text_formats import BadRow, mended, spoilt
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.registry import default_spec, spec_of
@@ -30,7 +35,7 @@ class TableRow:
     error: str | None = None
     """Why there is no request: the row and the column that are wrong."""
     columns: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What stands in the table."""
+    """What stands in the table, as plain Python."""
 
 
 def requests_from_table(
@@ -46,8 +51,13 @@ def requests_from_table(
 ) -> RequestTable:
     """Return the requests of a table, one for each row; rows are read when they are needed, and as often as needed.
 
-    A column whose name is that of a field fills it (``Prompt`` fills ``prompt``); other columns are carried along. Empty
-    cells leave a field unset.
+    A column whose name is that of a field fills it (``Prompt`` fills ``prompt``), unless a template uses the column or
+    ``columns`` names another; other columns are carried along. Empty cells leave a field unset, and refuse the row where a
+    template needs them. ``filled()`` of the table, and ``plan``, say which column fills which field.
+
+    Cells become text the same way whatever they came in, without the spaces at their edges: ``3``, ``0.5``, ``1.10``,
+    ``True``, ``2026-01-31``, ``2026-01-31 12:00:00``. In a column of whole numbers with gaps, of which frames make
+    fractions, 3.0 is ``3``; in a column of moments that are all midnight, days are meant.
 
     Example:
         ```python
@@ -64,8 +74,10 @@ def requests_from_table(
         source: A path or object-store URL that ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; a list of mappings;
             or a pandas, Polars, PyArrow or DuckDB frame.
         request: What every row asks for; by default an ``ImageRequest``.
-        columns: The column of a field, where their names differ: ``{"prompt": "Caption"}``.
-        templates: The text of a field with columns in braces: ``{"prompt": "a photo of {product}"}``.
+        columns: The column of a field, where their names differ: ``{"prompt": "Caption"}``; also where two columns would
+            fill one field, or a column that a template uses is to fill the field of its name as well.
+        templates: The text of a field with columns in braces: ``{"prompt": "a photo of {product}"}``. Parts of nested cells
+            are ``{product[name]}``, formats as in ``str.format`` (``{price:.2f}``), braces that are meant ``{{`` and ``}}``.
         constants: The value of a field for all rows; a row's own non-empty cell outranks it.
         rows: How many rows to take, from the first; by default all.
         options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same bucket
@@ -73,18 +85,12 @@ def requests_from_table(
         encoding: Of a CSV, TSV or JSON lines file; left out, UTF-8, or UTF-16 where the file says so.
 
     Raises:
-        InvalidRequest: There is no such table, a field or column that is named does not exist, or ``request`` is of no type
-            that this release knows.
+        InvalidRequest: There is no such table, a field or column that is named does not exist, two columns have one name or
+            would fill one field, or ``request`` is of no type that this release knows.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
-    table = RequestTable(
-        Source(source, options, encoding),
-        request or default_spec().request,
-        {name: columns[name] for name in columns} if columns else {},
-        dict(templates or {}),
-        dict(constants or {}),
-        rows,
-    )
+    asked = request or default_spec().request
+    table = RequestTable(Source(source, options, encoding), asked, columns or {}, templates or {}, constants or {}, rows)
     table.check()
     return table
 
@@ -96,17 +102,19 @@ class RequestTable:
         self,
         source: Source,
         request: type[Request],
-        columns: dict[str, str],
-        templates: dict[str, str],
-        constants: dict[str, Any],
+        columns: Mapping[str, str],
+        templates: Mapping[str, str],
+        constants: Mapping[str, Any],
         rows: int | None = None,
     ) -> None:
         self.source = source
         self.request = request
-        self.columns = columns
-        self.templates = templates
-        self.constants = constants
         self.rows = rows
+        self._constants = dict(constants)
+        self._mapper = Mapper(request, columns, templates, constants)
+        self._bind = lru_cache(maxsize=64)(self._bound)
+        self._nested = _nested_fields(request)
+        self._first: Binding | None = None
 
     def __repr__(self) -> str:
         return f"RequestTable({str(self.source)!r}, {self.request.__name__})"
@@ -115,12 +123,12 @@ class RequestTable:
         return self._length
 
     def __iter__(self) -> Iterator[TableRow]:
-        names = {name.lower(): name for name in self.request.model_fields if name != "extra"}
+        reading = ColumnReadings(self.source.values, typed=self.source.typed).text
         for number, cells in enumerate(itertools.islice(self.source.rows(), self.rows), 1):
             if isinstance(cells, BadRow):
                 yield TableRow(number, None, f"Row {number}: {cells}.")
             else:
-                yield self._row(number, {str(name): cell for name, cell in cells.items()}, names)
+                yield self._row(number, cells, reading)
 
     @cached_property
     def _length(self) -> int:
@@ -133,84 +141,113 @@ class RequestTable:
         """Say now what is wrong with all rows alike.
 
         Raises:
-            InvalidRequest: What is asked for is of no type that this release knows, a field or column that is named does
-                not exist, or there is no such table.
+            InvalidRequest: What is asked for is of no type that this release knows, a column that is named does not exist,
+                or there is no such table.
         """
         spec_of(self.request)
-        fields = self.request.model_fields
-        for name in (*self.columns, *self.templates, *self.constants):
-            if name not in fields:
-                raise InvalidRequest(f"{self.request.__name__} has no field {name!r}: it has {', '.join(fields)}.")
         there = self.source.columns()
-        used = [column for template in self.templates.values() for column in _used(template)]
-        if there is None:
-            return
-        wanted = [*self.columns.values(), *used]
-        for column in wanted:
-            if column not in there:
-                raise InvalidRequest(f"{self.source} has no column {column!r}: it has {', '.join(there)}.")
-        filled = {*self.columns, *self.templates, *self.constants, *(column.lower() for column in there)}
-        for name, about in fields.items():
-            if about.is_required() and name not in filled:
-                raise InvalidRequest(
-                    f"{self.source} has no column for {name}, which every {self.request.__name__} needs: it has "
-                    f"{', '.join(there)}. Name one in columns=, or give a template or a constant."
-                )
+        problem: str | None = None
+        for names in [tuple(there)] if there is not None else self._names():
+            bound = self._bind(names)
+            if isinstance(bound, Binding):
+                self._first = bound
+                return
+            problem = problem or bound
+        if problem is not None:
+            raise InvalidRequest(problem)
 
-    def _row(self, number: int, cells: dict[str, Any], names: dict[str, str]) -> TableRow:
-        given, origin = dict(self.constants), dict[str, list[str]]()
+    def filled(self) -> dict[str, list[str]]:
+        """Return which columns fill which field; where every row names its own columns, those of the first good row."""
+        return self._first.filled() if self._first else {}
+
+    def notes(self) -> list[str]:
+        """Return in sentences what a person might not expect of how the columns are used."""
+        reserved = self._first.reserved if self._first else dict[str, str]()
+        return [
+            f"The column {column!r} fills no field of its own, for the template of {name} uses it."
+            for column, name in reserved.items()
+        ]
+
+    def schema(self, names: Mapping[str, Any]) -> TableSchema:
+        """Return the columns of the table, by which a table that comes out has them too.
+
+        Args:
+            names: The columns that were seen, for tables whose rows name their own.
+        """
+        there = self.source.columns()
+        types = self.source.types() if there or self.source.typed else None
+        kind = spec_of(self.request).kind
+        return TableSchema.of(list(names) if there is None else there, types, text=not self.source.typed, kind=kind)
+
+    def _names(self) -> Iterator[tuple[str, ...]]:
+        """Yield the columns of rows that name their own."""
+        for row in itertools.islice(self.source.rows(), self.rows):
+            if not isinstance(row, BadRow):
+                yield tuple(row)
+
+    def _bound(self, names: tuple[str, ...]) -> Binding | str:
+        """Return what fills the fields of rows with these columns, or why nothing does."""
+        try:
+            return self._mapper.bind(names, self.source.label)
+        except InvalidRequest as error:
+            return str(error)
+
+    def _row(self, number: int, cells: dict[str, Any], reading: Reading) -> TableRow:
         wrong = {column: why for column, cell in cells.items() if isinstance(cell, str) and (why := spoilt(cell))}
         cells |= {column: mended(cells[column]) for column in wrong}
-        mapped = set(self.columns.values())
-        for column, cell in cells.items():
-            name = names.get(column.strip().lower())
-            if name and column not in mapped and name not in self.columns and name not in self.templates:
-                origin[name] = [column]
-                _put(given, name, cell)
-        for name, column in self.columns.items():
-            if column not in cells:
-                return TableRow(number, None, f"Row {number} has no column {column!r}.", cells)
-            origin[name] = [column]
-            _put(given, name, cells[column])
-        for name, template in self.templates.items():
-            used = origin[name] = _used(template)
-            if empty := [column for column in used if _empty(cells.get(column))]:
-                return TableRow(number, None, f"Row {number}, column {empty[0]!r}: it is empty, and {name} needs it.", cells)
-            try:
-                given[name] = template.format_map(cells)
-            except (ValueError, LookupError, AttributeError) as error:
-                return TableRow(number, None, f"Row {number}: the template of {name} cannot be filled: {error}.", cells)
+        bound = self._bind(tuple(cells))
+        if isinstance(bound, str) and self._first:
+            # What a row that names its own columns leaves out is empty in it, as it would be in a table with a header.
+            there = {alike(name) for name in cells}
+            bound = self._bind((*cells, *(name for name in self._first.used() if alike(name) not in there)))
+        if isinstance(bound, str):
+            return TableRow(number, None, f"Row {number}: {bound}", cells)
+        origin = bound.filled()
         if column := next((column for used in origin.values() for column in used if column in wrong), None):
             return TableRow(number, None, f"Row {number}, column {column!r}: {wrong[column]}.", cells)
+        given = dict(self._constants)
+        for name, column in bound.columns.items():
+            cell = cells.get(column)
+            if not is_empty(cell):
+                given[name] = self._value(name, column, cell, reading)
+        name = ""
+        try:
+            for name, filler in bound.fillers.items():
+                given[name] = filler.fill(cells, reading)
+        except Missing as missing:
+            return TableRow(number, None, f"Row {number}, column {str(missing)!r}: it is empty, and {name} needs it.", cells)
+        except NoText as error:
+            return TableRow(number, None, f"Row {number}: the template of {name} cannot be filled: {error}.", cells)
         try:
             return TableRow(number, self.request(**given), None, cells)
         except InvalidRequest as error:
             return TableRow(number, None, _where(number, error, origin), cells)
 
+    def _value(self, name: str, column: str, cell: Any, reading: Reading) -> Any:
+        """Return what a cell gives a field: its text, for fields read numbers from it; what is nested, as it is."""
+        if isinstance(cell, (list, dict)):
+            return cast("Any", cell)
+        try:
+            text = reading(column, cell)
+        except NoText:
+            return cell  # such as a generated file: the field knows whether it takes one
+        if name in self._nested and text[:1] in "[{":
+            try:
+                return json.loads(text)  # what is nested stands in tables of text as JSON
+            except ValueError:
+                return text
+        return text
 
-def _put(given: dict[str, Any], name: str, cell: Any) -> None:
-    if not _empty(cell):
-        # Frames hold whole numbers of a column with gaps as floats; text cells are read by the field.
-        given[name] = int(cell) if isinstance(cell, float) and cell.is_integer() else cell
 
-
-def _empty(cell: Any) -> bool:
-    """Tell whether nothing stands in a cell: None, NaN, NaT or blank text."""
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return True
-    return not cell.strip() if isinstance(cell, str) else type(cell).__name__ in {"NAType", "NaTType"}
-
-
-def _used(template: str) -> list[str]:
-    """Return the columns that a template names.
-
-    Raises:
-        InvalidRequest: It is no template.
-    """
-    try:
-        return [name.split(".")[0].split("[")[0] for _, name, _, _ in string.Formatter().parse(template) if name]
-    except ValueError as error:
-        raise InvalidRequest(f"The template {template!r} cannot be read: {error}.") from None
+def _nested_fields(request: type[Request]) -> frozenset[str]:
+    """Return the fields that take lists or objects."""
+    properties: dict[str, dict[str, Any]] = request.model_json_schema()["properties"]
+    nested = {"array", "object"}
+    return frozenset(
+        name
+        for name, about in properties.items()
+        if any("$ref" in branch or branch.get("type") in nested for branch in (about, *about.get("anyOf", ())))
+    )
 
 
 def _where(number: int, error: InvalidRequest, origin: dict[str, list[str]]) -> str:

@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.json import read
 from prefect_together.batch import table_writer
+from prefect_together.batch.outcome_columns import column_types, our_name
+from prefect_together.batch.table_schema import ENDING, TableSchema
 from prefect_together.errors import LibraryError, Paid, TogetherError
-from prefect_together.generations.registry import default_spec, read_result, spec_named, specs
+from prefect_together.generations.registry import default_spec, read_result, spec_named
 from prefect_together.generations.results import Generated, GeneratedMedia
 from prefect_together.generations.summary import Tally
 from prefect_together.storage.references import to_addresses
@@ -70,10 +72,15 @@ class BatchItem(BaseModel):
         """Those of the results that are files, in order."""
         return [result for result in self.results if isinstance(result, GeneratedMedia)]
 
-    def record(self) -> dict[str, Any]:
-        """Return the row of the table that comes out."""
+    def record(self, schema: TableSchema | None = None) -> dict[str, Any]:
+        """Return the row of the table that comes out: the columns of the table that went in, then ours.
+
+        Args:
+            schema: What columns that table has, where that was written down; else those that this row had.
+        """
         first = self.files[0] if self.files else {}
-        spec = spec_named(self.kind) if self.kind else default_spec()
+        kind = self.kind or (schema.kind if schema else None)
+        spec = spec_named(kind) if kind else default_spec()
         found = {
             "status": self.outcome,
             **{name: first.get(name) for name in spec.columns},
@@ -87,8 +94,8 @@ class BatchItem(BaseModel):
             "job_id": self.job_id,
             "more_uris": " ".join(str(more["uri"]) for more in self.files[1:] if "uri" in more) or None,
         }
-        ours = {f"together_{name}" if name in self.columns else name: value for name, value in found.items()}
-        return {**self.columns, **ours}
+        theirs = {name: self.columns.get(name) for name in schema.names} if schema else self.columns
+        return {**theirs, **{our_name(name, theirs): value for name, value in found.items()}}
 
 
 class BatchResult(BaseModel):
@@ -173,7 +180,8 @@ class BatchResult(BaseModel):
 
         ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` turn it into what they say. Needs the extra ``tables``.
         """
-        return table_writer.frame((item.record() for item in self.stream()), column_types())
+        schema = read_schema(self.manifest)
+        return table_writer.frame((item.record(schema) for item in self.stream()), column_types(schema), schema)
 
     def write_table(self, path: str | Path, *, options: Mapping[str, Any] | None = None) -> str:
         """Write that table, a part of it in memory at a time, and return where it is.
@@ -188,7 +196,9 @@ class BatchResult(BaseModel):
             LibraryError: It cannot be written, or the manifest is gone.
             ConfigurationError: The extra ``tables`` is needed and not installed.
         """
-        return table_writer.write(path, (item.record() for item in self.stream()), column_types(), options)
+        schema = read_schema(self.manifest)
+        records = (item.record(schema) for item in self.stream())
+        return table_writer.write(path, records, column_types(schema), options, schema)
 
     def money(self) -> str:
         """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""
@@ -244,27 +254,21 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
             yield to_addresses(read(line), library)
 
 
+def read_schema(uri: str) -> TableSchema | None:
+    """Return the columns of the table of a batch, or None where nobody wrote them down, as in release 0.1.
+
+    Args:
+        uri: Where the batch's manifest is.
+    """
+    try:
+        with open_moved(uri.removesuffix(".jsonl") + ENDING)[0] as file:
+            return TableSchema.model_validate_json(file.read())
+    except FileNotFoundError:
+        return None
+
+
 def _sum(files: list[dict[str, Any]], name: str) -> Decimal | None:
     """Return the sum of a cost over the files of one request, or None where one of them is not known."""
     if not files or any(file.get(name) is None for file in files):
         return None
     return sum((Decimal(str(file[name])) for file in files), Decimal(0))
-
-
-def column_types() -> dict[str, str]:
-    """Return the types of all columns that are ours: those of every generation type, between what all have in common."""
-    own = {name: kind for spec in specs() for name, kind in spec.columns.items()}
-    return {"status": "string", **own, **_COMMON}
-
-
-_COMMON = {
-    "model": "string",
-    "seed": "int64",
-    "cost": "money",
-    "estimated_cost": "money",
-    "seconds_taken": "float64",
-    "reused": "bool_",
-    "error": "string",
-    "job_id": "string",
-    "more_uris": "string",
-}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from prefect_together._internal.logs import Log
+from prefect_together.batch.cells import as_json
 from prefect_together.batch.manifest import Spool
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry
@@ -81,6 +82,8 @@ class Batch:
         self.problems: Counter[str] = Counter()
         self._shown: list[tuple[str, dict[str, Any]]] = []
         self.began = time.monotonic()
+        self.names: dict[str, None] = {}
+        """The columns of all rows so far, in the order in which they came."""
         self.stopped: str | None = None
         """Why it stopped before its end."""
         self._before = before or {}
@@ -182,7 +185,7 @@ class Batch:
             "seconds": round(time.monotonic() - began, 3),
             "files": files,
         }
-        self.spool.put(row.number, {**line, "columns": dict(row.columns)})
+        self.spool.put(row.number, {**line, "columns": self._columns(row)})
         return True
 
     def _over(
@@ -211,7 +214,7 @@ class Batch:
             line |= {"error_type": type(error).__name__, "paid": getattr(error, "paid", "maybe")}
             self._note(line, error)
         if row.columns:
-            line["columns"] = dict(row.columns)
+            line["columns"] = self._columns(row)
         if results:
             line["files"] = [result.model_dump(mode="json", exclude_none=True) for result in results]
             self._show(str(line["kind"]), line["files"][0])
@@ -219,6 +222,11 @@ class Batch:
         most = self.options.stop_after_failures
         if most is not None and not self.stopped and self.counts["failed"] + self.counts["unknown"] >= most:
             self.stopped = f"Not tried, because {most:,} requests had failed, the most that stop_after_failures allows."
+
+    def _columns(self, row: TableRow) -> Line:
+        """Return what stood in the table as a manifest has it."""
+        self.names.update(dict.fromkeys(row.columns))
+        return {name: as_json(cell) for name, cell in row.columns.items()}
 
     def _note(self, line: dict[str, Any], error: Exception) -> None:
         """Count a problem, and say it where it is the first of its kind."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from prefect_together._internal.optional import library
+from prefect_together.batch.arrow_cells import kind_of, values
+from prefect_together.batch.cells import plain, trimmed
+from prefect_together.batch.column_names import cleaned, twice
+from prefect_together.batch.frames import Frame
 from prefect_together.batch.text_formats import BadRow, decoded, header, json_lines, separated
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.storage.addresses import local_folder
 from prefect_together.storage.storage import locate
 
@@ -31,8 +36,18 @@ class Source:
     def __str__(self) -> str:
         return str(self.what) if isinstance(self.what, (str, Path)) else type(self.what).__name__
 
+    @property
+    def label(self) -> str:
+        """What a sentence calls it."""
+        return f"The table {self}" if isinstance(self.what, (str, Path)) else f"This {self}"
+
+    @property
+    def typed(self) -> bool:
+        """Whether it tells texts from numbers."""
+        return self._kind() not in {"csv", "tsv"}
+
     def columns(self) -> list[str] | None:
-        """Return the names of the columns, or None where every row names its own (JSON lines).
+        """Return the names of the columns, or None where every row names its own (JSON lines, and rows of a list).
 
         Raises:
             InvalidRequest: There is no such table, or it is none.
@@ -43,11 +58,11 @@ class Source:
                 return header(file, kind, str(self))
         if kind == "parquet":
             with self._open() as file:
-                return [str(name) for name in _parquet(file, str(self)).schema_arrow.names]
+                return cleaned(_parquet(file, str(self)).schema_arrow.names, self.label)
         if kind in {"jsonl", "ndjson"}:
             with self._text():  # whether it is there, and a text
                 return None
-        return None if kind == "rows" else list(_frame(self.what).columns)
+        return None if kind == "rows" else self._frame.names
 
     def rows(self) -> Iterator[dict[str, Any] | BadRow]:
         """Yield the rows, a few of them in memory at a time; one that cannot be read comes as the error that says why."""
@@ -57,16 +72,37 @@ class Source:
                 yield from separated(file, header(file, kind, str(self)), kind)
         elif kind in {"jsonl", "ndjson"}:
             with self._text() as file:
-                yield from json_lines(file)
+                yield from map(_named, json_lines(file))
         elif kind == "parquet":
             with self._open() as file:
-                yield from _batches(_parquet(file, str(self)))
+                yield from _batches(_parquet(file, str(self)), self.label)
         elif kind == "rows":
-            for row in cast("Sequence[Any]", self.what):
-                bad = BadRow(f"a row is a mapping, and this is {type(row).__name__}")
-                yield dict(cast("Mapping[str, Any]", row)) if isinstance(row, Mapping) else bad
+            yield from map(_named, cast("Sequence[Any]", self.what))
         else:
-            yield from _frame(self.what).iter_rows(named=True)
+            yield from self._frame.rows()
+
+    def values(self, column: str) -> Iterator[Any]:
+        """Yield what stands in a column, row by row; None, where a row has no such column."""
+        kind = self._kind()
+        if kind == "frame":
+            return self._frame.values(column)
+        if kind == "parquet":
+            return self._parquet_values(column)
+        return (row.get(column) for row in self.rows() if not isinstance(row, BadRow))
+
+    def types(self) -> dict[str, Any] | None:
+        """Return Arrow's type of each column, or None where the table does not say: in files of text.
+
+        For a list of rows they are those that hold all its cells, where Arrow is installed.
+        """
+        kind = self._kind()
+        if kind == "parquet":
+            with self._open() as file:
+                schema = _parquet(file, str(self)).schema_arrow
+            return dict(zip(cleaned(schema.names, self.label), map(kind_of, schema), strict=True))
+        if kind == "frame":
+            return self._frame.types()
+        return _learnt(row for row in self.rows() if not isinstance(row, BadRow)) if kind == "rows" else None
 
     def __len__(self) -> int:
         """Count the rows; a file is read for it."""
@@ -74,7 +110,7 @@ class Source:
         if kind == "rows":
             return len(self.what)
         if kind == "frame":
-            return len(_frame(self.what))
+            return len(self._frame)
         if kind == "parquet":
             with self._open() as file:
                 return int(_parquet(file, str(self)).metadata.num_rows)
@@ -87,6 +123,21 @@ class Source:
                 raise InvalidRequest(f"{self.what} is no table: its name should end in .{', .'.join(FORMATS)}.")
             return ending
         return "rows" if isinstance(self.what, (list, tuple)) else "frame"
+
+    @cached_property
+    def _frame(self) -> Frame:
+        return Frame(self.what)
+
+    def _parquet_values(self, column: str) -> Iterator[Any]:
+        with self._open() as file:
+            table = _parquet(file, str(self))
+            # By its place: the name may have spaces in the file.
+            place = cleaned(table.schema_arrow.names, self.label).index(column)
+            name = table.schema_arrow.names[place]
+            for batch in _read(table, [name]):
+                if isinstance(batch, BadRow):
+                    return
+                yield from values(batch.column(0))
 
     def _open(self) -> BinaryIO:
         name = str(self.what)
@@ -110,6 +161,34 @@ class Source:
             raise
 
 
+def _named(row: Any) -> dict[str, Any] | BadRow:
+    """Return a row that names its own columns, under clean names and with plain cells."""
+    if isinstance(row, BadRow):
+        return row
+    if not isinstance(row, Mapping):
+        return BadRow(f"a row is a mapping, and this is {type(row).__name__}")
+    cells = cast("Mapping[Any, Any]", row)
+    given = [str(name) for name in cells]
+    names = [trimmed(name) for name in given]
+    if len(set(names)) < len(names):
+        return BadRow(f"it has {twice(given, names)}")
+    return dict(zip(names, map(plain, cells.values()), strict=True))
+
+
+def _learnt(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    cells: dict[str, list[Any]] = {}
+    count = 0
+    for count, row in enumerate(rows, 1):
+        for name, cell in row.items():
+            column = cells.setdefault(name, [])
+            column += [None] * (count - 1 - len(column))
+            column.append(cell)
+    try:
+        return {name: kind_of(column) for name, column in cells.items()}
+    except ConfigurationError:  # Arrow is not installed, and only Arrow's tables need its types
+        return None
+
+
 def _parquet(file: BinaryIO, name: str) -> Any:
     arrow, parquet = library("pyarrow", "Parquet files"), library("pyarrow.parquet", "Parquet files")
     try:
@@ -118,20 +197,19 @@ def _parquet(file: BinaryIO, name: str) -> Any:
         raise InvalidRequest(f"The table {name} is no Parquet file: {str(error).splitlines()[0]}") from None
 
 
-def _batches(file: Any) -> Iterator[dict[str, Any] | BadRow]:
+def _read(file: Any, names: list[str] | None) -> Iterator[Any]:
+    """Yield the batches of a Parquet file, and a bad row where one cannot be read."""
     arrow = library("pyarrow", "Parquet files")
     try:
-        for batch in file.iter_batches(_PARQUET_ROWS):
-            yield from batch.to_pylist()
+        yield from file.iter_batches(_PARQUET_ROWS, columns=names)
     except (arrow.ArrowException, OSError) as error:
         yield BadRow(f"it cannot be read, nor can what comes after it: {str(error).splitlines()[0]}")
 
 
-def _frame(frame: Any) -> Any:
-    """Return a frame of any library behind one interface; what is lazy is computed."""
-    try:
-        found = library("narwhals", "Frames").from_native(frame)
-    except TypeError:
-        kinds = "a path or URL, a list of mappings, or a pandas, Polars, PyArrow or DuckDB frame"
-        raise InvalidRequest(f"This {type(frame).__name__} is no table: give {kinds}.") from None
-    return found.collect() if hasattr(found, "collect") else found
+def _batches(file: Any, table: str) -> Iterator[dict[str, Any] | BadRow]:
+    names = cleaned(file.schema_arrow.names, table)
+    for batch in _read(file, None):
+        if isinstance(batch, BadRow):
+            yield batch
+        else:
+            yield from (dict(zip(names, row, strict=True)) for row in zip(*map(values, batch.columns), strict=True))

@@ -9,14 +9,15 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
 from prefect_together._internal.process import unique_token
+from prefect_together.batch.arrow_cells import restored
 from prefect_together.batch.table_reader import FORMATS
+from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.storage.addresses import local_folder
 from prefect_together.storage.storage import locate
@@ -24,21 +25,22 @@ from prefect_together.storage.storage import locate
 _CHUNK = 1024 * 1024
 _ROWS = 4096
 """Rows that are in memory at once, and in one row group of a Parquet file."""
-_FINEST = Decimal("0.000001")
+_UNFIT = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 
-def frame(records: Iterable[dict[str, Any]], types: Mapping[str, str]) -> Any:
+def frame(records: Iterable[dict[str, Any]], types: Mapping[str, str], theirs: TableSchema | None = None) -> Any:
     """Return records as a narwhals DataFrame.
 
     Args:
         records: The rows.
-        types: Types of columns that may be empty in all rows; all columns, where there are no rows.
+        types: Types of our columns, which may be empty in all rows.
+        theirs: The columns of the table that went in, where that is known.
 
     Raises:
         ConfigurationError: The extra is not installed.
     """
     narwhals = library("narwhals", "Frames")
-    with closing(_Spool(records, types)) as spool:
+    with closing(_Spool(records, types, theirs)) as spool:
         columns = _Columns(spool)
         table = columns.arrow.Table.from_batches(columns.batches(), schema=columns.schema())
     return narwhals.from_native(table, eager_only=True)
@@ -49,14 +51,16 @@ def write(
     records: Iterable[dict[str, Any]],
     types: Mapping[str, str],
     options: Mapping[str, Any] | None = None,
+    theirs: TableSchema | None = None,
 ) -> str:
     """Write records to a path or an object-store URL, whole or not at all, and return where they are.
 
     Args:
         path: Where; its ending says in which format.
         records: The rows.
-        types: Types of columns that may be empty in all rows; all columns, where there are no rows.
+        types: Types of our columns, which may be empty in all rows.
         options: Settings of the object store.
+        theirs: The columns of the table that went in, where that is known.
 
     Raises:
         InvalidRequest: Its ending is of no format that we write.
@@ -66,7 +70,7 @@ def write(
     kind = name.rpartition(".")[2].lower()
     if kind not in FORMATS:
         raise InvalidRequest(f"{name} is no table: its name should end in .{', .'.join(FORMATS)}.")
-    with tempfile.TemporaryFile() as file, closing(_Spool(records, types)) as spool:
+    with tempfile.TemporaryFile() as file, closing(_Spool(records, types, theirs)) as spool:
         if kind == "parquet":
             _parquet(file, _Columns(spool))
         elif kind in {"jsonl", "ndjson"}:
@@ -100,15 +104,18 @@ def _copy(file: BinaryIO, path: Path) -> Path:
 class _Spool:
     """Records on this machine's disk: what columns there are, and of what types, is known only when all have been seen."""
 
-    def __init__(self, records: Iterable[dict[str, Any]], types: Mapping[str, str]) -> None:
+    def __init__(self, records: Iterable[dict[str, Any]], types: Mapping[str, str], theirs: TableSchema | None) -> None:
         self.types = types
+        self.theirs = theirs
         self._file = tempfile.TemporaryFile(buffering=_CHUNK)  # noqa: SIM115 - closed by close()
-        names: dict[str, None] = {}
+        names: dict[str, None] = dict.fromkeys(theirs.names if theirs else ())
+        seen = False
         for record in records:
+            seen = True
             names.update(dict.fromkeys(record))
             self._file.write(compact(record) + b"\n")
-        self.names = list(names or types)
-        """All columns, in the order of their first appearance; our own, where there are no rows."""
+        self.names = list(names if seen else dict.fromkeys((*names, *types)))
+        """All columns, in the order of their first appearance; the user's and ours, where there are no rows."""
 
     def close(self) -> None:
         """Forget the records."""
@@ -132,11 +139,16 @@ class _Spool:
 
 def _separated(file: BinaryIO, spool: _Spool, delimiter: str) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    writer = csv.DictWriter(text, spool.names, delimiter=delimiter, lineterminator="\n", restval="")
-    writer.writeheader()
-    writer.writerows(spool.records())
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(spool.names)
+    writer.writerows([_cell(record.get(name)) for name in spool.names] for record in spool.records())
     text.flush()
     text.detach()
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as readers of CSV take it: what is nested as JSON, and true and false as all of them know it."""
+    return compact(value).decode() if isinstance(value, (bool, list, dict)) else value
 
 
 def _parquet(file: BinaryIO, columns: _Columns) -> None:
@@ -147,22 +159,26 @@ def _parquet(file: BinaryIO, columns: _Columns) -> None:
 
 
 class _Columns:
-    """Records as Arrow's columns: one type for each column, found by going through all of it."""
+    """Records as Arrow's columns: of the types that their table had, else one type for each that holds all of its cells."""
 
     def __init__(self, spool: _Spool) -> None:
         self.arrow = arrow = library("pyarrow", "Frames and Parquet files")
-        self._unfit = (arrow.ArrowInvalid, arrow.ArrowTypeError, ArithmeticError, TypeError, ValueError)
+        self._unfit = (arrow.ArrowInvalid, arrow.ArrowTypeError, arrow.ArrowNotImplementedError, *_UNFIT)
         self._spool = spool
+        self._declared: dict[str, Any] = spool.theirs.arrow() if spool.theirs else {}
         self._types: dict[str, Any] = {}
         for chunk in spool.chunks():
             for name in spool.names:
                 self._learn(name, [record.get(name) for record in chunk])
 
     def schema(self) -> Any:
-        """Return names and types; a column in which nothing stands is one of text."""
-        text, nothing = self.arrow.string(), self.arrow.null()
-        found = [(name, self._types.get(name, nothing)) for name in self._spool.names]
-        return self.arrow.schema([(name, text if kind == nothing else kind) for name, kind in found])
+        """Return names and types; a column in which nothing stands, and whose type nobody knows, is one of text."""
+        return self.arrow.schema([(name, self._type(name)) for name in self._spool.names])
+
+    def _type(self, name: str) -> Any:
+        found = self._types[name] if name in self._types else self._declared.get(name) or self._ours(name)
+        untold = found is None or (found == self.arrow.null() and name not in self._declared)
+        return self.arrow.string() if untold else found
 
     def batches(self) -> Iterator[Any]:
         """Yield the rows, some at a time."""
@@ -173,25 +189,40 @@ class _Columns:
 
     def _learn(self, name: str, values: list[Any]) -> None:
         """Find the type of a column, or widen it, by some of its values; where none fits, it is text."""
-        before, own = self._types.get(name), self._spool.types.get(name.removeprefix("together_"))
+        before, declared = self._types.get(name), self._declared.get(name)
         try:
-            kind = self._own(own, values) if before is None and own else None
+            if declared is not None and before in {None, declared}:
+                self._array(values, declared)
+                self._types[name] = declared
+                return
+            kind = self._own(name, values) if before is None else None
             kind = kind or (self.arrow.array(values).type if before is None else self._both(before, values))
         except self._unfit:
             kind = self.arrow.string()
         self._types[name] = kind
 
-    def _own(self, own: str, values: list[Any]) -> Any:
+    def _ours(self, name: str) -> Any:
+        """Return the type of a column of ours, or None where it is none."""
+        theirs = self._spool.theirs
+        own = self._spool.types.get(name if theirs else name.removeprefix("together_"))
+        if own is None or (theirs and name in theirs.names):
+            return None
+        return self.arrow.decimal128(18, 6) if own == "money" else getattr(self.arrow, own)()
+
+    def _own(self, name: str, values: list[Any]) -> Any:
         """Return the type of a column of ours, or None where it is one of the table's with our name."""
-        arrow = self.arrow
+        kind, types = self._ours(name), self.arrow.types
+        if kind is None:
+            return None
         try:
-            if own == "money":
-                return self._array(values, arrow.decimal128(18, 6)).type
+            if types.is_decimal(kind):
+                return self._array(values, kind).type
             # Asked for whole numbers, Arrow cuts off fractions without a word: what is there decides.
-            kind, there = getattr(arrow, own)(), arrow.array(values).type
+            there = self.arrow.array(values).type
         except self._unfit:
             return None
-        return kind if there in {kind, arrow.null()} or (own == "float64" and arrow.types.is_integer(there)) else None
+        fits = there in {kind, self.arrow.null()} or (types.is_floating(kind) and types.is_integer(there))
+        return kind if fits else None
 
     def _both(self, before: Any, values: list[Any]) -> Any:
         """Return a type for what came before and for these values."""
@@ -203,11 +234,4 @@ class _Columns:
 
     def _array(self, values: list[Any], kind: Any) -> Any:
         """Return values as an array of a type."""
-        types = self.arrow.types
-        if types.is_string(kind):
-            values = [value if value is None or isinstance(value, str) else str(value) for value in values]
-        elif types.is_decimal(kind):
-            values = [value if value is None else Decimal(str(value)).quantize(_FINEST) for value in values]
-        elif types.is_floating(kind):  # beside fractions, whole numbers may be rounded
-            values = [float(value) if isinstance(value, int) else value for value in values]
-        return self.arrow.array(values, type=kind)
+        return self.arrow.array([restored(value, kind, self.arrow.types) for value in values], type=kind)

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
+from prefect_together.batch.cells import INVISIBLE, Written, trimmed
+from prefect_together.batch.column_names import cleaned, twice
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import sniff
 
@@ -26,6 +28,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MARKED_AS = {
+    codecs.BOM_UTF8: ("utf-8", "utf-8-sig"),
+    codecs.BOM_UTF32_LE: ("utf-32", "utf-32-le"),
+    codecs.BOM_UTF32_BE: ("utf-32", "utf-32-be"),
+    codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
+    codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
+}
+"""What a file may be said to be that begins with a mark."""
 _OTHERS = {
     b"PK\x03\x04": "a spreadsheet or a ZIP archive",
     b"PAR1": "a Parquet file",
@@ -51,13 +61,29 @@ def decoded(file: BinaryIO, name: str, encoding: str | None) -> io.TextIOWrapper
     marked = next((known for mark, known in _MARKS if head.startswith(mark)), None)
     if encoding is None and marked is None and (what := _no_text(head)):
         raise InvalidRequest(f"The table {name} is no text: it is {what}.")
-    used = encoding or marked or "utf-8"
+    used = marked or encoding or "utf-8"
     try:
         # Of the wide encodings only errors="replace" takes every byte.
-        wide = codecs.lookup(used).name.startswith(("utf-16", "utf-32"))
+        wide = codecs.lookup(encoding or used).name.startswith(("utf-16", "utf-32"))
     except LookupError:
-        raise InvalidRequest(f"There is no encoding {used!r}: give Python's name of one, e.g. cp1252.") from None
+        raise InvalidRequest(f"There is no encoding {encoding!r}: give Python's name of one, e.g. cp1252.") from None
+    if marked and encoding:
+        _check_mark(head, encoding, name)
     return io.TextIOWrapper(file, encoding=used, errors="replace" if wide else "surrogateescape", newline="")
+
+
+def _check_mark(head: bytes, encoding: str, name: str) -> None:
+    """Refuse a file that is marked as something else than its reader says.
+
+    Raises:
+        InvalidRequest: It is.
+    """
+    mark, known = next((mark, known) for mark, known in _MARKS if head.startswith(mark))
+    if codecs.lookup(encoding).name not in _MARKED_AS[mark]:
+        kind = known.removesuffix("-sig").upper()
+        raise InvalidRequest(
+            f"The table {name} begins with the mark of {kind}, and encoding= says {encoding!r}: leave it out."
+        )
 
 
 def _no_text(head: bytes) -> str | None:
@@ -94,7 +120,7 @@ def header(file: io.TextIOWrapper, kind: str, name: str) -> list[str]:
         found = next(_reader(_Feed(file), kind), list[str]())
     except (csv.Error, BadRow) as error:
         raise InvalidRequest(f"The first line of {name} should name the columns, and cannot be read: {error}.") from None
-    names = [column.strip() for column in found]
+    names = [trimmed(column) for column in found]
     if not any(names):
         raise InvalidRequest(f"The table {name} is empty: its first line should name the columns.")
     if wrong := next((why for column in names if (why := spoilt(column))), None):
@@ -103,9 +129,7 @@ def header(file: io.TextIOWrapper, kind: str, name: str) -> list[str]:
         raise InvalidRequest(
             f"The columns of {name} are separated by {other!r}: write it with commas, or as .tsv with tabs."
         )
-    if twice := sorted({column for column in names if column and names.count(column) > 1}):
-        raise InvalidRequest(f"The table {name} has two columns {twice[0]!r}.")
-    return [column or f"column {number}" for number, column in enumerate(names, 1)]
+    return cleaned(found, f"The table {name}")
 
 
 def separated(file: io.TextIOWrapper, names: list[str], kind: str) -> Iterator[dict[str, Any] | BadRow]:
@@ -150,7 +174,7 @@ def json_lines(file: io.TextIOWrapper) -> Iterator[dict[str, Any] | BadRow]:
             line = next(feed)
             if not line.strip():
                 continue
-            row = json.loads(line)
+            row = json.loads(line.lstrip(INVISIBLE), object_pairs_hook=_object, parse_float=Written)
         except StopIteration:
             return
         except BadRow as error:
@@ -159,6 +183,15 @@ def json_lines(file: io.TextIOWrapper) -> Iterator[dict[str, Any] | BadRow]:
             yield BadRow(f"it is not JSON: {error}")
         else:
             yield cast("dict[str, Any]", row) if isinstance(row, dict) else BadRow("it is not a JSON object")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of two values under one name Python would take the last one without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise BadRow(f"it has {twice(names, names)}")
+    return found
 
 
 def _reader(feed: _Feed, kind: str) -> Iterator[list[str]]:

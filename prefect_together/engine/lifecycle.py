@@ -62,6 +62,17 @@ async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:
     return life.fingerprint, [result.model_copy(update={"reused": True}) for result in results]
 
 
+async def known(context: GenerationContext) -> tuple[str, list[Generated]]:
+    """Return what ``lookup`` does, whether or not the files are still there.
+
+    Raises:
+        InvalidRequest: As ``lookup``.
+    """
+    life = _Lifecycle(context, await fingerprint_of(context.request, environment=context.client.environment))
+    attempt = (await life.ledger.history(life.fingerprint)).stored(life.scope)
+    return life.fingerprint, await life.bound(attempt).results(context.request.kind) if attempt else []
+
+
 async def submit(context: GenerationContext) -> GenerationJob:
     """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``generate``."""
     with _telling(context):

@@ -66,6 +66,20 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
     return Body(request.body(lambda value, form: written[value, form]), tuple(warnings))
 
 
+async def missing(request: Request) -> str | None:
+    """Return which kept file of a request is not in its library any more, as a sentence, or None.
+
+    What is still to be made, and what is hosted where Together can fetch it, is not missed.
+    """
+    for value, _ in request.media_inputs():
+        if isinstance(value, MediaReference) and not value.uri.startswith(PLANNED) and _hosted(value) is None:
+            try:
+                (await asyncio.to_thread(open_moved, value.uri, value.sha256))[0].close()
+            except FileNotFoundError:
+                return f"{type(request).__name__}: {value.uri} is not in the library any more."
+    return None
+
+
 def _hosted(value: MediaInput) -> str | None:
     """Return the URL under which Together can fetch an input now, if there is one."""
     if not isinstance(value, MediaReference):

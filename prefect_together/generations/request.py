@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.validation import explain
+from prefect_together.generations.validation import explain, unfinished
 
 Form = Literal["data_url", "base64"]
 """How a local file is written into a body: as a ``data:`` URL, or as bare base64."""
@@ -136,7 +136,15 @@ class Request(FrozenValue):
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"it must be plain JSON, and {error}") from None
+            hint = next(
+                (
+                    f"{name!r} is a {type(inner).__name__}: {hint}"
+                    for name, inner in value.items()
+                    if (hint := unfinished(inner))
+                ),
+                error,
+            )
+            raise ValueError(f"it must be plain JSON, and {hint}") from None
         return value
 
     def given(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -28,6 +29,19 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
     return sentence if sentence.endswith("?") else sentence + "."
 
 
+def unfinished(value: object) -> str | None:
+    """Return how to come by what is asked for, where a value is only the promise of it, or None.
+
+    Prefect's futures and states, those of ``concurrent.futures`` and asyncio, and coroutines are told by what they can do.
+    """
+    if inspect.isawaitable(value):
+        return "await it, and give what comes of it"
+    can_wait = any(hasattr(value, name) for name in ("wait", "done", "is_completed"))
+    return (
+        "call .result() on it, and give what comes of it" if can_wait and callable(getattr(value, "result", None)) else None
+    )
+
+
 def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     return location[:2] if len(location) > 1 and isinstance(location[1], int) else location[:1]
 
@@ -39,29 +53,34 @@ def _one(model: type[BaseModel], problem: dict[str, Any]) -> str:
     where = f"{model.__name__}.{name}" if name else model.__name__
     if len(location) > 1 and isinstance(location[1], int):
         where += f"[{location[1]}]"
-    value = problem.get("input")
+    value: object = problem.get("input")
+    quoted = _quoted(value)
+    if hint := unfinished(value):
+        return f"{where} is a {type(value).__name__}, not what comes of it: {hint}"
     match problem["type"]:
         case "extra_forbidden":
             inner = str(location[len(location) - 1])
             if len(location) > 1:
-                return f"{where} has no field {inner!r} (given {_quoted(value)})"
+                return f"{where} has no field {inner!r} (given {quoted})"
             close = get_close_matches(inner, model.model_fields, n=1)
             newer = f"what is newer goes in extra={{{inner!r}: …}}" if "extra" in model.model_fields else "leave it out"
             hint = f"did you mean {close[0]!r}?" if close else newer
-            return f"{model.__name__} has no field {inner!r} (given {_quoted(value)}): {hint}"
+            return f"{model.__name__} has no field {inner!r} (given {quoted}): {hint}"
         case "missing":
             return f"{model.__name__} needs {'.'.join(str(part) for part in location)!r}, which was not given"
         case "string_too_short":
             return f"{where} is empty: give at least one character"
         case "string_pattern_mismatch":
-            return f"{where} is {_quoted(value)}: {_PATTERNS.get(problem['ctx']['pattern'], _lowered(problem['msg']))}"
+            return f"{where} is {quoted}: {_PATTERNS.get(problem['ctx']['pattern'], _lowered(problem['msg']))}"
         case "value_error":
-            message = str(problem["ctx"]["error"])
-            return message if not name else f"{where} is {_quoted(value)}: {message}"
+            message = str(problem["ctx"]["error"]).removesuffix(".")
+            # A part that is an object says itself which of its fields is wrong.
+            own = not name or isinstance(value, Mapping)
+            return (f"{where}: {message}" if name else message) if own else f"{where} is {quoted}: {message}"
         case "greater_than_equal" | "less_than_equal" | "greater_than":
-            return f"{where} is {_quoted(value)}: {_allowed(model, name) or _lowered(problem['msg'])}"
+            return f"{where} is {quoted}: {_allowed(model, name) or _lowered(problem['msg'])}"
         case _:
-            return f"{where} is {_quoted(value)}: {_lowered(problem['msg'])}"
+            return f"{where} is {quoted}: {_lowered(problem['msg'])}"
 
 
 def _allowed(model: type[BaseModel], name: str) -> str:

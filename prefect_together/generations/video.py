@@ -58,8 +58,7 @@ def _seconds(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("give a number of seconds")  # noqa: TRY004 - pydantic wants it
     text = str(value).strip() if isinstance(value, (int, float, str)) else ""
-    if isinstance(value, float) and value.is_integer():
-        text = str(int(value))
+    text = text.removesuffix(".0")  # as frames and what they write have whole numbers
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise ValueError("give a whole number of seconds, 1 or more")
     return str(int(text))

@@ -215,7 +215,7 @@ def open_moved(uri: str, sha256: str | None = None) -> tuple[BinaryIO, Storage, 
         except FileNotFoundError:
             continue
         except (LibraryError, ConfigurationError) as error:
-            failed = failed or error
+            failed = error if (storage, key) == first else failed  # what other libraries have to say is no answer
             continue
         # What is at its own address and has another hash was changed, which whoever verifies it has to see.
         if (storage, key) == first or sha256 is None or checksum(file)[0] == sha256:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
@@ -16,6 +16,7 @@ from prefect.concurrency.asyncio import concurrency as global_limit
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
+from prefect_together.batch.plan import Plan
 from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.batch.results import GOOD, BatchFailed, BatchResult, Retry
 from prefect_together.blocks.credentials import TogetherCredentials
@@ -24,10 +25,9 @@ from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import RunContext
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
-from prefect_together.generations.registry import spec_of
-from prefect_together.generations.request import Request
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.tasks._batch_requests import Requests, check, filled, rows_of, schema
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
 from prefect_together.tasks._context import run_context
 from prefect_together.ui.contact_sheet import SMALL, draw_contact_sheet
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 FailOn = Literal["any", "all", "never"]
 """Whether the task fails when any request failed, when all did, or never."""
-Requests: TypeAlias = "RequestTable | Iterable[Request]"
-"""A table of requests, or any requests in any order."""
 Money: TypeAlias = "Decimal | float | str"
 """An amount in USD."""
 
@@ -79,19 +77,7 @@ class BatchArguments:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str) and value < 1:
                 raise InvalidRequest(f"{name} is {value}: it is at least 1.")
-        if isinstance(self.requests, Request):
-            raise InvalidRequest("generate_batch takes several requests: give a list, or a table of requests_from_table.")
-
-    def rows(self) -> Iterator[TableRow]:
-        """Yield the rows: those of a table, or the requests of a list with a number each."""
-        if isinstance(self.requests, RequestTable):
-            yield from self.requests
-            return
-        for number, request in enumerate(cast("Iterable[Any]", self.requests), 1):
-            if isinstance(request, Request):
-                yield _row(number, request)
-            else:
-                yield TableRow(number, None, f"Row {number} is a {type(request).__name__}, not a request.")
+        check(self.requests)
 
     async def total(self) -> int | None:
         """Return how many rows there are, where that can be told before they are read."""
@@ -120,16 +106,6 @@ class BatchArguments:
                 storage=common.storage,
             )
         return replace(common, budget=budget, share=short(self.name) if self.name else None)
-
-
-def _row(number: int, request: Request) -> TableRow:
-    """Return the row of a request; one of a type that this release does not know is no request that it could send."""
-    columns = {"prompt": request.title()}
-    try:
-        spec_of(request)
-    except InvalidRequest as error:
-        return TableRow(number, None, f"Row {number}: {error}", columns)
-    return TableRow(number, request, columns=columns)
 
 
 def usd(amount: Money) -> Decimal:
@@ -166,6 +142,8 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         width, arguments.timeout, arguments.stop_after_failures, arguments.retry, current_settings().trace_prompts
     )
     work, key = running.Batch(context, how, before), manifest.new_key(name)
+    for sentence in Plan(**filled(arguments.requests)).used():
+        log.info("%s", sentence)
     progress = Progress(await arguments.total(), log)
     async with AsyncExitStack() as stack:
         if isinstance(arguments.concurrency, str):
@@ -178,7 +156,8 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         await _chunks(work, arguments)
         if context.budget:
             await context.budget.close()
-        where = await manifest.write(storage, key, work.spool)
+        columns = await asyncio.to_thread(schema, arguments.requests, work.names)
+        where = await manifest.write(storage, key, work.spool, columns)
         result = _result(work, where, previous, arguments)
         sheet = await asyncio.to_thread(_sheet, work)
         if sheet is not None:
@@ -195,7 +174,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
 
 
 async def _chunks(work: Batch, arguments: BatchArguments) -> None:
-    rows = arguments.rows()
+    rows = rows_of(arguments.requests)
     if arguments.chunk_size is None or TaskRunContext.get() is None:
         await work.run(rows)
         return

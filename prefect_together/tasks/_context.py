@@ -18,6 +18,7 @@ from prefect_together.engine.lifecycle_events import Listener
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
+from prefect_together.generations.validation import unfinished
 from prefect_together.tasks._flow_runs import outermost_flow_run
 from prefect_together.ui.listener import prefect_listener
 
@@ -31,8 +32,9 @@ def expect(value: Any, kind: type[_R], task: str) -> _R:
         InvalidRequest: It is something else.
     """
     if not isinstance(value, kind):
-        shown = type(value).__name__
-        raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {with_article(shown)}.")
+        shown = with_article(type(value).__name__)
+        hint = f": {hint}" if (hint := unfinished(value)) else ""
+        raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {shown}{hint}.")
     return value
 
 

@@ -8,7 +8,8 @@ from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
-from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Requests, Retry, batch
+from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Retry, batch
+from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._stateful import stateful_task
 
 

@@ -7,11 +7,13 @@ from prefect_together.batch.plan import Plan
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.blocks.settings import current_settings
+from prefect_together.errors import MediaError
 from prefect_together.generations.fingerprint import stand_in
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import MediaReference, Request
-from prefect_together.tasks._batch import BatchArguments, Money, Requests, usd
+from prefect_together.tasks._batch import BatchArguments, Money, usd
+from prefect_together.tasks._batch_requests import Requests, filled, rows_of
 from prefect_together.tasks._batch_summary import show_plan
 from prefect_together.tasks._context import expect, generation_context
 
@@ -94,12 +96,12 @@ def expected(
         reuse: Whose results would be taken, see ``generate_image``.
 
     Returns:
-        The first ``GeneratedImage`` or ``GeneratedVideo`` of the request where it is kept, else a bare reference.
+        The first ``GeneratedImage`` or ``GeneratedVideo`` of the request where it is kept, else a bare reference. Where it
+        was kept and is gone from the library, that is its reference: ``plan`` refuses what needs it, and says so.
 
     Raises:
         ConfigurationError: An address is not understood.
         InvalidRequest: A local file that the request names cannot be read.
-        MediaError: A file that was kept is not in the library any more.
     """
     return run(_expected(request, credentials, library, reuse))
 
@@ -118,13 +120,19 @@ async def aexpected(
 async def _expected(
     request: Request, credentials: TogetherCredentials | None, library: MediaLibrary | None, reuse: Reuse
 ) -> MediaReference:
-    from prefect_together.engine.lifecycle import lookup  # imports the HTTP client, which is slow
+    from prefect_together.engine.lifecycle import known, lookup  # import the HTTP client, which is slow
 
     request = expect(request, Request, "expected")
     context = await generation_context(
         request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False
     )
-    fingerprint, results = await lookup(context)
+    try:
+        fingerprint, results = await lookup(context)
+    except MediaError:  # a plan of what comes after it says so, and goes on
+        fingerprint, results = await known(context)
+        file = next(result for result in results if isinstance(result, KeptFile))
+        # Not even where Together hosts it still: its own task will not hand it out.
+        return file.reference().model_copy(update={"source_url": None})
     files = [result for result in results if isinstance(result, KeptFile)]
     return files[0] if files else stand_in(fingerprint, request)
 
@@ -136,7 +144,7 @@ async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
     context = await arguments.context(sends=False)
     most = None if max_cost is None else usd(max_cost)
     planner = Planner(context, worst_case=current_settings().worst_case, max_cost=most)
-    found = await planner.plan(arguments.rows())
+    found = (await planner.plan(rows_of(arguments.requests))).model_copy(update=filled(arguments.requests))
     context.run.log.info("Plan: %s", found)
     await show_plan(found)
     return found

@@ -84,13 +84,57 @@ def test_a_stand_in_is_not_sent(together_sandbox: Sandbox) -> None:
     assert [] == together_sandbox.charges()
 
 
-def test_a_file_that_is_gone_is_not_expected(together_sandbox: Sandbox) -> None:
-    """As with the task itself: it was paid for, so somebody has to decide."""
-    made = generate_image(STILL)
+def test_a_plan_goes_on_where_a_file_is_gone(together_sandbox: Sandbox) -> None:
+    """Its row says so, and so does that of the clip which needs it; the rows around them are planned. Nothing is sent for it."""
+    from prefect_together import generate_video
+
+    gone, there = STILL, STILL.model_copy(update={"seed": 8})
+    made, _ = generate_image(gone), generate_image(there)
     made.path().unlink()
+    clips = [_clip(expected(still)).model_copy(update={"seed": 9}) for still in (gone, there)]
+    assert not isinstance(expected(gone), GeneratedImage)
+    found = plan([gone, there, *clips])
+    assert (1, 1, 2) == (found.send, found.reused, found.refused)
+    for row, problem in zip((1, 3), found.problems, strict=True):
+        assert problem.startswith(f"Row {row}: ")
+        assert f"{made.uri}" in problem
+        assert "not in the library any more" in problem
+    generate_video(clips[1])
     with pytest.raises(MediaError, match="not in the library any more"):
-        expected(STILL)
-    assert 1 == len(together_sandbox.charges())
+        generate_image(gone)
+    assert 3 == len(together_sandbox.charges())
+
+
+def test_a_clip_that_is_kept_needs_its_picture_no_more(together_sandbox: Sandbox) -> None:
+    """The picture that it was made of may be gone: the clip is there, and planned as reused."""
+    from prefect_together import generate_video
+
+    made = generate_image(STILL)
+    generate_video(_clip(made))
+    made.path().unlink()
+    assert 1 == plan([_clip(expected(STILL))]).reused
+
+
+def test_what_a_person_has_to_approve_is_a_range(together_sandbox: Sandbox) -> None:
+    """From nothing approved to all of it; what is decided already stays as it is."""
+    stills = plan([STILL, STILL.model_copy(update={"seed": 8})])
+    clip = VideoRequest(prompt="push in", model="minimax/hailuo-02", frame_images=[expected(STILL)], seed=7)
+    both = stills + plan([clip]).if_approved()
+    assert (3, 1) == (both.send, both.undecided)
+    assert (stills.cost, plan([clip]).cost) == (both.least, both.undecided_cost)
+    assert both.least < both.cost
+    assert f"about ${both.least.normalize():f} to ${both.cost.normalize():f} by list price" in str(both)
+    assert "1 of them are sent only if" in str(both)
+    assert "only if" not in str(stills)
+    assert stills.least == stills.cost
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("review", [True, False])
+def test_a_storyboard_plans_what_is_not_approved_yet(review: bool, together_sandbox: Sandbox) -> None:
+    """Three clips wait for a person, where one is asked."""
+    found = _flow("storyboard")(**TINY, width=64, height=64, review=review, plan=True)
+    assert (6, 3 if review else 0) == (found.send, found.undecided)
 
 
 def test_plans_add_up(together_sandbox: Sandbox) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from prefect_together.batch import table_writer as writing
+from prefect_together.batch.outcome_columns import column_types
 from prefect_together.batch.request_table import requests_from_table
-from prefect_together.batch.results import column_types
 from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
 

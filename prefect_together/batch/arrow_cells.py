@@ -1,0 +1,143 @@
+"""Between Arrow's columns and plain cells: values out of columns, and what a manifest says of them back into columns."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Context, Decimal
+from typing import Any, cast
+
+from pydantic import TypeAdapter
+
+from prefect_together._internal.json import compact
+from prefect_together._internal.optional import library
+from prefect_together.batch.cells import plain
+
+_ROWS = 1024
+"""Rows whose cells are Python's objects at once."""
+_DURATION = TypeAdapter(timedelta)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_EXACT = Context(prec=100)
+_FRACTION = re.compile(r"\.(\d{7,9})")
+
+
+def batches(columns: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
+    """Yield rows of columns, which are Arrow's or lists."""
+    for start in range(0, count, _ROWS):
+        cells = [values(column[start : start + _ROWS]) for column in columns.values()]
+        yield from (dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True))
+
+
+def values(column: Any) -> list[Any]:
+    """Return the cells of a column, Arrow's or a list, as plain Python."""
+    if isinstance(column, list):
+        return cast("list[Any]", column)
+    arrow = library("pyarrow", "Frames and Parquet files")
+    types, kind = arrow.types, column.type
+    if types.is_float32(kind) or types.is_float16(kind):
+        # 0.1 in 32 bits is 0.1, as every library shows it, and not the 0.10000000149011612 that 64 bits make of it.
+        return [None if text is None else plain(float(text)) for text in column.cast(arrow.string()).to_pylist()]
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        try:
+            column = column.cast(arrow.timestamp("us", kind.tz))
+        except arrow.ArrowInvalid:  # Python's moments have no nanoseconds
+            column = column.cast(arrow.string())
+    return [plain(value) for value in column.to_pylist()]
+
+
+def kind_of(column: Any) -> Any:
+    """Return Arrow's type of a column, its own or the one that holds all cells of a list; text, where none does."""
+    arrow = library("pyarrow", "Frames and Parquet files")
+    if not isinstance(column, list):
+        kind = column.type
+        return kind.storage_type if isinstance(kind, arrow.BaseExtensionType) else kind
+    try:
+        found = arrow.array(column).type
+    except (arrow.ArrowException, ArithmeticError, TypeError, ValueError):
+        return arrow.string()
+    return arrow.string() if found == arrow.null() else found
+
+
+def restored(value: Any, kind: Any, types: Any) -> Any:
+    """Return what Arrow takes for a cell of a type, made of what stands in a manifest.
+
+    Args:
+        value: What stands there.
+        kind: Arrow's type of the column.
+        types: The module ``pyarrow.types``.
+
+    Raises:
+        ValueError: It is none of that type.
+    """
+    if value is None:
+        return None
+    for holds, read in _READERS:
+        if getattr(types, holds, _never)(kind):
+            return read(value, kind, types)
+    return value
+
+
+def _never(kind: Any) -> bool:  # noqa: ARG001 - an older Arrow has not all types
+    return False
+
+
+def _text(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+    if isinstance(value, str):
+        return value
+    return compact(value).decode() if isinstance(value, (list, dict)) else str(value)
+
+
+def _bytes(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+    return base64.b64decode(value, validate=True)
+
+
+def _moment(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+    found = _FRACTION.search(value)
+    nanoseconds = int(found[1].ljust(9, "0")) if found else 0
+    read = datetime.fromisoformat(_FRACTION.sub("", value) if found else value.replace("Z", "+00:00"))
+    read = read if read.tzinfo else read.replace(tzinfo=timezone.utc)
+    since = read - _EPOCH
+    microseconds = (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds
+    return (microseconds * 1000 + nanoseconds) // _NANOSECONDS[kind.unit]
+
+
+def _list(value: Any, kind: Any, types: Any) -> Any:
+    return [restored(inner, kind.value_type, types) for inner in value]
+
+
+def _struct(value: Any, kind: Any, types: Any) -> Any:
+    fields = [kind.field(place) for place in range(kind.num_fields)]
+    return {field.name: restored(value.get(field.name), field.type, types) for field in fields}
+
+
+def _map(value: Any, kind: Any, types: Any) -> Any:
+    return [(restored(key, kind.key_type, types), restored(inner, kind.item_type, types)) for key, inner in value]
+
+
+_READERS: tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...] = (
+    ("is_string", _text),
+    ("is_large_string", _text),
+    ("is_string_view", _text),
+    ("is_timestamp", _moment),
+    ("is_date", lambda value, _, __: date.fromisoformat(str(value)[:10])),
+    ("is_time", lambda value, _, __: time.fromisoformat(value)),
+    ("is_duration", lambda value, _, __: _DURATION.validate_python(value)),
+    ("is_decimal", lambda value, kind, _: Decimal(str(value)).quantize(Decimal(1).scaleb(-kind.scale), context=_EXACT)),
+    ("is_floating", lambda value, _, __: float(value)),
+    ("is_binary", _bytes),
+    ("is_large_binary", _bytes),
+    ("is_fixed_size_binary", _bytes),
+    ("is_binary_view", _bytes),
+    ("is_map", _map),
+    ("is_list", _list),
+    ("is_large_list", _list),
+    ("is_fixed_size_list", _list),
+    ("is_list_view", _list),
+    ("is_large_list_view", _list),
+    ("is_struct", _struct),
+    ("is_dictionary", lambda value, kind, types: restored(value, kind.value_type, types)),
+)
+"""By the question that tells a type of Arrow's, what reads a cell of it."""

@@ -1,0 +1,83 @@
+"""Frames of any library as named columns: Arrow's where its types hold the cells, else lists. Reads no files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from prefect_together._internal.optional import library
+from prefect_together.batch.arrow_cells import batches, kind_of
+from prefect_together.batch.cells import plain
+from prefect_together.batch.column_names import cleaned
+from prefect_together.errors import InvalidRequest
+
+
+class Frame:
+    """A pandas, Polars, PyArrow or DuckDB frame; what is lazy is computed, once.
+
+    Args:
+        native: The frame.
+
+    Raises:
+        InvalidRequest: It is no frame, two of its columns have one name, or a column has several.
+        ConfigurationError: The extra ``tables`` is not installed.
+    """
+
+    def __init__(self, native: Any) -> None:
+        self._narwhals = library("narwhals", "Frames")
+        self._arrow = library("pyarrow", "Frames")
+        kind = type(native).__name__
+        _check_levels(native, kind, self._narwhals)
+        try:
+            found = self._narwhals.from_native(native)
+            found = found.collect() if hasattr(found, "collect") else found
+            names = found.columns
+        except TypeError:
+            kinds = "a path or URL, a list of mappings, or a pandas, Polars, PyArrow or DuckDB frame"
+            raise InvalidRequest(f"This {kind} is no table: give {kinds}.") from None
+        except self._narwhals.exceptions.DuplicateError:
+            cleaned(_native_names(native), f"This {kind}")  # says which they are
+            raise
+        self.names = cleaned(names, f"This {kind}")
+        self._count = len(found)
+        self._columns = {name: self._column(series) for name, series in zip(self.names, found.iter_columns(), strict=True)}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows, as plain Python."""
+        return batches(self._columns, self._count)
+
+    def values(self, column: str) -> Iterator[Any]:
+        """Yield what stands in a column."""
+        return (row[column] for row in batches({column: self._columns[column]}, self._count))
+
+    def types(self) -> dict[str, Any]:
+        """Return Arrow's type of each column; text, where a column of Python's objects has none in it."""
+        kinds = {name: kind_of(column) for name, column in self._columns.items()}
+        return {name: self._arrow.string() if kind == self._arrow.null() else kind for name, kind in kinds.items()}
+
+    def _column(self, series: Any) -> Any:
+        if series.dtype not in {self._narwhals.Object, self._narwhals.Unknown}:
+            try:
+                found = series.to_arrow()
+            except (self._arrow.ArrowException, TypeError, NotImplementedError):
+                pass
+            else:
+                if not isinstance(found.type, self._arrow.BaseExtensionType):
+                    return found
+        return [plain(cell) for cell in series.to_list()]
+
+
+def _check_levels(native: Any, kind: str, narwhals: Any) -> None:
+    if narwhals.dependencies.is_pandas_like_dataframe(native) and native.columns.nlevels > 1:
+        first = native.columns[0] if len(native.columns) else ()
+        raise InvalidRequest(
+            f"The columns of this {kind} have names of {native.columns.nlevels} levels, such as {first!r}: give them one "
+            'each, e.g. frame.columns = ["_".join(map(str, name)) for name in frame.columns].'
+        )
+
+
+def _native_names(native: Any) -> list[Any]:
+    return list(native.column_names if hasattr(native, "column_names") else native.columns)

@@ -1,0 +1,102 @@
+"""What a batch or a plan takes: a table of requests, or requests. Says what to give instead; runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePath
+from typing import Any, TypeAlias, cast
+
+from prefect_together._internal.text import with_article
+from prefect_together.batch.request_table import RequestTable, TableRow
+from prefect_together.batch.table_reader import FORMATS
+from prefect_together.batch.table_schema import TableSchema
+from prefect_together.errors import InvalidRequest
+from prefect_together.generations.registry import spec_of
+from prefect_together.generations.request import Request
+from prefect_together.generations.validation import unfinished
+
+Requests: TypeAlias = "RequestTable | Iterable[Request]"
+"""A table of requests, or any requests in any order."""
+
+
+def rows_of(requests: Requests) -> Iterator[TableRow]:
+    """Yield the rows: those of a table, or the requests of a list with a number each."""
+    if isinstance(requests, RequestTable):
+        yield from requests
+        return
+    for number, request in enumerate(cast("Iterable[Any]", requests), 1):
+        if isinstance(request, Request):
+            yield _row(number, request)
+        else:
+            yield TableRow(number, None, f"Row {number} is {_instead(request)}")
+
+
+def schema(requests: Requests, names: Mapping[str, Any]) -> TableSchema:
+    """Return the columns of the rows.
+
+    Args:
+        requests: What the batch was given.
+        names: The columns that were seen.
+    """
+    if isinstance(requests, RequestTable):
+        return requests.schema(names)
+    return TableSchema(names=["prompt"], text=True)
+
+
+def filled(requests: Requests) -> dict[str, Any]:
+    """Return which columns fill which fields, as a plan has it; nothing for requests that came as such."""
+    if isinstance(requests, RequestTable):
+        return {"columns": requests.filled(), "notes": requests.notes()}
+    return {}
+
+
+def check(requests: Any) -> None:
+    """Refuse what is no requests.
+
+    Raises:
+        InvalidRequest: It is a table that nobody has made requests of, one request, or something else.
+    """
+    if isinstance(requests, RequestTable):
+        return
+    if isinstance(requests, Request):
+        raise InvalidRequest("A batch takes several requests: give a list, or a table of requests_from_table.")
+    given = "None" if requests is None else with_article(type(requests).__name__)
+    if (table := _table(requests)) is not None:
+        raise InvalidRequest(
+            f"A batch takes requests, and was given {given}: make requests of the table, with "
+            f'generate_batch(requests_from_table({table}, constants={{"model": …}})).'
+        )
+    if hint := unfinished(requests):
+        raise InvalidRequest(f"A batch takes requests, and was given {given}: {hint}.")
+    if not isinstance(requests, Iterable) or isinstance(requests, (Mapping, str, bytes)):
+        raise InvalidRequest(f"A batch takes requests, and was given {given}: give a list of them.")
+
+
+def _table(requests: Any) -> str | None:
+    """Return how to write a table that nobody has made requests of, or None where it is none."""
+    if isinstance(requests, PurePath) or (isinstance(requests, str) and requests.lower().endswith(FORMATS)):
+        return repr(str(requests))
+    if isinstance(requests, (list, tuple)):
+        rows = cast("list[Any]", requests)
+        return "rows" if rows and all(isinstance(row, Mapping) for row in rows) else None
+    return "frame" if hasattr(requests, "columns") and not isinstance(requests, Mapping) else None
+
+
+def _instead(request: Any) -> str:
+    """Return what an item is that is no request, and what to give instead."""
+    what = f"{with_article(type(request).__name__)}, not a request"
+    if hint := unfinished(request):
+        return f"{what}: {hint}."
+    if isinstance(request, TableRow):
+        return f"{what}: give its .request, or the whole table."
+    return f"{what}: requests_from_table makes requests of rows." if isinstance(request, Mapping) else f"{what}."
+
+
+def _row(number: int, request: Request) -> TableRow:
+    """Return the row of a request; one of a type that this release does not know is no request that it could send."""
+    columns = {"prompt": request.title()}
+    try:
+        spec_of(request)
+    except InvalidRequest as error:
+        return TableRow(number, None, f"Row {number}: {error}", columns)
+    return TableRow(number, request, columns=columns)
