@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
 from pydantic import Field, HttpUrl
 
+from prefect_together._internal.text import with_article
 from prefect_together.blocks.credentials import DOCUMENTATION, LOGO
 from prefect_together.blocks.settings import current_settings
+from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.storage.storage import Storage, search_default, shared
+
+_SLUG = "together-media-library"
 
 
 class MediaLibrary(Block):
@@ -26,7 +31,7 @@ class MediaLibrary(Block):
     """
 
     _block_type_name: ClassVar[str | None] = "Media Library"
-    _block_type_slug: ClassVar[str | None] = "together-media-library"
+    _block_type_slug: ClassVar[str | None] = _SLUG
     _logo_url: ClassVar[HttpUrl | None] = LOGO
     _documentation_url: ClassVar[HttpUrl | None] = DOCUMENTATION
 
@@ -50,6 +55,35 @@ class MediaLibrary(Block):
         """
         options: dict[str, Any] = self.options.get_secret_value()
         return shared(self.url, options)
+
+
+AnyLibrary: TypeAlias = "MediaLibrary | str | Path"
+"""A library, or where one is: a folder, ``s3://…``, and so on; ``together-media-library/NAME`` is a stored block."""
+
+
+async def storage_of(library: AnyLibrary | None) -> Storage:
+    """Return the storage of what was given as a library; of None, that of the settings.
+
+    Raises:
+        ConfigurationError: The address is not understood, or there is no such block.
+        InvalidRequest: It is no library at all.
+    """
+    if library is None:
+        return MediaLibrary().storage()
+    if isinstance(library, MediaLibrary):
+        return library.storage()
+    if not isinstance(library, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance] - anything comes
+        raise InvalidRequest(
+            f"library is {with_article(type(library).__name__)}: give a MediaLibrary, or the address of a folder or bucket."
+        )
+    block_type, _, name = str(library).partition("/")
+    if block_type != _SLUG or not name:
+        return MediaLibrary(url=str(library)).storage()
+    try:
+        block = await MediaLibrary.aload(name)
+    except ValueError as error:
+        raise ConfigurationError(f"There is no stored MediaLibrary {name!r}: {str(error).rstrip('.')}.") from None
+    return block.storage()
 
 
 search_default(lambda: MediaLibrary().storage())

@@ -8,8 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from prefect import State, task
 from prefect.concurrency.asyncio import concurrency as global_limit
@@ -20,15 +19,15 @@ from prefect_together.batch.plan import Plan
 from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.batch.results import GOOD, BatchFailed, BatchResult, Retry
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import RunContext
-from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch_requests import Requests, check, filled, rows_of, schema
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
+from prefect_together.tasks._checks import Money, one_of, seconds, spend_limit, text, usd, whole
 from prefect_together.tasks._context import run_context
 from prefect_together.ui.contact_sheet import SMALL, draw_contact_sheet
 
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 FailOn = Literal["any", "all", "never"]
 """Whether the task fails when any request failed, when all did, or never."""
-Money: TypeAlias = "Decimal | float | str"
-"""An amount in USD."""
 
 CONCURRENCY = 32
 TIMEOUT = 1800.0
@@ -51,7 +48,7 @@ class BatchArguments:
 
     requests: Requests
     credentials: TogetherCredentials | None = None
-    library: MediaLibrary | None = None
+    library: AnyLibrary | None = None
     reuse: Reuse = "auto"
     on_unknown: OnUnknown = "auto"
     timeout: float = TIMEOUT
@@ -70,13 +67,19 @@ class BatchArguments:
         Raises:
             InvalidRequest: One of them does not.
         """
-        for name, value, allowed in (("fail_on", self.fail_on, FailOn), ("retry", self.retry, Retry)):
-            if value not in get_args(allowed):
-                raise InvalidRequest(f"{name} is {value!r}: allowed is {', '.join(map(repr, get_args(allowed)))}.")
-        for name in ("concurrency", "stop_after_failures", "chunk_size"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str) and value < 1:
-                raise InvalidRequest(f"{name} is {value}: it is at least 1.")
+        one_of("fail_on", self.fail_on, FailOn)
+        one_of("retry", self.retry, Retry)
+        seconds("timeout", self.timeout)
+        (text if isinstance(self.concurrency, str) else whole)("concurrency", self.concurrency)
+        if self.stop_after_failures is not None:
+            whole("stop_after_failures", self.stop_after_failures)
+        if self.chunk_size is not None:
+            whole("chunk_size", self.chunk_size)
+        if self.name is not None:
+            text("name", self.name)
+        spend_limit(self.limit)
+        if self.max_cost is not None:
+            usd("max_cost", self.max_cost)
         check(self.requests)
 
     async def total(self) -> int | None:
@@ -101,26 +104,11 @@ class BatchArguments:
         if self.max_cost is not None or self.limit is not None:
             budget = Budget(
                 worst_case=current_settings().worst_case,
-                max_cost=None if self.max_cost is None else usd(self.max_cost),
+                max_cost=None if self.max_cost is None else usd("max_cost", self.max_cost),
                 limit=self.limit,
                 storage=common.storage,
             )
         return replace(common, budget=budget, share=short(self.name) if self.name else None)
-
-
-def usd(amount: Money) -> Decimal:
-    """Return an amount of money.
-
-    Raises:
-        InvalidRequest: It is none.
-    """
-    try:
-        found = Decimal(str(amount))
-    except InvalidOperation:
-        found = Decimal("NaN")
-    if not found.is_finite() or found < 0:
-        raise InvalidRequest(f"max_cost is {amount!r}: give an amount in USD, e.g. 12.50.")
-    return found
 
 
 async def batch(arguments: BatchArguments) -> BatchResult:

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_args
-
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging import get_run_logger
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.logs import Log
-from prefect_together._internal.text import with_article
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import GenerationContext, RunContext, RunInfo
 from prefect_together.engine.lifecycle_events import Listener
-from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
-from prefect_together.generations.validation import unfinished
+from prefect_together.tasks._checks import account, one_of
 from prefect_together.tasks._flow_runs import outermost_flow_run
 from prefect_together.ui.listener import prefect_listener
-
-_R = TypeVar("_R", bound=Request)
-
-
-def expect(value: Any, kind: type[_R], task: str) -> _R:
-    """Return a task's request.
-
-    Raises:
-        InvalidRequest: It is something else.
-    """
-    if not isinstance(value, kind):
-        shown = with_article(type(value).__name__)
-        hint = f": {hint}" if (hint := unfinished(value)) else ""
-        raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {shown}{hint}.")
-    return value
 
 
 async def run_context(
     *,
     credentials: TogetherCredentials | None,
-    library: MediaLibrary | None,
+    library: AnyLibrary | None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     sends: bool = True,
@@ -61,10 +42,10 @@ async def run_context(
         ConfigurationError: There is no key and something may be sent, or an address or option is not understood.
     """
     settings = current_settings()
-    credentials = credentials or TogetherCredentials()
-    storage = (library or MediaLibrary()).storage()
-    _one_of("reuse", reuse, Reuse)
-    _one_of("on_unknown", on_unknown, OnUnknown)
+    credentials = account(credentials)
+    one_of("reuse", reuse, Reuse)
+    one_of("on_unknown", on_unknown, OnUnknown)
+    storage = await storage_of(library)
     client = credentials.get_client() if sends else credentials.onlooker()
     return RunContext(
         client=client,
@@ -80,7 +61,7 @@ async def generation_context(
     request: Request,
     *,
     credentials: TogetherCredentials | None,
-    library: MediaLibrary | None,
+    library: AnyLibrary | None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     sends: bool = True,
@@ -113,9 +94,3 @@ async def _run_info(listener: Listener) -> RunInfo:
         task_run=str(task.task_run.id) if task else None,
         listener=listener,
     )
-
-
-def _one_of(name: str, value: str, allowed: Any) -> None:
-    if value not in (choices := get_args(allowed)):
-        shown = ", ".join(repr(choice) for choice in choices)
-        raise InvalidRequest(f"{name} is {value!r}: allowed is {shown}.")

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.engine.tracing import span
-from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob
 from prefect_together.generations.spec import GenerationSpec
-from prefect_together.tasks._context import expect, generation_context, run_logger
+from prefect_together.tasks._checks import account, expect, seconds
+from prefect_together.tasks._context import generation_context, run_logger
 from prefect_together.ui.artifacts import show
 
 _Result = TypeVar("_Result", bound=Generated)
@@ -30,7 +30,7 @@ class Arguments:
     task: str
     request: Request
     credentials: TogetherCredentials | None = None
-    library: MediaLibrary | None = None
+    library: AnyLibrary | None = None
     reuse: Reuse = "auto"
     on_unknown: OnUnknown = "auto"
     timeout: float | None = None
@@ -41,6 +41,8 @@ class Arguments:
         Raises:
             InvalidRequest: It is no request of the kind that the task takes.
         """
+        if self.timeout is not None:
+            seconds("timeout", self.timeout)
         return await generation_context(
             expect(self.request, kind, self.task),
             credentials=self.credentials,
@@ -65,7 +67,7 @@ async def submitted(arguments: Arguments, spec: GenerationSpec[Any, Any], kind: 
     """Submit a request and return its job."""
     from prefect_together.engine.lifecycle import submit  # imports the HTTP client, which is slow
 
-    return expect_job(await submit(await arguments.context(spec.request)), kind, arguments.task)
+    return expect(await submit(await arguments.context(spec.request)), kind, arguments.task)
 
 
 async def waited_for(arguments: Arguments, spec: GenerationSpec[Any, _Result], job: GenerationJob) -> list[_Result]:
@@ -79,24 +81,13 @@ async def waited_for(arguments: Arguments, spec: GenerationSpec[Any, _Result], j
     return cast("list[_Result]", results)
 
 
-async def reconciled(credentials: TogetherCredentials | None, library: MediaLibrary | None, wait: float) -> Reconciliation:
+async def reconciled(credentials: TogetherCredentials | None, library: AnyLibrary | None, wait: float) -> Reconciliation:
     """Reconcile a library, and show what came of it."""
     from prefect_together.engine.reconcile import reconcile
 
-    client, storage = (credentials or TogetherCredentials()).get_client(), (library or MediaLibrary()).storage()
+    seconds("wait", wait)
+    client, storage = account(credentials).get_client(), await storage_of(library)
     report = await reconcile(storage, client, log=run_logger(), policy=current_settings().policy(), wait=wait)
     run_logger().info("%s", report.text())
     await show(cast("Any", report.kept))
     return report
-
-
-def expect_job(job: object, kind: type[_Job], task: str) -> _Job:
-    """Return a task's job.
-
-    Raises:
-        InvalidRequest: It is something else.
-    """
-    if not isinstance(job, kind):
-        given = type(job).__name__
-        raise InvalidRequest(f"{task} takes the {kind.__name__} of a task that submits, and was given {given}.")
-    return job

@@ -5,12 +5,13 @@ from __future__ import annotations
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.batch.results import BatchResult
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
-from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Retry, batch
+from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Retry, batch
 from prefect_together.tasks._batch_requests import Requests
-from prefect_together.tasks._stateful import stateful_task
+from prefect_together.tasks._checks import Money
+from prefect_together.tasks._task import stateful_task
 
 
 @stateful_task("batch")
@@ -18,7 +19,7 @@ def generate_batch(
     requests: Requests,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     timeout: float = TIMEOUT,
@@ -89,7 +90,7 @@ async def agenerate_batch(
     requests: Requests,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     timeout: float = TIMEOUT,

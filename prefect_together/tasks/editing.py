@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from prefect_together._internal.event_loop import arun, run
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
 from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
 from prefect_together.generations.formats import Format, Shape, measured
@@ -32,7 +32,7 @@ _CHUNK = 1024 * 1024
 _VERSION = 1
 
 
-def last_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> DerivedMedia:
+def last_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return the last picture of a clip, kept as a PNG: the keyframe on which the next clip begins.
 
     Example:
@@ -60,12 +60,12 @@ def last_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> Deriv
     return run(_last_frame(video, library))
 
 
-async def alast_frame(video: KeptFile, *, library: MediaLibrary | None = None) -> DerivedMedia:
+async def alast_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return the last picture of a clip: ``last_frame`` for async flows."""
     return await arun(_last_frame(video, library))
 
 
-def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+def join_videos(videos: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one film of several clips, in order. Clips with equal streams are joined as they are, without loss.
 
     Clips that differ in size, rate or codec are encoded anew, at the first one's size and rate; ``reencoded`` says so.
@@ -83,12 +83,12 @@ def join_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = No
     return run(_join_videos(videos, library))
 
 
-async def ajoin_videos(videos: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+async def ajoin_videos(videos: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one film of several clips, in order: ``join_videos`` for async flows."""
     return await arun(_join_videos(videos, library))
 
 
-def contact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+def contact_sheet(media: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one picture (WebP) that shows several files side by side, in order: of clips and films the first frame.
 
     Args:
@@ -104,29 +104,29 @@ def contact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = N
     return run(_contact_sheet(media, library))
 
 
-async def acontact_sheet(media: Sequence[KeptFile], *, library: MediaLibrary | None = None) -> DerivedMedia:
+async def acontact_sheet(media: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one picture of several files: ``contact_sheet`` for async flows."""
     return await arun(_contact_sheet(media, library))
 
 
-async def _last_frame(video: KeptFile, library: MediaLibrary | None) -> DerivedMedia:
+async def _last_frame(video: KeptFile, library: AnyLibrary | None) -> DerivedMedia:
     _clips([video], "last_frame")
 
     def make(path: Path) -> Spliced:
         last_picture(video.path(), path)
         return Spliced()
 
-    return await _derive("last_frame", [video], (library or MediaLibrary()).storage(), make, "image/png")
+    return await _derive("last_frame", [video], await storage_of(library), make, "image/png")
 
 
-async def _join_videos(videos: Sequence[KeptFile], library: MediaLibrary | None) -> DerivedMedia:
+async def _join_videos(videos: Sequence[KeptFile], library: AnyLibrary | None) -> DerivedMedia:
     clips = list(videos)
     _clips(clips, "join_videos")
-    storage = (library or MediaLibrary()).storage()
+    storage = await storage_of(library)
     return await _derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4")
 
 
-async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None) -> DerivedMedia:
+async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) -> DerivedMedia:
     files = [file for file in media if isinstance(file, KeptFile)]  # pyright: ignore[reportUnnecessaryIsInstance] - anything comes
     if not files or len(files) < len(media):
         raise InvalidRequest("contact_sheet takes pictures and clips that were generated, at least one.")
@@ -144,7 +144,7 @@ async def _contact_sheet(media: Sequence[KeptFile], library: MediaLibrary | None
         path.write_bytes(sheet)
         return Spliced()
 
-    return await _derive("contact_sheet", files, (library or MediaLibrary()).storage(), make, "image/webp")
+    return await _derive("contact_sheet", files, await storage_of(library), make, "image/webp")
 
 
 def _clips(videos: Sequence[KeptFile | object], function: str) -> None:

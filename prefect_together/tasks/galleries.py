@@ -11,7 +11,7 @@ from prefect.artifacts import LinkArtifact
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import arun, run
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import flat
 from prefect_together.generations.results import Generated
@@ -93,7 +93,7 @@ async def apublish_grid(
     return await arun(_shown(cells, key, _grid(title or key, cells, rows, columns, notes)))
 
 
-def write_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
+def write_gallery(*, library: AnyLibrary | None = None, title: str = "Gallery") -> str | None:
     """Write ``gallery.html`` into the library, anew with what has come since, and link it from the run.
 
     Args:
@@ -106,14 +106,14 @@ def write_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery"
     return run(_page(library, title))
 
 
-async def awrite_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
+async def awrite_gallery(*, library: AnyLibrary | None = None, title: str = "Gallery") -> str | None:
     """Write ``gallery.html``: ``write_gallery`` for async flows."""
     return await arun(_page(library, title))
 
 
-async def _page(library: MediaLibrary | None, title: str) -> str | None:
+async def _page(library: AnyLibrary | None, title: str) -> str | None:
     try:
-        address = await write_page((library or MediaLibrary()).storage(), title=title)
+        address = await write_page(await storage_of(library), title=title)
         if wanted():
             about = "Everything that the library keeps, as one page.<br>Open it beside the files."
             await publish(LinkArtifact(key="gallery", link=address, description=about))

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.image import SPEC, GeneratedImage, ImageRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
-from prefect_together.tasks._context import expect
+from prefect_together.tasks._checks import expect
 from prefect_together.tasks._operations import Arguments, generated
-from prefect_together.tasks._options import options
+from prefect_together.tasks._task import together_task
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 def generate_image(
     request: ImageRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> GeneratedImage:
@@ -56,12 +54,12 @@ def generate_image(
     return run(generated(Arguments("generate_image", _only(request), credentials, library, reuse, on_unknown), SPEC))[0]
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 async def agenerate_image(
     request: ImageRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> GeneratedImage:
@@ -71,12 +69,12 @@ async def agenerate_image(
     )[0]
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 def generate_images(
     request: ImageRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> list[GeneratedImage]:
@@ -95,12 +93,12 @@ def generate_images(
     return run(generated(Arguments("generate_images", request, credentials, library, reuse, on_unknown), SPEC))
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 async def agenerate_images(
     request: ImageRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> list[GeneratedImage]:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.batch.plan import Plan
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
 from prefect_together.errors import MediaError
 from prefect_together.generations.fingerprint import stand_in
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import MediaReference, Request
-from prefect_together.tasks._batch import BatchArguments, Money, usd
+from prefect_together.tasks._batch import BatchArguments
 from prefect_together.tasks._batch_requests import Requests, filled, rows_of
 from prefect_together.tasks._batch_summary import show_plan
-from prefect_together.tasks._context import expect, generation_context
+from prefect_together.tasks._checks import Money, expect, usd
+from prefect_together.tasks._context import generation_context
 
 
 def plan(
     requests: Requests,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     max_cost: Money | None = None,
@@ -59,7 +60,7 @@ async def aplan(
     requests: Requests,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     max_cost: Money | None = None,
@@ -73,7 +74,7 @@ def expected(
     request: Request,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
 ) -> MediaReference:
     """Return what a request will bring, for the plan of what comes after it: its file, or a stand-in while there is none.
@@ -110,7 +111,7 @@ async def aexpected(
     request: Request,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
 ) -> MediaReference:
     """Return what a request will bring: ``expected`` for async callers."""
@@ -118,7 +119,7 @@ async def aexpected(
 
 
 async def _expected(
-    request: Request, credentials: TogetherCredentials | None, library: MediaLibrary | None, reuse: Reuse
+    request: Request, credentials: TogetherCredentials | None, library: AnyLibrary | None, reuse: Reuse
 ) -> MediaReference:
     from prefect_together.engine.lifecycle import known, lookup  # import the HTTP client, which is slow
 
@@ -142,7 +143,7 @@ async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
 
     arguments.check()
     context = await arguments.context(sends=False)
-    most = None if max_cost is None else usd(max_cost)
+    most = None if max_cost is None else usd("max_cost", max_cost)
     planner = Planner(context, worst_case=current_settings().worst_case, max_cost=most)
     found = (await planner.plan(rows_of(arguments.requests))).model_copy(update=filled(arguments.requests))
     context.run.log.info("Plan: %s", found)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary
 from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.tasks._operations import reconciled
-from prefect_together.tasks._options import options
+from prefect_together.tasks._task import together_task
 
 
-@task(**options("upkeep"))
+@together_task("upkeep")
 def reconcile(
-    *, credentials: TogetherCredentials | None = None, library: MediaLibrary | None = None, wait: float = 0.0
+    *, credentials: TogetherCredentials | None = None, library: AnyLibrary | None = None, wait: float = 0.0
 ) -> Reconciliation:
     """Fetch everything that was paid for and never kept, and report what needs a decision. Never pays.
 
@@ -42,9 +40,9 @@ def reconcile(
     return run(reconciled(credentials, library, wait))
 
 
-@task(**options("upkeep"))
+@together_task("upkeep")
 async def areconcile(
-    *, credentials: TogetherCredentials | None = None, library: MediaLibrary | None = None, wait: float = 0.0
+    *, credentials: TogetherCredentials | None = None, library: AnyLibrary | None = None, wait: float = 0.0
 ) -> Reconciliation:
     """Fetch everything that was paid for and never kept: ``reconcile`` for async flows."""
     return await arun(reconciled(credentials, library, wait))

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
-from prefect_together.blocks.library import MediaLibrary
+from prefect_together.blocks.library import AnyLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.results import GenerationJob
 from prefect_together.generations.video import SPEC, GeneratedVideo, VideoJob, VideoRequest
-from prefect_together.tasks._operations import Arguments, expect_job, generated, submitted, waited_for
-from prefect_together.tasks._options import options
+from prefect_together.tasks._checks import expect
+from prefect_together.tasks._operations import Arguments, generated, submitted, waited_for
+from prefect_together.tasks._task import together_task
 
 TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 def generate_video(
     request: VideoRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     timeout: float = TIMEOUT,
@@ -59,12 +58,12 @@ def generate_video(
     return run(generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))[0]
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 async def agenerate_video(
     request: VideoRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     timeout: float = TIMEOUT,
@@ -75,12 +74,12 @@ async def agenerate_video(
     )[0]
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 def submit_video(
     request: VideoRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> VideoJob:
@@ -92,12 +91,12 @@ def submit_video(
     return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown), SPEC, VideoJob))
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 async def asubmit_video(
     request: VideoRequest,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> VideoJob:
@@ -107,12 +106,12 @@ async def asubmit_video(
     )
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 def wait_for_video(
     job: GenerationJob,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     timeout: float = TIMEOUT,
 ) -> GeneratedVideo:
     """Wait for a job and keep its clip; never pays, and works from any process and any machine.
@@ -129,19 +128,19 @@ def wait_for_video(
         MediaError: The clip could not be fetched; waiting again fetches it.
         TogetherError: The job cannot be asked for, or the library cannot be written.
     """
-    request = expect_job(job, VideoJob, "wait_for_video").request
+    request = expect(job, VideoJob, "wait_for_video").request
     return run(waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout), SPEC, job))[0]
 
 
-@task(**options(SPEC.kind))
+@together_task(SPEC.kind)
 async def await_for_video(
     job: GenerationJob,
     *,
     credentials: TogetherCredentials | None = None,
-    library: MediaLibrary | None = None,
+    library: AnyLibrary | None = None,
     timeout: float = TIMEOUT,
 ) -> GeneratedVideo:
     """Wait for a job: ``wait_for_video`` for async flows."""
-    request = expect_job(job, VideoJob, "await_for_video").request
+    request = expect(job, VideoJob, "await_for_video").request
     arguments = Arguments("await_for_video", request, credentials, library, timeout=timeout)
     return (await arun(waited_for(arguments, SPEC, job)))[0]

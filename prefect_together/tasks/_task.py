@@ -1,4 +1,4 @@
-"""Tasks whose Completed state says what came of them, as the Prefect UI shows it. Their callers get the plain result."""
+"""How functions become tasks here: mapped without ``unmapped``, and with states that say what came of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,25 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
-from prefect import State, Task
+from prefect import State, Task, unmapped
 from prefect.context import TaskRunContext
 from prefect.states import Completed
+from pydantic import BaseModel
 
 from prefect_together._internal.prefect_compat import keep_class, result_of
 from prefect_together.tasks._options import options
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+
+def together_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
+    """Make a function a task with the options that all tasks here have."""
+
+    def decorate(function: Callable[_P, _R]) -> Task[_P, _R]:
+        return _TogetherTask(function, **options(kind))
+
+    return decorate
 
 
 def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
@@ -27,7 +37,27 @@ def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
     return decorate
 
 
-class _StatefulTask(Task[_P, _R]):
+class _TogetherTask(Task[_P, _R]):
+    """Hands blocks, limits and requests to each run of a mapped task as they are.
+
+    Pydantic's models can be iterated over, field by field, so Prefect takes them for collections and takes them apart.
+    """
+
+    def map(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task once for each element of its iterable arguments."""
+        return cast("Any", super()).map(*map(_whole, args), **{name: _whole(value) for name, value in kwargs.items()})
+
+    def with_options(self, *args: Any, **changed: Any) -> Task[_P, _R]:
+        made = super().with_options(*args, **changed)
+        keep_class(made, self)
+        return made
+
+
+def _whole(value: Any) -> Any:
+    return unmapped(value) if isinstance(value, BaseModel) else value
+
+
+class _StatefulTask(_TogetherTask[_P, _R]):
     """Unpacks the state that the task returns, so that its callers get the plain result."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -35,11 +65,6 @@ class _StatefulTask(Task[_P, _R]):
         if kwargs.get("return_state"):
             return found
         return _awaited(found) if inspect.isawaitable(found) else _plain(found)
-
-    def with_options(self, *args: Any, **changed: Any) -> Task[_P, _R]:
-        made = super().with_options(*args, **changed)
-        keep_class(made, self)
-        return made
 
 
 def _returning_state(function: Callable[_P, _R]) -> Callable[_P, _R]:
