@@ -12,10 +12,13 @@ from pathlib import Path
 from prefect import flow
 
 from prefect_together import (
+    BatchFailed,
     BatchResult,
     GeneratedImage,
     Plan,
+    RequestTable,
     VideoRequest,
+    check_table_path,
     expected,
     generate_batch,
     requests_from_table,
@@ -71,15 +74,42 @@ def prompt_table(
             clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[frame], seed=seed) for frame in frames]
             planned += plan_batch(clips, name=f"{name} {clip_model}", max_cost=max_cost)
         return planned
-    results = [generate_batch(requests, name=name, concurrency=concurrency, max_cost=max_cost)]
+    tables = [f"{out}{ending}" for ending in (".parquet", ".csv")]
+    clip_tables = [f"{out}-clips{ending}" for ending in (".parquet", ".csv")] if clip_model else []
+    for path in (*tables, *clip_tables):
+        check_table_path(path)
+    results = [_batch(requests, name, tables, concurrency, max_cost)]
     if clip_model:
         stills = [picture for picture in results[0].media if isinstance(picture, GeneratedImage)]
         clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[still], seed=seed) for still in stills]
-        results.append(generate_batch(clips, name=f"{name} {clip_model}", concurrency=concurrency, max_cost=max_cost))
-    for result, kind in zip(results, ("", "-clips"), strict=False):
-        for ending in (".parquet", ".csv"):
-            result.write_table(f"{out}{kind}{ending}")
+        results.append(_batch(clips, f"{name} {clip_model}", clip_tables, concurrency, max_cost))
     return results
+
+
+def _batch(
+    requests: RequestTable | list[VideoRequest], name: str, tables: list[str], concurrency: int, max_cost: float | None
+) -> BatchResult:
+    """Run a batch and write its tables; a batch that failed has some too, for what it paid for is in them."""
+    try:
+        result = generate_batch(requests, name=name, concurrency=concurrency, max_cost=max_cost)
+    except BatchFailed as failed:
+        if failed.result is not None:
+            _write(failed.result, tables)
+        raise
+    _write(result, tables)
+    return result
+
+
+def _write(result: BatchResult, tables: list[str]) -> None:
+    """Write every table that can be written, and then raise what kept another one from it."""
+    problems: list[Exception] = []
+    for path in tables:
+        try:
+            result.write_table(path)
+        except Exception as error:  # noqa: PERF203 - whatever is wrong with one place: the others may be fine
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def report(results: list[BatchResult]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prefect_together.batch.plan import Plan
     from prefect_together.batch.request_table import RequestTable, requests_from_table
     from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
+    from prefect_together.batch.table_files import check_table_path
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
     from prefect_together.cli.flow_command import run_as_command
@@ -98,6 +99,7 @@ _HOMES = {
     ),
     "prefect_together.tasks.review": ("areview_images", "review_images"),
     "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
+    "prefect_together.batch.table_files": ("check_table_path",),
     "prefect_together.tasks": (
         "aexpected",
         "agenerate_batch",
@@ -160,6 +162,7 @@ __all__ = [
     "asubmit_video",
     "await_for_video",
     "awrite_gallery",
+    "check_table_path",
     "contact_sheet",
     "expected",
     "generate_batch",

@@ -54,7 +54,7 @@ def when_generation(
     """
     chosen = what or ("failed", "unknown")
     subject = "Together: a generation is {{ event.event.split('.')[-1] }}"
-    body = "{{ event.payload.model }}: {{ event.payload.error }} (paid: {{ event.payload.paid }})"
+    body = "{{ event.payload.model }}: {{ event.payload.error }} (paid: {{ event.payload.paid or 'not known' }})"
     trigger = EventTrigger(
         expect={PREFIX + one for one in chosen},
         match={"prefect-together.model": model} if model else {"prefect.resource.id": "prefect-together.generation.*"},  # type: ignore[arg-type]

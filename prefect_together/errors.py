@@ -2,7 +2,7 @@
 
 The tree::
 
-    TogetherError                 .retryable, .paid ("nothing" | "maybe" | "yes"), .advice
+    TogetherError                 .retryable, .paid ("nothing" | "maybe" | "yes" | None), .advice
     ├── InvalidRequest            what was asked cannot be sent (also a ValueError)
     ├── ConfigurationError        no key, an unsafe address, a missing extra, an unknown option
     ├── APIError                  Together answered with an error: .status, .code, .request_id
@@ -34,7 +34,7 @@ import traceback
 from decimal import Decimal
 from importlib import import_module
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 Paid = Literal["nothing", "maybe", "yes"]
 
@@ -58,23 +58,31 @@ class TogetherError(Exception):
 
     Args:
         what: What happened, as one sentence.
-        paid: Whether money may have been spent by the request that failed.
+        paid: Whether money may have been spent by the request that failed; None where the error does not know, and then
+            it says nothing about money.
         advice: What to do next, as one sentence.
         retryable: Whether trying again can succeed without paying again.
     """
 
-    def __init__(self, what: str, *, paid: Paid = "nothing", advice: str = "", retryable: bool = False) -> None:
+    _paid_by_default: ClassVar[Paid | None] = None
+    """What every error of the class knows by what it is."""
+
+    def __init__(self, what: str, *, paid: Paid | None = None, advice: str = "", retryable: bool = False) -> None:
         super().__init__(what)
         self.what = what
-        self.paid: Paid = paid
+        self.paid: Paid | None = paid or self._paid_by_default
         self.advice = advice
         self.retryable = retryable
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self._paid_sentence(), self.advice) if part)
 
+    def without_money(self) -> str:
+        """Return what happened and what to do, for texts that say themselves what was paid."""
+        return " ".join(part for part in (self.what, self.advice) if part)
+
     def _paid_sentence(self) -> str:
-        return _PAID_SENTENCE[self.paid]
+        return _PAID_SENTENCE[self.paid] if self.paid else ""
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: IPython asks for it by this name."""
@@ -102,12 +110,16 @@ def _is_the_users(frame: FrameType) -> bool:
 class InvalidRequest(TogetherError, ValueError):
     """What was asked cannot be sent: which field, which value, what is allowed. Raised before anything is sent."""
 
+    _paid_by_default = "nothing"
+
     def _paid_sentence(self) -> str:
         return ""  # one clear sentence is what a person who mistyped a field wants to read
 
 
 class ConfigurationError(TogetherError, ValueError):
     """Something around the request is missing or unsafe: a key, an address, an extra. Raised before anything is sent."""
+
+    _paid_by_default = "nothing"
 
     def _paid_sentence(self) -> str:
         return ""
@@ -118,7 +130,7 @@ class APIError(TogetherError):
 
     Args:
         what: What happened, as one sentence.
-        paid: Whether money may have been spent.
+        paid: Whether money may have been spent; by default ``"nothing"``, as refusals are free.
         advice: What to do next.
         retryable: Whether trying again can succeed without paying again.
         status: The HTTP status.
@@ -127,11 +139,13 @@ class APIError(TogetherError):
         retry_after: Seconds the server asked us to wait, if it did.
     """
 
+    _paid_by_default = "nothing"
+
     def __init__(
         self,
         what: str,
         *,
-        paid: Paid = "nothing",
+        paid: Paid | None = None,
         advice: str = "",
         retryable: bool = False,
         status: int | None = None,
@@ -181,9 +195,13 @@ class ServerError(APIError):
 class ConnectionFailed(TogetherError, ConnectionError):
     """Together could not be reached: no connection was opened, so nothing was sent."""
 
+    _paid_by_default = "nothing"
+
 
 class BudgetExceeded(TogetherError):
     """It would cost more than ``max_cost`` or a ``SpendLimit`` leaves, so it was not sent."""
+
+    _paid_by_default = "nothing"
 
 
 class UnknownOutcome(TogetherError):
@@ -248,7 +266,7 @@ class MediaError(TogetherError):
 
     Args:
         what: What happened, as one sentence.
-        paid: ``"yes"``: the generation was accepted.
+        paid: ``"yes"`` where the file is of a generation that was accepted.
         advice: What to do next.
         retryable: Whether fetching it again can help.
         status: The HTTP status of the file's host, where that is the reason.
@@ -258,7 +276,7 @@ class MediaError(TogetherError):
         self,
         what: str,
         *,
-        paid: Paid = "yes",
+        paid: Paid | None = None,
         advice: str = "",
         retryable: bool = False,
         status: int | None = None,

@@ -202,7 +202,7 @@ class BatchResult(BaseModel):
 
     def money(self) -> str:
         """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""
-        return str(Tally(self.cost, self.estimated_cost, self.unknown_costs, self.kept, self.reused))
+        return str(Tally(self.cost, self.estimated_cost, self.unknown_costs, self.kept, self.reused, of="batch"))
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.counts.items() if count) or "no rows"
@@ -216,7 +216,7 @@ class BatchFailed(TogetherError):
 
     Args:
         what: What happened, as one sentence.
-        paid: ``"nothing"``: what was paid for is kept, and the result says what it cost.
+        paid: None: the result says what was paid, item by item.
         advice: What to do next.
         retryable: Whether running it again can help; it sends only what failed.
         result: What came of every request.
@@ -226,16 +226,13 @@ class BatchFailed(TogetherError):
         self,
         what: str,
         *,
-        paid: Paid = "nothing",
+        paid: Paid | None = None,
         advice: str = "",
         retryable: bool = False,
         result: BatchResult | None = None,
     ) -> None:
         super().__init__(what, paid=paid, advice=advice, retryable=retryable)
         self.result = result
-
-    def _paid_sentence(self) -> str:
-        return ""  # the result says it item by item
 
 
 def read_lines(uri: str) -> Iterator[dict[str, Any]]:

@@ -75,6 +75,8 @@ class Batch:
         self.context = replace(context, run=replace(context.run, log=Quiet(context.run.log)))
         self.options = options
         self.spool = Spool(context.storage)
+        self.first_problem: tuple[int, str] | None = None
+        """The first row without a result, and why, without what was paid for it: the batch itself says what it paid."""
         self.counts: Counter[Outcome] = Counter()
         self.tally = Tally()
         self.maybe_paid = 0
@@ -210,8 +212,10 @@ class Batch:
             line["job_id"] = results[0].job_id if results else _job_of(error)
         if error is not None or said:
             line["error"] = said or str(error)
+            reason = error.without_money() if isinstance(error, TogetherError) else str(error)
+            self.first_problem = min(filter(None, (self.first_problem, (row.number, said or reason))))
         if error is not None:
-            line |= {"error_type": type(error).__name__, "paid": getattr(error, "paid", "maybe")}
+            line |= {"error_type": type(error).__name__, "paid": error.paid if isinstance(error, TogetherError) else "maybe"}
             self._note(line, error)
         if row.columns:
             line["columns"] = self._columns(row)

@@ -5,22 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
-from prefect_together._internal.process import unique_token
 from prefect_together.batch.arrow_cells import restored
-from prefect_together.batch.table_reader import FORMATS
+from prefect_together.batch.table_files import format_of, put
 from prefect_together.batch.table_schema import TableSchema
-from prefect_together.errors import InvalidRequest, LibraryError
-from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.storage import locate
 
 _CHUNK = 1024 * 1024
 _ROWS = 4096
@@ -67,9 +62,7 @@ def write(
         LibraryError: It cannot be written.
     """
     name = str(path)
-    kind = name.rpartition(".")[2].lower()
-    if kind not in FORMATS:
-        raise InvalidRequest(f"{name} is no table: its name should end in .{', .'.join(FORMATS)}.")
+    kind = format_of(name)
     with tempfile.TemporaryFile() as file, closing(_Spool(records, types, theirs)) as spool:
         if kind == "parquet":
             _parquet(file, _Columns(spool))
@@ -78,27 +71,7 @@ def write(
         else:
             _separated(file, spool, "\t" if kind == "tsv" else ",")
         file.seek(0)
-        local = local_folder(name)
-        if local is not None:
-            return _copy(file, local).as_uri()
-        storage, key = locate(name, options)
-        storage.put_file(key, file)
-        return name
-
-
-def _copy(file: BinaryIO, path: Path) -> Path:
-    partial = path.with_name(f".{path.name}.{unique_token()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as copy:
-            shutil.copyfileobj(file, copy, _CHUNK)
-        return partial.replace(path)
-    except OSError as error:
-        what = f"The table {path} cannot be written: {error.strerror or error}."
-        raise LibraryError(what, advice="Check that its folder has room and may be written to.", retryable=True) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()  # where it did not become the table
+        return put(file, name, options)
 
 
 class _Spool:

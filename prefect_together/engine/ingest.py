@@ -231,7 +231,7 @@ def _expected(incoming: Incoming, spec: AnySpec, where: str) -> Format:
     if found is None or found.media_type not in spec.keeping.media_types:
         what = found.media_type if found else "no file of a known format"
         advice = "Fetch it again later; the generation itself is not repeated."
-        raise MediaError(f"{where} is {what}, not {with_article(spec.noun)}.", advice=advice, retryable=True)
+        raise MediaError(f"{where} is {what}, not {with_article(spec.noun)}.", paid="yes", advice=advice, retryable=True)
     return found
 
 

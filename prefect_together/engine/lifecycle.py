@@ -146,7 +146,11 @@ class _Lifecycle:
         """Return the results of an attempt that is accepted or stored, and tell that they are there."""
         results = claimed.results
         if results is None:
-            results = await self._finished(claimed, timeout)
+            try:
+                results = await self._finished(claimed, timeout)
+            except TogetherError as error:
+                error.paid = error.paid or "yes"  # it was accepted, whatever went wrong then
+                raise
         for result in results:
             self.context.run.log.info("%s %s", "Kept:" if claimed.paid else "Reused, nothing paid:", result)
         results = [result.model_copy(update={"reused": not claimed.paid}) for result in results]

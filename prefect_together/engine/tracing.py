@@ -77,7 +77,7 @@ def _end(current: Any, note: Note, error: BaseException | None) -> None:
 
             # The class and no words: they may repeat the prompt.
             current.set_attribute("error.type", type(error).__name__)
-            if isinstance(error, TogetherError):
+            if isinstance(error, TogetherError) and error.paid:
                 current.set_attribute("prefect_together.paid", error.paid)
             current.set_status(Status(StatusCode.ERROR, type(error).__name__))
         current.end()

@@ -114,7 +114,7 @@ def _read(request: Request, value: MediaInput) -> bytes:
     except FileNotFoundError:
         raise InvalidRequest(f"{type(request).__name__}: {value.uri} is not in the library any more.") from None
     except OSError as error:
-        raise LibraryError(f"{value.uri} could not be read: {error}.", retryable=True) from error
+        raise LibraryError(f"{value.uri} could not be read: {error}.", paid="nothing", retryable=True) from error
     if hashlib.sha256(data).hexdigest() != value.sha256:
         what = f"{value.uri} has changed since it was kept, so it is not what the request was made of."
         raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")

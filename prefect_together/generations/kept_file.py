@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
-from prefect_together.errors import MediaError
+from prefect_together.errors import MediaError, Paid
 from prefect_together.generations.formats import Shape, is_moving
 from prefect_together.generations.request import MediaReference
 from prefect_together.storage.storage import Storage, locate, open_moved
@@ -40,6 +40,10 @@ class KeptFile(MediaReference):
     """Pixels, read from the file."""
     height: int | None = None
     """Pixels, read from the file."""
+
+    _paid: ClassVar[Paid | None] = None
+    """What a file of this class did cost, as errors about it say it."""
+    _advice: ClassVar[str] = "Restore it from a backup, or have it made again."
 
     def open(self) -> BinaryIO:
         """Open the file for reading, wherever it is kept.
@@ -135,13 +139,13 @@ class KeptFile(MediaReference):
             raise MediaError(
                 f"{self.uri} is not what was kept: {size} bytes with SHA-256 {sha256[:12]}…, "
                 f"expected {self.size} bytes with {self.sha256[:12]}….",
-                paid="yes",
-                advice='Restore it from a backup, or ask with reuse="never" for a new one.',
+                paid=self._paid,
+                advice=self._advice,
             )
 
     def _gone(self) -> MediaError:
         return MediaError(
             f"{self.uri} is not in the library any more.",
-            paid="yes",
-            advice='Restore it from a backup, or ask with reuse="never" for a new one.',
+            paid=self._paid,
+            advice=self._advice,
         )

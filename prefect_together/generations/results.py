@@ -139,6 +139,9 @@ class Generated(BaseModel):
 class GeneratedMedia(Generated, KeptFile):
     """A kept file together with what made it and what it cost."""
 
+    _paid = "yes"
+    _advice = 'Restore it from a backup, or ask with reuse="never" for a new one.'
+
     @property
     def shape(self) -> Shape:
         """What it measures."""

@@ -43,6 +43,8 @@ class Tally:
     """Results that were paid for now."""
     reused: int = 0
     """Results that were paid for before."""
+    of: str = "run"
+    """Of what this is the sum."""
 
     def add(self, result: Generated) -> None:
         """Count a result."""
@@ -59,11 +61,11 @@ class Tally:
 
     def __str__(self) -> str:
         if not self.paid:
-            return "Paid in this run: nothing" + (f", all {self.reused:,} reused." if self.reused else ".")
+            return f"Paid in this {self.of}: nothing" + (f", all {self.reused:,} reused." if self.reused else ".")
         parts = [f"${self.reported.normalize():f} reported"] if self.reported is not None else []
         parts += [f"about ${self.estimated.normalize():f} by list price"] if self.estimated is not None else []
         parts += [f"{self.unknown:,} of unknown cost"] if self.unknown else []
-        return "Paid in this run: " + ", ".join(parts) + (f"; {self.reused:,} reused." if self.reused else ".")
+        return f"Paid in this {self.of}: " + ", ".join(parts) + (f"; {self.reused:,} reused." if self.reused else ".")
 
 
 def where(uri: str) -> str:

@@ -125,7 +125,7 @@ def _no_file(url: str, status: int) -> MediaError:
     what = f"The file at {redact_query(url)} is not there (HTTP {status})."
     advice = "Links to hosted files expire; run it again to ask for it once more, which is free." if refused else ""
     # 404 may also mean "not everywhere yet" for a moment; the other refusals are for good.
-    return MediaError(what, advice=advice, retryable=not refused or status == 404, status=status)
+    return MediaError(what, paid="yes", advice=advice, retryable=not refused or status == 404, status=status)
 
 
 def _said(error: aiohttp.ClientError) -> str:

@@ -17,7 +17,7 @@ from prefect.states import Completed
 
 from prefect_together.batch.plan import Plan
 from prefect_together.batch.request_table import RequestTable, TableRow
-from prefect_together.batch.results import GOOD, BatchFailed, BatchResult, Retry
+from prefect_together.batch.results import BatchFailed, BatchResult, Retry
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
@@ -214,9 +214,9 @@ def _result(work: Batch, where: str, previous: str | None, arguments: BatchArgum
 def _judged(result: BatchResult, work: Batch, arguments: BatchArguments) -> BatchResult:
     nothing = not result.kept and not result.reused and result.total > 0
     if (arguments.fail_on == "any" and not work.succeeded()) or (arguments.fail_on == "all" and nothing):
-        first = next(item for item in result.stream() if item.outcome not in GOOD).error
+        row, problem = work.first_problem or (0, "")
         raise BatchFailed(
-            f"The batch went as fail_on={arguments.fail_on!r} forbids: {result} The first problem: {first}",
+            f"The batch went as fail_on={arguments.fail_on!r} forbids: {result} The first problem, row {row}: {problem}",
             advice=f"Run it again: only what has no file is done. The manifest: {result.manifest}.",
             retryable=work.retryable > 0,
             result=result,

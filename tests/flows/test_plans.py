@@ -33,7 +33,6 @@ def _flow(name: str) -> Any:
     return getattr(module, name)
 
 
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(
     ("name", "options", "count"),
     [
@@ -129,7 +128,6 @@ def test_what_a_person_has_to_approve_is_a_range(together_sandbox: Sandbox) -> N
     assert stills.least == stills.cost
 
 
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize("review", [True, False])
 def test_a_storyboard_plans_what_is_not_approved_yet(review: bool, together_sandbox: Sandbox) -> None:
     """Three clips wait for a person, where one is asked."""

@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
-from prefect_together import BatchResult, Plan, requests_from_table
+from prefect_together import BatchFailed, BatchResult, Plan, requests_from_table
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.sandbox import Sandbox
+from prefect_together.storage.object_store import open_store
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +154,7 @@ def test_killed_again_and_again(together_sandbox: Sandbox, prefect_server: str, 
     ]
     assert {"kept", "reused"} == {row["status"] for row in made}
     charges = Counter(charge.prompt for charge in together_sandbox.charges())
-    assert {row["Prompt"] for row in made} == set(charges)
+    assert {row["Prompt"].strip() for row in made} == set(charges)
     assert sum(charges.values()) - len(charges) <= kills * width
     assert max(charges.values()) <= 2
 
@@ -168,3 +170,70 @@ def test_all_of_a_long_table(together_sandbox: Sandbox, prefect_server: str, tmp
     (again,) = module.prompt_table(str(prompts), **options)
     assert 1000 == again.reused
     assert (charged, asked) == (len(together_sandbox.charges()), len(together_sandbox.requests()))
+
+
+def _one_row(tmp_path: Path) -> Path:
+    table = tmp_path / "one.csv"
+    table.write_text("prompt\na teapot\n", encoding="utf-8")
+    return table
+
+
+@pytest.mark.parametrize("place", ["no folder", "a folder", "read-only", "s3"])
+def test_an_output_that_cannot_be_written_costs_nothing(
+    place: str, together_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the tables could not be written is found out before the first row is sent."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    (tmp_path / "taken.csv").mkdir()
+    if place == "s3":
+        monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        monkeypatch.setattr("prefect_together.storage.storage.open_store", _impatient)
+    out = {
+        "no folder": str(tmp_path / "file" / "out"),
+        "a folder": str(tmp_path / "taken"),
+        "read-only": "/proc/out",
+        "s3": "s3://no-such/out",
+    }[place]
+    with pytest.raises((InvalidRequest, LibraryError)) as caught:
+        _flow().prompt_table(str(_one_row(tmp_path)), out=out)
+    assert "paid" not in str(caught.value)
+    assert 0 == together_sandbox.count("/v")
+
+
+def _impatient(url: str, options: dict[str, Any]) -> Any:
+    return open_store(url, {**options, "retry_config": {"max_retries": 0}})
+
+
+def test_a_second_batch_that_fails_leaves_the_first_ones_table(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """The table of the pictures is there, and so is that of the clips that failed, with what is known of them."""
+    together_sandbox.fault("POST /v2/videos", "422", times=None)
+    with pytest.raises(BatchFailed) as caught:
+        _flow().prompt_table(
+            str(_one_row(tmp_path)), width=64, height=64, clip_model="minimax/hailuo-02", out=str(tmp_path / "out")
+        )
+    assert "Nothing was paid" not in str(caught.value)
+    (still,) = csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
+    (clip,) = csv.DictReader((tmp_path / "out-clips.csv").read_text(encoding="utf-8").splitlines())
+    assert ("kept", "failed") == (still["status"], clip["status"])
+
+
+def test_one_table_that_cannot_be_written_does_not_keep_the_other(
+    together_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is gone when the first table is written: the other one is tried, and the error does not speak of money."""
+    real = BatchResult.write_table
+
+    def write(self: BatchResult, path: str, **options: Any) -> str:
+        if path.endswith(".parquet"):
+            raise LibraryError(f"The table {path} cannot be written: it is gone.")
+        return real(self, path, **options)
+
+    monkeypatch.setattr(BatchResult, "write_table", write)
+    with pytest.raises(LibraryError) as caught:
+        _flow().prompt_table(str(_one_row(tmp_path)), width=64, height=64, out=str(tmp_path / "out"))
+    assert "paid" not in str(caught.value)
+    assert (tmp_path / "out.csv").exists()
+    assert 1 == together_sandbox.count("/v1/images")

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.slow
 STORYBOARD = Path(__file__).parents[2] / "flows" / "storyboard.py"
 
 
-@pytest.mark.usefixtures("prefect_server")
 @pytest.mark.parametrize(("broken", "left"), [("contact_sheet", "join"), ("join_videos", "contact_sheet")])
 def test_one_that_cannot_be_made_takes_nothing_with_it(
     broken: str, left: str, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

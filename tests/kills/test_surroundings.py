@@ -107,7 +107,8 @@ def test_a_library_that_cannot_be_written(
     remount("ro")
     said = workers.start(job(together, folder, {**request_, "seed": 2})).ends()
     assert ("LibraryError", "nothing") == (said["outcome"], said["paid"])
-    assert "written" in said["message"]
+    assert "could not write" in said["message"]
+    assert "read-only" in said["message"]
     assert [True] == [file["reused"] for file in workers.start(job(together, folder, {**request_, "seed": 1})).stored()]
     assert sent == len(together.requests())
 

@@ -174,7 +174,7 @@ def test_the_state_says_what_came_of_it(together_sandbox: Sandbox) -> None:
 
     results = batches()
     assert [(2, 0, 1), (1, 2, 0), (0, 3, 0), (0, 3, 0)] == [(one.kept, one.reused, one.failed) for one in results]
-    assert messages[0].startswith("Completed: 2 kept, 1 failed. Paid in this run: ")
+    assert messages[0].startswith("Completed: 2 kept, 1 failed. Paid in this batch: ")
     assert [f"Completed: {result}" for result in results] == messages
 
 

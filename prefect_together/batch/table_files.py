@@ -1,0 +1,91 @@
+"""Where tables are written: which formats there are, and whether a place takes them. Knows nothing of what is in them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from prefect_together._internal.event_loop import run
+from prefect_together._internal.optional import library
+from prefect_together._internal.process import unique_token
+from prefect_together.batch.table_reader import FORMATS
+from prefect_together.errors import InvalidRequest, LibraryError
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.storage import locate
+
+_CHUNK = 1024 * 1024
+
+
+def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None) -> None:
+    """Refuse a path at which no table could be written, before anything is paid for what would stand in it.
+
+    Something small is written beside it and removed again.
+
+    Args:
+        path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
+        options: Settings of the object store in obstore's names, as for ``BatchResult.write_table``.
+
+    Raises:
+        InvalidRequest: Its ending is of no format that we write, or it is a folder.
+        LibraryError: Nothing can be written there.
+        ConfigurationError: The extra ``tables`` is needed and not installed, or the address is not understood.
+    """
+    name = str(path)
+    kind = format_of(name)
+    if kind == "parquet":
+        library("pyarrow", "Parquet files")
+    local = local_folder(name)
+    if local is None:
+        storage, key = locate(name, options)
+        probe = f"{key}.{unique_token()}.probe"
+        storage.put_file(probe, io.BytesIO(b""))
+        run(storage.delete(probe))
+        return
+    if local.is_dir():
+        raise InvalidRequest(f"{name} is a folder: give the name of a table in it.")
+    _copy(io.BytesIO(b""), local.with_name(f".{local.name}.{unique_token()}.probe")).unlink(missing_ok=True)
+
+
+def format_of(name: str) -> str:
+    """Return the format that a name's ending means.
+
+    Raises:
+        InvalidRequest: None that we write.
+    """
+    kind = name.rpartition(".")[2].lower()
+    if kind not in FORMATS:
+        raise InvalidRequest(f"{name} is no table: its name should end in .{', .'.join(FORMATS)}.")
+    return kind
+
+
+def put(file: BinaryIO, name: str, options: Mapping[str, Any] | None) -> str:
+    """Write a table to a path or an object-store URL, whole or not at all, and return where it is.
+
+    Raises:
+        LibraryError: It cannot be written.
+    """
+    local = local_folder(name)
+    if local is not None:
+        return _copy(file, local).as_uri()
+    storage, key = locate(name, options)
+    storage.put_file(key, file)
+    return name
+
+
+def _copy(file: BinaryIO, path: Path) -> Path:
+    partial = path.with_name(f".{path.name}.{unique_token()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as copy:
+            shutil.copyfileobj(file, copy, _CHUNK)
+        return partial.replace(path)
+    except OSError as error:
+        what = f"The table {path} cannot be written: {error.strerror or error}."
+        raise LibraryError(what, advice="Check that its folder has room and may be written to.", retryable=True) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()  # where it did not become the table
