@@ -73,7 +73,7 @@ def _prompts(table: RequestTable) -> list[str | None]:
     return [row.error or (row.request and row.request.title()) for row in table]
 
 
-@pytest.mark.parametrize("kind", set(SOURCES) - set(ONCE))
+@pytest.mark.parametrize("kind", [kind for kind in SOURCES if kind not in ONCE])
 def test_two_columns_of_one_name_are_refused(kind: str, tmp_path: Path) -> None:
     """In every source, with the places of both; JSON lines lose only the row."""
     source = SOURCES[kind](["prompt", "x", "prompt"], ["draft", "-", "final"], tmp_path)
@@ -85,12 +85,10 @@ def test_two_columns_of_one_name_are_refused(kind: str, tmp_path: Path) -> None:
         requests_from_table(source, constants=MODEL)
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", [kind for kind in SOURCES if kind != "duckdb"])  # its names differ in more than their case
 @pytest.mark.parametrize(("field", "first", "second"), [("prompt", "prompt", "Prompt"), ("seed", "SEED", "Seed")])
 def test_two_columns_for_one_field_are_refused(kind: str, field: str, first: str, second: str, tmp_path: Path) -> None:
     """Both are named, and columns= decides."""
-    if kind == "duckdb":
-        pytest.skip("its columns' names differ in more than their case")
     source = SOURCES[kind](["text", first, second], ["a fox", "1", "2"], tmp_path)
     more: dict[str, Any] = NONE if field == "prompt" else {"templates": {"prompt": "{text}"}}
     with pytest.raises(InvalidRequest, match=f"two columns for {field}, '{first}' and '{second}'"):
