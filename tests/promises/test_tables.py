@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect import flow
@@ -96,7 +96,7 @@ def test_which_column_fills_which_field_is_said(together_sandbox: Sandbox, caplo
     assert "from 'n' and 'item'" in str(shown("plan")[0].data)
     assert [] == plan([picture()]).notes + list(plan([picture()]).columns)
     assert (2, {"prompt": ["n", "item"], "seed": ["Seed"]}) == ((found + found).send, (found + found).columns)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="prefect.task_runs"):
         assert Decimal("0.03") == run_batch(table).estimated_cost == found.cost
     assert set(sentences) <= set(caplog.messages)
 
@@ -132,7 +132,8 @@ def test_what_is_no_requests(asks: Any, wrong: str, together_sandbox: Sandbox, t
 def test_what_is_no_request_among_others(together_sandbox: Sandbox) -> None:
     """It stops no other, and its row says what to give instead."""
     table = requests_from_table([{"prompt": "a"}], constants={"model": "m"})
-    found = plan(iter([picture(), {"prompt": "a"}, next(iter(table)), Future[Any](), 7]))
+    given: list[Any] = [picture(), {"prompt": "a"}, next(iter(table)), Future[Any](), 7]
+    found = plan(iter(given))
     assert (1, 4) == (found.send, found.refused)
     assert [
         "Row 2 is a dict, not a request: requests_from_table makes requests of rows.",
@@ -144,31 +145,31 @@ def test_what_is_no_request_among_others(together_sandbox: Sandbox) -> None:
 
 @flow
 def _of_a_future(make: Any) -> str:
-    future = generate_image.submit(picture())
+    future = cast("Any", generate_image).submit(picture())
     with pytest.raises(InvalidRequest) as caught:
         make(future)
     future.result()
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda future: VideoRequest(model="m", frame_images=[future]), id="frame"),
-        pytest.param(lambda future: VideoRequest(model="m", frame_images=future), id="single"),
-        pytest.param(lambda future: Keyframe(input_image=future), id="keyframe"),
-        pytest.param(lambda future: VideoRequest(model="m", frame_images=[Keyframe(input_image=future)]), id="nested"),
-        pytest.param(lambda future: ImageRequest(prompt=future, model="m"), id="prompt"),
-        pytest.param(lambda future: ImageRequest(prompt="x", model="m", seed=future), id="number"),
-        pytest.param(lambda future: ImageRequest(prompt="x", model="m", image_url=future), id="picture"),
-        pytest.param(lambda future: ImageRequest(prompt="x", model="m", extra={"a": future}), id="extra"),
-        pytest.param(lambda future: generate_batch([]) and plan(future), id="plan"),
-        pytest.param(expected, id="expected"),
-    ],
-)
-def test_a_future_is_no_result(make: Any, together_sandbox: Sandbox) -> None:
+FUTURES: dict[str, Callable[[Any], Any]] = {
+    "frame": lambda future: VideoRequest(model="m", frame_images=[future]),
+    "single": lambda future: VideoRequest(model="m", frame_images=future),
+    "keyframe": lambda future: Keyframe(input_image=future),
+    "nested": lambda future: VideoRequest(model="m", frame_images=[Keyframe(input_image=future)]),
+    "prompt": lambda future: ImageRequest(prompt=future, model="m"),
+    "number": lambda future: ImageRequest(prompt="x", model="m", seed=future),
+    "picture": lambda future: ImageRequest(prompt="x", model="m", image_url=future),
+    "extra": lambda future: ImageRequest(prompt="x", model="m", extra={"a": future}),
+    "plan": lambda future: generate_batch([]) and plan(future),
+    "expected": expected,
+}
+
+
+@pytest.mark.parametrize("where", FUTURES)
+def test_a_future_is_no_result(where: str, together_sandbox: Sandbox) -> None:
     """Wherever it stands in a request: call .result() on it, says the error, and not how Python shows a future."""
-    said = _of_a_future(make)
+    said = _of_a_future(FUTURES[where])
     assert "call .result() on it" in said
     assert "object at 0x" not in said
 
