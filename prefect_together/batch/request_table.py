@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from prefect_together._internal.text import with_article
 from prefect_together.batch.binding import Binding, Mapper
 from prefect_together.batch.cells import NoText, is_empty
 from prefect_together.batch.column_names import alike
@@ -93,6 +94,15 @@ def requests_from_table(
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
     asked = request or default_spec().request
+    if not isinstance(asked, type):  # pyright: ignore[reportUnnecessaryIsInstance] - users give anything
+        raise InvalidRequest(
+            f"request= is what every row asks for, as a class: {type(asked).__name__}, not one of its requests."
+        )
+    for name, given in (("columns", columns), ("templates", templates), ("constants", constants)):
+        if given is not None and not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidRequest(
+                f'{name}= is {with_article(type(given).__name__)}: give it by field, {name}={{"prompt": …}}.'
+            )
     table = RequestTable(Source(source, options, encoding), asked, columns or {}, templates or {}, constants or {}, rows)
     table.check()
     return table

@@ -252,6 +252,9 @@ def test_a_field_that_a_template_leaves_empty() -> None:
         pytest.param(
             {"columns": {"prompt": "a"}, "templates": {"prompt": "{a}"}}, "by columns= and by templates=", id="both"
         ),
+        pytest.param({"templates": "a {a}"}, r"templates= is a str: give it by field, templates=\{", id="no-fields"),
+        pytest.param({"columns": ["a"]}, r"columns= is a list: give it by field, columns=\{", id="list"),
+        pytest.param({"request": ImageRequest(prompt="x", model="m")}, "as a class: ImageRequest", id="no-class"),
         pytest.param({"templates": {"prompt": None}}, "give a text with columns in braces", id="no-text"),
     ],
 )
