@@ -7,6 +7,8 @@ python flows/prompt_table.py --table prompts.csv --max-cost 20              the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from prefect import flow
@@ -15,6 +17,7 @@ from prefect_together import (
     BatchFailed,
     BatchResult,
     GeneratedImage,
+    MediaReference,
     Plan,
     RequestTable,
     VideoRequest,
@@ -25,6 +28,7 @@ from prefect_together import (
     run_as_command,
 )
 from prefect_together import plan as plan_batch
+from prefect_together.errors import InvalidRequest
 
 
 @flow(name="prompt-table", flow_run_name="{table:.60}")
@@ -70,7 +74,7 @@ def prompt_table(
     if plan:
         planned = plan_batch(requests, name=name, max_cost=max_cost)
         if clip_model:
-            frames = [expected(row.request) for row in requests if row.request]
+            frames = _expected(requests)
             clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[frame], seed=seed) for frame in frames]
             planned += plan_batch(clips, name=f"{name} {clip_model}", max_cost=max_cost)
         return planned
@@ -110,6 +114,14 @@ def _write(result: BatchResult, tables: list[str]) -> None:
             problems.append(error)
     if problems:
         raise problems[0]
+
+
+def _expected(requests: RequestTable) -> Iterator[MediaReference]:
+    """Yield the pictures that there will be; a row whose own files cannot be read says so in the plan of the pictures."""
+    for row in requests:
+        if row.request:
+            with suppress(InvalidRequest):
+                yield expected(row.request)
 
 
 def report(results: list[BatchResult]) -> str:

@@ -24,23 +24,23 @@ class Frame:
     """
 
     def __init__(self, native: Any) -> None:
-        self._narwhals = library("narwhals", "Frames")
-        self._arrow = library("pyarrow", "Frames")
+        narwhals = library("narwhals", "Frames")
         kind = type(native).__name__
-        _check_levels(native, kind, self._narwhals)
+        _check_levels(native, kind, narwhals)
         try:
-            found = self._narwhals.from_native(native)
+            found = narwhals.from_native(native)
             found = found.collect() if hasattr(found, "collect") else found
             names = found.columns
         except TypeError:
             kinds = "a path or URL, a list of mappings, or a pandas, Polars, PyArrow or DuckDB frame"
             raise InvalidRequest(f"This {kind} is no table: give {kinds}.") from None
-        except self._narwhals.exceptions.DuplicateError:
+        except narwhals.exceptions.DuplicateError:
             cleaned(_native_names(native), f"This {kind}")  # says which they are
             raise
         self.names = cleaned(names, f"This {kind}")
         self._count = len(found)
-        self._columns = {name: self._column(series) for name, series in zip(self.names, found.iter_columns(), strict=True)}
+        every = zip(self.names, found.iter_columns(), strict=True)
+        self._columns = {name: _column(series, narwhals) for name, series in every}
 
     def __len__(self) -> int:
         return self._count
@@ -56,18 +56,22 @@ class Frame:
     def types(self) -> dict[str, Any]:
         """Return Arrow's type of each column; text, where a column of Python's objects has none in it."""
         kinds = {name: kind_of(column) for name, column in self._columns.items()}
-        return {name: self._arrow.string() if kind == self._arrow.null() else kind for name, kind in kinds.items()}
+        arrow = library("pyarrow", "Frames")
+        return {name: arrow.string() if kind == arrow.null() else kind for name, kind in kinds.items()}
 
-    def _column(self, series: Any) -> Any:
-        if series.dtype not in {self._narwhals.Object, self._narwhals.Unknown}:
-            try:
-                found = series.to_arrow()
-            except (self._arrow.ArrowException, TypeError, NotImplementedError):
-                pass
-            else:
-                if not isinstance(found.type, self._arrow.BaseExtensionType):
-                    return found
-        return [plain(cell) for cell in series.to_list()]
+
+def _column(series: Any, narwhals: Any) -> Any:
+    """Return a column as Arrow's, or as a list where Arrow has no type for its cells."""
+    arrow = library("pyarrow", "Frames")
+    if series.dtype != narwhals.Object:
+        try:
+            found = series.to_arrow()
+        except (arrow.ArrowException, TypeError, NotImplementedError):
+            pass
+        else:
+            if not isinstance(found.type, arrow.BaseExtensionType):
+                return found
+    return [plain(cell) for cell in series.to_list()]
 
 
 def _check_levels(native: Any, kind: str, narwhals: Any) -> None:

@@ -47,7 +47,7 @@ class Planner:
         self._cost = self._fitting = self._at_risk = Decimal(0)
         self._risk_known = True
         self._unknown_prices = self._over = 0
-        self._problems: list[str] = []
+        self._problems: list[tuple[int, str]] = []
         self._seen: set[str] = set()
 
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
@@ -63,7 +63,7 @@ class Planner:
             over=self._over,
             longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
-            problems=self._problems,
+            problems=[why for _, why in sorted(self._problems)],
         )
 
     async def _longest_wait(self) -> float | None:
@@ -78,7 +78,7 @@ class Planner:
     async def _work(self, coming: Iterator[TableRow]) -> None:
         for row in coming:
             if row.request is None:
-                self._refuse(row.error or f"Row {row.number} is no request.")
+                self._refuse(row, row.error or f"Row {row.number} is no request.")
                 continue
             context = self._context.of(row.request)
             try:
@@ -87,7 +87,7 @@ class Planner:
                     raise InvalidRequest(errors[0])
                 fingerprint = await fingerprint_of(row.request, environment=context.client.environment)
             except InvalidRequest as error:
-                self._refuse(f"Row {row.number}: {error}")
+                self._refuse(row, f"Row {row.number}: {error}")
                 continue
             if fingerprint in self._seen and context.reuse != "never":
                 self._counts["reused"] += 1
@@ -95,7 +95,7 @@ class Planner:
             self._seen.add(fingerprint)
             history = await self._ledger.history(fingerprint)
             if gone := await self._gone(context, fingerprint, history):
-                self._refuse(f"Row {row.number}: {gone}")
+                self._refuse(row, f"Row {row.number}: {gone}")
             else:
                 self._count(context, _state(history, context.scope()))
 
@@ -113,10 +113,10 @@ class Planner:
     def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:
         return catalog.preflight(request.model, request.given())
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, row: TableRow, why: str) -> None:
         self._counts["refused"] += 1
         if len(self._problems) < PROBLEMS:
-            self._problems.append(why)
+            self._problems.append((row.number, why))
 
     def _count(self, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1

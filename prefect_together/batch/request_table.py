@@ -6,12 +6,13 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
 
+from prefect_together._internal.text import with_article
 from prefect_together.batch.binding import Binding, Mapper
 from prefect_together.batch.cells import NoText, is_empty
 from prefect_together.batch.column_names import alike
@@ -23,6 +24,9 @@ from prefect_together.batch.text_formats import BadRow, mended, spoilt
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.registry import default_spec, spec_of
 from prefect_together.generations.request import Request
+
+_BINDINGS = 64
+"""Sets of columns that are remembered."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ def requests_from_table(
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
     asked = request or default_spec().request
+    if not isinstance(asked, type):  # pyright: ignore[reportUnnecessaryIsInstance] - users give anything
+        raise InvalidRequest(
+            f"request= is what every row asks for, as a class: {type(asked).__name__}, not one of its requests."
+        )
+    for name, given in (("columns", columns), ("templates", templates), ("constants", constants)):
+        if given is not None and not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidRequest(
+                f'{name}= is {with_article(type(given).__name__)}: give it by field, {name}={{"prompt": …}}.'
+            )
     table = RequestTable(Source(source, options, encoding), asked, columns or {}, templates or {}, constants or {}, rows)
     table.check()
     return table
@@ -112,7 +125,7 @@ class RequestTable:
         self.rows = rows
         self._constants = dict(constants)
         self._mapper = Mapper(request, columns, templates, constants)
-        self._bind = lru_cache(maxsize=64)(self._bound)
+        self._bindings: dict[tuple[str, ...], Binding | str] = {}
         self._nested = _nested_fields(request)
         self._first: Binding | None = None
 
@@ -175,9 +188,9 @@ class RequestTable:
             names: The columns that were seen, for tables whose rows name their own.
         """
         there = self.source.columns()
-        types = self.source.types() if there or self.source.typed else None
-        kind = spec_of(self.request).kind
-        return TableSchema.of(list(names) if there is None else there, types, text=not self.source.typed, kind=kind)
+        types = self.source.types()
+        every = list(types or names) if there is None else there
+        return TableSchema.of(every, types, text=not self.source.typed, kind=spec_of(self.request).kind)
 
     def _names(self) -> Iterator[tuple[str, ...]]:
         """Yield the columns of rows that name their own."""
@@ -185,12 +198,18 @@ class RequestTable:
             if not isinstance(row, BadRow):
                 yield tuple(row)
 
-    def _bound(self, names: tuple[str, ...]) -> Binding | str:
+    def _bind(self, names: tuple[str, ...]) -> Binding | str:
         """Return what fills the fields of rows with these columns, or why nothing does."""
-        try:
-            return self._mapper.bind(names, self.source.label)
-        except InvalidRequest as error:
-            return str(error)
+        found = self._bindings.get(names)
+        if found is None:
+            try:
+                found = self._mapper.bind(names, self.source.label)
+            except InvalidRequest as error:
+                found = str(error)
+            if len(self._bindings) >= _BINDINGS:  # rows that all name other columns
+                self._bindings.clear()
+            self._bindings[names] = found
+        return found
 
     def _row(self, number: int, cells: dict[str, Any], reading: Reading) -> TableRow:
         wrong = {column: why for column, cell in cells.items() if isinstance(cell, str) and (why := spoilt(cell))}

@@ -58,7 +58,7 @@ class BatchItem(BaseModel):
     job_id: str | None = None
     """Together's id of the job, where one is known."""
     columns: dict[str, Any] = {}
-    """What stood in the table."""
+    """What stood in the table, as JSON has it; the tables that are written have it as it was."""
     files: list[dict[str, Any]] = []
     """The results as JSON; ``results`` has them typed."""
 

@@ -63,6 +63,7 @@ def test_a_flow_plans_what_it_then_does(name: str, options: dict[str, Any], coun
     assert count == len(together_sandbox.charges())
 
 
+@pytest.mark.usefixtures("prefect_server")
 async def test_what_is_kept_is_expected_as_it_is(together_sandbox: Sandbox) -> None:
     """The file itself once it is there, else a stand-in; without a key, and nothing is sent for it."""
     assert not isinstance(expected(STILL), GeneratedImage)
@@ -83,6 +84,7 @@ def test_a_stand_in_is_not_sent(together_sandbox: Sandbox) -> None:
     assert [] == together_sandbox.charges()
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_a_plan_goes_on_where_a_file_is_gone(together_sandbox: Sandbox) -> None:
     """Its row says so, and so does that of the clip which needs it; the rows around them are planned. Nothing is sent for it."""
     from prefect_together import generate_video
@@ -104,6 +106,7 @@ def test_a_plan_goes_on_where_a_file_is_gone(together_sandbox: Sandbox) -> None:
     assert 3 == len(together_sandbox.charges())
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_a_clip_that_is_kept_needs_its_picture_no_more(together_sandbox: Sandbox) -> None:
     """The picture that it was made of may be gone: the clip is there, and planned as reused."""
     from prefect_together import generate_video

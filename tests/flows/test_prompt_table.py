@@ -68,6 +68,26 @@ def _table(folder: Path, rows: int) -> Path:
     return path
 
 
+def test_the_plan_of_clips_goes_on_where_a_picture_is_gone(
+    together_sandbox: Sandbox, prefect_server: str, tmp_path: Path
+) -> None:
+    """A picture that was kept and is gone, and one that cannot be made: both rows say so, the others are planned."""
+    module, table = _flow(), tmp_path / "a.csv"
+    options: dict[str, Any] = {"width": 64, "height": 64, "out": str(tmp_path / "out")}
+    table.write_text("prompt,image_url\na fox,\na hen,\n", encoding="utf-8")
+    (result,) = module.prompt_table(str(table), **options)
+    result.media[0].path().unlink()
+    table.write_text("prompt,image_url\na fox,\na hen,\na cat,no-such.png\na dog,\n", encoding="utf-8")
+    found = module.prompt_table(str(table), plan=True, clip_model="sandbox/tiny", **options)
+    assert (1 + 2, 1, 2 + 1) == (found.send, found.reused, found.refused), found.text()
+    assert ["Row 1: ", "Row 3: ", "Row 1: "] == [problem[:7] for problem in found.problems]
+    assert ["not in the library any more", "no file 'no-such.png'", "not in the library any more"] == [
+        next(said for said in ("not in the library any more", "no file 'no-such.png'") if said in problem)
+        for problem in found.problems
+    ]
+    assert 2 == len(together_sandbox.charges())
+
+
 def test_a_table_in_tables_out(together_sandbox: Sandbox, prefect_server: str, tmp_path: Path) -> None:
     """Pictures and clips of six rows, one of them bad; the plan says so before, and both tables have all columns."""
     module, table = _flow(), _table(tmp_path, 5)

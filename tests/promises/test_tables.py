@@ -1,0 +1,188 @@
+"""Tables go in as they are and come out as they were; what is no table, and no request, is said in one sentence for free."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from prefect import flow
+
+from prefect_together import (
+    BatchResult,
+    ImageRequest,
+    Keyframe,
+    Plan,
+    VideoRequest,
+    expected,
+    generate_batch,
+    generate_image,
+    plan,
+    requests_from_table,
+)
+from prefect_together.errors import InvalidRequest
+from prefect_together.sandbox import Sandbox
+
+from .asking import picture, run_batch, shown
+
+SMALL: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro", "width": 64, "height": 64, "seed": 1}
+ROWS: list[dict[str, Any]] = [
+    {"n": 4, "item": "teapot", "day": date(2026, 1, 31), "price": Decimal("1.10"), "raw": b"\xff\x00"},
+    {"n": None, "item": "lamp", "day": None, "price": None, "raw": None},
+]
+TEMPLATES = {"prompt": "{n} {item}s"}
+
+
+def _frame(rows: list[dict[str, Any]]) -> Any:
+    return pytest.importorskip("pandas").DataFrame(rows)
+
+
+@flow
+def _plan(requests: Any) -> Plan:
+    return plan(requests)
+
+
+def _path(folder: Path) -> Path:
+    path = folder / "x.csv"
+    path.write_text("prompt,model\na fox,m\n", encoding="utf-8")
+    return path
+
+
+def test_a_table_comes_out_as_it_went_in(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """One picture for "4 teapots", the row with a gap is refused, and the user's columns are what they were; again too."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    _frame(ROWS).to_parquet(tmp_path / "in.parquet")
+    for kept in (1, 0):
+        table = requests_from_table(tmp_path / "in.parquet", templates=TEMPLATES, constants=SMALL)
+        result = run_batch(table)
+        assert (kept, 1 - kept, 1) == (result.kept, result.reused, result.refused)
+        assert isinstance(result.results[0].request, ImageRequest)
+        assert ("4 teapots", 1) == (result.results[0].request.prompt, result.results[0].request.n)
+        result.write_table(tmp_path / "out.parquet")
+        before, after = parquet.read_table(tmp_path / "in.parquet"), parquet.read_table(tmp_path / "out.parquet")
+        assert before.equals(after.select(before.schema.names), check_metadata=False)
+        assert after.equals(result.to_table().to_native())
+    assert 1 == len(together_sandbox.charges())
+
+
+def test_a_table_of_another_release_is_still_written(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Beside its manifest nothing says what its columns were: they are learnt from it, as before."""
+    result = run_batch(requests_from_table(ROWS[:1], templates=TEMPLATES, constants=SMALL))
+    (beside,) = Path(result.manifest.removeprefix("file://")).parent.glob("*.columns.json")
+    beside.unlink()
+    result.write_table(tmp_path / "out.parquet")
+    (row,) = requests_from_table(tmp_path / "out.parquet", constants={"prompt": "x", "model": "m"})
+    assert ("teapot", "2026-01-31") == (row.columns["item"], row.columns["day"])
+
+
+def test_which_column_fills_which_field_is_said(together_sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """In the plan, its text and its artifact, and in the log of a batch: that {n} orders no four pictures, too."""
+    rows = [{"n": 4, "item": "teapot", "Seed": 1}]
+    table = requests_from_table(rows, templates=TEMPLATES, constants={**SMALL, "seed": 2})
+    found = _plan(table)
+    assert {"prompt": ["n", "item"], "seed": ["Seed"]} == found.columns
+    sentences = [
+        "Columns: prompt from 'n' and 'item', seed from 'Seed'.",
+        "The column 'n' fills no field of its own, for the template of prompt uses it.",
+    ]
+    for sentence in sentences:
+        assert sentence in str(found)
+        assert sentence in found.text()
+    assert "from 'n' and 'item'" in str(shown("plan")[0].data)
+    assert [] == plan([picture()]).notes + list(plan([picture()]).columns)
+    assert (2, {"prompt": ["n", "item"], "seed": ["Seed"]}) == ((found + found).send, (found + found).columns)
+    with caplog.at_level(logging.INFO, logger="prefect.task_runs"):
+        assert Decimal("0.03") == run_batch(table).estimated_cost == found.cost
+    assert set(sentences) <= set(caplog.messages)
+
+
+WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "name": (lambda _: "x.csv", r"requests_from_table\('x\.csv', constants="),
+    "url": (lambda _: "s3://bucket/x.parquet", r"requests_from_table\('s3://bucket/x\.parquet'"),
+    "path": (_path, r"requests_from_table\('.*x\.csv', constants="),
+    "pandas": (lambda _: _frame(ROWS), r"a DataFrame: .*requests_from_table\(frame"),
+    "polars": (lambda _: pytest.importorskip("polars").DataFrame({"prompt": ["a"]}), r"requests_from_table\(frame"),
+    "lazy": (lambda _: pytest.importorskip("polars").LazyFrame({"prompt": ["a"]}), r"requests_from_table\(frame"),
+    "arrow": (lambda _: pytest.importorskip("pyarrow").table({"prompt": ["a"]}), r"requests_from_table\(frame"),
+    "rows": (lambda _: [{"prompt": "a"}], r"requests_from_table\(rows"),
+    "text": (lambda _: "a fox", "was given a str: give a list of them"),
+    "request": (lambda _: picture(), "several requests: give a list"),
+    "none": (lambda _: None, "was given None: give a list of them"),
+    "number": (lambda _: 7, "was given an int: give a list of them"),
+    "object": (lambda _: {"a": picture()}, "was given a dict: give a list of them"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("asks", [plan, generate_batch], ids=["plan", "generate_batch"])
+@pytest.mark.filterwarnings("ignore:Determining the column names of a LazyFrame")
+def test_what_is_no_requests(asks: Any, wrong: str, together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A table that nobody made requests of, and other things: one sentence with the call to use, and nothing is sent."""
+    make, said = WRONG[wrong]
+    with pytest.raises(InvalidRequest, match=said):
+        asks(make(tmp_path))
+    assert [] == together_sandbox.requests()
+
+
+def test_what_is_no_request_among_others(together_sandbox: Sandbox) -> None:
+    """It stops no other, and its row says what to give instead."""
+    table = requests_from_table([{"prompt": "a"}], constants={"model": "m"})
+    given: list[Any] = [picture(), {"prompt": "a"}, next(iter(table)), Future[Any](), 7]
+    found = plan(iter(given))
+    assert (1, 4) == (found.send, found.refused)
+    assert [
+        "Row 2 is a dict, not a request: requests_from_table makes requests of rows.",
+        "Row 3 is a TableRow, not a request: give its .request, or the whole table.",
+        "Row 4 is a Future, not a request: call .result() on it, and give what comes of it.",
+        "Row 5 is an int, not a request.",
+    ] == found.problems
+
+
+@flow
+def _of_a_future(make: Any) -> str:
+    future = cast("Any", generate_image).submit(picture())
+    with pytest.raises(InvalidRequest) as caught:
+        make(future)
+    future.result()
+    return str(caught.value)
+
+
+FUTURES: dict[str, Callable[[Any], Any]] = {
+    "frame": lambda future: VideoRequest(model="m", frame_images=[future]),
+    "single": lambda future: VideoRequest(model="m", frame_images=future),
+    "keyframe": lambda future: Keyframe(input_image=future),
+    "nested": lambda future: VideoRequest(model="m", frame_images=[Keyframe(input_image=future)]),
+    "prompt": lambda future: ImageRequest(prompt=future, model="m"),
+    "number": lambda future: ImageRequest(prompt="x", model="m", seed=future),
+    "picture": lambda future: ImageRequest(prompt="x", model="m", image_url=future),
+    "extra": lambda future: ImageRequest(prompt="x", model="m", extra={"a": future}),
+    "plan": lambda future: generate_batch([]) and plan(future),
+    "expected": expected,
+}
+
+
+@pytest.mark.parametrize("where", FUTURES)
+def test_a_future_is_no_result(where: str, together_sandbox: Sandbox) -> None:
+    """Wherever it stands in a request: call .result() on it, says the error, and not how Python shows a future."""
+    said = _of_a_future(FUTURES[where])
+    assert "call .result() on it" in said
+    assert "object at 0x" not in said
+
+
+def test_an_empty_table_is_a_table(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """No rows that day: all columns are there, in the order and of the types of other days."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    schemas = list[Any]()
+    for name, rows in (("empty", ROWS[:0]), ("full", ROWS[:1])):
+        path = tmp_path / f"{name}.parquet"
+        table = pytest.importorskip("pyarrow").Table.from_pylist(ROWS).slice(0, len(rows))
+        parquet.write_table(table, path)
+        result: BatchResult = run_batch(requests_from_table(path, templates=TEMPLATES, constants=SMALL))
+        result.write_table(path)
+        schemas.append(parquet.read_schema(path))
+    assert schemas[0].equals(schemas[1])
