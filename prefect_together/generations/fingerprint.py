@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.inputs import PLANNED, sha256_of_local
+from prefect_together.generations.formats import Family
+from prefect_together.generations.inputs import PLANNED, check_reference, sha256_of_local
 from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Form, MediaInput, MediaReference, Request, is_remote
 
@@ -26,16 +26,18 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
         environment: Whether Together is asked or a sandbox.
 
     Raises:
-        InvalidRequest: It is of no type that this release knows, or a local file is missing, empty, too large or not what
-            the field takes.
+        InvalidRequest: It is of no type that this release knows, or a file is missing, empty, too large, cut off or not
+            what its field takes.
     """
     kind = spec_of(request).kind
     hashes: dict[str, str] = {}
-    for value, _ in request.media_inputs():
-        if isinstance(value, (str, Path)) and not is_remote(str(value)) and str(value) not in hashes:
-            hashes[str(value)] = await asyncio.to_thread(sha256_of_local, request, str(value))
+    for use in dict.fromkeys(request.media_inputs()):
+        if isinstance(use.value, MediaReference):
+            check_reference(request, use.value, use.family)
+        elif not is_remote(str(use.value)):
+            hashes[str(use.value)] = await asyncio.to_thread(sha256_of_local, request, use)
 
-    def name(value: MediaInput, form: Form) -> dict[str, str]:  # noqa: ARG001 - the form does not change what it is
+    def name(value: MediaInput, form: Form, family: Family | None = None, /) -> dict[str, str]:  # noqa: ARG001 - how it is sent does not change what it is
         if isinstance(value, MediaReference):
             return {"sha256": value.sha256}
         return {"url": str(value)} if is_remote(str(value)) else {"sha256": hashes[str(value)]}

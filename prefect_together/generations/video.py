@@ -157,15 +157,15 @@ class VideoRequest(Request):
         if self.frame_images:
             media["frame_images"] = [_frame(keyframe, render) for keyframe in self.keyframes]
         if self.frame_videos:
-            media["frame_videos"] = [{"video": render(video, "data_url")} for video in self.frame_videos]
+            media["frame_videos"] = [{"video": render(video, "data_url", "video")} for video in self.frame_videos]
         if self.reference_images:
-            media["reference_images"] = [render(image, "data_url") for image in self.reference_images]
+            media["reference_images"] = [render(image, "data_url", "image") for image in self.reference_images]
         if self.reference_videos:
-            media["reference_videos"] = [{"video": render(video, "data_url")} for video in self.reference_videos]
+            media["reference_videos"] = [{"video": render(video, "data_url", "video")} for video in self.reference_videos]
         if self.source_video is not None:
-            media["source_video"] = render(self.source_video, "data_url")
+            media["source_video"] = render(self.source_video, "data_url", "video")
         if self.audio_inputs:
-            media["audio_inputs"] = [render(sound, "data_url") for sound in self.audio_inputs]
+            media["audio_inputs"] = [render(sound, "data_url", "audio") for sound in self.audio_inputs]
         return media
 
     @property
@@ -177,7 +177,7 @@ class VideoRequest(Request):
 
 def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
     # Raw base64 without a data: prefix is what Together's own examples send here (together-api.md 3.2).
-    image = render(keyframe.input_image, "base64")
+    image = render(keyframe.input_image, "base64", "image")
     return {"input_image": image} if keyframe.frame is None else {"input_image": image, "frame": keyframe.frame}
 
 
