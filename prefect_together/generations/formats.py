@@ -25,6 +25,7 @@ from prefect_together.generations.containers import (
     mpeg_frame,
     riff,
 )
+from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
 
 Family = Literal["image", "video", "audio"]
 """What files are of, in the words of media types."""
@@ -185,7 +186,9 @@ def video_shape(file: BinaryIO) -> Shape:
             video = clip.streams.video[0]
             seconds = clip.duration / 1_000_000 if clip.duration else None
             fps = float(video.average_rate) if video.average_rate else None
-            return Shape(video.width, video.height, round(seconds, 3) if seconds else None, fps)
+            shown = round(video.width * float(video.sample_aspect_ratio or 1))  # its pixels need not be square
+            size = turned(shown, video.height, _mp4_turn(file))
+            return Shape(*size, round(seconds, 3) if seconds else None, fps)
     except (library.FFmpegError, IndexError, ValueError):
         return Shape()  # a clip that we cannot measure is still the clip that was paid for
 
@@ -213,9 +216,28 @@ def _indexed_shape(file: BinaryIO) -> Shape:
             file.seek(tkhd[1] - 8)  # width and height are its last two fields, 16.16 fixed point
             width, height = struct.unpack(">II", file.read(8))
             if width and height:
-                return Shape(width >> 16, height >> 16, shape.seconds)
+                return Shape(*turned(width >> 16, height >> 16, _turn(file, tkhd)), shape.seconds)
         start = track[1]
     return shape
+
+
+def _mp4_turn(file: BinaryIO) -> Turn:
+    """Return how the pictures of a clip are to be turned, by the index of an MP4; upright in other files."""
+    try:
+        start, end = _child(file, b"moov", 0, file.seek(0, io.SEEK_END)) or (0, 0)
+        while track := _child(file, b"trak", start, end):
+            tkhd = _child(file, b"tkhd", *track)
+            if tkhd and (turn := _turn(file, tkhd)) != UPRIGHT:
+                return turn
+            start = track[1]
+    except (struct.error, IndexError):
+        pass  # an index too short for its fields
+    return UPRIGHT
+
+
+def _turn(file: BinaryIO, tkhd: tuple[int, int]) -> Turn:
+    file.seek(max(tkhd[0], tkhd[1] - 44))  # the matrix stands in front of width and height
+    return turn_of_matrix(file.read(36))
 
 
 def _child(file: BinaryIO, wanted: bytes, start: int, end: int) -> tuple[int, int] | None:
