@@ -30,6 +30,8 @@ class Plan(BaseModel):
     """Rows that are wrong, and requests that their models are documented not to take."""
     cost: Decimal = Decimal(0)
     """USD by list price for what would be sent and has one."""
+    cost_at_most: Decimal = Decimal(0)
+    """USD for the same at the upper end, where a price is known as a range or depends on what is left open."""
     unknown_prices: int = 0
     """Requests that would be sent and whose price nobody knows."""
     worst_case: Decimal = Decimal(0)
@@ -52,8 +54,8 @@ class Plan(BaseModel):
 
     @property
     def most(self) -> Decimal:
-        """USD at most: known prices, and the worst case for each that is not known."""
-        return self.cost + self.unknown_prices * self.worst_case
+        """USD at most: known prices at their upper end, and the worst case for each that is not known."""
+        return self.cost_at_most + self.unknown_prices * self.worst_case
 
     def __add__(self, other: Plan) -> Plan:
         """Return the plan of both, one after the other."""
@@ -66,6 +68,7 @@ class Plan(BaseModel):
         return Plan(
             **{name: getattr(self, name) + getattr(other, name) for name in counts},
             cost=self.cost + other.cost,
+            cost_at_most=self.cost_at_most + other.cost_at_most,
             worst_case=max(self.worst_case, other.worst_case),
             at_risk=sum(known, Decimal(0)) if risks and len(known) == len(risks) else None,
             longest_wait=sum(waits) if waits else None,
@@ -91,6 +94,8 @@ class Plan(BaseModel):
         if not self.send and not self.unknown:
             return f"{', '.join(parts)}: nothing to pay."
         price = f"about ${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        if self.cost_at_most > self.cost:
+            price += f" (at most ${self.cost_at_most.normalize():f})"
         if self.unknown_prices:
             price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""

@@ -41,7 +41,7 @@ class Planner:
         self._max_cost = max_cost
         self._counts: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
-        self._cost = self._fitting = self._at_risk = Decimal(0)
+        self._cost = self._cost_at_most = self._fitting = self._at_risk = Decimal(0)
         self._risk_known = True
         self._unknown_prices = self._over = 0
         self._problems: list[str] = []
@@ -54,6 +54,7 @@ class Planner:
         return Plan(
             **self._counts,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             cost=self._cost,
+            cost_at_most=self._cost_at_most,
             unknown_prices=self._unknown_prices,
             worst_case=self._worst_case,
             at_risk=self._at_risk if self._risk_known and self._counts["unknown"] else None,
@@ -102,13 +103,13 @@ class Planner:
 
     def _count(self, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1
-        estimate = context.estimate
+        estimate, at_most = context.estimate, context.at_most
         if state == "unknown":
-            self._risk_known &= estimate is not None
-            self._at_risk += estimate or 0
+            self._risk_known &= at_most is not None
+            self._at_risk += at_most or 0
         if state != "send":
             return
-        amount = self._worst_case if estimate is None else estimate
+        amount = self._worst_case if at_most is None else at_most
         if self._max_cost is not None and self._fitting + amount > self._max_cost:
             self._over += 1
         else:
@@ -116,6 +117,7 @@ class Planner:
         self._models[context.request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
+        self._cost_at_most += at_most or 0
 
 
 def _state(history: History, scope: str) -> str:

@@ -33,7 +33,7 @@ def clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
 
 
 def dear_clip(prompt: str = "slow push in", **fields: Any) -> VideoRequest:
-    """Ask for a clip of $0.49."""
+    """Ask for a clip of $0.56."""
     dear: dict[str, Any] = {"model": "minimax/hailuo-02", "seconds": 6}
     asked: dict[str, Any] = {**dear, "prompt": prompt, **fields}
     return VideoRequest(**asked)

@@ -55,7 +55,7 @@ def test_costs_are_decimal_or_none(value: float | str, cost: Decimal | None, tog
     """A missing cost is None, never 0; a float is the decimal that it shows."""
     together_sandbox.fault(VIDEOS, "cost", value=value)
     made = generate_video(dear_clip(seed=1))
-    assert (cost, Decimal("0.49")) == (made.cost, made.estimated_cost)
+    assert (cost, Decimal("0.56")) == (made.cost, made.estimated_cost)
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])

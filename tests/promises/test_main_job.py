@@ -43,7 +43,7 @@ def test_a_prompt_becomes_a_picture_becomes_a_clip(together_sandbox: Sandbox) ->
     still, moving = teaser("a fox in the snow")
     assert (640, 384, None, Decimal("0.03")) == (still.width, still.height, still.cost, still.estimated_cost)
     assert (1366, 768, 6.0, 25.0) == (moving.width, moving.height, moving.seconds, moving.fps)
-    assert Decimal("0.49") == moving.cost
+    assert Decimal("0.56") == moving.cost
     assert (False, False) == (still.reused, moving.reused)
     assert moving.job_id in {job["id"] for job in together_sandbox.jobs()}
     assert moving.verify()

@@ -52,6 +52,21 @@ def test_what_a_plan_says_is_what_happens(together_sandbox: Sandbox) -> None:
     assert found.cost == result.estimated_cost
 
 
+def test_a_plan_shows_both_ends_of_a_price(together_sandbox: Sandbox) -> None:
+    """Where sound or quality is left open, the list price and the most are both said, and the most counts for max_cost."""
+    requests = [
+        VideoRequest(prompt="x", model="google/veo-3.1", seconds=4, seed=1),
+        VideoRequest(prompt="x", model="google/veo-3.1", seconds=4, seed=1, generate_audio=False),
+    ]
+    found = _plan(requests, max_cost="1.00")
+    assert (Decimal("0.64"), Decimal("2.72"), Decimal("2.72")) == (found.cost, found.cost_at_most, found.most)
+    assert "about $0.64" in str(found)
+    assert "at most $2.72" in str(found)
+    assert 1 == found.over
+    assert (2 * found.cost, 2 * found.most) == ((found + found).cost, (found + found).most)
+    assert "at most" not in str(_plan([picture("a fox", seed=1)]))
+
+
 async def test_a_plan_needs_no_key(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept is found without a key too, by both twins; a batch still needs one."""
     requests = [picture(f"number {seed}", seed=seed) for seed in range(3)]

@@ -65,7 +65,7 @@ def test_what_was_left_behind_is_kept_and_the_rest_is_listed(together_sandbox: S
     assert {"sandbox/tiny", "black-forest-labs/FLUX.2-pro"} == {file.model for file in report.kept}
     assert all(isinstance(file, KeptFile) and file.verify() for file in report.kept)
     assert ["minimax/hailuo-02"] == [entry.model for entry in report.undecided]
-    assert "$0.49" in report.text()
+    assert "$0.56" in report.text()
     assert f"--forget {report.undecided[0].key}" in report.text()
     assert generate_video(clip(seed=1)).reused
     assert posts == together_sandbox.count("/v")

@@ -55,7 +55,7 @@ def test_a_second_accident_in_a_row_is_not_forgiven(together_sandbox: Sandbox) -
 def test_a_dear_clip_is_not_sent_again(
     fault: str, options: dict[str, bool], seed: int | None, together_sandbox: Sandbox
 ) -> None:
-    """A $0.49 clip whose answer was lost is one charge, in this run, its retries, and later runs."""
+    """A $0.56 clip whose answer was lost is one charge, in this run, its retries, and later runs."""
     together_sandbox.fault(VIDEOS, fault, **options)  # pyright: ignore[reportArgumentType]
 
     @flow(retries=1)
@@ -68,9 +68,9 @@ def test_a_dear_clip_is_not_sent_again(
         clips()
     assert 1 == len(together_sandbox.charges())
     error = caught.value
-    assert Decimal("0.49") == error.at_risk
+    assert Decimal("0.56") == error.at_risk
     assert not error.retryable
-    for said in ("hailuo-02", "$0.49", "may have been charged", 'on_unknown="resubmit"', str(error.key)):
+    for said in ("hailuo-02", "$0.56", "may have been charged", 'on_unknown="resubmit"', str(error.key)):
         assert said in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 

@@ -54,7 +54,7 @@ def test_a_video_from_creation_to_file(official: Any, together: sandbox.Sandbox)
     deadline = time.monotonic() + 10
     while (job := official.videos.retrieve(job.id)).status != "completed":
         assert time.monotonic() < deadline
-    assert 0.49 == job.outputs.cost
+    assert 0.56 == job.outputs.cost
     shown = frames(httpx.get(job.outputs.video_url, follow_redirects=True, timeout=60).content)
     assert (150, (1366, 768)) == (len(shown), shown[0].size)
     assert 1 == together.count("/v2/videos")

@@ -99,11 +99,11 @@ def test_charges_say_what_was_accepted(together: sandbox.Sandbox, client: httpx.
     finished(client)
     image, video, unpriced = together.charges()
     assert ("image", FLUX, "a red fox", Decimal("0.06")) == (image.kind, image.model, image.prompt, image.usd)
-    assert ("video", Decimal("0.49"), None) == (video.kind, video.usd, unpriced.usd)
+    assert ("video", Decimal("0.56"), None) == (video.kind, video.usd, unpriced.usd)
     assert [job["id"] for job in together.jobs()] == [video.id, unpriced.id]
     assert abs(dt.datetime.now(dt.timezone.utc) - image.at) < dt.timedelta(minutes=1)
     listed = client.get("/sandbox/charges").json()
-    assert (3, "0.55") == (listed["count"], listed["usd"])
+    assert (3, "0.62") == (listed["count"], listed["usd"])
 
 
 def test_requests_are_written_down(together: sandbox.Sandbox, client: httpx.Client) -> None:
@@ -130,7 +130,7 @@ def test_models_are_a_bare_array(client: httpx.Client) -> None:
     """As the OpenAPI text has it, with id, type and pricing."""
     rows = {row["id"]: row for row in client.get("/v1/models").json()}
     assert "image" == rows[FLUX]["type"]
-    assert 0.49 == rows[HAILUO]["pricing"]["video"]
+    assert 0.56 == rows[HAILUO]["pricing"]["video"]
 
 
 def test_who_am_i_tells_the_keys_apart(client: httpx.Client) -> None:
