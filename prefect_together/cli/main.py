@@ -24,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _ledger(commands)
     _reconcile(commands)
     _trace(commands)
+    _catalog(commands)
     given = parser.parse_args(arguments)
     try:
         given.run(given)
@@ -69,6 +70,20 @@ def _trace(commands: Any) -> None:
     parser = _with_library(commands, "replay", about, _later("show_replay"))
     parser.add_argument("file", help="a kept file or a copy of one, or a key of the ledger")
     parser.add_argument("--json", action="store_true", help="as JSON instead")
+
+
+def _catalog(commands: Any) -> None:
+    about = "List the models that are known to be offered with their prices, or compare that with Together's own list."
+    parser = commands.add_parser("catalog", help=about, description=about, allow_abbrev=False)
+    parser.add_argument("--kind", help="only models of this kind, such as image or video")
+    parser.add_argument("--check", action="store_true", help="ask Together, with a key and for free, and say what differs")
+    parser.set_defaults(run=_run_catalog)
+
+
+def _run_catalog(given: argparse.Namespace) -> None:
+    from prefect_together.cli.catalog_command import show_catalog
+
+    show_catalog(given)
 
 
 def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], None]) -> Any:

@@ -28,7 +28,7 @@ def test_nobody_answers(policy: Any, approved: int, together_sandbox: Sandbox) -
 
     count, timed_out, saved, said = work()
     assert (approved, True, Decimal("0.56") * (2 - approved)) == (count, timed_out, saved)
-    assert ("saved about $0.98" in said) == (policy == "drop")
+    assert ("saved about $1.12" in said) == (policy == "drop")
 
 
 def test_nobody_answers_an_async_flow(together_sandbox: Sandbox) -> None:

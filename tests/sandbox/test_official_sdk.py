@@ -70,7 +70,7 @@ def test_the_identity_behind_the_key(official: Any) -> None:
     [
         ({"n": 9}, "BadRequestError"),
         ({"prompt": "unsafe"}, "UnprocessableEntityError"),
-        ({"model": "x/y"}, "BadRequestError"),
+        ({"model": "x/y"}, "NotFoundError"),
     ],
 )
 def test_refusals_become_the_sdk_s_errors(official: Any, fields: dict[str, Any], error: str) -> None:

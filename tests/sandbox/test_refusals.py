@@ -36,9 +36,9 @@ IMAGE_REFUSALS = [
     pytest.param({"prompt": 3}, 400, "Expected a string", id="prompt-is-a-number"),
     pytest.param({"prompt": "something unsafe"}, 422, "image may contain NSFW content", id="nsfw"),
     pytest.param({"model": None}, 400, "'model'", id="no-model"),
-    pytest.param({"model": "nobody/nothing"}, 400, "Unable to access non-serverless model nobody/nothing", id="unknown"),
-    pytest.param({"model": "black-forest-labs/flux.2-PRO"}, 400, "Unable to access", id="wrong-case"),
-    pytest.param({"model": HAILUO}, 400, "Unable to access", id="a-video-model"),
+    pytest.param({"model": "nobody/nothing"}, 404, "Unable to access model nobody/nothing. Please visit", id="unknown"),
+    pytest.param({"model": "black-forest-labs/flux.2-PRO"}, 404, "Unable to access model", id="wrong-case"),
+    pytest.param({"model": HAILUO}, 400, "Unable to access non-serverless model", id="a-video-model"),
     pytest.param({"n": 0}, 400, "n must be between 1 and 4", id="n-0"),
     pytest.param({"n": 5}, 400, "n must be between 1 and 4", id="n-5"),
     pytest.param({"n": "2"}, 400, "Expected an integer", id="n-text"),
@@ -81,7 +81,7 @@ IMAGE_REFUSALS = [
 VIDEO_REFUSALS = [
     pytest.param({"prompt": None}, 400, "Missing required parameter: 'prompt'", id="no-prompt"),
     pytest.param({"prompt": "unsafe at any speed"}, 422, "NSFW", id="nsfw"),
-    pytest.param({"model": "nobody/nothing"}, 400, "Unable to access non-serverless model", id="unknown"),
+    pytest.param({"model": "nobody/nothing"}, 404, "Unable to access model nobody/nothing", id="unknown"),
     pytest.param(
         {"model": KLING, "prompt": None, "width": 1920, "height": 1080}, 400, "'frame_images'", id="kling-needs-a-frame"
     ),
@@ -172,7 +172,7 @@ def test_what_only_the_provider_knows_fails_late(
         pytest.param("Bearer bad-key", 401, "Invalid API key", id="bad-key"),
         pytest.param("Bearer", 401, "Invalid API key", id="empty-key"),
         pytest.param("Basic abc", 401, "Invalid API key", id="other-scheme"),
-        pytest.param("Bearer broke-key", 402, "insufficient balance", id="no-money"),
+        pytest.param("Bearer broke-key", 402, "Credit limit exceeded", id="no-money"),
         pytest.param("Bearer nosharing-key", 403, "Third-party data sharing", id="no-sharing"),
     ],
 )
