@@ -46,6 +46,8 @@ class Plan(BaseModel):
     """How many requests would be sent to each model."""
     problems: list[str] = []
     """Why rows are refused: the first twenty."""
+    warnings: list[str] = []
+    """What may not come out as it was meant, such as keyframes that differ in shape: the first twenty."""
 
     @property
     def total(self) -> int:
@@ -74,11 +76,12 @@ class Plan(BaseModel):
             longest_wait=sum(waits) if waits else None,
             models=dict(Counter(self.models) + Counter(other.models)),
             problems=(self.problems + other.problems)[:PROBLEMS],
+            warnings=(self.warnings + other.warnings)[:PROBLEMS],
         )
 
     def text(self) -> str:
-        """Return it with the reasons why rows are refused, a line each."""
-        return "\n".join([str(self), *self.problems])
+        """Return it with the reasons why rows are refused, and with its warnings, a line each."""
+        return "\n".join([str(self), *self.problems, *self.warnings])
 
     def __str__(self) -> str:
         parts = [f"{self.send:,} to send"] + [
@@ -100,4 +103,5 @@ class Plan(BaseModel):
             price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""
         wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
-        return f"{', '.join(parts)}: {price}.{over}{wait}"
+        warned = f" {len(self.warnings):,} with a warning, see its warnings." if self.warnings else ""
+        return f"{', '.join(parts)}: {price}.{over}{wait}{warned}"

@@ -14,6 +14,7 @@ from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.inputs import differing_shapes
 from prefect_together.generations.request import Request
 from prefect_together.ledger.ledger import History, Ledger
 
@@ -45,6 +46,7 @@ class Planner:
         self._risk_known = True
         self._unknown_prices = self._over = 0
         self._problems: list[str] = []
+        self._warnings: list[str] = []
         self._seen: set[str] = set()
 
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
@@ -62,6 +64,7 @@ class Planner:
             longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
             problems=self._problems,
+            warnings=self._warnings,
         )
 
     async def _longest_wait(self) -> float | None:
@@ -91,6 +94,8 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
+            if len(self._warnings) < PROBLEMS and (note := await differing_shapes(row.request)):
+                self._warnings.append(f"Row {row.number}: {note}")
             self._count(context, _state(await self._ledger.history(fingerprint), context.scope()))
 
     def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:

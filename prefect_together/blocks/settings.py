@@ -35,8 +35,8 @@ class TogetherSettings(PrefectBaseSettings):
     )
     min_download_rate: Annotated[float, Field(ge=0)] = Field(
         default=1000.0,
-        description="Bytes per second at which a file has to come, over 20 s: what is slower counts as cut off, and is fetched "
-        "again. 0 for any rate.",
+        description="Bytes per second at which a file has to come, over 20 s: what is slower counts as cut off and is "
+        "fetched again. 0 for any rate.",
     )
     max_connections: Annotated[int, Field(ge=1)] = Field(
         default=64, description="Paid requests in flight at once, per account and process."

@@ -7,6 +7,7 @@ import hashlib
 import json
 from datetime import datetime, timezone
 
+from prefect_together.catalog.sizes import one_megapixel
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
 from prefect_together.generations.inputs import PLANNED, check_reference, sha256_of_local
@@ -48,6 +49,14 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
 
 
+def _size(request: Request) -> str:
+    """Return the size that a request asks for as the end of an address, where it asks for one."""
+    given = request.given()
+    width, height = given.get("width"), given.get("height")
+    size = (width, height) if width and height else one_megapixel(str(given.get("aspect_ratio")))
+    return f"#{size[0]}x{size[1]}" if size else ""
+
+
 def stand_in(fingerprint: str, request: Request) -> MediaReference:
     """Return what stands for the file that a request is still to make, in the plan of a request that has it for an input.
 
@@ -58,7 +67,7 @@ def stand_in(fingerprint: str, request: Request) -> MediaReference:
     if not formats:
         raise InvalidRequest(f"{type(request).__name__} makes no file that another request could take.")
     return MediaReference(
-        uri=f"{PLANNED}{fingerprint}",
+        uri=f"{PLANNED}{fingerprint}{_size(request)}",
         sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
         size=0,
         media_type=formats[0],

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from prefect_together._internal.text import with_article
-from prefect_together.errors import InvalidRequest, LibraryError, MediaError
-from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming
+from prefect_together.errors import InvalidRequest, LibraryError, MediaError, TogetherError
+from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming, image_shape
 from prefect_together.generations.registry import spec_of_file
 from prefect_together.generations.request import Form, InputUse, MediaInput, MediaReference, Request, is_remote
 from prefect_together.storage.storage import local_folder, locate
@@ -24,6 +24,8 @@ INLINE_FRAME_WARNING = 60 * 1024
 """huggingface_hub found video frames capped near 60 KB (together-api.md 3.2)."""
 PLANNED = "planned:"
 """The scheme of the stand-in for a file that is still to be made."""
+_SAME_SHAPE = 1.02  # by which proportions may differ: sizes are rounded to what models take
+_MEASURED = 64 * 1024  # bytes from the start of a picture, in which its size stands
 _CLOCKS_DIFFER = timedelta(minutes=-5)
 
 
@@ -63,11 +65,53 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
             )
         text = base64.b64encode(data).decode()
         written[value, form] = text if form == "base64" else f"data:{found.media_type};base64,{text}"
+    if note := await differing_shapes(request):
+        warnings.append(note)
 
     def render(value: MediaInput, form: Form, _: Family | None = None, /) -> str:
         return written[value, form]
 
     return Body(request.body(render), tuple(warnings))
+
+
+async def differing_shapes(request: Request) -> str | None:
+    """Return what to say where keyframes are known to differ in shape; None where they do not, or nobody knows."""
+    pictures = request.alike()
+    if len(pictures) < len(("first", "last")):
+        return None
+    shapes = [shape for picture in pictures if (shape := await asyncio.to_thread(_shape, picture))]
+    proportions = [width / height for width, height in shapes]
+    if not shapes or max(proportions) <= min(proportions) * _SAME_SHAPE:
+        return None
+    sizes = ", ".join(dict.fromkeys(f"{width}x{height}" for width, height in shapes))
+    return (
+        f"The keyframes differ in shape ({sizes}), so that some are stretched or cut on the way through the clip: "
+        "make them of one, such as by width and height, or by aspect_ratio."
+    )
+
+
+def _shape(value: MediaInput) -> tuple[int, int] | None:
+    """Return the size of a picture that is at hand, or that a request still to be sent asks for."""
+    try:
+        if not isinstance(value, MediaReference):
+            return None if is_remote(str(value)) else _measured(_local(str(value)).open("rb"))
+        if value.uri.startswith(PLANNED):
+            width, _, height = value.uri.partition("#")[2].partition("x")
+            return (int(width), int(height)) if width else None
+        storage, key = locate(value.uri)
+        return _measured(storage.open(key))
+    except (OSError, ValueError, RuntimeError, TogetherError):
+        return None  # what is wrong with a file is said where it is sent
+
+
+def _measured(file: BinaryIO) -> tuple[int, int] | None:
+    with file:
+        shape = image_shape(file.read(_MEASURED))
+    return (shape.width, shape.height) if shape.width and shape.height else None
+
+
+def _local(name: str) -> Path:
+    return (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
 
 
 def _hosted(value: MediaInput) -> str | None:
@@ -133,7 +177,7 @@ def _read_kept(request: Request, value: MediaReference) -> bytes:
 def _read_local(request: Request, name: str) -> bytes:
     kind = type(request).__name__
     try:
-        path = (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
+        path = _local(name)
         _check_size(request, name, path.stat().st_size)
         data = path.read_bytes()
     except FileNotFoundError:

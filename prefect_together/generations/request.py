@@ -198,6 +198,10 @@ class Request(FrozenValue):
         """How many files one request makes."""
         return 1
 
+    def alike(self) -> tuple[MediaInput, ...]:
+        """Return the pictures that ought to be of one shape, because one film passes through them."""
+        return ()
+
     def title(self) -> str:
         """Return what a person would call it: the prompt, or the model where there is none."""
         return getattr(self, "prompt", None) or self.model

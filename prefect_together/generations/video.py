@@ -134,9 +134,8 @@ class VideoRequest(Request):
             raise ValueError("VideoRequest needs a prompt or media (frame_images, source_video, …), and has neither")
         under_media = [name for name in _MEDIA if name not in _TOP_LEVEL and getattr(self, name)]
         if self.media_layout == "top_level" and under_media:
-            raise ValueError(
-                f"VideoRequest.{under_media[0]} only exists under 'media', so media_layout='top_level' cannot carry it"
-            )
+            named = under_media[0]
+            raise ValueError(f"VideoRequest.{named} only exists under 'media', so media_layout='top_level' cannot carry it")
         return self
 
     def fields(self, render: Render) -> dict[str, Any]:
@@ -171,8 +170,11 @@ class VideoRequest(Request):
     @property
     def keyframes(self) -> tuple[Keyframe, ...]:
         """``frame_images``, each as a ``Keyframe``."""
-        frames = self.frame_images or ()
-        return tuple(frame for frame in frames if isinstance(frame, Keyframe))
+        return tuple(frame for frame in self.frame_images or () if isinstance(frame, Keyframe))
+
+    def alike(self) -> tuple[MediaInput, ...]:
+        """Return the keyframes' pictures."""
+        return tuple(keyframe.input_image for keyframe in self.keyframes)
 
 
 def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
