@@ -10,7 +10,7 @@ import struct
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-_MARKER = re.compile(rb"\xff([^\x00\x01\xff\xd0-\xd8])", re.DOTALL)  # those of a JPEG that stand for something
+_MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)  # those of a JPEG that stand for something
 _STREAMED = 0x7FFFF000  # sizes from here on are what programs write that do not know theirs yet
 
 
@@ -271,19 +271,20 @@ class JpegSegments:
 
     def __init__(self) -> None:
         self._at = 2  # offset from which the next marker is looked for
-        self._rest = b""
-        self._drawn = False
-        self._over = False
+        self._rest: bytes = b""
+        self._drawn: bool = False
+        self._over: bool = False
 
     def feed(self, chunk: bytes, offset: int) -> None:
         """Take the next bytes."""
-        data, begin = self._rest + chunk, offset - len(self._rest)
+        data: bytes = self._rest + chunk
+        begin = offset - len(self._rest)
         while not self._over:
             marker = _MARKER.search(data, max(0, self._at - begin))
             if marker is None:
                 self._at = max(self._at, begin + len(data) - 1)  # the last byte may be half a marker
                 break
-            self._at, code = begin + marker.start(), marker[1][0]
+            self._at, code = begin + marker.start(), data[marker.start() + 1]
             length = data[marker.end() : marker.end() + 2]
             if code != 0xD9 and len(length) < 2:
                 break

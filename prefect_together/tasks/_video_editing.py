@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,7 +161,7 @@ class _Film:
     def __init__(self, av: Any, out: Any, plan: _Plan) -> None:
         self._av, self._out, self._plan = av, out, plan
         self._last = -1  # the time of the last picture that was encoded, in ticks
-        self._pictures = None if plan.copied else self._encoder()
+        self._pictures: Any = None if plan.copied else self._encoder()
         self._sound: FilmSound | None = None
         if plan.sound:
             stream = out.add_stream("aac", rate=plan.sound[0], layout=plan.sound[1])
@@ -267,11 +268,10 @@ def _seconds(frame: Any, clip: ClipFacts) -> Fraction:
 
 def _av() -> Any:
     try:
-        import av
-        import av.filter
+        import_module("av.filter")
+        return import_module("av")
     except ImportError:
         raise _missing("PyAV") from None
-    return av
 
 
 def _missing(name: str) -> ConfigurationError:

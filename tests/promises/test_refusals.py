@@ -57,7 +57,7 @@ def test_a_server_that_asks_for_too_much_patience_is_left_alone(together_sandbox
 @pytest.mark.parametrize("said", [None, "insufficient balance"])
 def test_no_credit_is_told_in_either_of_its_texts(said: str | None, together_sandbox: Sandbox) -> None:
     """Both were seen; both are free, final, and answered with where to add credit."""
-    together_sandbox.fault(IMAGES, "402", **({"message": said} if said else {}))
+    together_sandbox.fault(IMAGES, "402", message=said)
     with pytest.raises(errors.InsufficientBalance, match=said or "Credit limit exceeded") as caught:
         generate_image(picture(seed=1))
     assert "Add credit" in str(caught.value)
