@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prefect_together import catalog
 from prefect_together.sandbox import Sandbox
 
 README = Path(__file__).parent.parent / "README.md"
@@ -42,6 +43,37 @@ def test_an_example_runs_as_shown(
     printed = capsys.readouterr().out
     for said in re.findall(r"print\(.*\)  # (.+)", code):
         assert said in printed
+
+
+ROOT = README.parent
+OWNERS = {model.id.partition("/")[0].casefold() for model in catalog.models()}
+SHOWN = [
+    README,
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(ROOT.glob("flows/*.*")),
+    *sorted(ROOT.glob("prefect_together/**/*.py")),
+]
+
+
+def _models(path: Path) -> list[str]:
+    """Return the ids of models that a page, a flow or the examples of a module's docstrings name."""
+    text = path.read_text(encoding="utf-8")
+    if path.is_relative_to(ROOT / "prefect_together"):
+        text = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    named = re.findall(r"[\"'`]([\w-]+/[\w.-]+)[\"'`]", text)
+    return [name for name in named if name.partition("/")[0].casefold() in OWNERS]
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in SHOWN if _models(path)])
+def test_examples_use_models_that_are_offered(path: Path) -> None:
+    """Whoever pastes an example gets what it shows: no model in one is unknown to the catalogue, or taken down."""
+    offered = {model.id for model in catalog.models() if model.listed}
+    assert [] == [name for name in _models(path) if name not in offered]
+
+
+def test_examples_with_models_are_found() -> None:
+    """The README, the flows and the docstrings are among what is looked at."""
+    assert {"README.md", "storyboard.py", "image.py", "videos.py"} <= {path.name for path in SHOWN if _models(path)}
 
 
 def test_the_tables_name_what_exists() -> None:

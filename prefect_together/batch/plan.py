@@ -31,6 +31,8 @@ class Plan(BaseModel):
     """Rows that are wrong, and requests that their models are documented not to take."""
     cost: Decimal = Decimal(0)
     """USD by list price for what would be sent and has one."""
+    cost_at_most: Decimal = Decimal(0)
+    """USD for the same at the upper end, where a price is known as a range or depends on what is left open."""
     unknown_prices: int = 0
     """Requests that would be sent and whose price nobody knows."""
     worst_case: Decimal = Decimal(0)
@@ -53,6 +55,8 @@ class Plan(BaseModel):
     """Requests among those to send that are sent only if a person approves what they are made of."""
     undecided_cost: Decimal = Decimal(0)
     """USD by list price of those; part of ``cost``."""
+    warnings: list[str] = []
+    """What may not come out as it was meant, such as keyframes that differ in shape: the first twenty."""
 
     @property
     def total(self) -> int:
@@ -61,8 +65,8 @@ class Plan(BaseModel):
 
     @property
     def most(self) -> Decimal:
-        """USD at most: known prices, and the worst case for each that is not known."""
-        return self.cost + self.unknown_prices * self.worst_case
+        """USD at most: known prices at their upper end, and the worst case for each that is not known."""
+        return self.cost_at_most + self.unknown_prices * self.worst_case
 
     @property
     def least(self) -> Decimal:
@@ -94,6 +98,7 @@ class Plan(BaseModel):
         return Plan(
             **{name: getattr(self, name) + getattr(other, name) for name in counts},
             cost=self.cost + other.cost,
+            cost_at_most=self.cost_at_most + other.cost_at_most,
             worst_case=max(self.worst_case, other.worst_case),
             at_risk=sum(known, Decimal(0)) if risks and len(known) == len(risks) else None,
             longest_wait=sum(waits) if waits else None,
@@ -105,11 +110,12 @@ class Plan(BaseModel):
             },
             notes=list(dict.fromkeys((*self.notes, *other.notes))),
             undecided_cost=self.undecided_cost + other.undecided_cost,
+            warnings=(self.warnings + other.warnings)[:PROBLEMS],
         )
 
     def text(self) -> str:
-        """Return it with what fills which field and the reasons why rows are refused, a line each."""
-        return "\n".join([self._summary(), *self.used(), *self.problems])
+        """Return it with what fills which field, why rows are refused, and its warnings, a line each."""
+        return "\n".join([self._summary(), *self.used(), *self.problems, *self.warnings])
 
     def used(self) -> list[str]:
         """Return in sentences which columns fill which field."""
@@ -133,13 +139,16 @@ class Plan(BaseModel):
             return f"{', '.join(parts)}: nothing to pay."
         least = f"${self.least.normalize():f} to " if self.undecided_cost else ""
         price = f"about {least}${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        if self.cost_at_most > self.cost:
+            price += f" (at most ${self.cost_at_most.normalize():f})"
         if self.undecided:
             price += f", for {self.undecided:,} of them are sent only if what they are made of is approved"
         if self.unknown_prices:
             price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""
         wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
-        return f"{', '.join(parts)}: {price}.{over}{wait}"
+        warned = f" {len(self.warnings):,} with a warning, see its warnings." if self.warnings else ""
+        return f"{', '.join(parts)}: {price}.{over}{wait}{warned}"
 
 
 def columns_text(columns: Mapping[str, list[str]]) -> str:

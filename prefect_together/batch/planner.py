@@ -16,7 +16,7 @@ from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.inputs import missing
+from prefect_together.generations.inputs import differing_shapes, missing
 from prefect_together.generations.request import Request
 from prefect_together.ledger.ledger import History, Ledger
 
@@ -44,10 +44,11 @@ class Planner:
         self._max_cost = max_cost
         self._counts: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
-        self._cost = self._fitting = self._at_risk = Decimal(0)
+        self._cost = self._cost_at_most = self._fitting = self._at_risk = Decimal(0)
         self._risk_known = True
         self._unknown_prices = self._over = 0
         self._problems: list[tuple[int, str]] = []
+        self._warnings: list[tuple[int, str]] = []
         self._seen: set[str] = set()
 
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
@@ -57,6 +58,7 @@ class Planner:
         return Plan(
             **self._counts,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             cost=self._cost,
+            cost_at_most=self._cost_at_most,
             unknown_prices=self._unknown_prices,
             worst_case=self._worst_case,
             at_risk=self._at_risk if self._risk_known and self._counts["unknown"] else None,
@@ -64,6 +66,7 @@ class Planner:
             longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
             problems=[why for _, why in sorted(self._problems)],
+            warnings=[note for _, note in sorted(self._warnings)],
         )
 
     async def _longest_wait(self) -> float | None:
@@ -93,6 +96,8 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
+            if len(self._warnings) < PROBLEMS and (note := await differing_shapes(row.request)):
+                self._warnings.append((row.number, f"Row {row.number}: {note}"))
             history = await self._ledger.history(fingerprint)
             if gone := await self._gone(context, fingerprint, history):
                 self._refuse(row, f"Row {row.number}: {gone}")
@@ -120,13 +125,13 @@ class Planner:
 
     def _count(self, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1
-        estimate = context.estimate
+        estimate, at_most = context.estimate, context.at_most
         if state == "unknown":
-            self._risk_known &= estimate is not None
-            self._at_risk += estimate or 0
+            self._risk_known &= at_most is not None
+            self._at_risk += at_most or 0
         if state != "send":
             return
-        amount = self._worst_case if estimate is None else estimate
+        amount = self._worst_case if at_most is None else at_most
         if self._max_cost is not None and self._fitting + amount > self._max_cost:
             self._over += 1
         else:
@@ -134,6 +139,7 @@ class Planner:
         self._models[context.request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
+        self._cost_at_most += at_most or 0
 
 
 def _state(history: History, scope: str) -> str:

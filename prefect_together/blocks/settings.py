@@ -33,6 +33,11 @@ class TogetherSettings(PrefectBaseSettings):
     max_download_bytes: Annotated[int, Field(ge=1)] = Field(
         default=4 * 1024**3, description="The largest file that is fetched, in bytes."
     )
+    min_download_rate: Annotated[float, Field(ge=0)] = Field(
+        default=1000.0,
+        description="Bytes per second at which a file has to come, over 20 s: what is slower counts as cut off and is "
+        "fetched again. 0 for any rate.",
+    )
     max_connections: Annotated[int, Field(ge=1)] = Field(
         default=64, description="Paid requests in flight at once, per account and process."
     )
@@ -56,6 +61,7 @@ class TogetherSettings(PrefectBaseSettings):
         return Policy(
             resubmit_below=self.resubmit_below,
             max_download_bytes=self.max_download_bytes,
+            min_download_rate=self.min_download_rate,
             preflight=self.preflight,
             provenance=self.provenance,
         )

@@ -1,6 +1,7 @@
 """What is known about Together's models, dated and sourced; it never asks the server.
 
-`find`, `models` and `sources` look things up, `estimate` prices a request, `preflight` says what speaks against one.
+`find`, `models` and `sources` look things up, `estimate` and `estimate_at_most` price a request, `preflight` says what
+speaks against one.
 A model that is not here is not wrong: it has no findings, and its price is None.
 """
 
@@ -8,7 +9,10 @@ from __future__ import annotations
 
 from prefect_together.catalog.loader import as_of, find, models, sources
 from prefect_together.catalog.preflight import preflight
-from prefect_together.catalog.pricing import estimate
-from prefect_together.catalog.types import Finding, Model, Price, Source
+from prefect_together.catalog.pricing import estimate, estimate_at_most
+from prefect_together.catalog.types import Finding, Model, Price, Rate, Source
 
-__all__ = ["Finding", "Model", "Price", "Source", "as_of", "estimate", "find", "models", "preflight", "sources"]
+__all__ = [
+    "Finding", "Model", "Price", "Rate", "Source", "as_of", "estimate", "estimate_at_most", "find", "models", "preflight",
+    "sources",
+]  # fmt: skip

@@ -17,7 +17,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from prefect_together.catalog.types import Model, Price, Source
+from prefect_together.catalog.types import Model, Price, Rate, Source
 
 # Facts that hold one statement per request field: they are merged key by key.
 _BY_FIELD = ("takes", "instead", "max_items")
@@ -166,9 +166,13 @@ def _model(entry: Mapping[str, Any], *, table: Mapping[str, Any], known: Mapping
 def _price(entry: Mapping[str, Any], *, source: Source) -> Price:
     return Price(
         usd=Decimal(entry["usd"]),
+        most=Decimal(entry.get("most", entry["usd"])),
         per=entry["per"],
-        by_resolution={name: Decimal(usd) for name, usd in entry.get("by_resolution", {}).items()},
-        up_to_pixels=entry.get("up_to_pixels", {}),
+        rates=tuple(
+            Rate(when=rate["when"], usd=Decimal(rate["usd"]), most=Decimal(rate.get("most", rate["usd"])))
+            for rate in entry.get("rates", ())
+        ),
+        added={name: Decimal(usd) for name, usd in entry.get("added", {}).items()},
         note=entry["note"],
         source=source.key,
         as_of=source.date,

@@ -8,9 +8,9 @@ https://docs.together.ai/docs/serverless/overview#how-image-models-bill
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 
 from prefect_together.catalog.loader import find
 from prefect_together.catalog.sizes import one_megapixel, whole
@@ -20,6 +20,15 @@ _CENT = Decimal("0.01")
 _FINEST = Decimal("0.000001")
 _MILLION = Decimal(1_000_000)
 _VIDEO_INPUTS = ("source_video", "reference_videos", "frame_videos")
+_PIXELS = {
+    "360p": 640 * 360,
+    "480p": 854 * 480,
+    "720p": 1280 * 720,
+    "1080p": 1920 * 1080,
+    "2k": 2560 * 1440,
+    "4k": 3840 * 2160,
+}
+"""What resolutions have; clips of other shapes have about as many."""
 
 
 def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
@@ -29,6 +38,21 @@ def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
         model_id: Together's id of the model, in upper or lower case.
         fields: The request fields that the user set, and `seconds` for the length of a sound that is sent in.
     """
+    found = _priced(model_id, fields)
+    return found and found[0]
+
+
+def estimate_at_most(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
+    """Estimate the most that one request costs, where its price is known as a range or depends on what it leaves open.
+
+    A budget reserves this much. Arguments and None as for `estimate`, which it is never below.
+    """
+    found = _priced(model_id, fields)
+    return found and found[1]
+
+
+def _priced(model_id: str, fields: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:
+    """Return the usual price of a request and the highest, or None where that is not known."""
     model = find(model_id)
     if model is None or model.price is None:
         return None
@@ -36,7 +60,16 @@ def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
     amount = _AMOUNTS.get(model.price.per, _pieces)(model, fields)
     if rate is None or amount is None:
         return None
-    return _readable(rate * amount)
+    added = sum((usd * _count(fields.get(name)) for name, usd in model.price.added.items()), Decimal(0))
+    usual, most = _readable(rate[0] * amount + added), _readable(rate[1] * amount + added)
+    return None if usual is None or most is None else (usual, most)
+
+
+def _count(value: Any) -> int:
+    """Count the items of a field that takes one or several."""
+    if value is None:
+        return 0
+    return len(cast("Sequence[Any]", value)) if isinstance(value, (list, tuple)) else 1
 
 
 def _pieces(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
@@ -59,6 +92,12 @@ def _seconds(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
     return _number(_get(fields, "seconds", model.default_seconds))
 
 
+def _five_seconds(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
+    """Count lengths of five seconds, in which some providers' examples are priced; a shorter clip counts as one."""
+    seconds = _number(_get(fields, "seconds", model.default_seconds or 5))
+    return None if seconds is None else max(Decimal(1), seconds / 5)
+
+
 def _minutes(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
     seconds = _seconds(model, fields)
     return None if seconds is None else seconds / 60
@@ -72,33 +111,49 @@ def _million_characters(_: Model, fields: Mapping[str, Any]) -> Decimal | None:
 _AMOUNTS: Mapping[Unit, Callable[[Model, Mapping[str, Any]], Decimal | None]] = {
     "megapixel": _megapixels,
     "second": _seconds,
+    "five_seconds": _five_seconds,
     "minute": _minutes,
     "million_characters": _million_characters,
 }
 """How many units of a price a request asks for; None where that is not known."""
 
 
-def _rate(model: Model, price: Price, fields: Mapping[str, Any]) -> Decimal | None:
-    """Return the price of one unit in US dollars, at the resolution that the request asks for."""
-    if not price.by_resolution:
-        return price.usd
-    if price.up_to_pixels:
+def _rate(model: Model, price: Price, fields: Mapping[str, Any]) -> tuple[Decimal, Decimal] | None:
+    """Return the usual and the highest price of one unit, for what the request asks for."""
+    if not price.rates:
+        return price.usd, price.most
+    fitting = (rate for rate in price.rates if all(_fits(model, fields, *one) for one in rate.when.items()))
+    return next(((rate.usd, rate.most) for rate in fitting), None)
+
+
+def _fits(model: Model, fields: Mapping[str, Any], name: str, wanted: Any) -> bool:
+    """Tell whether a request is as a condition of a rate says."""
+    if name == "pixels":
         width, height = _image_size(fields)
-        fitting = (
-            usd for name, usd in price.by_resolution.items() if width * height <= price.up_to_pixels.get(name, math.inf)
-        )
-        return next(fitting, None)
-    resolution = _get(fields, "resolution", model.default_resolution)
-    if any(fields.get(name) for name in _VIDEO_INPUTS):
-        # Seedance 2.0 with a video to start from costs more; the plain price would be too low. Where no such price is
-        # published, a model that has one at another resolution is left unknown.
-        special = {name: usd for name, usd in price.by_resolution.items() if name.endswith(", video input")}
-        if special:
-            return special.get(f"{resolution}, video input".casefold())
-    if resolution is None:
-        return price.usd
-    by_name = {name.casefold(): usd for name, usd in price.by_resolution.items()}
-    return by_name.get(str(resolution).casefold())
+        return width * height <= wanted
+    if name == "video_input":
+        return any(fields.get(media) for media in _VIDEO_INPUTS) == wanted
+    found = _resolution(model, fields) if name == "resolution" else fields.get(name)
+    allowed = cast("Sequence[Any]", wanted) if isinstance(wanted, list) else [wanted]
+    return any(_same(found, one) for one in allowed)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(found, str) and isinstance(wanted, str):
+        return found.casefold() == wanted.casefold()
+    if isinstance(wanted, bool) and not isinstance(found, bool):
+        return wanted is True and bool(found)  # media: given at all
+    return found is None if wanted is None else found == wanted
+
+
+def _resolution(model: Model, fields: Mapping[str, Any]) -> Any:
+    """Return the resolution that a clip is asked for in, by name or by its size; else the model's own."""
+    if (named := fields.get("resolution")) is not None:
+        return named
+    width, height = whole(fields.get("width")), whole(fields.get("height"))
+    if not width or not height or width < 0 or height < 0:
+        return model.default_resolution
+    return min(_PIXELS, key=lambda name: abs(math.log(_PIXELS[name] / (width * height))))
 
 
 def _image_size(fields: Mapping[str, Any]) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-Unit = Literal["image", "megapixel", "video", "second", "million_characters", "minute"]
+Unit = Literal["image", "megapixel", "video", "second", "five_seconds", "million_characters", "minute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,30 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """The price of a unit under conditions."""
+
+    when: Mapping[str, Any] = field(hash=False)
+    """What a request field has to be: a value, one of a list, None for not set, and for media True for given. `resolution`
+    is also that of `width` and `height`; `video_input` is any clip that is sent in, `pixels` the most that a picture has."""
+    usd: Decimal
+    most: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What one unit costs in US dollars, as published or measured; the invoice may differ."""
 
     usd: Decimal
+    """The usual price."""
+    most: Decimal
+    """The most that a unit is known to cost, where the page states a range; else the usual price."""
     per: Unit
-    by_resolution: Mapping[str, Decimal] = field(hash=False)
-    """Prices per resolution, where they differ; a resolution that is missing here has no known price.
-    "1080p, video input" is the price with a video to start from."""
-    up_to_pixels: Mapping[str, int] = field(hash=False)
-    """Where the size in pixels decides between these prices, in their order: up to how many pixels each holds; without
-    a bound for any size. Gemini 3 Pro Image: its documented 1K sizes end at 1.1 megapixels, its 2K sizes lie between 4.0
-    and 4.4, its 4K sizes begin at 16 (https://docs.together.ai/docs/serverless/models)."""
+    rates: tuple[Rate, ...]
+    """Prices by what is asked: the first that fits holds, and where none fits the price is not known. Without any, the
+    usual price always holds."""
+    added: Mapping[str, Decimal] = field(hash=False)
+    """USD for each item in a request field, such as an input image."""
     note: str
     source: str
     as_of: datetime.date

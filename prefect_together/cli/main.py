@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _reconcile(commands)
     _trace(commands)
     _verify(commands)
+    _catalog(commands)
     given = parser.parse_args(arguments)
     try:
         return given.run(given) or 0
@@ -100,6 +101,19 @@ def _verify(commands: Any) -> None:
     parser = _with_library(commands, "verify", about, _later("run_verify"))
     parser.add_argument("--quick", action="store_true", help="compare sizes only, and read no file")
     parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _catalog(commands: Any) -> None:
+    about = "List the models that are known to be offered with their prices, or compare that with Together's own list."
+    parser = _command(commands, "catalog", about, _run_catalog)
+    parser.add_argument("--kind", help="only models of this kind, such as image or video")
+    parser.add_argument("--check", action="store_true", help="ask Together, with a key and for free, and say what differs")
+
+
+def _run_catalog(given: argparse.Namespace) -> None:
+    from prefect_together.cli.catalog_command import show_catalog
+
+    show_catalog(given)
 
 
 def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.Namespace], int | None]) -> Parser:

@@ -202,7 +202,7 @@ class Claims:
         """Set aside what it may cost, where that is limited."""
         if self._context.budget:
             try:
-                await self._context.budget.reserve(attempt.key, self._context.estimate)
+                await self._context.budget.reserve(attempt.key, self._context.at_most)
             except BudgetExceeded as error:
                 error.paid = "maybe" if self._unknown.resolved else "nothing"  # by the attempt that was to be sent again
                 raise

@@ -99,6 +99,11 @@ class GenerationContext(RunContext):
         """What the request costs by the catalogue, in USD, or None where no price is known."""
         return catalog.estimate(self.request.model, self.request.given())
 
+    @cached_property
+    def at_most(self) -> Decimal | None:
+        """The most that it costs by the catalogue, in USD, or None where no price is known: what is put at risk."""
+        return catalog.estimate_at_most(self.request.model, self.request.given())
+
     def emit(self, event: LifecycleEvent) -> None:
         """Tell whoever listens what happened; a listener that fails harms nobody."""
         try:

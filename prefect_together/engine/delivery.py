@@ -197,8 +197,8 @@ class Delivery:
         context, naming = self._context, self._naming()
         inline = payload.items if isinstance(payload, Blobs) else ()
         works = [keep_inline(context.storage, naming, item) for item in inline]
-        largest = context.policy.max_download_bytes
-        works += [fetch(context.client, context.storage, naming, url, largest=largest) for url in payload.urls]
+        largest, least = context.policy.max_download_bytes, context.policy.min_download_rate
+        works += [fetch(context.client, context.storage, naming, url, largest=largest, least=least) for url in payload.urls]
         outcomes = await _all(works)
         kept = [outcome for outcome in outcomes if isinstance(outcome, StoredFile)]
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

@@ -92,7 +92,9 @@ async def _keep_bytes(storage: Storage, naming: FileNaming, data: bytes) -> Stor
     return passing.stored(storage, await _shape(passing, data), None)
 
 
-async def fetch(client: TogetherClient, storage: Storage, naming: FileNaming, url: str, *, largest: int) -> StoredFile:
+async def fetch(
+    client: TogetherClient, storage: Storage, naming: FileNaming, url: str, *, largest: int, least: float = 0.0
+) -> StoredFile:
     """Fetch a hosted file into the library; a cut-off download is fetched again, and never seen by anybody.
 
     Args:
@@ -101,6 +103,7 @@ async def fetch(client: TogetherClient, storage: Storage, naming: FileNaming, ur
         naming: What its name is made of.
         url: Where Together says that it is.
         largest: Bytes that it may have.
+        least: Bytes per second at which it has to come.
 
     Raises:
         MediaError: It cannot be had: gone, cut off each time, of the wrong kind, or too large.
@@ -110,7 +113,7 @@ async def fetch(client: TogetherClient, storage: Storage, naming: FileNaming, ur
     while True:
         tries += 1
         try:
-            return await _fetch(client, storage, naming, url, largest)
+            return await _fetch(client, storage, naming, url, largest, least)
         except MediaError as error:
             if not error.retryable or tries == _TRIES:
                 raise
@@ -119,8 +122,10 @@ async def fetch(client: TogetherClient, storage: Storage, naming: FileNaming, ur
             await asyncio.sleep(pause)
 
 
-async def _fetch(client: TogetherClient, storage: Storage, naming: FileNaming, url: str, largest: int) -> StoredFile:
-    async with client.files.open(url) as hosted:
+async def _fetch(
+    client: TogetherClient, storage: Storage, naming: FileNaming, url: str, largest: int, least: float
+) -> StoredFile:
+    async with client.files.open(url, least=least) as hosted:
         place = redact_query(url)
         if hosted.length is not None and hosted.length > largest:
             raise _too_large(place, hosted.length, largest)

@@ -111,7 +111,7 @@ def _inputs(story: Story) -> list[str]:
     """Return the addresses of what a file was made from."""
     if story.request is None:
         return [str(source["uri"]) for source in story.media["sources"]]
-    values = [value for value, _ in story.request.media_inputs()]
+    values = [use.value for use in story.request.media_inputs()]
     return [value.uri if isinstance(value, MediaReference) else str(value) for value in values]
 
 

@@ -55,7 +55,7 @@ class UnknownOutcomePolicy:
         context.run.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
             sentence(why),
-            _price(context.estimate),
+            _price(context.at_most),
             context.on_unknown,
         )
         await self._ledger.record(last, "resolved", {"how": "resubmitted", "flow_run": context.run.flow_run})
@@ -63,8 +63,8 @@ class UnknownOutcomePolicy:
     async def _allowed(self, attempts: tuple[Attempt, ...]) -> bool:
         if self._context.on_unknown != "auto":
             return self._context.on_unknown == "resubmit"
-        estimate = self._context.estimate
-        if estimate is None or estimate > self._context.policy.resubmit_below:
+        at_most = self._context.at_most
+        if at_most is None or at_most > self._context.policy.resubmit_below:
             return False
         # One accident is forgiven. A second in a row is no accident, and what it may cost adds up.
         before = attempts[-2] if len(attempts) > 1 else None
@@ -74,13 +74,13 @@ class UnknownOutcomePolicy:
         return resolved.get("how") != "resubmitted"
 
     def _error(self, attempt: Attempt, why: str) -> UnknownOutcome:
-        request, estimate = self._context.request, self._context.estimate
+        request, at_most = self._context.request, self._context.at_most
         return UnknownOutcome(
-            f"{sentence(why)} At stake: one {request.kind} by {request.model}, {_price(estimate)}.",
+            f"{sentence(why)} At stake: one {request.kind} by {request.model}, {_price(at_most)}.",
             advice="Nothing is sent for it until you decide: look at your usage at Together, then run it again with "
             f'on_unknown="resubmit" to send it again. Ledger key: {attempt.key}.',
             key=attempt.key,
-            at_risk=estimate,
+            at_risk=at_most,
         )
 
 
@@ -109,7 +109,7 @@ async def record_lost(
         await attempt.record("lost", {"why": why})
 
 
-def _price(estimate: object) -> str:
-    if estimate is None:
+def _price(at_most: object) -> str:
+    if at_most is None:
         return "its price is not known"
-    return f"about ${estimate} by the catalogue of {catalog.as_of().isoformat()}"
+    return f"about ${at_most} by the catalogue of {catalog.as_of().isoformat()}"

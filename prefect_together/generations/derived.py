@@ -28,6 +28,8 @@ class DerivedMedia(KeptFile):
     """Frames per second, of a film."""
     reencoded: bool = False
     """Whether pictures had to be encoded anew, because the clips differ in size, rate or codec."""
+    changes: tuple[str, ...] = ()
+    """What is not in a film as it is in its clips, such as ``clip 2: silence, as it has no sound``."""
 
     def __str__(self) -> str:
         return f"{self.uri} ({self.media_type}, {self.title()}, {self.size} bytes)"

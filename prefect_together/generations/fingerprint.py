@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 
+from prefect_together.catalog.sizes import one_megapixel
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.inputs import PLANNED, sha256_of_local
+from prefect_together.generations.formats import Family
+from prefect_together.generations.inputs import PLANNED, check_reference, sha256_of_local
 from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Form, MediaInput, MediaReference, Request, is_remote
 
@@ -26,16 +27,18 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
         environment: Whether Together is asked or a sandbox.
 
     Raises:
-        InvalidRequest: It is of no type that this release knows, or a local file is missing, empty, too large or not what
-            the field takes.
+        InvalidRequest: It is of no type that this release knows, or a file is missing, empty, too large, cut off or not
+            what its field takes.
     """
     kind = spec_of(request).kind
     hashes: dict[str, str] = {}
-    for value, _ in request.media_inputs():
-        if isinstance(value, (str, Path)) and not is_remote(str(value)) and str(value) not in hashes:
-            hashes[str(value)] = await asyncio.to_thread(sha256_of_local, request, str(value))
+    for use in dict.fromkeys(request.media_inputs()):
+        if isinstance(use.value, MediaReference):
+            check_reference(request, use.value, use.family)
+        elif not is_remote(str(use.value)):
+            hashes[str(use.value)] = await asyncio.to_thread(sha256_of_local, request, use)
 
-    def name(value: MediaInput, form: Form) -> dict[str, str]:  # noqa: ARG001 - the form does not change what it is
+    def name(value: MediaInput, form: Form, family: Family | None = None, /) -> dict[str, str]:  # noqa: ARG001 - how it is sent does not change what it is
         if isinstance(value, MediaReference):
             return {"sha256": value.sha256}
         return {"url": str(value)} if is_remote(str(value)) else {"sha256": hashes[str(value)]}
@@ -44,6 +47,14 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
     identity = {**request.identity(name), "v": _VERSION, "kind": kind, "realm": environment}
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+
+
+def _size(request: Request) -> str:
+    """Return the size that a request asks for as the end of an address, where it asks for one."""
+    given = request.given()
+    width, height = given.get("width"), given.get("height")
+    size = (width, height) if width and height else one_megapixel(str(given.get("aspect_ratio")))
+    return f"#{size[0]}x{size[1]}" if size else ""
 
 
 def stand_in(fingerprint: str, request: Request) -> MediaReference:
@@ -56,7 +67,7 @@ def stand_in(fingerprint: str, request: Request) -> MediaReference:
     if not formats:
         raise InvalidRequest(f"{type(request).__name__} makes no file that another request could take.")
     return MediaReference(
-        uri=f"{PLANNED}{fingerprint}",
+        uri=f"{PLANNED}{fingerprint}{_size(request)}",
         sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
         size=0,
         media_type=formats[0],

@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import imagesize  # pyright: ignore[reportMissingTypeStubs]
+
+from prefect_together.generations.containers import (
+    Boxes,
+    GifBlocks,
+    JpegSegments,
+    MpegFrames,
+    OggPages,
+    PngChunks,
+    Stated,
+    Structure,
+    bitmap,
+    box,
+    matroska,
+    mpeg_frame,
+    riff,
+)
+from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
+
+Family = Literal["image", "video", "audio"]
+"""What files are of, in the words of media types."""
+
+NOUNS: dict[Family, str] = {"image": "picture", "video": "clip", "audio": "sound"}
+"""What a person calls them."""
 
 
 class Format(NamedTuple):
@@ -18,7 +42,7 @@ class Format(NamedTuple):
 
     @property
     def family(self) -> str:
-        """What it is of: ``image`` or ``video``."""
+        """What it is of: ``image``, ``video`` or ``audio``."""
         return self.media_type.partition("/")[0]
 
 
@@ -26,32 +50,58 @@ _PNG = Format("image/png", "png")
 _JPEG = Format("image/jpeg", "jpg")
 _WEBP = Format("image/webp", "webp")
 _AVIF = Format("image/avif", "avif")
+_HEIF = Format("image/heic", "heic")
+_GIF = Format("image/gif", "gif")
+_BMP = Format("image/bmp", "bmp")
+_TIFF = Format("image/tiff", "tiff")
 _MP4 = Format("video/mp4", "mp4")
 _WEBM = Format("video/webm", "webm")
+_AVI = Format("video/x-msvideo", "avi")
+_WAV = Format("audio/wav", "wav")
+_MP3 = Format("audio/mpeg", "mp3")
+_M4A = Format("audio/mp4", "m4a")
+_OGG = Format("audio/ogg", "ogg")
+_FLAC = Format("audio/flac", "flac")
 
 IMAGES = ("image/jpeg", "image/png", "image/webp", "image/avif")
 VIDEOS = ("video/mp4", "video/webm")
 
-_STILLS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})  # HEIF: pictures in MP4's boxes, none of Together's kinds
-
 HEAD = 64
 """Bytes from the start of a file that ``sniff`` needs."""
+
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", _PNG),
+    (b"\xff\xd8\xff", _JPEG),
+    (b"GIF87a", _GIF),
+    (b"GIF89a", _GIF),
+    (b"II*\0", _TIFF),
+    (b"MM\0*", _TIFF),
+    (b"\x1a\x45\xdf\xa3", _WEBM),
+    (b"ID3", _MP3),
+    (b"OggS", _OGG),
+    (b"fLaC", _FLAC),
+    (b"RF64", _WAV),
+)
+_RIFF = {b"WEBP": _WEBP, b"WAVE": _WAV, b"AVI ": _AVI}
+_BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), _AVIF),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), _HEIF),
+    **dict.fromkeys((b"M4A ", b"M4B "), _M4A),
+}
 
 
 def sniff(head: bytes) -> Format | None:
     """Return what a file is by its first bytes, or None: names, URLs and Content-Type headers are not believed."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _PNG
-    if head.startswith(b"\xff\xd8\xff"):
-        return _JPEG
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return _WEBP
+    for start, found in _STARTS:
+        if head.startswith(start):
+            return found
+    if head[:4] == b"RIFF":
+        return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
-        brand = head[8:12]
-        return _AVIF if brand in {b"avif", b"avis"} else None if brand in _STILLS else _MP4
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return _WEBM
-    return None
+        return _BRANDS.get(head[8:12], _MP4)
+    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
+        return _BMP
+    return _MP3 if mpeg_frame(head) else None
 
 
 def is_moving(media_type: str) -> bool:
@@ -59,76 +109,45 @@ def is_moving(media_type: str) -> bool:
     return media_type.startswith("video/")
 
 
-class Incoming:
-    """Follows a file as it comes in: counts it, and tells at the end whether it is whole.
+_STRUCTURES: dict[Format, Callable[[bytes], Structure]] = {
+    _PNG: lambda _: PngChunks(),
+    _JPEG: lambda _: JpegSegments(),
+    _GIF: GifBlocks,
+    _BMP: bitmap,
+    _WEBP: riff,
+    _WAV: riff,
+    _AVI: riff,
+    _WEBM: matroska,
+    _MP4: lambda _: Boxes(b"moov", b"mdat"),
+    _M4A: lambda _: Boxes(b"moov", b"mdat"),
+    _AVIF: lambda _: Boxes(b"meta"),
+    _HEIF: lambda _: Boxes(b"meta"),
+    _MP3: MpegFrames,
+    _OGG: lambda _: OggPages(),
+}
 
-    A server that closes a connection without having said the length cuts a file off silently; what the formats themselves
-    say about their end finds that out.
+
+class Incoming:
+    """Follows a file as it comes in or goes out: counts it, and tells at the end whether it is whole.
+
+    A server that closes a connection without having said the length cuts a file off silently, and so does a disk that was
+    full; what the formats themselves say about their end finds that out.
     """
 
     def __init__(self, head: bytes) -> None:
         self.format = sniff(head)
         self.size = 0
-        self._tail = b""
-        self._stated = struct.unpack("<I", head[4:8])[0] + 8 if self.format is _WEBP else None  # RIFF states its length
-        self._boxes = _Boxes() if self.format is _MP4 else None
+        known = _STRUCTURES.get(self.format) if self.format else None
+        self._structure = known(head) if known else Stated(None)
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        if self._boxes:
-            self._boxes.feed(chunk, self.size)
+        self._structure.feed(chunk, self.size)
         self.size += len(chunk)
-        self._tail = (self._tail + chunk[-64:])[-64:]
 
     def whole(self) -> bool:
         """Tell whether the file ends where its format says it should (True where the format does not say)."""
-        if self.format is _PNG:
-            return self._tail[-8:-4] == b"IEND"
-        if self.format is _JPEG:
-            return b"\xff\xd9" in self._tail
-        if self._boxes:
-            return self._boxes.whole(self.size)
-        if self._stated is not None:
-            return self.size >= self._stated
-        return self.size > 0
-
-
-class _Boxes:
-    """Walks the top-level boxes of an MP4 (ISO/IEC 14496-12, 4.2) as its bytes pass."""
-
-    def __init__(self) -> None:
-        self._next = 0  # offset of the next box header
-        self._header = b""
-        self._open_ended = False
-        self._kinds: set[bytes] = set()
-
-    def feed(self, chunk: bytes, offset: int) -> None:
-        end = offset + len(chunk)
-        while not self._open_ended and self._next + len(self._header) < end:
-            start = self._next + len(self._header) - offset
-            self._header += chunk[start : start + 16 - len(self._header)]
-            size, kind, header = _box(self._header)
-            if not header:
-                return
-            self._kinds.add(kind)
-            self._open_ended = size == 0  # the last box may run to the end of the file
-            self._next += max(size, header)
-            self._header = b""
-
-    def whole(self, size: int) -> bool:
-        return {b"moov", b"mdat"} <= self._kinds and (self._open_ended or self._next == size)
-
-
-def _box(header: bytes) -> tuple[int, bytes, int]:
-    """Return size, kind and header length of a box; header length 0 means that more bytes are needed."""
-    if len(header) < 8:
-        return 0, b"", 0
-    size, kind = struct.unpack(">I4s", header[:8])
-    if size != 1:
-        return size, kind, 8
-    if len(header) < 16:
-        return 0, b"", 0
-    return struct.unpack(">Q", header[8:16])[0], kind, 16
+        return self._structure.whole(self.size)
 
 
 @dataclass(frozen=True)
@@ -167,7 +186,9 @@ def video_shape(file: BinaryIO) -> Shape:
             video = clip.streams.video[0]
             seconds = clip.duration / 1_000_000 if clip.duration else None
             fps = float(video.average_rate) if video.average_rate else None
-            return Shape(video.width, video.height, round(seconds, 3) if seconds else None, fps)
+            shown = round(video.width * float(video.sample_aspect_ratio or 1))  # its pixels need not be square
+            size = turned(shown, video.height, _mp4_turn(file))
+            return Shape(*size, round(seconds, 3) if seconds else None, fps)
     except (library.FFmpegError, IndexError, ValueError):
         return Shape()  # a clip that we cannot measure is still the clip that was paid for
 
@@ -195,16 +216,35 @@ def _indexed_shape(file: BinaryIO) -> Shape:
             file.seek(tkhd[1] - 8)  # width and height are its last two fields, 16.16 fixed point
             width, height = struct.unpack(">II", file.read(8))
             if width and height:
-                return Shape(width >> 16, height >> 16, shape.seconds)
+                return Shape(*turned(width >> 16, height >> 16, _turn(file, tkhd)), shape.seconds)
         start = track[1]
     return shape
+
+
+def _mp4_turn(file: BinaryIO) -> Turn:
+    """Return how the pictures of a clip are to be turned, by the index of an MP4; upright in other files."""
+    try:
+        start, end = _child(file, b"moov", 0, file.seek(0, io.SEEK_END)) or (0, 0)
+        while track := _child(file, b"trak", start, end):
+            tkhd = _child(file, b"tkhd", *track)
+            if tkhd and (turn := _turn(file, tkhd)) != UPRIGHT:
+                return turn
+            start = track[1]
+    except (struct.error, IndexError):
+        pass  # an index too short for its fields
+    return UPRIGHT
+
+
+def _turn(file: BinaryIO, tkhd: tuple[int, int]) -> Turn:
+    file.seek(max(tkhd[0], tkhd[1] - 44))  # the matrix stands in front of width and height
+    return turn_of_matrix(file.read(36))
 
 
 def _child(file: BinaryIO, wanted: bytes, start: int, end: int) -> tuple[int, int] | None:
     """Return where the first box of a kind between two offsets has its content."""
     while start + 8 <= end:
         file.seek(start)
-        size, kind, header = _box(file.read(16))
+        size, kind, header = box(file.read(16))
         if not header or (size and size < header):
             return None
         stop = start + size if size else end

@@ -95,9 +95,9 @@ class ImageRequest(Request):
         if self.n == 1:
             body.pop("n", None)
         if self.image_url is not None:
-            body["image_url"] = render(self.image_url, "data_url")
+            body["image_url"] = render(self.image_url, "data_url", "image")
         if self.reference_images is not None:
-            body["reference_images"] = [render(image, "data_url") for image in self.reference_images]
+            body["reference_images"] = [render(image, "data_url", "image") for image in self.reference_images]
         if self.image_loras is not None:
             body["image_loras"] = [lora.model_dump() for lora in self.image_loras]
         return {**body, "response_format": self.response_format}

@@ -44,6 +44,8 @@ class Policy:
     """USD: the most that one accident may cost under ``on_unknown="auto"``."""
     max_download_bytes: int = 4 * 1024**3
     """The largest file that is taken."""
+    min_download_rate: float = 1000.0
+    """Bytes per second at which a file has to come; slower counts as cut off. 0 for any rate."""
     preflight: Preflight = "error"
     """What a documented rule that a request breaks leads to."""
     provenance: ProvenanceChoice = "none"

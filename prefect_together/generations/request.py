@@ -5,21 +5,34 @@ from __future__ import annotations
 import json
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.formats import Family
 from prefect_together.generations.validation import explain, unfinished
 
 Form = Literal["data_url", "base64"]
 """How a local file is written into a body: as a ``data:`` URL, or as bare base64."""
 
-Render = Callable[["MediaInput", Form], Any]
-"""Says what stands in the body (or in the identity) for one media input."""
+
+class Render(Protocol):
+    """Says what stands in the body (or in the identity) for one media input."""
+
+    def __call__(self, value: MediaInput, form: Form, family: Family | None = None, /) -> Any:
+        """Return it.
+
+        Args:
+            value: The input.
+            form: How a local file of it is written.
+            family: What it has to be of; None where the field takes any file.
+        """
+        ...
+
 
 _ASSET_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _Item = TypeVar("_Item")
@@ -71,6 +84,15 @@ if TYPE_CHECKING:
 else:
     MediaInput = Annotated[str | MediaReference, BeforeValidator(_media_input)]
 """A URL, a local path, or a ``GeneratedImage`` / ``GeneratedVideo``; kept as a string or as a bare reference."""
+
+
+class InputUse(NamedTuple):
+    """A media input, and how its field takes it."""
+
+    value: MediaInput
+    form: Form
+    family: Family | None
+    """What it has to be of; None where the field takes any file."""
 
 
 def is_remote(value: str) -> bool:
@@ -163,12 +185,12 @@ class Request(FrozenValue):
             body.pop(name, None)
         return body if self.take is None else {**body, "take": self.take}
 
-    def media_inputs(self) -> Iterator[tuple[MediaInput, Form]]:
-        """Yield every media input with the form in which a local file of it would be sent."""
-        seen: list[tuple[MediaInput, Form]] = []
+    def media_inputs(self) -> Iterator[InputUse]:
+        """Yield every media input with the form in which a local file of it would be sent, and what it has to be."""
+        seen: list[InputUse] = []
 
-        def note(value: MediaInput, form: Form) -> str:
-            seen.append((value, form))
+        def note(value: MediaInput, form: Form, family: Family | None = None, /) -> str:
+            seen.append(InputUse(value, form, family))
             return ""
 
         self.fields(note)
@@ -183,6 +205,10 @@ class Request(FrozenValue):
     def count(self) -> int:
         """How many files one request makes."""
         return 1
+
+    def alike(self) -> tuple[MediaInput, ...]:
+        """Return the pictures that ought to be of one shape, because one film passes through them."""
+        return ()
 
     def title(self) -> str:
         """Return what a person would call it: the prompt, or the model where there is none."""

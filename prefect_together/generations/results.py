@@ -129,7 +129,7 @@ class Generated(BaseModel):
 
     def made_from(self) -> tuple[MediaReference, ...]:
         """Return the kept files that it was made from, in the order in which they were given."""
-        return tuple(value for value, _ in self.request.media_inputs() if isinstance(value, MediaReference))
+        return tuple(use.value for use in self.request.media_inputs() if isinstance(use.value, MediaReference))
 
     def span_attributes(self) -> dict[str, Any]:
         """Return what only this type says of its results in a trace span."""

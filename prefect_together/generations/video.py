@@ -133,9 +133,8 @@ class VideoRequest(Request):
             raise ValueError("VideoRequest needs a prompt or media (frame_images, source_video, …), and has neither")
         under_media = [name for name in _MEDIA if name not in _TOP_LEVEL and getattr(self, name)]
         if self.media_layout == "top_level" and under_media:
-            raise ValueError(
-                f"VideoRequest.{under_media[0]} only exists under 'media', so media_layout='top_level' cannot carry it"
-            )
+            named = under_media[0]
+            raise ValueError(f"VideoRequest.{named} only exists under 'media', so media_layout='top_level' cannot carry it")
         return self
 
     def fields(self, render: Render) -> dict[str, Any]:
@@ -156,27 +155,30 @@ class VideoRequest(Request):
         if self.frame_images:
             media["frame_images"] = [_frame(keyframe, render) for keyframe in self.keyframes]
         if self.frame_videos:
-            media["frame_videos"] = [{"video": render(video, "data_url")} for video in self.frame_videos]
+            media["frame_videos"] = [{"video": render(video, "data_url", "video")} for video in self.frame_videos]
         if self.reference_images:
-            media["reference_images"] = [render(image, "data_url") for image in self.reference_images]
+            media["reference_images"] = [render(image, "data_url", "image") for image in self.reference_images]
         if self.reference_videos:
-            media["reference_videos"] = [{"video": render(video, "data_url")} for video in self.reference_videos]
+            media["reference_videos"] = [{"video": render(video, "data_url", "video")} for video in self.reference_videos]
         if self.source_video is not None:
-            media["source_video"] = render(self.source_video, "data_url")
+            media["source_video"] = render(self.source_video, "data_url", "video")
         if self.audio_inputs:
-            media["audio_inputs"] = [render(sound, "data_url") for sound in self.audio_inputs]
+            media["audio_inputs"] = [render(sound, "data_url", "audio") for sound in self.audio_inputs]
         return media
 
     @property
     def keyframes(self) -> tuple[Keyframe, ...]:
         """``frame_images``, each as a ``Keyframe``."""
-        frames = self.frame_images or ()
-        return tuple(frame for frame in frames if isinstance(frame, Keyframe))
+        return tuple(frame for frame in self.frame_images or () if isinstance(frame, Keyframe))
+
+    def alike(self) -> tuple[MediaInput, ...]:
+        """Return the keyframes' pictures."""
+        return tuple(keyframe.input_image for keyframe in self.keyframes)
 
 
 def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
     # Raw base64 without a data: prefix is what Together's own examples send here (together-api.md 3.2).
-    image = render(keyframe.input_image, "base64")
+    image = render(keyframe.input_image, "base64", "image")
     return {"input_image": image} if keyframe.frame is None else {"input_image": image, "frame": keyframe.frame}
 
 

@@ -18,6 +18,7 @@ from prefect_together.http.urls import redact_query
 _HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
 _TIMEOUT = aiohttp.ClientTimeout(total=None, connect=30.0, sock_connect=15.0, sock_read=60.0)
 _REDIRECTS = 8
+_WINDOW = 20.0  # seconds over which the rate of a download is looked at
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,47 @@ class Hosted:
 
     length: int | None
     chunks: AsyncIterator[bytes]
+
+
+class _Watch:
+    """Looks how fast a file comes, and closes the connection of one that only drips.
+
+    Args:
+        response: Whose bytes are counted.
+        least: Bytes per second that have to come on average.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, least: float) -> None:
+        self.slow = False
+        self._response = response
+        self._least = least
+        self._came = 0
+        self._waiting = False
+        self._timer = asyncio.get_running_loop().call_later(_WINDOW, self._look) if least > 0 else None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the file's bytes."""
+        self._waiting = True
+        async for chunk in self._response.content.iter_any():
+            self._came += len(chunk)
+            self._waiting = False  # whoever takes the bytes may be slow, which is not the sender's fault
+            yield chunk
+            self._waiting = True
+        if self.slow:
+            raise aiohttp.ClientPayloadError("it was closed")
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._waiting and self._came < self._least * _WINDOW:
+            self.slow = True
+            self._response.close()
+            return
+        self._came = 0
+        self._timer = asyncio.get_running_loop().call_later(_WINDOW, self._look)
 
 
 class Downloads:
@@ -51,27 +93,34 @@ class Downloads:
             await opened.close()
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncGenerator[Hosted, None]:
+    async def open(self, url: str, *, least: float = 0.0) -> AsyncGenerator[Hosted, None]:
         """Fetch a file.
 
         Args:
             url: Where Together says that it is.
+            least: Bytes per second that have to come on average; what comes slower counts as cut off. 0 for any rate.
 
         Raises:
-            MediaError: The file is gone, or its address is one that must not be asked. ``retryable`` says whether
-                fetching it again can help.
+            MediaError: The file is gone or only drips, or its address is one that must not be asked. ``retryable`` says
+                whether fetching it again can help.
             ConfigurationError: The environment names a proxy that is none.
         """
+        watch: _Watch | None = None
         try:
             async with self._slots:
                 response = await self._follow(url)
                 try:
                     if response.status != 200:
                         raise _no_file(url, response.status)
-                    yield Hosted(response.content_length, response.content.iter_any())
+                    watch = _Watch(response, least)
+                    yield Hosted(response.content_length, watch.chunks())
                 finally:
+                    if watch:
+                        watch.stop()
                     response.release()  # a connection with an unread rest is closed
         except aiohttp.ClientError as error:
+            if watch and watch.slow:
+                raise _too_slow(url, least) from error
             what = f"The file at {redact_query(url)} did not arrive: {_said(error)}."
             raise MediaError(what, paid="yes", retryable=True) from error
 
@@ -126,6 +175,15 @@ def _no_file(url: str, status: int) -> MediaError:
     advice = "Links to hosted files expire; run it again to ask for it once more, which is free." if refused else ""
     # 404 may also mean "not everywhere yet" for a moment; the other refusals are for good.
     return MediaError(what, paid="yes", advice=advice, retryable=not refused or status == 404, status=status)
+
+
+def _too_slow(url: str, least: float) -> MediaError:
+    what = f"The file at {redact_query(url)} came at less than {least:,.0f} bytes a second, and counts as cut off."
+    advice = (
+        "Run it again: the file is fetched again and not paid for again. Where the network is that slow, lower "
+        "PREFECT_INTEGRATIONS_TOGETHER_MIN_DOWNLOAD_RATE."
+    )
+    return MediaError(what, paid="yes", advice=advice, retryable=True)
 
 
 def _said(error: aiohttp.ClientError) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 try:
     import av as _av
-    from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
+    from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps, UnidentifiedImageError
 except ImportError as error:  # pragma: no cover - needs an environment without the extra
     raise ImportError(
         f'The sandbox draws real pictures and clips and needs {error.name}: pip install "prefect-together[media]"'
@@ -37,11 +37,17 @@ def levels(mask: Image.Image, table: Sequence[int]) -> Image.Image:
     return mask.point(list(table))  # pyright: ignore[reportUnknownMemberType]
 
 
-def opened(content: bytes) -> Image.Image:
-    """Decode an image file, the right way up, as RGB; raise ValueError for anything else."""
+def opened(content: bytes) -> Image.Image | None:
+    """Decode an image file, the right way up, as RGB; return None for what is no image.
+
+    Raises:
+        ValueError: It is an image that is damaged.
+    """
     try:
         image: Image.Image = Image.open(io.BytesIO(content))
         upright: Image.Image = ImageOps.exif_transpose(image)
         return upright.convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise ValueError("not an image") from error
+    except UnidentifiedImageError:
+        return None
+    except Exception as error:  # decoders raise what they like
+        raise ValueError("a damaged image") from error

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from prefect_together.sandbox import faults
 from prefect_together.sandbox.store import Store
 
-OPTIONS = frozenset({"hint", "wait", "seconds", "charged", "code", "value", "location", "bytes", "reset"})
+OPTIONS = frozenset({"hint", "wait", "seconds", "charged", "code", "message", "value", "location", "bytes", "reset"})
 
 
 @dataclass

@@ -53,7 +53,8 @@ class Api:
             prompt: The prompt, fit to be printed.
             account: What `account` returned for the request.
         """
-        usd = catalog.estimate(str(body["model"]), body)
+        media = cast("Mapping[str, Any]", body.get("media") or {})  # prices may depend on what is sent in
+        usd = catalog.estimate(str(body["model"]), {**media, **body})
         now = dt.datetime.now(dt.timezone.utc)
         return Charge(id=charge_id, kind=kind, model=str(body["model"]), usd=usd, prompt=prompt, at=now, account=account)
 

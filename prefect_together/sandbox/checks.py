@@ -28,7 +28,9 @@ def known_model(body: Body, kind: str) -> catalog.Model | None:
         return None
     model = catalog.find(name)
     # The catalogue forgives upper and lower case, Together does not.
-    if model is None or model.id != name or model.kind != kind:
+    if model is None or model.id != name:
+        raise error_messages.unknown_model(name)
+    if model.kind != kind:
         raise error_messages.no_model(name)
     return model
 

@@ -11,6 +11,7 @@ from typing import Any
 
 MODEL_PAGE = "https://api.together.ai/models"
 INVALID = "invalid_request_error"
+NO_CREDIT = "Credit limit exceeded"
 
 
 class Refusal(Exception):
@@ -39,9 +40,11 @@ class Refusal(Exception):
 
 
 def request_id() -> str:
-    """Return an id of the form seen in answers, such as `oMZbc7k-2kFHot-9a78aa608b7f797c-PDX`."""
-    letters = secrets.token_hex(5)
-    return f"oM{letters[:5]}-2k{letters[5:9]}-{secrets.token_hex(8)}-PDX"
+    """Return an id of the form seen in answers, such as `p2pw6Tb-4YNCb4-a4126c823edcaa1d`; some are of another backend."""
+    if secrets.randbelow(8) == 0:
+        return f"{secrets.token_hex(4)}-aws_ue1"
+    letters = secrets.token_urlsafe(12).replace("-", "a").replace("_", "b")
+    return f"{letters[:7]}-{letters[7:13]}-{secrets.token_hex(8)}"
 
 
 def bad_key() -> Refusal:
@@ -51,8 +54,8 @@ def bad_key() -> Refusal:
 
 
 def no_balance() -> Refusal:
-    """402, seen with the message `insufficient balance`."""
-    return Refusal(402, "insufficient balance", type="insufficient_balance")
+    """402, in one of the two texts that were seen; the other is `insufficient balance`."""
+    return Refusal(402, NO_CREDIT, type="insufficient_balance")
 
 
 def no_sharing() -> Refusal:
@@ -64,8 +67,14 @@ def no_sharing() -> Refusal:
     return Refusal(403, message, code="third_party_data_sharing_blocked")
 
 
+def unknown_model(model: str) -> Refusal:
+    """404 for an id that nobody knows, in the words that Together uses."""
+    message = f"Unable to access model {model}. Please visit {MODEL_PAGE} to view the list of supported models."
+    return Refusal(404, message, code="model_not_available")
+
+
 def no_model(model: str) -> Refusal:
-    """400 for an id that is not served, in the words that Together uses."""
+    """400 for a model that is not served here, only on an endpoint of one's own, in the words that Together uses."""
     message = (
         f"Unable to access non-serverless model {model}. Please visit {MODEL_PAGE}/{model} to create and start a new "
         "dedicated endpoint for the model."

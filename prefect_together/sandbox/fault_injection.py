@@ -15,11 +15,12 @@ Accept = Callable[[Fault | None], Awaitable[None]]
 Answer = Callable[[], Awaitable[Response]]
 
 WORDS = {
+    402: (error_messages.NO_CREDIT, "insufficient_balance"),
     429: (
         "Too many requests in a short window. Our rate limits are dynamic and depend on live capacity.",
         "dynamic_request_limited",
     ),
-    500: ("The server had an error while processing your request.", "server_error"),
+    500: ("Internal server error", "server_error"),
     502: ("Bad gateway.", "server_error"),
     503: ("The engine is currently overloaded, please try again later.", "service_unavailable"),
     504: ("The request timed out.", "timeout"),
@@ -73,7 +74,7 @@ def status_answer(fault: Fault) -> Response:
     """Answer an error status in Together's shape, with the wait hint that was asked for."""
     status = fault.status or 500
     message, kind = WORDS.get(status, (f"Request failed with status {status}.", error_messages.INVALID))
-    code = fault.options["code"]
+    message, code = fault.options["message"] or message, fault.options["code"]
     refusal = error_messages.Refusal(status, message, type=kind, code=code)
     if code == "model_not_available":
         # Seen for models without capacity or without a serverless offer: permanent, though it comes as a 503.

@@ -78,7 +78,7 @@ KINDS: dict[str, _Kind] = {
     "huge": _Kind(Place.FILE, {"bytes": 1_000_000_000}),
     "sleep": _Kind(Place.CALL | Place.FILE, {"seconds": 5.0}),
 }
-_STATUS = _Kind(Place.CALL | Place.FILE, {"hint": None, "wait": 1.0, "charged": False, "code": None})
+_STATUS = _Kind(Place.CALL | Place.FILE, {"hint": None, "wait": 1.0, "charged": False, "code": None, "message": None})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
 import ipaddress
 import random
 import re
 import tempfile
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -88,8 +88,8 @@ def _decode(text: str) -> bytes:
 
 def _picture(content: bytes) -> Image.Image:
     """Decode an image or the last frame of a film."""
-    with contextlib.suppress(ValueError):
-        return opened(content)
+    if picture := opened(content):
+        return picture
     from prefect_together.sandbox import clips
 
     with tempfile.TemporaryDirectory(prefix="sandbox-input-") as folder:
@@ -97,7 +97,7 @@ def _picture(content: bytes) -> Image.Image:
         path.write_bytes(content)
         try:
             return clips.last_frame(path)
-        except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from OSError or ValueError
+        except Exception as error:  # decoders raise what they like
             raise ValueError("not an image or a video") from error
 
 
@@ -119,7 +119,7 @@ def _fetch(url: str) -> bytes:
     try:
         with opener.open(request, timeout=FETCH_SECONDS) as answer:
             content: bytes = answer.read(MAX_BYTES + 1)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise ValueError(f"the address could not be read ({error})") from error
     if len(content) > MAX_BYTES:
         raise ValueError("the file is larger than 64 MB")

@@ -78,6 +78,7 @@ class Sandbox:
         seconds: float | None = None,
         charged: bool | None = None,
         code: str | None = None,
+        message: str | None = None,
         value: float | str | None = None,
         location: str | None = None,
         bytes: int | None = None,
@@ -95,6 +96,7 @@ class Sandbox:
             seconds: How long a delay lasts, or a slow file takes.
             charged: Whether a POST that is answered with an error was accepted first.
             code: For a status: the error code, such as `model_not_available`.
+            message: For a status: its text, such as `insufficient balance`.
             value: For `cost`: `"missing"` or the number to report.
             location: For `redirect`: where to; `"loop"` is the address itself.
             bytes: For `huge`: the size of the file.
@@ -104,8 +106,8 @@ class Sandbox:
             ValueError: There is no such fault, or it cannot strike there.
         """
         given = {
-            "hint": hint, "wait": wait, "seconds": seconds, "charged": charged, "code": code, "value": value,
-            "location": location, "bytes": bytes, "reset": reset,
+            "hint": hint, "wait": wait, "seconds": seconds, "charged": charged, "code": code, "message": message,
+            "value": value, "location": location, "bytes": bytes, "reset": reset,
         }  # fmt: skip
         options = {name: option for name, option in given.items() if option is not None}
         self._switchboard.add(route, fault, times=times, match=match, options=options)

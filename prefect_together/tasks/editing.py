@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.library import AnyLibrary, storage_of
@@ -24,7 +24,7 @@ from prefect_together.generations.kept_file import KeptFile
 from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
-from prefect_together.tasks._video_editing import Spliced, join, last_picture
+from prefect_together.tasks._video_editing import Fit, Spliced, join, last_picture
 from prefect_together.ui.artifacts import show
 from prefect_together.ui.contact_sheet import LARGE, draw_contact_sheet
 
@@ -65,27 +65,29 @@ async def alast_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> 
     return await arun(_last_frame(video, library))
 
 
-def join_videos(videos: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
-    """Return one film of several clips, in order. Clips with equal streams are joined as they are, without loss.
+def join_videos(videos: Sequence[KeptFile], *, fit: Fit = "bars", library: AnyLibrary | None = None) -> DerivedMedia:
+    """Return one film of several clips, in order, at the first one's size. Equal pictures are joined as they are.
 
-    Clips that differ in size, rate or codec are encoded anew, at the first one's size and rate; ``reencoded`` says so.
-    Sound is kept where all clips have it in the same form.
+    Pictures that differ in size, shape, rate or codec are encoded anew, the right way up and each at its own time;
+    ``reencoded`` says so. Sound is kept, brought to one form, with silence under clips that have none. What is not as it is
+    in the clips is in ``changes``.
 
     Args:
         videos: The clips, at least one.
+        fit: How pictures of another shape are shown: whole between ``bars``, or filling the frame (``crop``).
         library: Where to keep the film; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
 
     Raises:
-        InvalidRequest: There is none, or something else among them.
+        InvalidRequest: There is none, something else among them, or no such ``fit``.
         ConfigurationError: PyAV is not installed.
         LibraryError: The library could not be read or written.
     """
-    return run(_join_videos(videos, library))
+    return run(_join_videos(videos, fit, library))
 
 
-async def ajoin_videos(videos: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
+async def ajoin_videos(videos: Sequence[KeptFile], *, fit: Fit = "bars", library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one film of several clips, in order: ``join_videos`` for async flows."""
-    return await arun(_join_videos(videos, library))
+    return await arun(_join_videos(videos, fit, library))
 
 
 def contact_sheet(media: Sequence[KeptFile], *, library: AnyLibrary | None = None) -> DerivedMedia:
@@ -119,11 +121,18 @@ async def _last_frame(video: KeptFile, library: AnyLibrary | None) -> DerivedMed
     return await _derive("last_frame", [video], await storage_of(library), make, "image/png")
 
 
-async def _join_videos(videos: Sequence[KeptFile], library: AnyLibrary | None) -> DerivedMedia:
+async def _join_videos(videos: Sequence[KeptFile], fit: Fit, library: AnyLibrary | None) -> DerivedMedia:
     clips = list(videos)
     _clips(clips, "join_videos")
+    if fit not in get_args(Fit):
+        raise InvalidRequest(f"join_videos fits pictures by 'bars' or by 'crop', not by {fit!r}.")
     storage = await storage_of(library)
-    return await _derive("join", clips, storage, lambda path: join([clip.path() for clip in clips], path), "video/mp4")
+    asked = () if fit == "bars" else (f"fit={fit}",)
+
+    def make(path: Path) -> Spliced:
+        return join([clip.path() for clip in clips], path, fit)
+
+    return await _derive("join", clips, storage, make, "video/mp4", asked)
 
 
 async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) -> DerivedMedia:
@@ -162,8 +171,9 @@ async def _derive(
     storage: Storage,
     make: Callable[[Path], Spliced],
     media_type: Literal["image/png", "image/webp", "video/mp4"],
+    asked: Sequence[str] = (),
 ) -> DerivedMedia:
-    name = hashlib.sha256("\n".join([operation, *(source.sha256 for source in sources)]).encode()).hexdigest()
+    name = hashlib.sha256("\n".join([operation, *asked, *(source.sha256 for source in sources)]).encode()).hexdigest()
     note = f"{DERIVED}/{name}.json"
     extension = media_type.partition("/")[2]
     if known := await _known(storage, note):
@@ -187,6 +197,7 @@ async def _derive(
         seconds=shape.seconds,
         fps=shape.fps,
         reencoded=spliced.reencoded,
+        changes=spliced.changes,
     )
     entry = {"version": _VERSION, "media": to_keys(media.model_dump(mode="json", exclude_none=True), storage)}
     await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())

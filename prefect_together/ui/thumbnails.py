@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.orientation import TRANSPOSITIONS, turn_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -76,13 +77,25 @@ def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
         return _first_frame(file) if media.is_moving else _picture(file, side)
 
 
-def _picture(file: BinaryIO, side: int) -> Image.Image:
+def upright(frame: Any) -> Image.Image:
+    """Return a picture that PyAV decoded as Pillow's, the way up in which it is shown.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
     from PIL import Image
+
+    picture: Image.Image = frame.to_image()
+    how = TRANSPOSITIONS.get(turn_of(frame))
+    return picture if how is None else picture.transpose(Image.Transpose[how])
+
+
+def _picture(file: BinaryIO, side: int) -> Image.Image:
+    from PIL import Image, ImageOps
 
     picture = Image.open(file)
     picture.draft("RGB", (side * 2, side * 2))  # lets JPEG decode at a fraction of its size
-    picture.load()
-    return picture
+    return ImageOps.exif_transpose(picture)  # the way up in which it is shown
 
 
 def _first_frame(file: BinaryIO) -> Image.Image:
@@ -90,7 +103,7 @@ def _first_frame(file: BinaryIO) -> Image.Image:
 
     library: Any = av  # its stubs speak of numpy, which need not be there
     with library.open(file) as clip:
-        return next(clip.decode(video=0)).to_image()
+        return upright(next(clip.decode(video=0)))
 
 
 def _marked(picture: Image.Image) -> Image.Image:

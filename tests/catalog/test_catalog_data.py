@@ -156,7 +156,9 @@ def test_every_entry_is_sourced_and_dated(model: catalog.Model) -> None:
 def test_every_entry_makes_sense(model: catalog.Model) -> None:
     """Prices are above zero, sizes are sizes, advice is about refused fields, successors are listed."""
     if model.price is not None:
-        assert all(usd > 0 for usd in (model.price.usd, *model.price.by_resolution.values()))
+        amounts = [(model.price.usd, model.price.most), *((rate.usd, rate.most) for rate in model.price.rates)]
+        assert all(0 < usual <= most for usual, most in amounts)
+        assert all(usd > 0 for usd in model.price.added.values())
     for size in model.sizes:
         width, height = (int(side) for side in size.split("x"))
         assert min(width, height) > 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prefect_together import SpendLimit
+from prefect_together import ImageRequest, SpendLimit
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, POLL, VIDEOS, clip, pictures, run_batch
@@ -35,6 +35,14 @@ def test_an_unknown_price_counts_as_the_worst_case(together_sandbox: Sandbox, mo
     expected = 2 if any(cost is None for cost in priced) else 4
     assert expected == result.kept
     assert expected == len(together_sandbox.charges())
+
+
+def test_the_upper_end_of_a_price_is_reserved(together_sandbox: Sandbox) -> None:
+    """Of two pictures of $0.053 that may cost $0.165 each, only one goes where $0.30 may be spent."""
+    asked = [ImageRequest(prompt=f"fox {seed}", model="openai/gpt-image-2", seed=seed) for seed in (1, 2)]
+    result = run_batch(asked, max_cost="0.30", concurrency=1)
+    assert (1, 1) == (result.kept, result.refused)
+    assert "about $0.165" in str(result.problems[0].error)
 
 
 def test_a_refused_request_gives_its_money_back(together_sandbox: Sandbox) -> None:

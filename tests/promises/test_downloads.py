@@ -12,6 +12,7 @@ from prefect_together import MediaLibrary, generate_image, generate_images, gene
 from prefect_together.errors import MediaError, UnknownOutcome
 from prefect_together.generations.image import SPEC
 from prefect_together.generations.request import Request
+from prefect_together.http import downloads
 from prefect_together.sandbox import Sandbox
 
 from .asking import FILE, clip, picture
@@ -95,6 +96,34 @@ def test_the_size_cap_holds(together_sandbox: Sandbox, monkeypatch: pytest.Monke
     assert [] == _files(tmp_path / "library")
     monkeypatch.delenv("PREFECT_INTEGRATIONS_TOGETHER_MAX_DOWNLOAD_BYTES")
     assert generate_video(clip(seed=1)).verify()
+    assert 1 == len(together_sandbox.charges())
+
+
+@pytest.mark.parametrize("request_", [picture(seed=1), clip(seed=1)], ids=["picture", "clip"])
+def test_a_file_that_only_drips_is_fetched_again(
+    request_: Request, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A byte now and then is no download: it counts as cut off, and the next one brings the file; one charge."""
+    monkeypatch.setattr(downloads, "_WINDOW", 0.4)
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_MIN_DOWNLOAD_RATE", "1e6")
+    together_sandbox.fault(FILE, "slow", seconds=60)
+    made = _make(request_)
+    assert made.verify()  # type: ignore[attr-defined]
+    assert (1, 1) == (len(together_sandbox.charges()), len(_files(tmp_path / "library")))
+
+
+def test_a_file_that_always_drips_says_what_to_do(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an error about the file, names the setting, and a rate of 0 waits for any."""
+    monkeypatch.setattr(downloads, "_WINDOW", 0.2)
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_MIN_DOWNLOAD_RATE", "1e6")
+    together_sandbox.fault(FILE, "slow", seconds=60, times=4)
+    with pytest.raises(MediaError, match="less than 1,000,000 bytes a second, and counts as cut off") as caught:
+        generate_image(picture(seed=1))
+    assert ("yes", True) == (caught.value.paid, caught.value.retryable)
+    assert "MIN_DOWNLOAD_RATE" in str(caught.value)
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_MIN_DOWNLOAD_RATE", "0")
+    together_sandbox.fault(FILE, "slow", seconds=1)
+    assert generate_image(picture(seed=1)).verify()
     assert 1 == len(together_sandbox.charges())
 
 

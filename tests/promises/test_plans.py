@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from prefect import flow
 
-from prefect_together import Plan, VideoRequest, agenerate_batch, aplan, generate_batch, plan
+from prefect_together import (
+    Plan,
+    VideoRequest,
+    agenerate_batch,
+    aplan,
+    expected,
+    generate_batch,
+    generate_image,
+    generate_video,
+    plan,
+)
 from prefect_together.errors import ConfigurationError
 from prefect_together.sandbox import Sandbox
 
@@ -50,6 +62,58 @@ def test_what_a_plan_says_is_what_happens(together_sandbox: Sandbox) -> None:
     found, result = _plan(requests), generate_batch(requests)
     assert (found.send, found.reused) == (result.kept, result.reused) == (3, 1)
     assert found.cost == result.estimated_cost
+
+
+def test_a_plan_shows_both_ends_of_a_price(together_sandbox: Sandbox) -> None:
+    """Where sound or quality is left open, the list price and the most are both said, and the most counts for max_cost."""
+    requests = [
+        VideoRequest(prompt="x", model="google/veo-3.1", seconds=4, seed=1),
+        VideoRequest(prompt="x", model="google/veo-3.1", seconds=4, seed=1, generate_audio=False),
+    ]
+    found = _plan(requests, max_cost="1.00")
+    assert (Decimal("0.64"), Decimal("2.72"), Decimal("2.72")) == (found.cost, found.cost_at_most, found.most)
+    assert "about $0.64" in str(found)
+    assert "at most $2.72" in str(found)
+    assert 1 == found.over
+    assert (2 * found.cost, 2 * found.most) == ((found + found).cost, (found + found).most)
+    assert "at most" not in str(_plan([picture("a fox", seed=1)]))
+
+
+def test_a_plan_warns_of_keyframes_that_differ_in_shape(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Kept, local and still to be made: known sizes are compared; sizes of one shape, and hosted files, are no warning."""
+    wide, square = picture("wide", seed=1, width=640, height=384), picture("square", seed=2, width=512, height=512)
+    kept = generate_image(wide)
+    Image.new("RGB", (300, 300)).save(tmp_path / "mine.png")
+
+    def warned(*frames: Any) -> list[str]:
+        asked = VideoRequest(prompt="x", model="pixverse/pixverse-v5", frame_images=list(frames), seed=1)
+        found = plan([asked])
+        assert found.warnings == [
+            line for line in found.text().splitlines() if line.startswith("Row 1: The keyframes differ")
+        ]
+        return found.warnings
+
+    later = expected(square)
+    assert later.uri.startswith("planned:")
+    for frames in ((kept, later), (kept, str(tmp_path / "mine.png")), (later, kept, later)):
+        (said,) = warned(*frames)
+        assert "640x384" in said
+    assert "with a warning" in str(
+        plan([VideoRequest(model="pixverse/pixverse-v5", frame_images=[kept, later], prompt="x")])
+    )
+    same = expected(picture("smaller", seed=3, width=320, height=192))
+    for frames in ((kept, same), (kept,), (kept, "https://example.com/a.png"), (later, str(tmp_path / "mine.png"))):
+        assert [] == warned(*frames)
+
+
+def test_keyframes_that_differ_are_warned_of_when_they_are_sent(
+    together_sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says it too, for those who do not plan; the clip is made all the same."""
+    frames = [generate_image(picture(seed=1, width=512, height=512)), generate_image(picture(seed=2, width=640, height=384))]
+    made = generate_video(VideoRequest(prompt="dusk to dawn", model="pixverse/pixverse-v5", frame_images=frames, seed=1))
+    assert made.verify()
+    assert "The keyframes differ in shape (512x512, 640x384)" in caplog.text
 
 
 async def test_a_plan_needs_no_key(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

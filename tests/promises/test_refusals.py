@@ -55,6 +55,23 @@ def test_a_server_that_asks_for_too_much_patience_is_left_alone(together_sandbox
     assert 1 == together_sandbox.count("/v1/images/generations")
 
 
+@pytest.mark.parametrize("said", [None, "insufficient balance"])
+def test_no_credit_is_told_in_either_of_its_texts(said: str | None, together_sandbox: Sandbox) -> None:
+    """Both were seen; both are free, final, and answered with where to add credit."""
+    together_sandbox.fault(IMAGES, "402", message=said)
+    with pytest.raises(errors.InsufficientBalance, match=said or "Credit limit exceeded") as caught:
+        generate_image(picture(seed=1))
+    assert "Add credit" in str(caught.value)
+    assert ("nothing", []) == (caught.value.paid, together_sandbox.charges())
+
+
+def test_a_model_that_nobody_knows_is_refused_for_nothing(together_sandbox: Sandbox) -> None:
+    """Together answers 404, which is a refusal like any other: final, and free."""
+    with pytest.raises(errors.BadRequest, match="Unable to access model nobody/nothing") as caught:
+        generate_image(picture(seed=1, model="nobody/nothing"))
+    assert (404, "nothing", False) == (caught.value.status, caught.value.paid, caught.value.retryable)
+
+
 @pytest.mark.parametrize(
     ("key", "prompt", "kind", "advice"),
     [

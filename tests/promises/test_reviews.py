@@ -25,12 +25,12 @@ def test_nobody_answers(policy: Any, approved: int, together_sandbox: Sandbox) -
     @flow
     def work() -> Any:
         made = [generate_image(picture(seed=seed)) for seed in (1, 2)]
-        done = review_images(made, price=Decimal("0.49"), timeout=1, on_timeout=policy, poll_interval=1)
+        done = review_images(made, price=Decimal("0.56"), timeout=1, on_timeout=policy, poll_interval=1)
         return len(done.approved), done.timed_out, done.saved, str(done)
 
     count, timed_out, saved, said = work()
-    assert (approved, True, Decimal("0.49") * (2 - approved)) == (count, timed_out, saved)
-    assert ("saved about $0.98" in said) == (policy == "drop")
+    assert (approved, True, Decimal("0.56") * (2 - approved)) == (count, timed_out, saved)
+    assert ("saved about $1.12" in said) == (policy == "drop")
 
 
 def test_nobody_answers_an_async_flow(together_sandbox: Sandbox) -> None:

@@ -141,7 +141,7 @@ def test_a_job_waits_renders_and_completes_with_its_cost() -> None:
             job = client.get(f"{VIDEOS}/{job['id']}").json()
             seen = list(dict.fromkeys([*seen, job["status"]]))
         assert seen in (["queued", "in_progress", "completed"], ["in_progress", "completed"])
-        assert 0.49 == job["outputs"]["cost"]
+        assert 0.56 == job["outputs"]["cost"]
         assert job["completed_at"] > job["created_at"]
 
 

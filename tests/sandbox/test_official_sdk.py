@@ -55,7 +55,7 @@ def test_a_video_from_creation_to_file(official: Any, together: sandbox.Sandbox)
     deadline = time.monotonic() + 60
     while (job := official.videos.retrieve(job.id)).status != "completed":
         assert time.monotonic() < deadline
-    assert 0.49 == job.outputs.cost
+    assert 0.56 == job.outputs.cost
     shown = frames(httpx.get(job.outputs.video_url, follow_redirects=True, timeout=60).content)
     assert (150, (1366, 768)) == (len(shown), shown[0].size)
     assert 1 == together.count("/v2/videos")
@@ -71,7 +71,7 @@ def test_the_identity_behind_the_key(official: Any) -> None:
     [
         ({"n": 9}, "BadRequestError"),
         ({"prompt": "unsafe"}, "UnprocessableEntityError"),
-        ({"model": "x/y"}, "BadRequestError"),
+        ({"model": "x/y"}, "NotFoundError"),
     ],
 )
 def test_refusals_become_the_sdk_s_errors(official: Any, fields: dict[str, Any], error: str) -> None:

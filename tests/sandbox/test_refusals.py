@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import base64
+import io
+import random
+import socket
+import threading
 from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from prefect_together import sandbox
 
 from .asking import HAILUO, IMAGES, KLING, OWN, SCHNELL, VIDEOS, finished, image_body, message, pictures, video_body
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
+
+
+def drawn(kind: str) -> bytes:
+    """Return a real picture in a format."""
+    file = io.BytesIO()
+    Image.effect_noise((60, 40), 60).convert("RGB").save(file, kind)
+    return file.getvalue()
+
 
 MENU = "google/flash-image-3.1-lite"
 WAN_IMAGE = "Wan-AI/Wan2.6-image"
@@ -21,9 +36,9 @@ IMAGE_REFUSALS = [
     pytest.param({"prompt": 3}, 400, "Expected a string", id="prompt-is-a-number"),
     pytest.param({"prompt": "something unsafe"}, 422, "image may contain NSFW content", id="nsfw"),
     pytest.param({"model": None}, 400, "'model'", id="no-model"),
-    pytest.param({"model": "nobody/nothing"}, 400, "Unable to access non-serverless model nobody/nothing", id="unknown"),
-    pytest.param({"model": "black-forest-labs/flux.2-PRO"}, 400, "Unable to access", id="wrong-case"),
-    pytest.param({"model": HAILUO}, 400, "Unable to access", id="a-video-model"),
+    pytest.param({"model": "nobody/nothing"}, 404, "Unable to access model nobody/nothing. Please visit", id="unknown"),
+    pytest.param({"model": "black-forest-labs/flux.2-PRO"}, 404, "Unable to access model", id="wrong-case"),
+    pytest.param({"model": HAILUO}, 400, "Unable to access non-serverless model", id="a-video-model"),
     pytest.param({"n": 0}, 400, "n must be between 1 and 4", id="n-0"),
     pytest.param({"n": 5}, 400, "n must be between 1 and 4", id="n-5"),
     pytest.param({"n": "2"}, 400, "Expected an integer", id="n-text"),
@@ -49,6 +64,8 @@ IMAGE_REFUSALS = [
     pytest.param({"output_format": "webp"}, 400, "'jpeg', 'png'", id="output-format"),
     pytest.param({"image_url": "not a picture"}, 400, "neither an address nor base64", id="not-base64"),
     pytest.param({"image_url": base64.b64encode(b"text").decode()}, 400, "not an image", id="not-an-image"),
+    pytest.param({"image_url": base64.b64encode(SVG).decode()}, 400, "not an image", id="svg"),
+    pytest.param({"image_url": base64.b64encode(drawn("JPEG")[:400]).decode()}, 400, "a damaged image", id="half-a-jpeg"),
     pytest.param({"reference_images": "x"}, 400, "array of strings", id="not-a-list"),
     pytest.param({"reference_images": [1]}, 400, "array of strings", id="list-of-numbers"),
     pytest.param({"model": OWN, "guidance_scale": "3"}, 400, "Expected a number", id="guidance-text"),
@@ -64,7 +81,7 @@ IMAGE_REFUSALS = [
 VIDEO_REFUSALS = [
     pytest.param({"prompt": None}, 400, "Missing required parameter: 'prompt'", id="no-prompt"),
     pytest.param({"prompt": "unsafe at any speed"}, 422, "NSFW", id="nsfw"),
-    pytest.param({"model": "nobody/nothing"}, 400, "Unable to access non-serverless model", id="unknown"),
+    pytest.param({"model": "nobody/nothing"}, 404, "Unable to access model nobody/nothing", id="unknown"),
     pytest.param(
         {"model": KLING, "prompt": None, "width": 1920, "height": 1080}, 400, "'frame_images'", id="kling-needs-a-frame"
     ),
@@ -155,7 +172,7 @@ def test_what_only_the_provider_knows_fails_late(
         pytest.param("Bearer bad-key", 401, "Invalid API key", id="bad-key"),
         pytest.param("Bearer", 401, "Invalid API key", id="empty-key"),
         pytest.param("Basic abc", 401, "Invalid API key", id="other-scheme"),
-        pytest.param("Bearer broke-key", 402, "insufficient balance", id="no-money"),
+        pytest.param("Bearer broke-key", 402, "Credit limit exceeded", id="no-money"),
         pytest.param("Bearer nosharing-key", 403, "Third-party data sharing", id="no-sharing"),
     ],
 )
@@ -168,6 +185,30 @@ def test_keys_are_checked(
     answer = httpx.post(f"{together.url}{path}", json=body, headers=headers)
     assert status == answer.status_code
     assert words in message(answer)
+    assert [] == together.charges()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "ICO", "PPM"])
+def test_a_damaged_picture_is_taken_or_refused(together: sandbox.Sandbox, client: httpx.Client, kind: str) -> None:
+    """Whatever a decoder makes of it: it is drawn and charged, or refused with a 400 and free; never a crash."""
+    chance = random.Random(kind)
+    for _ in range(25):
+        content = bytearray(drawn(kind))
+        for _ in range(6):
+            content[chance.randrange(2, len(content))] = chance.randrange(256)
+        before = len(together.charges())
+        answer = client.post(IMAGES, json=image_body(image_url=base64.b64encode(bytes(content)).decode()))
+        assert answer.status_code in {200, 400}, answer.text
+        assert (answer.status_code == 200) == (len(together.charges()) == before + 1)
+
+
+def test_an_address_that_answers_nonsense_is_refused(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """What listens on this machine may be anything: a 400 says that it could not be read."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(b"no HTTP at all\r\n\r\n"), daemon=True).start()
+        answer = client.post(IMAGES, json=image_body(image_url=f"http://127.0.0.1:{server.getsockname()[1]}/a.png"))
+    assert 400 == answer.status_code
+    assert "could not be read" in message(answer)
     assert [] == together.charges()
 
 

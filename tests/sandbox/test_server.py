@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import re
 import subprocess
 import sys
 import threading
@@ -99,11 +100,11 @@ def test_charges_say_what_was_accepted(together: sandbox.Sandbox, client: httpx.
     finished(client)
     image, video, unpriced = together.charges()
     assert ("image", FLUX, "a red fox", Decimal("0.06")) == (image.kind, image.model, image.prompt, image.usd)
-    assert ("video", Decimal("0.49"), None) == (video.kind, video.usd, unpriced.usd)
+    assert ("video", Decimal("0.56"), None) == (video.kind, video.usd, unpriced.usd)
     assert [job["id"] for job in together.jobs()] == [video.id, unpriced.id]
     assert abs(dt.datetime.now(dt.timezone.utc) - image.at) < dt.timedelta(minutes=1)
     listed = client.get("/sandbox/charges").json()
-    assert (3, "0.55") == (listed["count"], listed["usd"])
+    assert (3, "0.62") == (listed["count"], listed["usd"])
 
 
 def test_requests_are_written_down(together: sandbox.Sandbox, client: httpx.Client) -> None:
@@ -127,10 +128,29 @@ def test_a_real_key_is_not_repeated(together: sandbox.Sandbox, client: httpx.Cli
 
 
 def test_models_are_a_bare_array(client: httpx.Client) -> None:
-    """As the OpenAPI text has it, with id, type and pricing."""
-    rows = {row["id"]: row for row in client.get("/v1/models").json()}
-    assert "image" == rows[FLUX]["type"]
-    assert 0.49 == rows[HAILUO]["pricing"]["video"]
+    """As the live list has it: twelve keys a row, ten prices, models that are gone or need an endpoint of one's own."""
+    answer = client.get("/v1/models").json()
+    rows = {row["id"]: row for row in answer}
+    assert {12} == {len(row) for row in answer}
+    assert {10} == {len(row["pricing"]) for row in answer}
+    assert {"image", "video", "audio", "transcribe"} <= {row["type"] for row in answer}
+    assert ("image", False) == (rows[FLUX]["type"], rows[FLUX]["running"])
+    assert 0.56 == rows[HAILUO]["pricing"]["video"]["example_price"]
+    assert 0.04 == rows["black-forest-labs/FLUX.1.1-pro"]["pricing"]["image_pixel"]["price_per_megapixel"]
+    assert {"price_per_minute": 0.0015} == rows["openai/whisper-large-v3"]["pricing"]["transcribe"]
+    assert {} == rows["minimax/video-01-director"]["pricing"]["video"]
+    assert {0} == set(rows["black-forest-labs/FLUX.1-dev"]["pricing"].values())
+    assert "kwaivgI/kling-2.1-pro" in rows
+
+
+def test_request_ids_are_of_the_forms_that_were_seen(client: httpx.Client) -> None:
+    """Three groups, or another backend's two; the header is the body's id."""
+    answers = [client.post(IMAGES, json=image_body(model="nobody/nothing")) for _ in range(60)]
+    ids = [answer.json()["id"] for answer in answers]
+    assert ids == [answer.headers["x-request-id"] for answer in answers]
+    ours, others = re.compile(r"\w{7}-\w{6}-[0-9a-f]{16}"), re.compile(r"[0-9a-f]{8}-aws_ue1")
+    assert all(ours.fullmatch(one) or others.fullmatch(one) for one in ids)
+    assert any(others.fullmatch(one) for one in ids)
 
 
 def test_who_am_i_tells_the_keys_apart(client: httpx.Client) -> None:

@@ -33,7 +33,7 @@ def test_the_artifacts_tab_is_a_gallery(page: Page, prefect: Prefect, teaser: di
     see(page, prefect, ui, f"runs/flow-run/{teaser['id']}?tab=Artifacts")
     page.get_by_text("Artifacts", exact=True).last.click()
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 2")
-    for words in ("FLUX.2-pro", "about $0.03 · estimated · paid", "hailuo-02", "$0.49 · reported · paid"):
+    for words in ("FLUX.2-pro", "about $0.03 · estimated · paid", "hailuo-02", "$0.56 · reported · paid"):
         assert page.get_by_text(words).first.is_visible(), words
     page.wait_for_timeout(1500)  # the graph draws itself
     shoot(page, f"run-{ui}")
@@ -80,6 +80,6 @@ def test_events_say_what_happened_and_no_prompt(prefect: Prefect, teaser: dict[s
 
     (clip,), events = prefect.until(kept_clips), told()
     assert {"accepted", "kept"} <= {event["event"].rpartition(".")[2] for event in events}
-    assert {"kind": "video", "cost": "0.49", "reused": False}.items() <= clip["payload"].items()
+    assert {"kind": "video", "cost": "0.56", "reused": False}.items() <= clip["payload"].items()
     assert "fox" not in str([event["payload"] for event in events if "uri" not in event["payload"]])
     assert all("prompt" not in event["payload"] for event in events)

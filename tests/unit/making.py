@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import struct
 import subprocess
 import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from typing import Any
 import av
 from PIL import Image
 
+from prefect_together.generations.formats import Family
 from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
 from prefect_together.generations.request import Form, MediaInput, MediaReference
 from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoRequest
@@ -28,7 +32,7 @@ HAILUO = "minimax/hailuo-02"
 WHEN = datetime(2026, 11, 22, 12, 30, tzinfo=timezone.utc)
 
 
-def shown(value: MediaInput, form: Form) -> str:
+def shown(value: MediaInput, form: Form, family: Family | None = None, /) -> str:
     """Show what would stand in a body, and in which form."""
     return f"{form}:{value.uri if isinstance(value, MediaReference) else value}"
 
@@ -125,12 +129,12 @@ def full_video() -> VideoRequest:
 
 
 @lru_cache
-def picture(kind: str = "PNG", width: int = 48, height: int = 32) -> bytes:
+def picture(kind: str = "PNG", width: int = 48, height: int = 32, *, progressive: bool = False) -> bytes:
     """Return a real picture with some detail in it."""
     gradient: Any = Image.linear_gradient("L")  # the stubs of `resize` speak of numpy
     made = gradient.resize((width, height)).convert("RGB")
     file = io.BytesIO()
-    made.save(file, kind)
+    made.save(file, kind, **({"progressive": True} if progressive else {}))
     return file.getvalue()
 
 
@@ -146,6 +150,28 @@ def clip(kind: str = "mp4", *, faststart: bool = False, width: int = 64, height:
             for number in range(frames):
                 still = Image.new("RGB", (width, height), (number * 10 % 256, 80, 160))
                 target.mux(stream.encode(_av.VideoFrame.from_image(still)))
+            target.mux(stream.encode())
+        return file.read_bytes()
+
+
+@lru_cache
+def sound(kind: str = "wav", *, seconds: int = 1) -> bytes:
+    """Return real sound: a tone in one channel."""
+    codec = {"wav": "pcm_s16le", "mp3": "libmp3lame", "ogg": "libopus", "flac": "flac", "m4a": "aac"}[kind]
+    hertz = 48000
+    wave = b"".join(struct.pack("<h", round(9000 * math.sin(n * 0.06))) for n in range(hertz * seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"sound.{kind}"
+        with _av.open(str(file), "w", format="ipod" if kind == "m4a" else kind) as target:
+            stream = target.add_stream(codec, rate=hertz, layout="mono")
+            resampler = _av.AudioResampler(stream.format, "mono", hertz)
+            for start in range(0, len(wave), 2048):
+                piece = wave[start : start + 2048]
+                frame = _av.AudioFrame(format="s16", layout="mono", samples=len(piece) // 2, align=1)
+                frame.planes[0].update(piece)
+                frame.sample_rate, frame.pts, frame.time_base = hertz, start // 2, Fraction(1, hertz)
+                for part in resampler.resample(frame):
+                    target.mux(stream.encode(part))
             target.mux(stream.encode())
         return file.read_bytes()
 

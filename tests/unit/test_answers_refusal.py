@@ -24,6 +24,7 @@ def body(message: str, code: str | None = None, type: str = "invalid_request_err
 
 
 UNSUPPORTED = "Unsupported use of 'image_url' parameter. This parameter is not supported for the selected model."
+UNKNOWN = "Unable to access model X. Please visit https://api.together.ai/models to view the list of supported models."
 NON_SERVERLESS = (
     "Unable to access non-serverless model X. Please visit https://api.together.ai/models/X to create an endpoint."
 )
@@ -40,7 +41,11 @@ NON_SERVERLESS = (
         pytest.param(
             400, body(NON_SERVERLESS, "model_not_available"), errors.BadRequest, False, "another model", id="400-model"
         ),
-        pytest.param(402, body("insufficient balance"), errors.InsufficientBalance, False, "credit", id="402"),
+        pytest.param(
+            404, body(UNKNOWN, "model_not_available"), errors.BadRequest, False, "another model", id="404-unknown-model"
+        ),
+        pytest.param(402, body("insufficient balance"), errors.InsufficientBalance, False, "Add credit", id="402"),
+        pytest.param(402, body("Credit limit exceeded"), errors.InsufficientBalance, False, "Add credit", id="402-limit"),
         pytest.param(
             403,
             body("Third-party data sharing must be enabled.", "third_party_data_sharing_blocked"),

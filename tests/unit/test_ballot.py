@@ -80,5 +80,5 @@ def test_a_tall_picture_stays_small() -> None:
 
 def test_the_question_says_what_follows() -> None:
     """What the pictures that go on will cost is said for each and for all."""
-    assert "for about \\$0.49 each, \\$1.47 for all." in question(3, Decimal("0.49"))
+    assert "for about \\$0.56 each, \\$1.68 for all." in question(3, Decimal("0.56"))
     assert "\\$" not in question(3, None)

@@ -16,6 +16,7 @@ import pytest
 from prefect_together.errors import ConfigurationError, ConnectionFailed, MediaError, ServerError
 from prefect_together.generations import image as images
 from prefect_together.generations import video as videos
+from prefect_together.http import downloads
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.connections import Guard
 from prefect_together.http.downloads import Downloads
@@ -123,6 +124,47 @@ async def test_a_redirect_to_nowhere_is_refused() -> None:
         with pytest.raises(MediaError, match="cannot be asked"):
             await fetched(files, f"http://127.0.0.1:{port}/a.jpg")
         await files.aclose()
+
+
+DRIPPING = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\nx"
+
+
+@pytest.mark.parametrize(
+    "answer", [DRIPPING, DRIPPING.replace(b"\r\n\r\n", b"\r\nContent-Length: 999\r\n\r\n")], ids=["open-ended", "stated"]
+)
+async def test_what_stops_in_the_middle_is_not_waited_for(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the window it counts as cut off, whether or not its length was said; without a least rate it is waited for."""
+    monkeypatch.setattr(downloads, "_WINDOW", 0.2)
+    files = Downloads(LOCAL, 1)
+
+    left = asyncio.Event()
+
+    async def answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()  # until the client is gone
+        writer.close()
+        left.set()
+
+    server = await asyncio.start_server(answered, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/a.png"
+    with pytest.raises(MediaError, match="less than 100 bytes a second"):
+        async with files.open(url, least=100) as hosted:
+            _ = [chunk async for chunk in hosted.chunks]
+    await asyncio.wait_for(left.wait(), 5)
+    server.close()
+    await files.aclose()
+
+
+async def test_who_takes_the_bytes_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that is slow to write is not the sender's fault."""
+    monkeypatch.setattr(downloads, "_WINDOW", 0.1)
+    files = Downloads(LOCAL, 1)
+    async with host(FOUND) as (port, _), files.open(f"http://127.0.0.1:{port}/a.jpg", least=1e6) as hosted:
+        first = await anext(hosted.chunks)
+        await asyncio.sleep(0.5)
+        assert b"file" == first + b"".join([chunk async for chunk in hosted.chunks])
+    await files.aclose()
 
 
 async def test_no_error_shows_a_signature() -> None:

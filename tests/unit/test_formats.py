@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from prefect_together.generations.formats import HEAD, Incoming, Shape, image_shape, sniff, video_shape
 
-from .making import clip, picture
+from .making import clip, picture, sound
 
 FILES = {
     "png": picture("PNG"),
@@ -21,6 +21,16 @@ FILES = {
     "mp4": clip("mp4"),
     "mp4-faststart": clip("mp4", faststart=True),
     "webm": clip("webm"),
+    "gif": picture("GIF"),
+    "bmp": picture("BMP"),
+    "tiff": picture("TIFF"),
+    "progressive": picture("JPEG", progressive=True),
+    "wav": sound("wav"),
+    "mp3": sound("mp3"),
+    "mp3-bare": sound("mp3")[45:],
+    "m4a": sound("m4a"),
+    "ogg": sound("ogg"),
+    "flac": sound("flac"),
 }
 
 
@@ -63,6 +73,16 @@ def test_the_examples_are_what_they_should_be() -> None:
         pytest.param(b"\0\0\0\x1cftypavif\0\0\0\0", "image/avif", "avif", "image", id="avif"),
         pytest.param(FILES["mp4"], "video/mp4", "mp4", "video", id="mp4"),
         pytest.param(FILES["webm"], "video/webm", "webm", "video", id="webm"),
+        pytest.param(FILES["gif"], "image/gif", "gif", "image", id="gif"),
+        pytest.param(FILES["bmp"], "image/bmp", "bmp", "image", id="bmp"),
+        pytest.param(FILES["tiff"], "image/tiff", "tiff", "image", id="tiff"),
+        pytest.param(b"\0\0\0\x1cftypheic\0\0\0\0", "image/heic", "heic", "image", id="heic"),
+        pytest.param(FILES["wav"], "audio/wav", "wav", "audio", id="wav"),
+        pytest.param(FILES["mp3"], "audio/mpeg", "mp3", "audio", id="mp3"),
+        pytest.param(FILES["mp3-bare"], "audio/mpeg", "mp3", "audio", id="mp3-without-tags"),
+        pytest.param(FILES["m4a"], "audio/mp4", "m4a", "audio", id="m4a"),
+        pytest.param(FILES["ogg"], "audio/ogg", "ogg", "audio", id="ogg"),
+        pytest.param(FILES["flac"], "audio/flac", "flac", "audio", id="flac"),
     ],
 )
 def test_bytes_say_what_they_are(head: bytes, media_type: str, extension: str, family: str) -> None:
@@ -78,8 +98,8 @@ def test_bytes_say_what_they_are(head: bytes, media_type: str, extension: str, f
         pytest.param(b"", id="empty"),
         pytest.param(b"<!DOCTYPE html><html>", id="html"),
         pytest.param(b'{"error": "gone"}', id="json"),
-        pytest.param(b"GIF89a", id="gif"),
-        pytest.param(b"RIFF\0\0\0\0WAVE", id="wav"),
+        pytest.param(b"RIFF\0\0\0\0ACON", id="cursor"),
+        pytest.param(b"\xff\xfeh\0i\0", id="utf-16"),
         pytest.param(b"\x89PN", id="cut-off"),
     ],
 )
@@ -99,11 +119,42 @@ def test_a_whole_file_is_whole(name: str, step: int) -> None:
     assert len(data) == incoming.size
 
 
-@pytest.mark.parametrize("name", ["png", "jpeg", "mp4"])
+@pytest.mark.parametrize("name", ["png", "jpeg", "progressive", "webp", "gif", "bmp", "mp4", "webm"])
 def test_a_cut_off_file_is_noticed(name: str) -> None:
     """Wherever it is cut off, it is not taken for a whole one."""
     data = FILES[name]
     assert [] == [cut for cut in range(len(data)) if taken(data[:cut])]
+
+
+@pytest.mark.parametrize("name", ["wav", "mp3", "m4a", "ogg"])
+def test_cut_off_sound_is_noticed(name: str) -> None:
+    """Wherever it is cut off within what it is made of, it is not taken for whole."""
+    data = FILES[name]
+    cuts = [*range(0, len(data), 101), len(data) - 1]
+    taken_for_whole = [cut for cut in cuts if taken(data[:cut])]
+    # An MP3 and an Ogg are as good as whole between two of their frames or pages, of which some cuts may fall on one.
+    assert len(taken_for_whole) <= (3 if name in {"mp3", "ogg"} else 0)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "progressive", "png", "gif", "bmp", "webp", "mp3", "ogg"])
+def test_what_stands_behind_the_end_is_nobodys_business(name: str) -> None:
+    """Phones put clips and maps behind their pictures, and players put tags behind music."""
+    assert taken(FILES[name] + b"TAG" + FILES["mp4"])
+
+
+def test_the_end_of_a_small_picture_within_is_not_the_end() -> None:
+    """Cameras put a small JPEG into the large one: its end is not taken for that of the picture."""
+    small, large = picture("JPEG", 16, 16), picture("JPEG", 200, 160)
+    inside = b"\xff\xe1" + (len(small) + 2).to_bytes(2, "big") + small
+    whole = large[:2] + inside + large[2:]
+    assert taken(whole)
+    assert [] == [cut for cut in range(len(whole)) if taken(whole[:cut])]
+
+
+@pytest.mark.parametrize("stated", [0, 0xFFFFFFFF, 0x7FFFFFFF], ids=["zero", "all-ones", "half"])
+def test_sound_of_a_length_that_its_writer_did_not_know_is_whole(stated: int) -> None:
+    """Programs that write to a pipe state no size."""
+    assert taken(b"RIFF" + stated.to_bytes(4, "little") + FILES["wav"][8:])
 
 
 def test_a_cut_off_clip_with_its_index_in_front_is_noticed() -> None:

@@ -163,11 +163,13 @@ def test_writing_a_body_leaves_the_request_as_it_was(request_: Request) -> None:
 
 
 def test_media_inputs_are_told_with_their_forms() -> None:
-    """Each input is told once for each place, with the form in which a local file would be sent."""
+    """Each input is told once for each place, with the form in which a local file would be sent and what it has to be."""
     told = [
-        (str(value), form) for value, form in video(frame_images=["a.png", "a.png"], reference_images="a.png").media_inputs()
+        tuple(use)
+        for use in video(frame_images=["a.png", "a.png"], reference_images="a.png", audio_inputs="b.wav").media_inputs()
     ]
-    assert [("a.png", "base64"), ("a.png", "base64"), ("a.png", "data_url")] == told
+    frame = ("a.png", "base64", "image")
+    assert [frame, frame, ("a.png", "data_url", "image"), ("b.wav", "data_url", "audio")] == told
     assert [] == list(image().media_inputs())
 
 

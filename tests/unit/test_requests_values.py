@@ -84,7 +84,7 @@ def test_any_image_request_survives_json(fields: dict[str, Any]) -> None:
     """Whatever can be asked comes back equal from JSON, and its body is JSON that says the same."""
     request = ImageRequest(**fields)
     assert request == ImageRequest.model_validate_json(request.model_dump_json())
-    sent = request.body(lambda value, form: form)
+    sent = request.body(lambda _, form, __=None, /: form)
     assert sent == json.loads(json.dumps(sent, allow_nan=False))
     assert [] == [name for name, value in sent.items() if value is None and name not in request.extra]
 

@@ -16,7 +16,7 @@ from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.inputs import INLINE_FRAME_WARNING, LARGEST_INLINE, Body
 from prefect_together.generations.request import Request
 
-from .making import full_image, image, picture, reference, video, write
+from .making import clip, full_image, image, picture, reference, sound, video, write
 
 PICTURE = picture()
 
@@ -100,17 +100,93 @@ async def test_a_file_goes_inline_as_its_field_takes_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "media_type"),
+    ("fields", "data", "media_type"),
     [
-        pytest.param("a.png", picture("JPEG"), "image/jpeg", id="bytes-win-over-the-name"),
-        pytest.param("a.wav", b"RIFF....WAVE", "audio/x-wav", id="name-where-bytes-say-nothing"),
-        pytest.param("a", b"anything", "application/octet-stream", id="nothing-is-known"),
+        pytest.param({"reference_images": "a.png"}, picture("JPEG"), "image/jpeg", id="jpeg"),
+        pytest.param({"source_video": "a"}, clip("webm"), "video/webm", id="webm"),
+        pytest.param({"audio_inputs": "a.mp3"}, sound("wav"), "audio/wav", id="wav"),
+        pytest.param({"audio_inputs": "a.wav"}, sound("mp3"), "audio/mpeg", id="mp3"),
     ],
 )
-async def test_a_data_url_says_what_it_holds(tmp_path: Path, name: str, data: bytes, media_type: str) -> None:
-    """The media type comes from the bytes, else from the name."""
-    sent = (await written(video(audio_inputs=write(tmp_path / name, data)))).content["media"]["audio_inputs"][0]
-    assert media_type.replace("x-", "") == sent.removeprefix("data:").partition(";")[0].replace("x-", "")
+async def test_a_data_url_says_what_it_holds(tmp_path: Path, fields: dict[str, str], data: bytes, media_type: str) -> None:
+    """The media type comes from the bytes, whatever the name says."""
+    ((field, name),) = fields.items()
+    sent = (await written(video(**{field: write(tmp_path / name, data)}))).content["media"][field]
+    assert media_type == (sent if isinstance(sent, str) else sent[0]).removeprefix("data:").partition(";")[0]
+
+
+WHOLE = {
+    "jpeg": ("image_url", picture("JPEG", 160, 120)),
+    "png": ("image_url", picture("PNG", 160, 120)),
+    "webp": ("reference_images", picture("WEBP", 160, 120)),
+    "gif": ("reference_images", picture("GIF", 160, 120)),
+    "bmp": ("reference_images", picture("BMP")),
+    "mp4": ("source_video", clip("mp4")),
+    "webm": ("frame_videos", clip("webm")),
+    "wav": ("audio_inputs", sound("wav")),
+    "mp3": ("audio_inputs", sound("mp3")),
+    "ogg": ("audio_inputs", sound("ogg")),
+}
+ASKS = pytest.mark.parametrize("ask", [fingerprint_of, written], ids=["fingerprint_of", "write_body"])
+
+
+async def asked(ask: Any, field: str, value: Any) -> None:
+    """Ask for the fingerprint or the body of a request with one input."""
+    request = (image if field in {"image_url", "reference_images"} else video)(**{field: value})
+    await (ask(request, environment="together") if ask is fingerprint_of else ask(request))
+
+
+@ASKS
+@pytest.mark.parametrize("name", list(WHOLE))
+async def test_half_a_file_is_refused(tmp_path: Path, name: str, ask: Any) -> None:
+    """What goes out is checked as what comes in: a whole file passes, half of it is refused before anything is sent."""
+    field, data = WHOLE[name]
+    await asked(ask, field, write(tmp_path / "whole", data))
+    with pytest.raises(InvalidRequest, match=r"half' is cut off: [\d,]+ bytes of \w+/[\w-]+ without its end\."):
+        await asked(ask, field, write(tmp_path / "half", data[: len(data) // 2]))
+
+
+@ASKS
+@pytest.mark.parametrize(
+    ("field", "data", "said"),
+    [
+        pytest.param("image_url", b"<html>404</html>", "a web page", id="html"),
+        pytest.param("reference_images", b"\n<!DOCTYPE html><p>gone", "a web page", id="doctype"),
+        pytest.param("frame_images", b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG", id="svg"),
+        pytest.param("image_url", b"%PDF-1.7 ...", "a PDF", id="pdf"),
+        pytest.param("source_video", b'{"error": "gone"}', "text", id="json"),
+        pytest.param("audio_inputs", b"sk-secret-key-of-somebody", "text", id="text"),
+        pytest.param("audio_inputs", bytes(range(256)), "something else", id="bytes"),
+        pytest.param("image_url", clip("mp4"), "video/mp4", id="clip-for-a-picture"),
+        pytest.param("frame_images", sound("mp3"), "audio/mpeg", id="sound-for-a-frame"),
+        pytest.param("source_video", picture("JPEG"), "image/jpeg", id="picture-for-a-clip"),
+        pytest.param("audio_inputs", clip("webm"), "video/webm", id="clip-for-sound"),
+    ],
+)
+async def test_a_file_of_something_else_is_refused(tmp_path: Path, field: str, data: bytes, said: str, ask: Any) -> None:
+    """Its name is not believed; one sentence says what it is and what to give, and quotes nothing of it."""
+    with pytest.raises(InvalidRequest) as caught:
+        await asked(ask, field, write(tmp_path / "page.jpg", data))
+    message = str(caught.value)
+    assert said in message
+    assert "page.jpg" in message
+    assert "secret" not in message
+    assert ": give a" in message
+
+
+async def test_a_kept_file_of_something_else_is_refused() -> None:
+    """A clip is no picture, and a picture no sound: known from the reference, before anything is claimed."""
+    for request in (image(image_url=reference(media_type="video/mp4")), video(audio_inputs=reference())):
+        with pytest.raises(InvalidRequest, match="its field takes a"):
+            await fingerprint_of(request, environment="together")
+
+
+async def test_a_kept_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    """Also where it was kept so: Together would be sent half a picture."""
+    half = PICTURE[: len(PICTURE) // 2]
+    value = reference(half, uri=Path(write(tmp_path / "kept.png", half)).as_uri(), created_at=NOW)
+    with pytest.raises(InvalidRequest, match=r"kept\.png is cut off"):
+        await written(image(image_url=value))
 
 
 def kept(folder: Path, **fields: Any) -> Any:
@@ -190,7 +266,7 @@ async def test_a_reference_that_is_too_large_is_refused() -> None:
 )
 async def test_a_large_frame_is_warned_of(tmp_path: Path, size: int, field: str, warned: int) -> None:
     """Together may refuse inline frames above 60 KB: that is said, once per file, and it is sent all the same."""
-    name = write(tmp_path / "a.png", b"\x89PNG\r\n\x1a\n" + bytes(size - 8))
+    name = write(tmp_path / "a.png", PICTURE + bytes(size - len(PICTURE)))
     body = await written(video(**{field: [name, name]}))
     assert warned == len(body.warnings)
     assert [] == [text for text in body.warnings if "60 KB" not in text or "URL" not in text]

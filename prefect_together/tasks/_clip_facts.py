@@ -1,0 +1,116 @@
+"""What a local clip looks and sounds like, as far as joining it with others needs it. Decodes one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of, turned
+
+_UNSTEADY = 0.1  # of a picture's usual time, by which times may differ: containers round them
+
+
+@dataclass(frozen=True)
+class SoundFacts:
+    """What a clip sounds like."""
+
+    rate: int
+    """Samples per second."""
+    layout: str
+    channels: int
+    end: Fraction
+    """Seconds after the clip's first picture at which it ends."""
+
+    def __str__(self) -> str:
+        return f"{self.rate} Hz {self.layout}"
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What a clip looks and sounds like."""
+
+    path: Path
+    coded: tuple[int, int]
+    """Pixels in the file."""
+    size: tuple[int, int]
+    """Pixels as it is shown: turned, and its pixels square."""
+    turn: Turn
+    rate: Fraction
+    """Pictures per second, on average."""
+    steady: bool
+    """Whether all its pictures are shown equally long."""
+    start: Fraction
+    """Seconds at which its first picture stands in the file."""
+    length: Fraction
+    """Seconds for which it has pictures."""
+    packets: tuple[Any, ...]
+    """What has to be equal for the packets of two clips to stand in one stream."""
+    sound: SoundFacts | None
+
+    @property
+    def shown_as_coded(self) -> bool:
+        """Whether its pictures are shown as they are in the file."""
+        return self.turn == UPRIGHT and self.coded == self.size
+
+
+def facts_of(av: Any, path: Path) -> ClipFacts:
+    """Return what a clip looks and sounds like.
+
+    Args:
+        av: PyAV.
+        path: The clip.
+
+    Raises:
+        ValueError: It has no picture.
+        FFmpegError: It cannot be read.
+    """
+    with av.open(str(path)) as source:
+        if not source.streams.video:
+            raise ValueError(f"{path.name} has no picture")
+        video = source.streams.video[0]
+        audio = source.streams.audio[0] if source.streams.audio else None
+        times, sound_end = _times(source, video, audio)
+        rate = Fraction(video.average_rate or 25)
+        source.seek(0)
+        frame = next(source.decode(video), None)
+        if frame is None or not times:
+            raise ValueError(f"{path.name} has no picture")
+        context, turn = video.codec_context, turn_of(frame)
+        squared = round(frame.width * Fraction(video.sample_aspect_ratio or 1)) or frame.width
+        starts = [time for time, _ in times]
+        gaps = [after - before for before, after in pairwise(starts)]
+        last = times[-1][1] or (gaps[-1] if gaps else 1 / rate)
+        sound = None
+        if audio is not None and sound_end is not None:
+            layout = audio.codec_context.layout
+            sound = SoundFacts(audio.codec_context.sample_rate, layout.name, layout.nb_channels, sound_end - starts[0])
+        return ClipFacts(
+            path=path,
+            coded=(frame.width, frame.height),
+            size=turned(squared, frame.height, turn),
+            turn=turn,
+            rate=rate,
+            steady=all(abs(gap * rate - 1) < _UNSTEADY for gap in gaps),
+            start=starts[0],
+            length=starts[-1] + last - starts[0],
+            packets=(context.name, context.pix_fmt, video.time_base, bytes(context.extradata or b"")),
+            sound=sound,
+        )
+
+
+def _times(source: Any, video: Any, audio: Any | None) -> tuple[list[tuple[Fraction, Fraction]], Fraction | None]:
+    """Return when each picture is shown and for how long, in order, and when the sound ends, all in seconds."""
+    times: list[tuple[Fraction, Fraction]] = []
+    end: Fraction | None = None
+    for packet in source.demux([stream for stream in (video, audio) if stream is not None]):
+        if packet.pts is None or not packet.size:
+            continue
+        time, lasts = packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base
+        if packet.stream.index == video.index:
+            times.append((time, lasts))
+        else:
+            end = max(end or time, time + lasts)
+    return sorted(times), end
