@@ -8,6 +8,7 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together import catalog
+from prefect_together.catalog.money import dollars
 
 PROBLEMS = 20
 """Reasons for refused rows that a plan has at most."""
@@ -90,9 +91,9 @@ class Plan(BaseModel):
         ]
         if not self.send and not self.unknown:
             return f"{', '.join(parts)}: nothing to pay."
-        price = f"about ${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        price = f"about {dollars(self.cost)} by list price of {catalog.as_of().isoformat()}"
         if self.unknown_prices:
-            price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
+            price += f", and {self.unknown_prices:,} of unknown price (at most {dollars(self.most)} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""
         wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
         return f"{', '.join(parts)}: {price}.{over}{wait}"

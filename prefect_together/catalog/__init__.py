@@ -7,8 +7,9 @@ A model that is not here is not wrong: it has no findings, and its price is None
 from __future__ import annotations
 
 from prefect_together.catalog.loader import as_of, find, models, sources
+from prefect_together.catalog.money import dollars
 from prefect_together.catalog.preflight import preflight
 from prefect_together.catalog.pricing import estimate
 from prefect_together.catalog.types import Finding, Model, Price, Source
 
-__all__ = ["Finding", "Model", "Price", "Source", "as_of", "estimate", "find", "models", "preflight", "sources"]
+__all__ = ["Finding", "Model", "Price", "Source", "as_of", "dollars", "estimate", "find", "models", "preflight", "sources"]

@@ -20,6 +20,7 @@ from typing import Any
 
 from prefect_together import catalog
 from prefect_together._internal.event_loop import later
+from prefect_together.catalog.money import dollars
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.storage.storage import Storage
@@ -119,7 +120,7 @@ class DailySpend:
             try:
                 await self._commit(pending)
             except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
-                _log.warning("$%s is missing in what was spent today: %s", pending.usd, error)
+                _log.warning("%s is missing in what was spent today: %s", dollars(pending.usd), error)
 
     async def _commit(self, change: SpendTotals) -> None:
         today = datetime.now(timezone.utc).date().isoformat()

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from prefect_together import catalog
 from prefect_together._internal.text import sentence
+from prefect_together.catalog.money import dollars
 from prefect_together.engine.attempt import Acceptance, BoundAttempt
 from prefect_together.engine.context import GenerationContext
 from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
@@ -112,4 +113,4 @@ async def record_lost(
 def _price(estimate: object) -> str:
     if estimate is None:
         return "its price is not known"
-    return f"about ${estimate} by the catalogue of {catalog.as_of().isoformat()}"
+    return f"about {dollars(estimate)} by the catalogue of {catalog.as_of().isoformat()}"

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
 from prefect_together.generations.formats import Shape
 from prefect_together.generations.kept_file import KeptFile, StoredFile
@@ -100,8 +101,8 @@ class Generated(BaseModel):
     def price(self) -> str:
         """Return what it cost, in words that keep reported, estimated and unknown apart."""
         if self.cost is not None:
-            return f"${self.cost.normalize():f}"
-        return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
+            return dollars(self.cost)
+        return "cost unknown" if self.estimated_cost is None else f"about {dollars(self.estimated_cost)}"
 
     @property
     def noun(self) -> str:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from html import escape
 from typing import Literal, Protocol
 
+from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.markdown import clipped, escaped
 
@@ -82,7 +83,7 @@ class Review:
         counts = f"{len(self.approved)} approved, {len(self.redo)} to be made again, {len(self.dropped)} dropped"
         saved = "" if not self.dropped else "; what that saved is not known"
         if self.dropped and self.saved is not None:
-            saved = f"; dropping saved about ${self.saved.normalize():f}"
+            saved = f"; dropping saved about {dollars(self.saved)}"
         return f"Review: {counts}{saved}{' (nobody answered in time)' if self.timed_out else ''}."
 
 
@@ -104,8 +105,8 @@ def question(count: int, price: Decimal | None) -> str:
     """Return what is asked, in words, with what the pictures that go on will cost."""
     cost = "."
     if price is not None:
-        total = f", ${(price * count).normalize():f} for all" if count > 1 else ""
-        cost = f", for about ${price.normalize():f} each{total}."
+        total = f", {dollars(price * count)} for all" if count > 1 else ""
+        cost = f", for about {dollars(price)} each{total}."
     ask = "What you name in the fields below is dropped or made again; the others go on"
     return f"**{count} picture{'s' if count > 1 else ''} to decide on.** {ask}{escaped(cost)}"
 
