@@ -26,6 +26,7 @@ from prefect_together.batch.plan import Plan
 from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
 from prefect_together.cli.temporary_server import temporary_server
 from prefect_together.errors import ConfigurationError, TogetherError
+from prefect_together.ui.addresses import of_flow_run
 
 _NONE = "none"
 _SAID = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -204,8 +205,7 @@ def _document(text: str) -> Any:
 
 
 def _ui(run: str) -> str:
-    settings = get_current_settings()
-    if settings.api.url:
-        return f"Watch it: {settings.ui_url or settings.api.url.removesuffix('/api')}/runs/flow-run/{run}"
+    if address := of_flow_run(run):
+        return f"Watch it: {address}"
     prefect = "prefect" if shutil.which("prefect") else Path(sys.executable).with_name("prefect")
     return f"Watch it: start the UI with `{prefect} server start`, then open http://127.0.0.1:4200/runs/flow-run/{run}"

@@ -229,6 +229,7 @@ class Claims:
             "realm": context.client.environment,
             "kind": request.kind,
             "model": request.model,
+            "title": request.label(),
             "request": request.model_dump(mode="json", exclude_unset=True),
             "flow_run": context.run.flow_run,
             "task_run": context.run.task_run,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from prefect.artifacts import LinkArtifact
+from prefect.artifacts import LinkArtifact, MarkdownArtifact
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import arun, run
@@ -15,8 +15,11 @@ from prefect_together.blocks.library import MediaLibrary
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import flat
 from prefect_together.generations.results import Generated
+from prefect_together.generations.summary import where
+from prefect_together.tasks._context import run_logger
 from prefect_together.ui import markdown
-from prefect_together.ui.artifacts import publish, publish_markdown, thumbnails, wanted
+from prefect_together.ui.addresses import of_artifact
+from prefect_together.ui.artifacts import publish, thumbnails, wanted
 from prefect_together.ui.gallery_page import write_page
 
 _LARGEST = 12 * 1024
@@ -120,6 +123,7 @@ async def _page(library: MediaLibrary | None, title: str) -> str | None:
     except Exception as error:  # see `publish_gallery`
         get_logger("together").warning("No gallery page: %s: %s", type(error).__name__, error)
         return None
+    run_logger().info("The gallery page is written: %s", where(address))
     return address
 
 
@@ -145,7 +149,12 @@ async def _shown(media: Any, key: str, draw: _Draw) -> bool:
             return False
         pictures = await _pictures(files)
         shown = draw(files, failures, lambda file: pictures.get(getattr(file, "sha256", "")))
-        return await publish_markdown(slug(key), shown, markdown.summary(files, failures))
+        name = slug(key)
+        taken = await publish(MarkdownArtifact(key=name, markdown=shown, description=markdown.summary(files, failures)))
+        if taken is None:
+            return False
+        run_logger().info("The gallery %s is shown: %s", name, of_artifact(taken) or "among the artifacts of this run")
+        return True
     except Exception as error:  # see `publish_gallery`
         get_logger("together").warning("No gallery %s: %s: %s", key, type(error).__name__, error)
         return False

@@ -53,7 +53,7 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
             "noun": _noun(kind),
             "state": _SHOWN.get(attempt.state, attempt.state),
             "model": claim.get("model") or request.get("model") or "",
-            "title": request.get("prompt") or "",
+            "title": claim.get("title") or request.get("prompt") or "",
             "when": entry.get("at") or claim.get("at") or "",
             "run": claim.get("flow_run") or "",
             "seed": request.get("seed"),
