@@ -12,6 +12,33 @@ from prefect_together.catalog.money import dollars
 
 PROBLEMS = 20
 """Reasons for refused rows that a plan has at most."""
+SHOWN = 50
+"""Requests to send that a plan names at most."""
+_TITLE = 80
+
+
+class PlannedRequest(BaseModel):
+    """A request that would be sent, and what it would cost."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    row: int
+    """Its row, or its place in the list, from 1."""
+    title: str
+    """What a person would call it."""
+    model: str
+    """Together's model id."""
+    seed: int | None = None
+    """Its seed, where it has one."""
+    cost: Decimal | None = None
+    """USD by list price; None is not known."""
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return model, price, seed and title, as a person reads them."""
+        title = " ".join(self.title.split())
+        price = "price unknown" if self.cost is None else f"about {dollars(self.cost)}"
+        seed = "" if self.seed is None else f"seed {self.seed}"
+        return self.model.rpartition("/")[2], price, seed, title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "…"
 
 
 class Plan(BaseModel):
@@ -43,6 +70,8 @@ class Plan(BaseModel):
     """Seconds that the clips to send would usually take; None where the library has not learnt how long their models do."""
     models: dict[str, int] = {}
     """How many requests would be sent to each model."""
+    to_send: list[PlannedRequest] = []
+    """What would be sent, in order: the first fifty."""
     problems: list[str] = []
     """Why rows are refused: the first twenty."""
 
@@ -71,12 +100,24 @@ class Plan(BaseModel):
             at_risk=sum(known, Decimal(0)) if risks and len(known) == len(risks) else None,
             longest_wait=sum(waits) if waits else None,
             models=dict(Counter(self.models) + Counter(other.models)),
+            to_send=(self.to_send + other.to_send)[:SHOWN],
             problems=(self.problems + other.problems)[:PROBLEMS],
         )
 
     def text(self) -> str:
-        """Return it with the reasons why rows are refused, a line each."""
-        return "\n".join([str(self), *self.problems])
+        """Return it with what would be sent, and the reasons why rows are refused, a line each."""
+        rows = [request.cells() for request in self.to_send]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+        lines = [
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False) if width), row[3]])
+            for row in rows
+        ]
+        return "\n".join([*lines, *self.more(), str(self), *self.problems])
+
+    def more(self) -> list[str]:
+        """Return a line that says how many are not named, where there are any."""
+        left = self.send - len(self.to_send)
+        return [f"… and {left:,} more."] if left > 0 else []
 
     def __str__(self) -> str:
         parts = [f"{self.send:,} to send"] + [

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from prefect_together import catalog
-from prefect_together.batch.plan import PROBLEMS, Plan
+from prefect_together.batch.plan import PROBLEMS, SHOWN, Plan, PlannedRequest
 from prefect_together.batch.request_table import TableRow
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.poll_schedule import typical_durations
@@ -45,6 +45,7 @@ class Planner:
         self._risk_known = True
         self._unknown_prices = self._over = 0
         self._problems: list[str] = []
+        self._to_send: list[PlannedRequest] = []
         self._seen: set[str] = set()
 
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
@@ -60,6 +61,7 @@ class Planner:
             over=self._over,
             longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
+            to_send=sorted(self._to_send, key=lambda planned: planned.row),
             problems=self._problems,
         )
 
@@ -90,7 +92,7 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
-            self._count(context, _state(await self._ledger.history(fingerprint), context.scope()))
+            self._count(row.number, context, _state(await self._ledger.history(fingerprint), context.scope()))
 
     def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:
         return catalog.preflight(request.model, request.given())
@@ -100,7 +102,7 @@ class Planner:
         if len(self._problems) < PROBLEMS:
             self._problems.append(why)
 
-    def _count(self, context: GenerationContext, state: str) -> None:
+    def _count(self, number: int, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1
         estimate = context.estimate
         if state == "unknown":
@@ -113,7 +115,12 @@ class Planner:
             self._over += 1
         else:
             self._fitting += amount
-        self._models[context.request.model] += 1
+        request = context.request
+        if len(self._to_send) < SHOWN:
+            seed: int | None = getattr(request, "seed", None)
+            planned = PlannedRequest(row=number, title=request.label(), model=request.model, seed=seed, cost=estimate)
+            self._to_send.append(planned)
+        self._models[request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
 

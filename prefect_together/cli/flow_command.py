@@ -47,6 +47,8 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         The exit code: 0, 1 where the flow failed, or 130 after a Ctrl-C; a wrong command line ends the process with 2.
     """
     given, parameters = _read(flow, arguments)
+    if parameters.get("plan"):
+        flow = _planning(flow)
     RUN_LOGS.lines = given.traceback
     with ExitStack() as stack:
         stack.enter_context(_interruptible())
@@ -66,8 +68,16 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         if not isinstance(result, TogetherError):
             raise result  # nobody's words: its origin is what there is to know
         return 1
-    print(f"\n{result.text() if isinstance(result, Plan) else report(result)}\n{_ui(run)}")
+    print(f"\n{result.text()}" if isinstance(result, Plan) else f"\n{report(result)}\n{_ui(run)}")
     return 0
+
+
+def _planning(flow: Flow[Any, Any]) -> Flow[Any, Any]:
+    """Return a flow whose runs are called plans of what its own would be."""
+    name = flow.flow_run_name
+    if callable(name):
+        return flow.with_options(flow_run_name=lambda: f"plan: {name()}")
+    return flow.with_options(flow_run_name=f"plan: {name or flow.name}")
 
 
 def _run(flow: Flow[Any, Any], parameters: dict[str, Any], stack: ExitStack, *, sandboxed: bool) -> Any:

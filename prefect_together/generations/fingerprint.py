@@ -8,6 +8,7 @@ import json
 from datetime import datetime, timezone
 from pathlib import Path
 
+from prefect_together._internal.text import slug
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.inputs import PLANNED, sha256_of_local
 from prefect_together.generations.registry import spec_of
@@ -56,7 +57,7 @@ def stand_in(fingerprint: str, request: Request) -> MediaReference:
     if not formats:
         raise InvalidRequest(f"{type(request).__name__} makes no file that another request could take.")
     return MediaReference(
-        uri=f"{PLANNED}{fingerprint}",
+        uri=f"{PLANNED}{fingerprint}/{slug(request.title())}",
         sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
         size=0,
         media_type=formats[0],

@@ -80,11 +80,12 @@ def _problem(item: BatchItem) -> str:
 
 
 async def show_plan(plan: Plan) -> None:
-    """Show what a batch would do and cost."""
-    parts = ["# Plan", escaped(str(plan))]
-    if plan.models:
-        lines = [f"| {escaped(model)} | {count:,} |" for model, count in plan.models.items()]
-        parts.append("| model | to send |\n|---|---|\n" + "\n".join(lines))
+    """Show what a batch would send and what that would cost."""
+    parts = ["# Plan"]
+    if plan.to_send:
+        rows = [" | ".join(escaped(cell) for cell in request.cells()) for request in plan.to_send]
+        parts.append("\n".join(["| model | price | seed | what |", "|---|---|---|---|", *(f"| {row} |" for row in rows)]))
+        parts += plan.more()
     parts += [f"* {escaped(problem)}" for problem in plan.problems]
     if wanted():
         await publish_markdown("plan", "\n\n".join(parts), escaped(str(plan)))
