@@ -9,8 +9,9 @@ from typing import Any
 
 from prefect_together._internal.event_loop import run
 from prefect_together.catalog.money import dollars
-from prefect_together.engine.trace import as_code, trace
+from prefect_together.engine.trace import trace
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.code import as_code
 from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.summary import where
 from prefect_together.ledger.ledger import ROOT as LEDGER

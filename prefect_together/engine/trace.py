@@ -115,12 +115,6 @@ def _inputs(story: Story) -> list[str]:
     return [value.uri if isinstance(value, MediaReference) else str(value) for value in values]
 
 
-def as_code(request: Request) -> str:
-    """Return Python that builds a request again, such as ``ImageRequest(model='…', prompt='…')``."""
-    fields = ",\n    ".join(f"{name}={value!r}" for name, value in _plain(request).items())
-    return f"{type(request).__name__}(\n    {fields},\n)"
-
-
 async def _by_ledger(storage: Storage, target: str, path: Path | None) -> Story | None:
     named = _NAMED.search(PurePosixPath(target).name)
     prefixes = [named.group(1)] if named else []
