@@ -266,12 +266,12 @@ def test_a_gallery_shows_words_and_pictures(endpoint: Endpoint) -> None:
 
     assert work()
     (table,), (grid,) = shown("both-types"), shown("side-by-side")
-    assert "2 lines of words · 1 sketch" in table.data
+    assert "2 lines of words · 1 sketch" in table.description
     assert "a chair: a &lt;fox&gt;, without a picture" in table.data
     assert "**2** line of words<br>a still: a &lt;fox&gt;, with a picture | **pencil** ← #1" in table.data
     assert 1 == table.data.count("data:image/webp;base64,") == grid.data.count("data:image/webp;base64,")
     assert "a still: a &lt;fox&gt;, with a picture" in grid.data
-    assert "\\$0.01 reported" in table.data
+    assert "\\$0.01 reported" in table.description
 
 
 def test_every_result_has_a_card(endpoint: Endpoint) -> None:
@@ -280,7 +280,7 @@ def test_every_result_has_a_card(endpoint: Endpoint) -> None:
     (picture,), (words,) = shown(drawn.name), shown(said.name)
     assert "data:image/webp;base64," in picture.description
     assert "a card: a &lt;fox&gt;, without a picture" in words.data
-    assert said.name.startswith("caption-")
+    assert f"a-card-{said.fingerprint[:6]}" == said.name
 
 
 def test_the_gallery_page_has_both(endpoint: Endpoint) -> None:
