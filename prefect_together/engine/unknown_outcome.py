@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime, timezone
+from decimal import Decimal
 
 from prefect_together import catalog
 from prefect_together._internal.text import sentence
@@ -110,7 +111,7 @@ async def record_lost(
         await attempt.record("lost", {"why": why})
 
 
-def _price(estimate: object) -> str:
+def _price(estimate: Decimal | None) -> str:
     if estimate is None:
         return "its price is not known"
     return f"about {dollars(estimate)} by the catalogue of {catalog.as_of().isoformat()}"

@@ -127,7 +127,9 @@ class Storage:
             return await asyncio.to_thread(_any_file, self.folder / prefix)
         with _errors("list", prefix, self.url):
             found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
-            return bool(await anext(aiter(found), []))
+            async for some in found:
+                return bool(some)
+            return False
 
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""

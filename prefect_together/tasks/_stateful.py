@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import State, Task
@@ -13,18 +13,24 @@ from prefect.states import Completed
 
 from prefect_together._internal.prefect_compat import keep_class, result_of
 from prefect_together.tasks._options import options
+from prefect_together.tasks._typed import AsyncTask, SyncTask
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
+def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], SyncTask[_P, _R]]:
     """Make a function a task that completes with the text of its result as its message."""
+    return cast("Any", _made(kind))
 
-    def decorate(function: Callable[_P, _R]) -> Task[_P, _R]:
-        return _StatefulTask(_returning_state(function), **options(kind))
 
-    return decorate
+def async_stateful_task(kind: str) -> Callable[[Callable[_P, Coroutine[Any, Any, _R]]], AsyncTask[_P, _R]]:
+    """Make a coroutine function such a task."""
+    return cast("Any", _made(kind))
+
+
+def _made(kind: str) -> Callable[[Callable[..., Any]], Any]:
+    return lambda function: _StatefulTask(_returning_state(function), **options(kind))
 
 
 class _StatefulTask(Task[_P, _R]):

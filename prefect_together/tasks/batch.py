@@ -9,7 +9,7 @@ from prefect_together.blocks.library import MediaLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Money, Requests, Retry, batch
-from prefect_together.tasks._stateful import stateful_task
+from prefect_together.tasks._stateful import async_stateful_task, stateful_task
 
 
 @stateful_task("batch")
@@ -83,7 +83,7 @@ def generate_batch(
     )  # fmt: skip
 
 
-@stateful_task("batch")
+@async_stateful_task("batch")
 async def agenerate_batch(
     requests: Requests,
     *,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
@@ -12,10 +10,10 @@ from prefect_together.generations.image import SPEC, GeneratedImage, ImageReques
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.tasks._context import expect
 from prefect_together.tasks._operations import Arguments, generated
-from prefect_together.tasks._options import options
+from prefect_together.tasks._typed import async_task, sync_task
 
 
-@task(**options(SPEC.kind))
+@sync_task(SPEC.kind)
 def generate_image(
     request: ImageRequest,
     *,
@@ -56,7 +54,7 @@ def generate_image(
     return run(generated(Arguments("generate_image", _only(request), credentials, library, reuse, on_unknown), SPEC))[0]
 
 
-@task(**options(SPEC.kind))
+@async_task(SPEC.kind)
 async def agenerate_image(
     request: ImageRequest,
     *,
@@ -71,7 +69,7 @@ async def agenerate_image(
     )[0]
 
 
-@task(**options(SPEC.kind))
+@sync_task(SPEC.kind)
 def generate_images(
     request: ImageRequest,
     *,
@@ -95,7 +93,7 @@ def generate_images(
     return run(generated(Arguments("generate_images", request, credentials, library, reuse, on_unknown), SPEC))
 
 
-@task(**options(SPEC.kind))
+@async_task(SPEC.kind)
 async def agenerate_images(
     request: ImageRequest,
     *,

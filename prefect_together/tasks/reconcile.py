@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.tasks._operations import reconciled
-from prefect_together.tasks._options import options
+from prefect_together.tasks._typed import async_task, sync_task
 
 
-@task(**options("upkeep"))
+@sync_task("upkeep")
 def reconcile(
     *, credentials: TogetherCredentials | None = None, library: MediaLibrary | None = None, wait: float = 0.0
 ) -> Reconciliation:
@@ -42,7 +40,7 @@ def reconcile(
     return run(reconciled(credentials, library, wait))
 
 
-@task(**options("upkeep"))
+@async_task("upkeep")
 async def areconcile(
     *, credentials: TogetherCredentials | None = None, library: MediaLibrary | None = None, wait: float = 0.0
 ) -> Reconciliation:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from prefect import task
-
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
@@ -11,13 +9,13 @@ from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.results import GenerationJob
 from prefect_together.generations.video import SPEC, GeneratedVideo, VideoJob, VideoRequest
 from prefect_together.tasks._operations import Arguments, expect_job, generated, submitted, waited_for
-from prefect_together.tasks._options import options
+from prefect_together.tasks._typed import async_task, sync_task
 
 TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
 
 
-@task(**options(SPEC.kind))
+@sync_task(SPEC.kind)
 def generate_video(
     request: VideoRequest,
     *,
@@ -59,7 +57,7 @@ def generate_video(
     return run(generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))[0]
 
 
-@task(**options(SPEC.kind))
+@async_task(SPEC.kind)
 async def agenerate_video(
     request: VideoRequest,
     *,
@@ -75,7 +73,7 @@ async def agenerate_video(
     )[0]
 
 
-@task(**options(SPEC.kind))
+@sync_task(SPEC.kind)
 def submit_video(
     request: VideoRequest,
     *,
@@ -92,7 +90,7 @@ def submit_video(
     return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown), SPEC, VideoJob))
 
 
-@task(**options(SPEC.kind))
+@async_task(SPEC.kind)
 async def asubmit_video(
     request: VideoRequest,
     *,
@@ -107,7 +105,7 @@ async def asubmit_video(
     )
 
 
-@task(**options(SPEC.kind))
+@sync_task(SPEC.kind)
 def wait_for_video(
     job: GenerationJob,
     *,
@@ -133,7 +131,7 @@ def wait_for_video(
     return run(waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout), SPEC, job))[0]
 
 
-@task(**options(SPEC.kind))
+@async_task(SPEC.kind)
 async def await_for_video(
     job: GenerationJob,
     *,

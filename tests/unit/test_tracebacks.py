@@ -73,7 +73,7 @@ def test_a_notebook_shows_the_users_lines() -> None:
     """IPython asks the error itself: two lines for each of the user's frames, and the sentence."""
     error = _caught(ConfigurationError("There is no key."))
     assert isinstance(error, TogetherError)
-    shown = error._render_traceback_()
+    shown = error._render_traceback_()  # pyright: ignore[reportPrivateUsage] - its name is IPython's
     assert "Traceback (most recent call last):" == shown[0]
     assert "prefect_together.errors.ConfigurationError: There is no key." == shown[-1]
     assert "in _caught" in shown[1]
