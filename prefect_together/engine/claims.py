@@ -232,6 +232,8 @@ class Claims:
             "title": request.label(),
             "request": request.model_dump(mode="json", exclude_unset=True),
             "flow_run": context.run.flow_run,
+            "flow_run_name": context.run.flow_run_name,
+            "flow_run_url": context.run.flow_run_url,
             "task_run": context.run.task_run,
             "estimated_cost": context.estimate,
             "adopted": adopted,

@@ -96,12 +96,12 @@ async def apublish_grid(
     return await arun(_shown(cells, key, _grid(title or key, cells, rows, columns, notes)))
 
 
-def write_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
+def write_gallery(*, library: MediaLibrary | None = None, title: str | None = None) -> str | None:
     """Write ``gallery.html`` into the library, anew with what has come since, and link it from the run.
 
     Args:
         library: Which library; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
-        title: The page's heading.
+        title: What the library is called from now on: the page's heading, until somebody gives another; at first "Gallery".
 
     Returns:
         The address of the page, or None where it could not be written. It never raises.
@@ -109,12 +109,12 @@ def write_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery"
     return run(_page(library, title))
 
 
-async def awrite_gallery(*, library: MediaLibrary | None = None, title: str = "Gallery") -> str | None:
+async def awrite_gallery(*, library: MediaLibrary | None = None, title: str | None = None) -> str | None:
     """Write ``gallery.html``: ``write_gallery`` for async flows."""
     return await arun(_page(library, title))
 
 
-async def _page(library: MediaLibrary | None, title: str) -> str | None:
+async def _page(library: MediaLibrary | None, title: str | None) -> str | None:
     try:
         address = await write_page((library or MediaLibrary()).storage(), title=title)
         if wanted():

@@ -44,7 +44,7 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
     kind = str(claim.get("kind") or _kind(entry))
     if attempt.state == "stored":
         results = [read_result(kind, fields) for fields in entry["media"]]
-        return [{**of_result(result, place), "run": claim.get("flow_run") or ""} for result in results]
+        return [{**of_result(result, place), **_run(claim)} for result in results]
     request: dict[str, Any] = claim.get("request") or {}
     return [
         {
@@ -55,7 +55,7 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
             "model": claim.get("model") or request.get("model") or "",
             "title": claim.get("title") or request.get("prompt") or "",
             "when": entry.get("at") or claim.get("at") or "",
-            "run": claim.get("flow_run") or "",
+            **_run(claim),
             "seed": request.get("seed"),
             "cost": _known(entry.get("cost")) or _known(claim.get("estimated_cost")),
             "how": "reported" if entry.get("cost") else "estimated" if claim.get("estimated_cost") else "unknown",
@@ -94,6 +94,12 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
     if isinstance(result, DerivedMedia):
         item |= {"model": "made here", "how": "free", "cost": None, "made": result.operation}
     return item
+
+
+def _run(claim: dict[str, Any]) -> dict[str, str]:
+    """Return which flow run asked: its id, and its name and its place in Prefect's UI where they are known."""
+    known = {"run": claim.get("flow_run"), "runName": claim.get("flow_run_name"), "runHref": claim.get("flow_run_url")}
+    return {name: str(value) for name, value in known.items() if value} or {"run": ""}
 
 
 def _code(kind: str, request: dict[str, Any]) -> str:
