@@ -14,7 +14,16 @@ from typing import Annotated
 from prefect import flow, task
 from pydantic import Field
 
-from prefect_together import GeneratedImage, ImageRequest, Plan, generate_image, publish_grid, run_as_command, summary
+from prefect_together import (
+    GeneratedImage,
+    ImageRequest,
+    Plan,
+    catalog,
+    generate_image,
+    publish_grid,
+    run_as_command,
+    summary,
+)
 from prefect_together import plan as plan_requests
 
 PROMPTS = ["a red fox asleep under an old oak", "a paper boat on a rain puddle, macro"]
@@ -67,7 +76,7 @@ def _note(column: list[tuple[GeneratedImage | Exception, float]]) -> str:
     paid = [(file, seconds) for file, seconds in column if isinstance(file, GeneratedImage) and not file.reused]
     costs = [file.cost if file.cost is not None else file.estimated_cost for file in files]
     known = [amount for amount in costs if amount is not None]
-    money = f"about ${(sum(known, Decimal(0)) / len(known)).normalize():f} each" if known else "cost unknown"
+    money = f"about {catalog.dollars(sum(known, Decimal(0)) / len(known))} each" if known else "cost unknown"
     pace = f"{sum(seconds for _, seconds in paid) / len(paid):.1f} s each" if paid else "all reused"
     return f"{money}, {pace}"
 

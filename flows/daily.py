@@ -78,7 +78,7 @@ def daily(
     still = generate_image(picture)
     clip = generate_video(moving(still))
     publish_gallery([still, clip], key="daily", title=f"{today.isoformat()}: {idea}")
-    write_gallery(title="Every day")
+    write_gallery()
     return [still, clip]
 
 

@@ -26,26 +26,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.summary import summary
     from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
-    from prefect_together.tasks import (
-        aexpected,
-        agenerate_batch,
-        agenerate_image,
-        agenerate_images,
-        agenerate_video,
-        aplan,
-        areconcile,
-        asubmit_video,
-        await_for_video,
-        expected,
-        generate_batch,
-        generate_image,
-        generate_images,
-        generate_video,
-        plan,
-        reconcile,
-        submit_video,
-        wait_for_video,
-    )
+    from prefect_together.tasks.batch import agenerate_batch, generate_batch
     from prefect_together.tasks.editing import (
         acontact_sheet,
         ajoin_videos,
@@ -62,7 +43,18 @@ if TYPE_CHECKING:
         publish_grid,
         write_gallery,
     )
+    from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
+    from prefect_together.tasks.plan import aexpected, aplan, expected, plan
+    from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
+    from prefect_together.tasks.videos import (
+        agenerate_video,
+        asubmit_video,
+        await_for_video,
+        generate_video,
+        submit_video,
+        wait_for_video,
+    )
     from prefect_together.ui.review_form import Decision, Review
 
 _HOMES = {
@@ -100,23 +92,15 @@ _HOMES = {
     "prefect_together.tasks.review": ("areview_images", "review_images"),
     "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
     "prefect_together.batch.table_files": ("check_table_path",),
-    "prefect_together.tasks": (
-        "aexpected",
-        "agenerate_batch",
-        "agenerate_image",
-        "agenerate_images",
+    "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
+    "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
+    "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
+    "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
+    "prefect_together.tasks.videos": (
         "agenerate_video",
-        "aplan",
-        "areconcile",
         "asubmit_video",
         "await_for_video",
-        "expected",
-        "generate_batch",
-        "generate_image",
-        "generate_images",
         "generate_video",
-        "plan",
-        "reconcile",
         "submit_video",
         "wait_for_video",
     ),

@@ -90,9 +90,9 @@ def when_spent(
     Raises:
         ConfigurationError: There is nothing to do: neither a deployment nor a block is named.
     """
-    subject = "Together: more than ${{ event.payload.limit }} spent on {{ event.payload.day }}"
+    subject = f"Together: more than {_dollars('limit')} spent on {{{{ event.payload.day }}}}"
     body = (
-        "${{ event.payload.reported }} reported, about ${{ event.payload.estimated }} by list price, "
+        f"{_dollars('reported')} reported, about {_dollars('estimated')} by list price, "
         "{{ event.payload.unknown }} request(s) of unknown cost"
     )
     trigger = EventTrigger(
@@ -104,6 +104,11 @@ def when_spent(
     )
     actions = _actions(run_deployment, parameters, notify, subject, body)
     return Automation(name=name or "Together: the day's spending is over its limit", trigger=trigger, actions=actions)
+
+
+def _dollars(name: str) -> str:
+    """Return the template of an amount of the event, which has it exact, in cents."""
+    return f"${{{{ '%.2f' | format(event.payload.{name} | float) }}}}"
 
 
 def _actions(

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import unquote, urlsplit
 
 _SLUG = 40
+_KEPT = re.compile(r"-[0-9a-f]{8}-[0-9a-f]{6}$")
+"""What stands at the end of the name of a file that was generated, before its extension."""
+_MADE = re.compile(r"-([0-9a-f]{12})$")
+"""What stands there in the name of a file that was made here of others."""
 
 
 def slug(title: str) -> str:
@@ -16,6 +21,22 @@ def slug(title: str) -> str:
     plain = unicodedata.normalize("NFKD", title[:200]).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     return words[:_SLUG].strip("-") or "untitled"
+
+
+def words_of(address: str) -> str:
+    """Return in words what a file is called, by its address: a kept one is named after what it was asked with.
+
+    Of files that were made here, which are all called alike, four digits tell one from another.
+    """
+    name = unquote(urlsplit(address).path if "://" in address else address).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    stem = name.rpartition(".")[0] or name
+    digits = ""
+    if kept := _KEPT.search(stem):
+        stem = stem[: kept.start()]
+    elif made := _MADE.search(stem):
+        stem, digits = stem[: made.start()], f" {made.group(1)[:4]}"
+    words = " ".join(re.split(r"[\s_-]+", stem)).strip() or urlsplit(address).netloc
+    return words + digits
 
 
 def sentence(text: str) -> str:

@@ -9,9 +9,37 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together import catalog
+from prefect_together.catalog.money import dollars
 
 PROBLEMS = 20
 """Reasons for refused rows that a plan has at most."""
+SHOWN = 50
+"""Requests to send that a plan names at most."""
+_TITLE = 80
+
+
+class PlannedRequest(BaseModel):
+    """A request that would be sent, and what it would cost."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    row: int
+    """Its row, or its place in the list, from 1."""
+    title: str
+    """What a person would call it."""
+    model: str
+    """Together's model id."""
+    seed: int | None = None
+    """Its seed, where it has one."""
+    cost: Decimal | None = None
+    """USD by list price; None is not known."""
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return model, price, seed and title, as a person reads them."""
+        title = " ".join(self.title.split())
+        price = "price unknown" if self.cost is None else f"about {dollars(self.cost)}"
+        seed = "" if self.seed is None else f"seed {self.seed}"
+        return self.model.rpartition("/")[2], price, seed, title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "…"
 
 
 class Plan(BaseModel):
@@ -45,6 +73,8 @@ class Plan(BaseModel):
     """Seconds that the clips to send would usually take; None where the library has not learnt how long their models do."""
     models: dict[str, int] = {}
     """How many requests would be sent to each model."""
+    to_send: list[PlannedRequest] = []
+    """What would be sent, in order: the first fifty."""
     problems: list[str] = []
     """Why rows are refused: the first twenty."""
     columns: dict[str, list[str]] = {}
@@ -103,6 +133,7 @@ class Plan(BaseModel):
             at_risk=sum(known, Decimal(0)) if risks and len(known) == len(risks) else None,
             longest_wait=sum(waits) if waits else None,
             models=dict(Counter(self.models) + Counter(other.models)),
+            to_send=(self.to_send + other.to_send)[:SHOWN],
             problems=(self.problems + other.problems)[:PROBLEMS],
             columns={
                 name: list(dict.fromkeys((*self.columns.get(name, ()), *other.columns.get(name, ()))))
@@ -114,8 +145,19 @@ class Plan(BaseModel):
         )
 
     def text(self) -> str:
-        """Return it with what fills which field, why rows are refused, and its warnings, a line each."""
-        return "\n".join([self._summary(), *self.used(), *self.problems, *self.warnings])
+        """Return it with what would be sent, what fills which field, why rows are refused, and warnings, a line each."""
+        rows = [request.cells() for request in self.to_send]
+        widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+        lines = [
+            "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False) if width), row[3]])
+            for row in rows
+        ]
+        return "\n".join([*lines, *self.more(), self._summary(), *self.used(), *self.problems, *self.warnings])
+
+    def more(self) -> list[str]:
+        """Return a line that says how many are not named, where there are any."""
+        left = self.send - len(self.to_send)
+        return [f"… and {left:,} more."] if left > 0 else []
 
     def used(self) -> list[str]:
         """Return in sentences which columns fill which field."""
@@ -137,14 +179,14 @@ class Plan(BaseModel):
         ]
         if not self.send and not self.unknown:
             return f"{', '.join(parts)}: nothing to pay."
-        least = f"${self.least.normalize():f} to " if self.undecided_cost else ""
-        price = f"about {least}${self.cost.normalize():f} by list price of {catalog.as_of().isoformat()}"
+        least = f"{dollars(self.least)} to " if self.undecided_cost else ""
+        price = f"about {least}{dollars(self.cost)} by list price of {catalog.as_of().isoformat()}"
         if self.cost_at_most > self.cost:
-            price += f" (at most ${self.cost_at_most.normalize():f})"
+            price += f" (at most {dollars(self.cost_at_most)})"
         if self.undecided:
             price += f", for {self.undecided:,} of them are sent only if what they are made of is approved"
         if self.unknown_prices:
-            price += f", and {self.unknown_prices:,} of unknown price (at most ${self.most.normalize():f} in all)"
+            price += f", and {self.unknown_prices:,} of unknown price (at most {dollars(self.most)} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""
         wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
         warned = f" {len(self.warnings):,} with a warning, see its warnings." if self.warnings else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from prefect_together import catalog
-from prefect_together.batch.plan import PROBLEMS, Plan
+from prefect_together.batch.plan import PROBLEMS, SHOWN, Plan, PlannedRequest
 from prefect_together.batch.request_table import TableRow
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.context import GenerationContext, RunContext
@@ -49,6 +49,7 @@ class Planner:
         self._unknown_prices = self._over = 0
         self._problems: list[tuple[int, str]] = []
         self._warnings: list[tuple[int, str]] = []
+        self._to_send: list[PlannedRequest] = []
         self._seen: set[str] = set()
 
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
@@ -65,6 +66,7 @@ class Planner:
             over=self._over,
             longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
+            to_send=sorted(self._to_send, key=lambda planned: planned.row),
             problems=[why for _, why in sorted(self._problems)],
             warnings=[note for _, note in sorted(self._warnings)],
         )
@@ -102,7 +104,7 @@ class Planner:
             if gone := await self._gone(context, fingerprint, history):
                 self._refuse(row, f"Row {row.number}: {gone}")
             else:
-                self._count(context, _state(history, context.scope()))
+                self._count(row.number, context, _state(history, context.scope()))
 
     async def _gone(self, context: GenerationContext, fingerprint: str, history: History) -> str | None:
         """Return which file is gone that was kept of a request, or that one which is to be sent needs; None if none is."""
@@ -123,7 +125,7 @@ class Planner:
         if len(self._problems) < PROBLEMS:
             self._problems.append((row.number, why))
 
-    def _count(self, context: GenerationContext, state: str) -> None:
+    def _count(self, number: int, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1
         estimate, at_most = context.estimate, context.at_most
         if state == "unknown":
@@ -136,7 +138,12 @@ class Planner:
             self._over += 1
         else:
             self._fitting += amount
-        self._models[context.request.model] += 1
+        request = context.request
+        if len(self._to_send) < SHOWN:
+            seed: int | None = getattr(request, "seed", None)
+            planned = PlannedRequest(row=number, title=request.label(), model=request.model, seed=seed, cost=estimate)
+            self._to_send.append(planned)
+        self._models[request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
         self._cost_at_most += at_most or 0

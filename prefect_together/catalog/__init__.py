@@ -8,11 +8,12 @@ A model that is not here is not wrong: it has no findings, and its price is None
 from __future__ import annotations
 
 from prefect_together.catalog.loader import as_of, find, models, sources
+from prefect_together.catalog.money import dollars
 from prefect_together.catalog.preflight import preflight
 from prefect_together.catalog.pricing import estimate, estimate_at_most
 from prefect_together.catalog.types import Finding, Model, Price, Rate, Source
 
 __all__ = [
-    "Finding", "Model", "Price", "Rate", "Source", "as_of", "estimate", "estimate_at_most", "find", "models", "preflight",
-    "sources",
+    "Finding", "Model", "Price", "Rate", "Source", "as_of", "dollars", "estimate", "estimate_at_most", "find", "models",
+    "preflight", "sources",
 ]  # fmt: skip

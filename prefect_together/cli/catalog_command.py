@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from prefect_together import catalog
 from prefect_together.catalog.comparison import differences
+from prefect_together.catalog.money import dollars
 
 
 def show_catalog(given: argparse.Namespace) -> None:
@@ -45,5 +46,5 @@ def _price(model: catalog.Model) -> str:
     if price is None:
         return "price unknown"
     most = max(price.most, *(rate.most for rate in price.rates)) if price.rates else price.most
-    upper = f" to ${most.normalize():f}" if most > price.usd else ""
-    return f"${price.usd.normalize():f}{upper} per {price.per.replace('_', ' ')}"
+    upper = f" to {dollars(most)}" if most > price.usd else ""
+    return f"{dollars(price.usd)}{upper} per {price.per.replace('_', ' ')}"

@@ -26,6 +26,7 @@ from prefect_together.batch.plan import Plan
 from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
 from prefect_together.cli.temporary_server import temporary_server
 from prefect_together.errors import ConfigurationError, TogetherError
+from prefect_together.ui.addresses import of_flow_run
 
 _NONE = "none"
 _SAID = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -46,6 +47,8 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         The exit code: 0, 1 where the flow failed, or 130 after a Ctrl-C; a wrong command line ends the process with 2.
     """
     given, parameters = _read(flow, arguments)
+    if parameters.get("plan"):
+        flow = _planning(flow)
     RUN_LOGS.lines = given.traceback
     with ExitStack() as stack:
         stack.enter_context(_interruptible())
@@ -65,8 +68,16 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         if not isinstance(result, TogetherError):
             raise result  # nobody's words: its origin is what there is to know
         return 1
-    print(f"\n{result.text() if isinstance(result, Plan) else report(result)}\n{_ui(run)}")
+    print(f"\n{result.text()}" if isinstance(result, Plan) else f"\n{report(result)}\n{_ui(run)}")
     return 0
+
+
+def _planning(flow: Flow[Any, Any]) -> Flow[Any, Any]:
+    """Return a flow whose runs are called plans of what its own would be."""
+    name = flow.flow_run_name
+    if callable(name):
+        return flow.with_options(flow_run_name=lambda: f"plan: {name()}")
+    return flow.with_options(flow_run_name=f"plan: {name or flow.name}")
 
 
 def _run(flow: Flow[Any, Any], parameters: dict[str, Any], stack: ExitStack, *, sandboxed: bool) -> Any:
@@ -204,8 +215,7 @@ def _document(text: str) -> Any:
 
 
 def _ui(run: str) -> str:
-    settings = get_current_settings()
-    if settings.api.url:
-        return f"Watch it: {settings.ui_url or settings.api.url.removesuffix('/api')}/runs/flow-run/{run}"
+    if address := of_flow_run(run):
+        return f"Watch it: {address}"
     prefect = "prefect" if shutil.which("prefect") else Path(sys.executable).with_name("prefect")
     return f"Watch it: start the UI with `{prefect} server start`, then open http://127.0.0.1:4200/runs/flow-run/{run}"

@@ -8,8 +8,10 @@ import logging
 from typing import Any
 
 from prefect_together._internal.event_loop import run
-from prefect_together.engine.trace import as_code, trace
+from prefect_together.catalog.money import dollars
+from prefect_together.engine.trace import trace
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.code import as_code
 from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.summary import where
 from prefect_together.ledger.ledger import ROOT as LEDGER
@@ -94,8 +96,8 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
 
 
 def _line(row: LedgerRow) -> str:
-    cost = "unknown" if row.estimated is None else f"~${row.estimated.normalize():f}"
-    cost = cost if row.reported is None else f"${row.reported.normalize():f}"
+    cost = "unknown" if row.estimated is None else f"about {dollars(row.estimated)}"
+    cost = cost if row.reported is None else dollars(row.reported)
     title = row.title() if len(row.title()) <= _TITLE else row.title()[: _TITLE - 1] + "…"
     files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
     place = files or (f"job {row.job_id}" if row.job_id else "") or row.key

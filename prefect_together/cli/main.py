@@ -64,7 +64,7 @@ def _sandbox(commands: Any) -> None:
 def _gallery(commands: Any) -> None:
     about = "Write gallery.html into a media library: pictures, clips, prompts and costs, in one page that needs no server."
     parser = _with_library(commands, "gallery", about, _run_gallery)
-    parser.add_argument("--title", default="Gallery", help="the page's heading (default: %(default)s)")
+    parser.add_argument("--title", help="what the library is called from now on (default: as it is called)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
 
 

@@ -43,7 +43,9 @@ class Parser(argparse.ArgumentParser):
     def _check_words(self, given: Sequence[str]) -> None:
         """Find an option or a command that does not exist, before one that is missing is asked for."""
         options = [option for action in self._actions for option in action.option_strings]
-        commands = [name for action in self._actions if action.nargs == argparse.PARSER for name in action.choices or ()]
+        commands = [
+            str(name) for action in self._actions if action.nargs == argparse.PARSER for name in action.choices or ()
+        ]
         for word in given:
             name = word.partition("=")[0]
             if name == "--":

@@ -20,6 +20,7 @@ from typing import Any
 
 from prefect_together import catalog
 from prefect_together._internal.event_loop import later
+from prefect_together.catalog.money import dollars
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.ledger.group_commit import GroupCommitLog
@@ -126,7 +127,7 @@ class DailySpend:
             if passed:
                 self._passed(today, passed)
         except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
-            _log.warning("$%s is missing in what was spent today: %s", spent.usd, error)
+            _log.warning("%s is missing in what was spent today: %s", dollars(spent.usd), error)
 
     def _entries_of(self, day: str) -> GroupCommitLog[SpendTotals, SpendTotals | None]:
         if self._entries is None or day != self._day:

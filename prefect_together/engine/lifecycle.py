@@ -227,7 +227,13 @@ class _Lifecycle:
             named = hashlib.sha256(job.id.encode()).hexdigest()[:16]
             attempt = self.bound(Attempt(self.fingerprint, f"job-{named}", 1))
             acceptance = Acceptance(job.submitted_at, Job(job.id), self.context.client.account)
-            claim = {"kind": job.request.kind, "model": job.request.model, "request": job.request.model_dump(mode="json")}
+            asked = job.request
+            claim = {
+                "kind": asked.kind,
+                "model": asked.model,
+                "title": asked.label(),
+                "request": asked.model_dump(mode="json"),
+            }
             await attempt.record_paid("claimed", {**owned(), **claim})
             await attempt.record_paid("accepted", acceptance.entry())
         return await attempt.refreshed()

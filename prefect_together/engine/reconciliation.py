@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together.catalog.money import dollars
 from prefect_together.generations.registry import AnyResult
 from prefect_together.ledger.queries import LedgerRow
 
@@ -35,7 +36,7 @@ class Entry(BaseModel):
         return cls(**about, asked_at=row.asked_at, estimated_cost=row.estimated)  # pyright: ignore[reportArgumentType]
 
     def __str__(self) -> str:
-        price = "price unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
+        price = "price unknown" if self.estimated_cost is None else f"about {dollars(self.estimated_cost)}"
         why = f": {self.why.rstrip('.')}." if self.why else ""
         return f"{self.kind} by {self.model} of {self.asked_at:%Y-%m-%d %H:%M} ({price}), {self.title!r}{why}"
 
@@ -73,7 +74,7 @@ class Reconciliation(BaseModel):
                 f"  Send it again, and pay:      prefect-together reconcile --resubmit {entry.key}",
             ]
         amount, unpriced = self.at_stake()
-        money = f"Money that may have been spent without a file: ${amount.normalize():f} by the catalogue"
+        money = f"Money that may have been spent without a file: {dollars(amount)} by the catalogue"
         money += f", and {unpriced} of unknown price." if unpriced else "."
         counts = f"{len(self.kept)} kept, {len(self.running)} running, {len(self.failed)} failed"
         others = f" {self.elsewhere} attempt(s) of another environment were left alone." if self.elsewhere else ""

@@ -6,9 +6,11 @@ import asyncio
 import json
 import re
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from prefect_together.catalog.money import dollars
 from prefect_together.engine import provenance
 from prefect_together.engine.attempt import sidecar
 from prefect_together.errors import InvalidRequest, LibraryError
@@ -51,8 +53,8 @@ class Story:
         if self.request is None:
             facts["by"] = f"{str(media.get('operation')).replace('_', ' ')}, on this machine, for free"
         else:
-            cost = media.get("cost") or (f"about {media['estimated_cost']}" if media.get("estimated_cost") else "unknown")
-            facts |= {"kind": self.request.kind, "model": self.request.model, "seed": media.get("seed"), "cost (USD)": cost}
+            cost = _cost(media)
+            facts |= {"kind": self.request.kind, "model": self.request.model, "seed": media.get("seed"), "cost": cost}
         facts |= {
             "job": media.get("job_id"),
             "flow run": self.row.flow_run if self.row else None,
@@ -113,12 +115,6 @@ def _inputs(story: Story) -> list[str]:
         return [str(source["uri"]) for source in story.media["sources"]]
     values = [use.value for use in story.request.media_inputs()]
     return [value.uri if isinstance(value, MediaReference) else str(value) for value in values]
-
-
-def as_code(request: Request) -> str:
-    """Return Python that builds a request again, such as ``ImageRequest(model='…', prompt='…')``."""
-    fields = ",\n    ".join(f"{name}={value!r}" for name, value in _plain(request).items())
-    return f"{type(request).__name__}(\n    {fields},\n)"
 
 
 async def _by_ledger(storage: Storage, target: str, path: Path | None) -> Story | None:
@@ -207,6 +203,13 @@ def _path(target: str) -> Path | None:
     if "://" in target and not target.startswith("file://"):
         return None
     return local_folder(target)
+
+
+def _cost(media: dict[str, Any]) -> str:
+    if media.get("cost") is not None:
+        return dollars(Decimal(media["cost"]))
+    estimated = media.get("estimated_cost")
+    return "unknown" if estimated is None else f"about {dollars(Decimal(estimated))}"
 
 
 def _plain(request: Request) -> dict[str, Any]:

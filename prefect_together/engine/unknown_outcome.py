@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime, timezone
+from decimal import Decimal
 
 from prefect_together import catalog
 from prefect_together._internal.text import sentence
+from prefect_together.catalog.money import dollars
 from prefect_together.engine.attempt import Acceptance, BoundAttempt
 from prefect_together.engine.context import GenerationContext
 from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
@@ -109,7 +111,7 @@ async def record_lost(
         await attempt.record("lost", {"why": why})
 
 
-def _price(at_most: object) -> str:
+def _price(at_most: Decimal | None) -> str:
     if at_most is None:
         return "its price is not known"
-    return f"about ${at_most} by the catalogue of {catalog.as_of().isoformat()}"
+    return f"about {dollars(at_most)} by the catalogue of {catalog.as_of().isoformat()}"

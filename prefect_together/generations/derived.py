@@ -37,17 +37,12 @@ class DerivedMedia(KeptFile):
     @property
     def noun(self) -> str:
         """What a person calls it."""
-        return {"last_frame": "picture", "join": "film", "contact_sheet": "sheet"}[self.operation]
+        return {"last_frame": "frame", "join": "film", "contact_sheet": "sheet"}[self.operation]
 
     @property
     def maker(self) -> str:
         """What made it, for people."""
         return self.title()
-
-    @property
-    def name(self) -> str:
-        """What tells it from other files."""
-        return f"{self.operation.replace('_', '-')}-{self.sha256[:12]}"
 
     @property
     def shape(self) -> Shape:

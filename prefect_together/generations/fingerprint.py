@@ -7,6 +7,7 @@ import hashlib
 import json
 from datetime import datetime, timezone
 
+from prefect_together._internal.text import slug
 from prefect_together.catalog.sizes import one_megapixel
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
@@ -67,7 +68,7 @@ def stand_in(fingerprint: str, request: Request) -> MediaReference:
     if not formats:
         raise InvalidRequest(f"{type(request).__name__} makes no file that another request could take.")
     return MediaReference(
-        uri=f"{PLANNED}{fingerprint}{_size(request)}",
+        uri=f"{PLANNED}{fingerprint}/{slug(request.title())}{_size(request)}",
         sha256=hashlib.sha256(fingerprint.encode()).hexdigest(),
         size=0,
         media_type=formats[0],

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, ClassVar
 
+from prefect_together._internal.text import slug
 from prefect_together.errors import MediaError, Paid
 from prefect_together.generations.formats import Shape, is_moving
 from prefect_together.generations.request import MediaReference
@@ -110,8 +111,8 @@ class KeptFile(MediaReference):
 
     @property
     def name(self) -> str:
-        """What tells it from other files."""
-        return f"{self.media_type.partition('/')[0]}-{self.sha256[:12]}"
+        """What it is called where names have no spaces; no other file is called so."""
+        return f"{slug(self.title())}-{self.sha256[:6]}"
 
     @property
     def shape(self) -> Shape:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from prefect_together._internal.text import words_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
 from prefect_together.generations.validation import explain, unfinished
@@ -211,8 +212,18 @@ class Request(FrozenValue):
         return ()
 
     def title(self) -> str:
-        """Return what a person would call it: the prompt, or the model where there is none."""
-        return getattr(self, "prompt", None) or self.model
+        """Return what a person would call it: the prompt, or where there is none what it is made of, or the model."""
+        return getattr(self, "prompt", None) or self._made_of() or self.model
+
+    def label(self) -> str:
+        """Return what tells it from others of its title: the clips of a film often have one prompt, and other pictures."""
+        title, made_of = self.title(), self._made_of()
+        return f"{title} · {made_of}" if made_of and made_of != title else title
+
+    def _made_of(self) -> str:
+        """Return the first two files that it is made of, in words."""
+        inputs = [value.uri if isinstance(value, MediaReference) else str(value) for value, _, _ in self.media_inputs()]
+        return " + ".join(filter(None, map(words_of, inputs[:2])))
 
     @abstractmethod
     def fields(self, render: Render) -> dict[str, Any]:

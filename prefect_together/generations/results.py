@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from prefect_together._internal.text import slug
+from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
 from prefect_together.generations.formats import Shape
 from prefect_together.generations.kept_file import KeptFile, StoredFile
@@ -100,8 +102,8 @@ class Generated(BaseModel):
     def price(self) -> str:
         """Return what it cost, in words that keep reported, estimated and unknown apart."""
         if self.cost is not None:
-            return f"${self.cost.normalize():f}"
-        return "cost unknown" if self.estimated_cost is None else f"about ${self.estimated_cost.normalize():f}"
+            return dollars(self.cost)
+        return "cost unknown" if self.estimated_cost is None else f"about {dollars(self.estimated_cost)}"
 
     @property
     def noun(self) -> str:
@@ -115,8 +117,8 @@ class Generated(BaseModel):
 
     @property
     def name(self) -> str:
-        """What tells it from other results: its request, and its place where that makes several."""
-        return f"{self.kind}-{self.fingerprint[:12]}"
+        """What it is called where names have no spaces, such as ``a-fox-in-the-snow-4248ac``; no other is called so."""
+        return f"{slug(self.title())}-{self.fingerprint[:6]}"
 
     @property
     def shape(self) -> Shape:
@@ -124,8 +126,8 @@ class Generated(BaseModel):
         return Shape()
 
     def title(self) -> str:
-        """Return what a person would call it: the words that were asked with."""
-        return self.request.title()
+        """Return what a person would call it: the words that were asked with, and what it was made of."""
+        return self.request.label()
 
     def made_from(self) -> tuple[MediaReference, ...]:
         """Return the kept files that it was made from, in the order in which they were given."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
 from prefect_together.storage.addresses import local_folder
@@ -62,8 +63,8 @@ class Tally:
     def __str__(self) -> str:
         if not self.paid:
             return f"Paid in this {self.of}: nothing" + (f", all {self.reused:,} reused." if self.reused else ".")
-        parts = [f"${self.reported.normalize():f} reported"] if self.reported is not None else []
-        parts += [f"about ${self.estimated.normalize():f} by list price"] if self.estimated is not None else []
+        parts = [f"{dollars(self.reported)} reported"] if self.reported is not None else []
+        parts += [f"about {dollars(self.estimated)} by list price"] if self.estimated is not None else []
         parts += [f"{self.unknown:,} of unknown cost"] if self.unknown else []
         return f"Paid in this {self.of}: " + ", ".join(parts) + (f"; {self.reused:,} reused." if self.reused else ".")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from decimal import Decimal
 
+from prefect_together.catalog.money import dollars
 from prefect_together.errors import BudgetExceeded, LibraryError
 from prefect_together.ledger.spend_limit import SharedBudget, SpendLimit
 from prefect_together.storage.storage import Storage
@@ -42,14 +43,18 @@ class Budget:
             BudgetExceeded: There is not enough left.
         """
         amount = self.worst_case if estimate is None else estimate
-        about = f"about ${amount}" if estimate is not None else f"of unknown price, which counts as ${amount}"
+        about = (
+            f"about {dollars(amount)}" if estimate is not None else f"of unknown price, which counts as {dollars(amount)}"
+        )
         if self.max_cost is not None and self.committed + amount > self.max_cost:
-            raise _exceeded(about, f"max_cost is ${self.max_cost} and ${self.committed} of it is spent or reserved")
+            raise _exceeded(
+                about, f"max_cost is {dollars(self.max_cost)} and {dollars(self.committed)} of it is spent or reserved"
+            )
         self.committed += amount  # before anything is awaited: others reserve meanwhile
         try:
             if self._shared and not await self._shared.reserve(key, amount):
-                limit = self._shared.limit
-                raise _exceeded(about, f"the limit {limit.name!r} is ${limit.usd} and ${self._shared.committed} is taken")
+                limit, taken = self._shared.limit, dollars(self._shared.committed)
+                raise _exceeded(about, f"the limit {limit.name!r} is {dollars(limit.usd)} and {taken} is taken")
         except BaseException:  # cancelled as well: what was not reserved must not stay taken
             self.committed -= amount
             raise
@@ -83,11 +88,12 @@ class Budget:
                 await self._shared.sweep(now=True)
 
     def __str__(self) -> str:
-        of = f" of ${self.max_cost}" if self.max_cost is not None else ""
-        own = f"${self.committed}{of} spent or reserved by this batch"
+        of = f" of {dollars(self.max_cost)}" if self.max_cost is not None else ""
+        own = f"{dollars(self.committed)}{of} spent or reserved by this batch"
         if self._shared is None:
             return f"Budget: {own}."
-        return f"Budget: {own}; ${self._shared.committed} of ${self._shared.limit.usd} of {self._shared.limit.name!r}."
+        limit, taken = self._shared.limit, dollars(self._shared.committed)
+        return f"Budget: {own}; {taken} of {dollars(limit.usd)} of {limit.name!r}."
 
 
 def _exceeded(about: str, why: str) -> BudgetExceeded:

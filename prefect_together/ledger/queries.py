@@ -86,7 +86,7 @@ class LedgerRow:
     def title(self) -> str:
         """Return what a person would call it."""
         asked = self.claim.get("request", {})
-        return " ".join(str(asked.get("prompt") or self.model).split())
+        return " ".join(str(self.claim.get("title") or asked.get("prompt") or self.model).split())
 
 
 async def list_attempts(storage: Storage, prefix: str = "") -> list[LedgerRow]:

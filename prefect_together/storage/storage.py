@@ -129,8 +129,9 @@ class Storage:
             return await asyncio.to_thread(_any_file, self.folder / prefix)
         with library_errors("list", prefix, self.url):
             found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
-            first: Any = await anext(aiter(found), None)
-            return bool(first)
+            async for some in found:
+                return bool(some)
+            return False
 
     async def delete(self, key: str) -> None:
         """Remove an object; it is fine if there is none."""

@@ -60,24 +60,18 @@ class Progress:
 
 
 async def show_batch(result: BatchResult, sheet: bytes | None) -> None:
-    """Give a batch its summary: counts, money, the first problems and a contact sheet."""
+    """Give a batch its summary: counts and money in a line, a contact sheet, and the first problems."""
     if wanted():
         await publish_markdown("batch", await asyncio.to_thread(_summary, result, sheet), escaped(str(result)))
 
 
 def _summary(result: BatchResult, sheet: bytes | None) -> str:
     problems = list(itertools.islice((item for item in result.stream() if item.error), _PROBLEMS))
-    parts = [f"# {escaped(result.name or 'Batch')}", escaped(str(result)), _counts(result)]
+    parts = [f"# {escaped(result.name or 'Batch')}"]
     parts += [f"![Some of the pictures]({data_uri(sheet)})"] if sheet else []
     if problems:
         parts.append("| row | outcome | |\n|---|---|---|\n" + "\n".join(_problem(item) for item in problems))
     return "\n\n".join([*parts, f"[The manifest]({result.manifest})"])
-
-
-def _counts(result: BatchResult) -> str:
-    counts = {outcome: count for outcome, count in result.counts.items() if count} or {"rows": 0}
-    line = "|".join(f"{count:,}" for count in counts.values())
-    return f"|{'|'.join(counts)}|\n|{'---|' * len(counts)}\n|{line}|"
 
 
 def _problem(item: BatchItem) -> str:
@@ -86,11 +80,12 @@ def _problem(item: BatchItem) -> str:
 
 
 async def show_plan(plan: Plan) -> None:
-    """Show what a batch would do and cost."""
-    parts = ["# Plan", escaped(str(plan))]
-    if plan.models:
-        lines = [f"| {escaped(model)} | {count:,} |" for model, count in plan.models.items()]
-        parts.append("| model | to send |\n|---|---|\n" + "\n".join(lines))
+    """Show what a batch would send and what that would cost."""
+    parts = ["# Plan"]
+    if plan.to_send:
+        rows = [" | ".join(escaped(cell) for cell in request.cells()) for request in plan.to_send]
+        parts.append("\n".join(["| model | price | seed | what |", "|---|---|---|---|", *(f"| {row} |" for row in rows)]))
+        parts += plan.more()
     parts += [f"* {escaped(problem)}" for problem in plan.problems]
     if wanted():
         await publish_markdown("plan", "\n\n".join(parts), escaped(str(plan)))

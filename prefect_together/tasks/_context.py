@@ -16,6 +16,7 @@ from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
 from prefect_together.tasks._checks import account, one_of
 from prefect_together.tasks._flow_runs import outermost_flow_run
+from prefect_together.ui.addresses import of_flow_run
 from prefect_together.ui.listener import prefect_listener
 
 
@@ -91,6 +92,8 @@ async def _run_info(listener: Listener) -> RunInfo:
     return RunInfo(
         log=run_logger(),
         flow_run=outermost,
+        flow_run_name=run.name if run else None,
+        flow_run_url=of_flow_run(outermost) if outermost else None,
         task_run=str(task.task_run.id) if task else None,
         listener=listener,
     )

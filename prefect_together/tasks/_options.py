@@ -75,9 +75,12 @@ def run_name(parameters: dict[str, Any]) -> str:
         return task
     model = request.model.rpartition("/")[2]
     _tag(_NO_LIMIT.sub("-", model))
-    title = " ".join(request.title().split())
-    title = title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "..."
-    return f"{model}: {title}"
+    title, dot, made_of = (" ".join(request.label().split())).rpartition(" · ")
+    return f"{model}: {_clipped(title)}{dot}{_clipped(made_of)}"
+
+
+def _clipped(words: str) -> str:
+    return words if len(words) <= _TITLE else words[:_TITLE].rstrip() + "..."
 
 
 def _tag(tag: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import State, Task, unmapped
@@ -14,27 +14,38 @@ from pydantic import BaseModel
 
 from prefect_together._internal.prefect_compat import keep_class, result_of
 from prefect_together.tasks._options import options
+from prefect_together.tasks._typed import AsyncTask, SyncTask
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def together_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
+def sync_task(kind: str) -> Callable[[Callable[_P, _R]], SyncTask[_P, _R]]:
     """Make a function a task with the options that all tasks here have."""
-
-    def decorate(function: Callable[_P, _R]) -> Task[_P, _R]:
-        return _TogetherTask(function, **options(kind))
-
-    return decorate
+    return cast("Any", _made(kind))
 
 
-def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], Task[_P, _R]]:
+def async_task(kind: str) -> Callable[[Callable[_P, Coroutine[Any, Any, _R]]], AsyncTask[_P, _R]]:
+    """Make a coroutine function such a task."""
+    return cast("Any", _made(kind))
+
+
+def stateful_task(kind: str) -> Callable[[Callable[_P, _R]], SyncTask[_P, _R]]:
     """Make a function a task that completes with the text of its result as its message."""
+    return cast("Any", _made_stateful(kind))
 
-    def decorate(function: Callable[_P, _R]) -> Task[_P, _R]:
-        return _StatefulTask(_returning_state(function), **options(kind))
 
-    return decorate
+def async_stateful_task(kind: str) -> Callable[[Callable[_P, Coroutine[Any, Any, _R]]], AsyncTask[_P, _R]]:
+    """Make a coroutine function such a task."""
+    return cast("Any", _made_stateful(kind))
+
+
+def _made(kind: str) -> Callable[[Callable[..., Any]], Any]:
+    return lambda function: _TogetherTask(function, **options(kind))
+
+
+def _made_stateful(kind: str) -> Callable[[Callable[..., Any]], Any]:
+    return lambda function: _StatefulTask(_returning_state(function), **options(kind))
 
 
 class _TogetherTask(Task[_P, _R]):

@@ -11,7 +11,7 @@ from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Retry, batch
 from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._checks import Money
-from prefect_together.tasks._task import stateful_task
+from prefect_together.tasks._task import async_stateful_task, stateful_task
 
 
 @stateful_task("batch")
@@ -85,7 +85,7 @@ def generate_batch(
     )  # fmt: skip
 
 
-@stateful_task("batch")
+@async_stateful_task("batch")
 async def agenerate_batch(
     requests: Requests,
     *,

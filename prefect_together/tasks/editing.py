@@ -21,9 +21,11 @@ from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryE
 from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
 from prefect_together.generations.formats import Format, Shape, measured
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.summary import where
 from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
+from prefect_together.tasks._context import run_logger
 from prefect_together.tasks._video_editing import Fit, Spliced, join, last_picture
 from prefect_together.ui.artifacts import show
 from prefect_together.ui.contact_sheet import LARGE, draw_contact_sheet
@@ -177,6 +179,7 @@ async def _derive(
     note = f"{DERIVED}/{name}.json"
     extension = media_type.partition("/")[2]
     if known := await _known(storage, note):
+        run_logger().info("Made before: the %s, %s", known.title(), where(known.uri))
         return known
     with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
         path = Path(folder, f"made.{extension}")
@@ -201,6 +204,7 @@ async def _derive(
     )
     entry = {"version": _VERSION, "media": to_keys(media.model_dump(mode="json", exclude_none=True), storage)}
     await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())
+    run_logger().info("Made here, for free: the %s, %s", media.title(), where(media.uri))
     await show([media])
     return media
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from prefect.artifacts import LinkArtifact
+from prefect.artifacts import LinkArtifact, MarkdownArtifact
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import arun, run
@@ -15,8 +15,11 @@ from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import flat
 from prefect_together.generations.results import Generated
+from prefect_together.generations.summary import where
+from prefect_together.tasks._context import run_logger
 from prefect_together.ui import markdown
-from prefect_together.ui.artifacts import publish, publish_markdown, thumbnails, wanted
+from prefect_together.ui.addresses import of_artifact
+from prefect_together.ui.artifacts import publish, thumbnails, wanted
 from prefect_together.ui.gallery_page import write_page
 
 _LARGEST = 12 * 1024
@@ -93,12 +96,12 @@ async def apublish_grid(
     return await arun(_shown(cells, key, _grid(title or key, cells, rows, columns, notes)))
 
 
-def write_gallery(*, library: AnyLibrary | None = None, title: str = "Gallery") -> str | None:
+def write_gallery(*, library: AnyLibrary | None = None, title: str | None = None) -> str | None:
     """Write ``gallery.html`` into the library, anew with what has come since, and link it from the run.
 
     Args:
         library: Which library; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
-        title: The page's heading.
+        title: What the library is called from now on: the page's heading, until somebody gives another; at first "Gallery".
 
     Returns:
         The address of the page, or None where it could not be written. It never raises.
@@ -106,12 +109,12 @@ def write_gallery(*, library: AnyLibrary | None = None, title: str = "Gallery") 
     return run(_page(library, title))
 
 
-async def awrite_gallery(*, library: AnyLibrary | None = None, title: str = "Gallery") -> str | None:
+async def awrite_gallery(*, library: AnyLibrary | None = None, title: str | None = None) -> str | None:
     """Write ``gallery.html``: ``write_gallery`` for async flows."""
     return await arun(_page(library, title))
 
 
-async def _page(library: AnyLibrary | None, title: str) -> str | None:
+async def _page(library: AnyLibrary | None, title: str | None) -> str | None:
     try:
         address = await write_page(await storage_of(library), title=title)
         if wanted():
@@ -120,6 +123,7 @@ async def _page(library: AnyLibrary | None, title: str) -> str | None:
     except Exception as error:  # see `publish_gallery`
         get_logger("together").warning("No gallery page: %s: %s", type(error).__name__, error)
         return None
+    run_logger().info("The gallery page is written: %s", where(address))
     return address
 
 
@@ -145,7 +149,12 @@ async def _shown(media: Any, key: str, draw: _Draw) -> bool:
             return False
         pictures = await _pictures(files)
         shown = draw(files, failures, lambda file: pictures.get(getattr(file, "sha256", "")))
-        return await publish_markdown(slug(key), shown, markdown.summary(files, failures))
+        name = slug(key)
+        taken = await publish(MarkdownArtifact(key=name, markdown=shown, description=markdown.summary(files, failures)))
+        if taken is None:
+            return False
+        run_logger().info("The gallery %s is shown: %s", name, of_artifact(taken) or "among the artifacts of this run")
+        return True
     except Exception as error:  # see `publish_gallery`
         get_logger("together").warning("No gallery %s: %s: %s", key, type(error).__name__, error)
         return False

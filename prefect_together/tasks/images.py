@@ -10,10 +10,10 @@ from prefect_together.generations.image import SPEC, GeneratedImage, ImageReques
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.tasks._checks import expect
 from prefect_together.tasks._operations import Arguments, generated
-from prefect_together.tasks._task import together_task
+from prefect_together.tasks._task import async_task, sync_task
 
 
-@together_task(SPEC.kind)
+@sync_task(SPEC.kind)
 def generate_image(
     request: ImageRequest,
     *,
@@ -54,7 +54,7 @@ def generate_image(
     return run(generated(Arguments("generate_image", _only(request), credentials, library, reuse, on_unknown), SPEC))[0]
 
 
-@together_task(SPEC.kind)
+@async_task(SPEC.kind)
 async def agenerate_image(
     request: ImageRequest,
     *,
@@ -69,7 +69,7 @@ async def agenerate_image(
     )[0]
 
 
-@together_task(SPEC.kind)
+@sync_task(SPEC.kind)
 def generate_images(
     request: ImageRequest,
     *,
@@ -93,7 +93,7 @@ def generate_images(
     return run(generated(Arguments("generate_images", request, credentials, library, reuse, on_unknown), SPEC))
 
 
-@together_task(SPEC.kind)
+@async_task(SPEC.kind)
 async def agenerate_images(
     request: ImageRequest,
     *,

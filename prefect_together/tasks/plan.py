@@ -31,7 +31,7 @@ def plan(
 ) -> Plan:
     """Return what ``generate_batch`` would do with these arguments, and what it would cost.
 
-    Nothing is sent, and no key is needed. In a flow or task it goes to the log too, and into a markdown artifact.
+    Nothing is sent, and no key is needed. In a flow or task it is a markdown artifact too.
 
     Example:
         ```python
@@ -146,6 +146,5 @@ async def _plan(arguments: BatchArguments, max_cost: Money | None) -> Plan:
     most = None if max_cost is None else usd("max_cost", max_cost)
     planner = Planner(context, worst_case=current_settings().worst_case, max_cost=most)
     found = (await planner.plan(rows_of(arguments.requests))).model_copy(update=filled(arguments.requests))
-    context.run.log.info("Plan: %s", found)
     await show_plan(found)
     return found

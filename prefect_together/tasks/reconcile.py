@@ -7,10 +7,10 @@ from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.tasks._operations import reconciled
-from prefect_together.tasks._task import together_task
+from prefect_together.tasks._task import async_task, sync_task
 
 
-@together_task("upkeep")
+@sync_task("upkeep")
 def reconcile(
     *, credentials: TogetherCredentials | None = None, library: AnyLibrary | None = None, wait: float = 0.0
 ) -> Reconciliation:
@@ -40,7 +40,7 @@ def reconcile(
     return run(reconciled(credentials, library, wait))
 
 
-@together_task("upkeep")
+@async_task("upkeep")
 async def areconcile(
     *, credentials: TogetherCredentials | None = None, library: AnyLibrary | None = None, wait: float = 0.0
 ) -> Reconciliation:

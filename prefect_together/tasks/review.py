@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from prefect.artifacts import MarkdownArtifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.context import FlowRunContext
@@ -21,9 +22,11 @@ from prefect_together._internal.event_loop import arun, run
 from prefect_together._internal.prefect_compat import answer_of_pause
 from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.ui.artifacts import thumbnails
+from prefect_together.ui import markdown
+from prefect_together.ui.addresses import of_artifact
+from prefect_together.ui.artifacts import publish, thumbnails, wanted
 from prefect_together.ui.markdown import escaped
-from prefect_together.ui.review_form import Answer, Contradiction, Review, decided, question, table
+from prefect_together.ui.review_form import Answer, Contradiction, Review, decided, larger, question, table
 
 OnTimeout = Literal["fail", "keep", "drop"]
 """What happens when nobody answers in time: the run fails, all pictures go on, or none does."""
@@ -34,7 +37,9 @@ MOST = 40
 """Pictures in one form."""
 _GRACE = 600  # a run that answers itself must not be failed by the server at the same moment
 _LARGEST = 12 * 1024
-_SIDE = 320
+_SIDE = 400
+_LARGER = 120 * 1024
+_LARGER_SIDE = 1024
 
 
 def review_images(
@@ -141,6 +146,7 @@ class _Plan:
         self._asked = 0
         self._answer: Answer | None = None
         self._problem = ""
+        self._larger_at: str | None = None
 
     async def form(self) -> type[RunInput]:
         """Return the form: few fields, because the first UI gives the pictures whatever room the fields leave."""
@@ -157,8 +163,20 @@ class _Plan:
         }
         model: type[RunInput] = create_model("ReviewOfPictures", __base__=RunInput, **fields)
         wrong = f"**Please correct this: {escaped(self._problem)}**\n\n" if self._problem else ""
-        words = question(len(self._images), self._price)
+        words = question(len(self._images), self._price, await self._larger())
         return model.with_initial_data(description=f"{wrong}{words}\n\n{table(self._images, pictures)}")
+
+    async def _larger(self) -> str | None:
+        """Show the pictures larger than a dialog has room for, among the run's artifacts, and return where."""
+        if not wanted():
+            return None
+        if self._larger_at is None:
+            largest = min(_LARGER, markdown.ROOM * 3 // 4 // len(self._images))  # base64 makes four bytes of three
+            pictures = await thumbnails(self._images, side=_LARGER_SIDE, largest=largest)
+            about = f"{len(self._images)} to decide on"
+            shown = await publish(MarkdownArtifact(key="review", markdown=larger(self._images, pictures), description=about))
+            self._larger_at = of_artifact(shown) if shown else None
+        return self._larger_at
 
     def read(self, answer: Any) -> None:
         """Take an answer; one that contradicts itself is asked for again."""

@@ -10,13 +10,13 @@ from prefect_together.generations.results import GenerationJob
 from prefect_together.generations.video import SPEC, GeneratedVideo, VideoJob, VideoRequest
 from prefect_together.tasks._checks import expect
 from prefect_together.tasks._operations import Arguments, generated, submitted, waited_for
-from prefect_together.tasks._task import together_task
+from prefect_together.tasks._task import async_task, sync_task
 
 TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
 
 
-@together_task(SPEC.kind)
+@sync_task(SPEC.kind)
 def generate_video(
     request: VideoRequest,
     *,
@@ -58,7 +58,7 @@ def generate_video(
     return run(generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))[0]
 
 
-@together_task(SPEC.kind)
+@async_task(SPEC.kind)
 async def agenerate_video(
     request: VideoRequest,
     *,
@@ -74,7 +74,7 @@ async def agenerate_video(
     )[0]
 
 
-@together_task(SPEC.kind)
+@sync_task(SPEC.kind)
 def submit_video(
     request: VideoRequest,
     *,
@@ -91,7 +91,7 @@ def submit_video(
     return run(submitted(Arguments("submit_video", request, credentials, library, reuse, on_unknown), SPEC, VideoJob))
 
 
-@together_task(SPEC.kind)
+@async_task(SPEC.kind)
 async def asubmit_video(
     request: VideoRequest,
     *,
@@ -106,7 +106,7 @@ async def asubmit_video(
     )
 
 
-@together_task(SPEC.kind)
+@sync_task(SPEC.kind)
 def wait_for_video(
     job: GenerationJob,
     *,
@@ -132,7 +132,7 @@ def wait_for_video(
     return run(waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout), SPEC, job))[0]
 
 
-@together_task(SPEC.kind)
+@async_task(SPEC.kind)
 async def await_for_video(
     job: GenerationJob,
     *,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pprint
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -10,9 +9,10 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.code import as_code
 from prefect_together.generations.derived import DerivedMedia
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.registry import read_result, spec_named, spec_of_file
+from prefect_together.generations.registry import read_request, read_result, spec_named, spec_of_file
 from prefect_together.generations.results import Generated, GeneratedValue
 from prefect_together.ledger.ledger import Attempt
 
@@ -44,7 +44,7 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
     kind = str(claim.get("kind") or _kind(entry))
     if attempt.state == "stored":
         results = [read_result(kind, fields) for fields in entry["media"]]
-        return [{**of_result(result, place), "run": claim.get("flow_run") or ""} for result in results]
+        return [{**of_result(result, place), **_run(claim)} for result in results]
     request: dict[str, Any] = claim.get("request") or {}
     return [
         {
@@ -53,15 +53,15 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
             "noun": _noun(kind),
             "state": _SHOWN.get(attempt.state, attempt.state),
             "model": claim.get("model") or request.get("model") or "",
-            "title": request.get("prompt") or "",
+            "title": claim.get("title") or request.get("prompt") or "",
             "when": entry.get("at") or claim.get("at") or "",
-            "run": claim.get("flow_run") or "",
+            **_run(claim),
             "seed": request.get("seed"),
             "cost": _known(entry.get("cost")) or _known(claim.get("estimated_cost")),
             "how": "reported" if entry.get("cost") else "estimated" if claim.get("estimated_cost") else "unknown",
             "why": entry.get("why") or "",
             "from": [],
-            "code": code(kind, request),
+            "code": _code(kind, request),
         }
     ]
 
@@ -88,7 +88,7 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
         item["id"] = "-".join(part for part in (item.get("id"), result.fingerprint[:8]) if part)
         item |= {"kind": item.get("kind", result.kind), "model": result.model, "seed": result.seed}
         item |= {"cost": _money(result.cost if result.cost is not None else result.estimated_cost), "how": _how(result)}
-        item["code"] = code(result.kind, result.request.model_dump(mode="json", exclude_defaults=True))
+        item["code"] = as_code(result.request)
     if isinstance(result, GeneratedValue):
         item["text"] = result.text
     if isinstance(result, DerivedMedia):
@@ -96,24 +96,18 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
     return item
 
 
-def code(kind: str, request: dict[str, Any]) -> str:
-    """Return a request as Python that makes it again."""
-    if not request:
+def _run(claim: dict[str, Any]) -> dict[str, str]:
+    """Return which flow run asked: its id, and its name and its place in Prefect's UI where they are known."""
+    known = {"run": claim.get("flow_run"), "runName": claim.get("flow_run_name"), "runHref": claim.get("flow_run_url")}
+    return {name: str(value) for name, value in known.items() if value} or {"run": ""}
+
+
+def _code(kind: str, request: dict[str, Any]) -> str:
+    """Return a request as Python that makes it again; nothing, where this release cannot read it."""
+    try:
+        return as_code(read_request(kind, request))
+    except ValueError:
         return ""
-    fields = {name: _plain(value) for name, value in request.items() if value not in (None, {}, [])}
-    lines = [f"    {name}={pprint.pformat(value, width=100, sort_dicts=False)}," for name, value in fields.items()]
-    return "\n".join([f"{spec_named(kind).request.__name__}(", *lines, ")"])
-
-
-def _plain(value: Any) -> Any:
-    """Write references to local files as their addresses."""
-    if isinstance(value, list):
-        return [_plain(entry) for entry in value]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, dict):
-        if str(value.get("uri", "")).startswith("file:"):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            return value["uri"]  # pyright: ignore[reportUnknownVariableType]
-        return {name: _plain(entry) for name, entry in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 def _href(uri: str, place: Place) -> str:

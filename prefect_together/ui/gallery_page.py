@@ -19,23 +19,25 @@ from prefect_together.ui.thumbnails import small_picture
 
 PAGE = "gallery.html"
 INDEX = "gallery/index.json"
-VERSION = 1
+VERSION = 2
+TITLE = "Gallery"
 _SIDE = 480
 _LARGEST = 28 * 1024
 _AT_ONCE = 16
 
 
-async def write_page(storage: Storage, *, title: str = "Gallery") -> str:
+async def write_page(storage: Storage, *, title: str | None = None) -> str:
     """Write the page and return its address. What an earlier call has read is not read again.
 
     Args:
         storage: The library.
-        title: The page's heading.
+        title: What the library is called from now on: the page's heading, whoever writes it next.
 
     Raises:
         LibraryError: The library cannot be read or written.
     """
-    index = await _read_index(storage)
+    known_as, index = await _read_index(storage)
+    title = title or known_as
     turns = asyncio.Semaphore(_AT_ONCE)
     ledger = Ledger(storage)
 
@@ -73,7 +75,8 @@ async def write_page(storage: Storage, *, title: str = "Gallery") -> str:
     tiles = [item for known in index.values() for item in known["items"]]
     await asyncio.gather(*(_small(storage, item, turns) for item in tiles))
     tiles.sort(key=lambda item: str(item.get("when") or ""), reverse=True)
-    await storage.write(INDEX, json.dumps({"version": VERSION, "root": storage.url, "attempts": index}).encode())
+    index_now = {"version": VERSION, "root": storage.url, "title": title, "attempts": index}
+    await storage.write(INDEX, json.dumps(index_now).encode())
     await storage.write(PAGE, page(title, tiles).encode())
     return storage.uri(PAGE)
 
@@ -121,10 +124,11 @@ def _file(storage: Storage, item: Item) -> KeptFile:
     )
 
 
-async def _read_index(storage: Storage) -> dict[str, dict[str, Any]]:
+async def _read_index(storage: Storage) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the library's title, and the tiles of what was read before."""
     try:
         index: Any = json.loads(await storage.read(INDEX))
         current = (index["version"], index["root"]) == (VERSION, storage.url)  # tiles show where files are
-        return index["attempts"] if current else {}
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return {}
+        return index.get("title") or TITLE, index["attempts"] if current else {}
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return TITLE, {}

@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from functools import partial
 
+from prefect_together._internal.text import slug
 from prefect_together.engine.daily_spend import spending
 from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener
 from prefect_together.generations.registry import spec_of
@@ -50,7 +51,7 @@ def prefect_listener(storage: Storage, environment: str, alert: Decimal | None, 
 
 def _wait(bars: dict[str, Progress], event: LifecycleEvent) -> None:
     job, seconds = event.job_id or "", event.seconds or 0.0
-    bar = bars.setdefault(job, Progress("waiting-" + re.sub(r"[^a-z0-9]+", "", job.lower())[-8:]))
+    bar = bars.setdefault(job, Progress(_key(event, job)))
     if not bar.due:
         return  # a thousand jobs are looked at often, and the words take longer than the look
     usual = "" if event.usual is None else f", usually {event.usual:.0f} s"
@@ -58,5 +59,10 @@ def _wait(bars: dict[str, Progress], event: LifecycleEvent) -> None:
     bar.at(share(seconds, event.usual), f"**{status}**, {seconds:.0f} s{usual}<br>{_title(event)}")
 
 
+def _key(event: LifecycleEvent, job: str) -> str:
+    """Return what the bar is called: by its words, and by the end of the job's id, which no other has."""
+    return f"waiting-for-{slug(event.request.label())}-{re.sub(r'[^a-z0-9]+', '', job.lower())[-6:]}"
+
+
 def _title(event: LifecycleEvent) -> str:
-    return f"{escaped(event.request.model.rpartition('/')[2])}: {escaped(clipped(event.request.title(), 80))}"
+    return f"{escaped(event.request.model.rpartition('/')[2])}: {escaped(clipped(event.request.label(), 80))}"

@@ -31,7 +31,7 @@ Thumbnails = Callable[[Result], "str | None"]
 
 
 def gallery(title: str, media: Sequence[Result], failures: Sequence[BaseException], thumbnail: Thumbnails) -> str:
-    """Return one table of files, the money, and what failed.
+    """Return one table of files, and what failed. How many there are, and the money, is in the artifact's description.
 
     Args:
         title: The heading.
@@ -39,7 +39,7 @@ def gallery(title: str, media: Sequence[Result], failures: Sequence[BaseExceptio
         failures: What came instead of files.
         thumbnail: Returns a file's thumbnail.
     """
-    parts = [f"## {escaped(title)}", summary(media, failures)]
+    parts = [f"## {escaped(title)}"]
     if media:
         lines = ["| | made by | cost |", "|---|---|---|"]
         for number, file in enumerate(media[:ROWS], 1):
@@ -74,24 +74,22 @@ def grid(
         thumbnail: Returns a file's thumbnail.
         notes: What stands below each column.
     """
-    everything = [cell for row in cells for cell in row if cell is not None]
-    files = [cell for cell in everything if isinstance(cell, (KeptFile, Generated))]
-    failures = [cell for cell in everything if isinstance(cell, BaseException)]
     lines = ["| | " + " | ".join(escaped(column) for column in columns) + " |", "|---|" + "---|" * len(columns)]
     for name, row in zip(rows, cells, strict=True):
         shown = [_cell(cell, thumbnail) for cell in row]
         lines.append(f"| {escaped(clipped(name, _PROMPT))} | " + " | ".join(shown) + " |")
     if notes:
         lines.append("| | " + " | ".join(f"**{escaped(note)}**" for note in notes) + " |")
-    return "\n\n".join([f"## {escaped(title)}", summary(files, failures), "\n".join(lines)]) + "\n"
+    return "\n\n".join([f"## {escaped(title)}", "\n".join(lines)]) + "\n"
 
 
 def summary(media: Sequence[Result], failures: Sequence[BaseException]) -> str:
     """Return the line of totals: how many of what, and the money kept apart by what is known of it."""
     generated = [result for result in media if isinstance(result, Generated)]
-    kinds, derived = Counter(result.kind for result in generated), len(media) - len(generated)
+    kinds = Counter(result.kind for result in generated)
     counts = [spec.count(kinds[spec.kind]) for spec in specs() if kinds[spec.kind]]
-    counts.append(f"{derived} derived file{'s' if derived != 1 else ''}" if derived else "")
+    made_here = Counter(file.noun for file in media if not isinstance(file, Generated))
+    counts += [f"{number:,} {noun}{'s' if number > 1 else ''}" for noun, number in made_here.items()]
     counts.append(f"**{len(failures)} failed**" if failures else "")
     text = " · ".join(count for count in counts if count) or "Nothing was made."
     return f"{text}<br>{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text
@@ -120,11 +118,10 @@ def facts(media: Result) -> str:
 
 
 def cost(media: Result) -> str:
-    """Return what a file cost, and how that is known."""
+    """Return what a file cost: "about" says by list price, and without it Together reported it."""
     if not isinstance(media, Generated):
         return "free<br>made here"
-    how = "reported" if media.cost is not None else "estimated" if media.estimated_cost is not None else ""
-    return "<br>".join(part for part in (escaped(media.price()), how, "reused" if media.reused else "paid") if part)
+    return f"{escaped(media.price())}<br>{'reused' if media.reused else 'paid'}"
 
 
 def reason(error: BaseException) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from html import escape
+from textwrap import wrap
 from typing import Literal, Protocol
 
+from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.markdown import clipped, escaped
 
@@ -17,10 +19,10 @@ Verdict = Literal["approve", "redo", "drop"]
 
 TALLEST = 160
 """Pixels that a picture may be high in the form."""
-_WIDTHS = {1: 400, 2: 200, 3: 126}
+_WIDTHS = {1: 400, 2: 200}
 """Pixels of a picture by the number of columns: what fills the dialog of the first UI, which is the narrower one."""
-_FEW = {1: 1, 2: 2, 4: 2}
-_LETTER = 9  # pixels: that dialog breaks no lines within tables
+_LETTER = 9  # pixels
+_PROMPT = 600
 
 
 class Contradiction(ValueError):
@@ -82,7 +84,7 @@ class Review:
         counts = f"{len(self.approved)} approved, {len(self.redo)} to be made again, {len(self.dropped)} dropped"
         saved = "" if not self.dropped else "; what that saved is not known"
         if self.dropped and self.saved is not None:
-            saved = f"; dropping saved about ${self.saved.normalize():f}"
+            saved = f"; dropping saved about {dollars(self.saved)}"
         return f"Review: {counts}{saved}{' (nobody answered in time)' if self.timed_out else ''}."
 
 
@@ -93,21 +95,28 @@ def table(images: Sequence[KeptFile], pictures: Mapping[str, str]) -> str:
         images: What is decided on.
         pictures: Their thumbnails by SHA-256.
     """
-    columns = _FEW.get(len(images), 3)
+    columns = min(2, len(images))
     cells = [_cell(number, file, pictures.get(file.sha256), _WIDTHS[columns]) for number, file in enumerate(images, 1)]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     rows[-1] += [""] * (columns - len(rows[-1]))
     return "\n".join(["| " * columns + "|", "|---" * columns + "|", *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def question(count: int, price: Decimal | None) -> str:
-    """Return what is asked, in words, with what the pictures that go on will cost."""
+def question(count: int, price: Decimal | None, larger_at: str | None = None) -> str:
+    """Return what is asked, in words, with what the pictures that go on will cost.
+
+    Args:
+        count: How many pictures there are.
+        price: USD that each that goes on leads to, where that is known.
+        larger_at: Where they can be seen larger.
+    """
     cost = "."
     if price is not None:
-        total = f", ${(price * count).normalize():f} for all" if count > 1 else ""
-        cost = f", for about ${price.normalize():f} each{total}."
+        total = f", {dollars(price * count)} for all" if count > 1 else ""
+        cost = f", for about {dollars(price)} each{total}."
+    see = f" [See them larger]({larger_at})." if larger_at else ""
     ask = "What you name in the fields below is dropped or made again; the others go on"
-    return f"**{count} picture{'s' if count > 1 else ''} to decide on.** {ask}{escaped(cost)}"
+    return f"**{count} picture{'s' if count > 1 else ''} to decide on.** {ask}{escaped(cost)}{see}"
 
 
 def decided(images: Sequence[KeptFile], answer: Answer) -> tuple[Decision, ...]:
@@ -137,7 +146,22 @@ def _cell(number: int, file: KeptFile, picture: str | None, widest: int) -> str:
     told = escape(clipped(prompt, 500)).replace("|", "&#124;")
     # HTML, for its width: twice the pixels are sharp on fine screens.
     shown = f'<img src="{picture}" width="{width}" alt="{told}" title="{told}">' if picture else f"_{file.media_type}_"
-    return f"**{number}** · {escaped(clipped(prompt, widest // _LETTER))}<br>{shown}"
+    # The dialog of the first UI breaks no lines within tables, so they are broken here.
+    first, *more = map(escaped, wrap(f"{number} · {clipped(prompt, _PROMPT)}", widest // _LETTER))
+    return "<br>".join([shown, f"**{number}**{first.removeprefix(str(number))}", *more])
+
+
+def larger(images: Sequence[KeptFile], pictures: Mapping[str, str]) -> str:
+    """Return the markdown of the pictures one below the other, as large as there is room for, with their whole prompts."""
+    parts: list[str] = []
+    for number, file in enumerate(images, 1):
+        picture = pictures.get(file.sha256)
+        parts += [
+            f"### {number}",
+            f"![Picture {number}]({picture})" if picture else f"_{file.media_type}_",
+            escaped(file.title()),
+        ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _notes(text: str) -> dict[int, str]:

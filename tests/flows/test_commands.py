@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from prefect import get_client
 
 from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
@@ -120,3 +121,20 @@ def test_an_interruption_is_one_sentence(flow: str, environment: dict[str, str],
     assert "for free" in words.splitlines()[-1]
     assert all(job["id"] in words.splitlines()[-1] for job in together.jobs())
     assert "Traceback" not in words
+
+
+def test_a_plan_is_a_table_and_no_run_of_the_flow(environment: dict[str, str], together_sandbox: Sandbox) -> None:
+    """`--plan` prints what would be sent, once; its run is called a plan, and there is nothing to watch."""
+    done = _run("image_to_video.py", "--plan", "--idea", "a heron", environment=environment)
+    assert 0 == done.returncode
+    assert ["FLUX.2-pro", "about", "$0.03", "seed", "7", "a", "heron"] == done.stdout.split()[:7]
+    assert 1 == (done.stdout + done.stderr).count("2 to send: about $0.52")
+    assert "Watch it" not in done.stdout
+    assert [] == together_sandbox.requests()
+    assert "plan: a heron" in (names := _names_of_runs())
+    assert "a heron" not in names
+
+
+def _names_of_runs() -> set[str]:
+    with get_client(sync_client=True) as client:
+        return {run.name for run in client.read_flow_runs()}

@@ -65,8 +65,8 @@ def test_async_flows_make_films_too(together_sandbox: Sandbox) -> None:
     one, two = generate_video(clip(seed=1)), generate_video(clip(seed=2, width=128, height=96))
     assert (film, frame) == (join_videos([one, two]), last_frame(one))
     assert (True, "image/png") == (film.reencoded, frame.media_type)
-    keys = {found.key for found in shown("join-") + shown("last-frame-")}
-    assert {f"join-{film.sha256[:12]}", f"last-frame-{frame.sha256[:12]}"} <= keys
+    keys = {found.key for found in shown("film-of-") + shown("last-frame-")}
+    assert {f"film-of-2-clips-{film.sha256[:6]}", f"last-frame-of-a-clip-{frame.sha256[:6]}"} <= keys
 
 
 def test_clips_that_differ_are_encoded_anew(together_sandbox: Sandbox) -> None:

@@ -24,7 +24,7 @@ from prefect_together import (
 from prefect_together.errors import ConfigurationError
 from prefect_together.sandbox import Sandbox
 
-from .asking import IMAGES, clip, picture
+from .asking import IMAGES, clip, picture, shown
 
 
 @flow
@@ -53,6 +53,26 @@ def test_a_plan_counts_prices_and_sends_nothing(together_sandbox: Sandbox) -> No
     assert 2 == found.over
     assert "Row 7" in found.problems[0]
     assert before == len(together_sandbox.requests())
+
+
+def test_a_plan_names_what_would_be_sent(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """In order, a line each with model, price and words, then the total; the same is a table among the run's artifacts."""
+    (tmp_path / "a boat.png").write_bytes(generate_image(picture("a boat", seed=1)).read_bytes())
+    requests = [
+        *(picture(f"number {seed}", seed=seed) for seed in range(52)),
+        clip("waves", frame_images=tmp_path / "a boat.png"),
+    ]
+    found = _plan([*requests[:2], requests[-1]])
+    assert [
+        "FLUX.2-pro  about $0.03    seed 0  number 0",
+        "FLUX.2-pro  about $0.03    seed 1  number 1",
+        "tiny        price unknown          waves · a boat",
+    ] == found.text().splitlines()[:3]
+    assert str(found) == found.text().splitlines()[3]
+    assert "| FLUX.2-pro | about \\$0.03 | seed 1 | number 1 |" in shown("plan")[0].data
+    many = plan(requests)
+    assert [*range(1, 51)] == [planned.row for planned in many.to_send]
+    assert "… and 3 more." == many.text().splitlines()[50]
 
 
 def test_what_a_plan_says_is_what_happens(together_sandbox: Sandbox) -> None:

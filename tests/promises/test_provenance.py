@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -16,8 +17,6 @@ from PIL import Image
 from prefect_together import (
     GeneratedImage,
     GeneratedVideo,
-    ImageRequest,
-    VideoRequest,
     generate_image,
     generate_video,
     join_videos,
@@ -25,8 +24,9 @@ from prefect_together import (
 from prefect_together._internal.event_loop import run
 from prefect_together.cli import main
 from prefect_together.engine import provenance
-from prefect_together.engine.trace import as_code, trace
+from prefect_together.engine.trace import trace
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.code import as_code
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
 
@@ -117,14 +117,15 @@ def test_a_copy_with_its_sidecar_needs_no_library(
 def test_a_replay_builds_the_same_request(
     together_sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The Python that `replay` prints builds an equal request, which finds the same file."""
+    """The Python that `replay` prints runs as pasted, and builds a request that finds the same file."""
     still = generate_image(picture("a fox", seed=1))
     moving = generate_video(clip("it wakes", seed=2, frame_images=[still]))
     assert 0 == main(["replay", "--library", str(tmp_path / "library"), moving.uri])
-    again = eval(capsys.readouterr().out, {"VideoRequest": VideoRequest, "ImageRequest": ImageRequest})
-    assert moving.request == again
-    assert as_code(still.request).startswith("ImageRequest(")
-    assert generate_video(again).reused
+    pasted: dict[str, Any] = {}
+    exec(capsys.readouterr().out, pasted)
+    assert generate_video(pasted["request"]).reused
+    exec(as_code(still.request), pasted)
+    assert still.request == pasted["request"]
 
 
 def test_an_unknown_file_is_one_sentence(tmp_path: Path, together_sandbox: Sandbox) -> None:

@@ -151,7 +151,7 @@ def test_the_ledger_can_be_read(together_sandbox: Sandbox, tmp_path: Path, capsy
     library = str(tmp_path / "library")
     assert 0 == main(["ledger", "--library", library])
     table = capsys.readouterr().out
-    assert "~$0.03" in table
+    assert "about $0.03" in table
     assert "2 attempt(s)." in table
     assert 0 == main(["ledger", "--library", library, "--json", "--state", "stored"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -52,7 +52,8 @@ def test_a_gallery_lists_files_money_and_failures(together_sandbox: Sandbox) -> 
     assert "← #1" in found.data
     assert "### 1 failed" in found.data
     assert "ContentPolicyError" in found.data
-    assert "About \\$0.03 by list price, 1 of unknown cost" in found.data
+    assert "1 picture · 1 clip · **1 failed**<br>About \\$0.03 by list price, 1 of unknown cost." == found.description
+    assert "by list price" not in found.data
     assert len(found.data) < 60_000
 
 
@@ -119,7 +120,7 @@ def test_a_slow_server_delays_nobody(together_sandbox: Sandbox, monkeypatch: pyt
     ended.set()
     assert 4 == len(spent)
     assert max(spent) < 1.0  # 50 ms, and what a busy machine adds
-    assert {f"image-{file.fingerprint[:12]}" for file in made} <= {found.key for found in shown("image-")}
+    assert {f"a-fox-in-the-snow-{file.fingerprint[:6]}" for file in made} <= {found.key for found in shown("a-fox-")}
 
 
 @pytest.fixture

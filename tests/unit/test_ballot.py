@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.ui.review_form import Contradiction, decided, question, table
+from prefect_together.ui.review_form import Contradiction, decided, larger, question, table
 
 
 @dataclass
@@ -19,6 +19,16 @@ class Filled:
     drop: list[int] = field(default_factory=list[int])
     redo: list[int] = field(default_factory=list[int])
     notes: str = ""
+
+
+class Named(KeptFile):
+    """A picture with words of its own."""
+
+    words: str
+
+    def title(self) -> str:
+        """Return them."""
+        return self.words
 
 
 def files(count: int, width: int = 1344, height: int = 768) -> list[KeptFile]:
@@ -62,14 +72,33 @@ def test_contradictions_are_said(answer: Filled, why: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "rows", "columns"),
-    [pytest.param(1, 1, 1), pytest.param(2, 1, 2), pytest.param(4, 2, 2), pytest.param(8, 3, 3), pytest.param(40, 14, 3)],
+    [pytest.param(1, 1, 1), pytest.param(2, 1, 2), pytest.param(3, 2, 2), pytest.param(8, 4, 2), pytest.param(40, 20, 2)],
 )
 def test_pictures_stand_in_rows(count: int, rows: int, columns: int) -> None:
-    """Every row of the table has as many cells as its head, and every picture has its number."""
+    """Two a row, as many cells in each as in its head, and every picture has its number."""
     lines = table(files(count), {}).splitlines()
     assert rows == len(lines) - 2
     assert {columns + 1} == {line.count("|") for line in lines}
     assert all(f"**{number}** " in "\n".join(lines) for number in range(1, count + 1))
+
+
+def test_prompts_are_whole() -> None:
+    """A caption is the whole prompt, in lines that fit under the picture; the table stays one line for each row."""
+    words = "a lighthouse on a cliff at dusk, a storm far out | and a boat, " * 4
+    shown = table([Named(**one.model_dump(), words=words) for one in files(2)], {})
+    assert 3 == len(shown.splitlines())
+    captions = shown.splitlines()[0].split(" | ")
+    lines = captions[0].partition("<br>")[2].split("<br>")
+    assert lines[0].startswith("**1** · a lighthouse")
+    assert words.replace("|", "&#124;").split() == " ".join(lines).removeprefix("**1** · ").split()
+    assert all(len(line) <= 32 for line in lines)
+
+
+def test_a_larger_view_has_everything() -> None:
+    """Each picture with its number, and its prompt below it."""
+    (one, two) = files(2)
+    shown = larger([one, two], {one.sha256: "data:image/webp;base64,AAAA"})
+    assert "### 1\n\n![Picture 1](data:image/webp;base64,AAAA)\n\nimage/png\n\n### 2\n\n_image/png_" in shown
 
 
 def test_a_tall_picture_stays_small() -> None:
@@ -82,3 +111,4 @@ def test_the_question_says_what_follows() -> None:
     """What the pictures that go on will cost is said for each and for all."""
     assert "for about \\$0.56 each, \\$1.68 for all." in question(3, Decimal("0.56"))
     assert "\\$" not in question(3, None)
+    assert question(3, None, "http://ui/artifact").endswith("the others go on. [See them larger](http://ui/artifact).")

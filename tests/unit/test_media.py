@@ -160,12 +160,12 @@ def test_json_keeps_a_job() -> None:
     [
         pytest.param("0.28", "0.30", "$0.28", id="reported"),
         pytest.param("0.2800", None, "$0.28", id="reported-with-zeros"),
-        pytest.param("0", "0.30", "$0", id="reported-as-free"),
-        pytest.param("100", None, "$100", id="hundred"),
-        pytest.param("1E+2", None, "$100", id="exponent"),
-        pytest.param("0.000025", None, "$0.000025", id="tiny"),
-        pytest.param(None, "0.10", "about $0.1", id="estimated"),
-        pytest.param(None, "1E-7", "about $0.0000001", id="estimated-tiny"),
+        pytest.param("0", "0.30", "$0.00", id="reported-as-free"),
+        pytest.param("100", None, "$100.00", id="hundred"),
+        pytest.param("1E+2", None, "$100.00", id="exponent"),
+        pytest.param("0.000250", None, "$0.0003", id="tiny"),
+        pytest.param(None, "0.10", "about $0.10", id="estimated"),
+        pytest.param(None, "1E-7", "about less than $0.0001", id="estimated-tiny"),
         pytest.param(None, None, "cost unknown", id="unknown"),
     ],
 )

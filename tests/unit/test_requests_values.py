@@ -132,12 +132,48 @@ def test_a_generated_image_is_kept_as_its_reference() -> None:
         pytest.param(image(), False, 1, "a fox in the snow", "image", id="image"),
         pytest.param(image(seed=0, n=4), True, 4, "a fox in the snow", "image", id="seeded"),
         pytest.param(video(seed=1), True, 1, "slow push in", "video", id="video"),
-        pytest.param(video(prompt=None, frame_images="a.png"), False, 1, "minimax/hailuo-02", "video", id="no-prompt"),
+        pytest.param(video(prompt=None, frame_images="a fox.png"), False, 1, "a fox", "video", id="no-prompt"),
     ],
 )
 def test_what_a_request_says_about_itself(request_: Request, seeded: bool, count: int, title: str, kind: str) -> None:
     """Whether it is reproducible, how many files it makes, and what a person would call it."""
     assert (seeded, count, title, kind) == (request_.seeded, request_.count, request_.title(), request_.kind)
+
+
+KEPT = "file:///library/images/2026-11-22/a-lighthouse-at-dusk-7f3a9c12-4be1aa.jpg"
+
+
+@pytest.mark.parametrize(
+    ("request_", "title", "label"),
+    [
+        pytest.param(image(), "a fox in the snow", "a fox in the snow", id="words-alone"),
+        pytest.param(image(image_url=KEPT), "a fox in the snow", "a fox in the snow · a lighthouse at dusk", id="edit"),
+        pytest.param(video(frame_images=KEPT), "slow push in", "slow push in · a lighthouse at dusk", id="clip"),
+        pytest.param(video(prompt=None, frame_images=KEPT), "a lighthouse at dusk", "a lighthouse at dusk", id="no-prompt"),
+        pytest.param(
+            video(prompt=None, frame_images=[KEPT, "films/dawn_2.png", "c.png"]),
+            "a lighthouse at dusk + dawn 2",
+            "a lighthouse at dusk + dawn 2",
+            id="the-first-two",
+        ),
+        pytest.param(
+            video(prompt=None, source_video="https://example.com/a%20b/my%20clip.mp4?token=s"),
+            "my clip",
+            "my clip",
+            id="link",
+        ),
+        pytest.param(
+            video(frame_images="file:///library/derived/last-frame-0123456789ab.png"),
+            "slow push in",
+            "slow push in · last frame 0123",
+            id="made-here",
+        ),
+        pytest.param(video(prompt=None, frame_images="https://example.com/"), "example.com", "example.com", id="no-name"),
+    ],
+)
+def test_a_request_is_named_by_what_it_is_made_of(request_: Request, title: str, label: str) -> None:
+    """Without a prompt by its first inputs, and where several have one prompt, they are told apart by them."""
+    assert (title, label) == (request_.title(), request_.label())
 
 
 def test_given_names_what_was_set() -> None:
