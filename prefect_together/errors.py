@@ -41,9 +41,7 @@ Paid = Literal["nothing", "maybe", "yes"]
 TRACEBACKS = "TOGETHER_TRACEBACKS"
 """The environment variable that asks for whole tracebacks."""
 
-_BETWEEN = frozenset(
-    {"prefect", "prefect_together", "anyio", "asyncio", "concurrent", "contextlib", "threading", "runpy", "IPython"}
-)
+_BETWEEN = {"prefect", "prefect_together", "anyio", "asyncio", "concurrent", "contextlib", "threading", "runpy", "IPython"}
 """Packages whose frames lie between a user's code and an error: what called it, and what it calls."""
 
 _PAID_SENTENCE: dict[Paid, str] = {
@@ -58,8 +56,7 @@ class TogetherError(Exception):
 
     Args:
         what: What happened, as one sentence.
-        paid: Whether money may have been spent by the request that failed; None where the error does not know, and then
-            it says nothing about money.
+        paid: Whether money may have been spent by the request that failed; None, and no word of it, where it is not known.
         advice: What to do next, as one sentence.
         retryable: Whether trying again can succeed without paying again.
     """

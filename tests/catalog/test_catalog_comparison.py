@@ -87,6 +87,6 @@ def test_the_command_lists_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == main(["catalog", "--kind", "video"])
     out = capsys.readouterr().out
     assert "minimax/hailuo-02" in out
-    assert "$0.08 to $0.6 per second" in out
+    assert "$0.08 to $0.60 per second" in out
     assert "FLUX.2-pro" not in out
     assert "kling" not in out

@@ -13,9 +13,11 @@ from prefect import flow
 from prefect.artifacts import Artifact
 
 from prefect_together import (
+    DerivedMedia,
     GeneratedImage,
     generate_image,
     generate_video,
+    join_videos,
     last_frame,
     publish_gallery,
     publish_grid,
@@ -206,3 +208,23 @@ def test_a_library_learns_how_long_it_takes(together_sandbox: Sandbox, monkeypat
     assert waits[-1].usual is not None
     assert 0 < waits[-1].usual < 30
     assert ["accepted", "kept"] * 2 == [happening.what for happening in heard if happening.what != "waiting"]
+
+
+def test_galleries_and_films_leave_a_line(together_sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """What is made or shown without a task run is a line in the flow's log, with its place; made before is said so."""
+
+    @flow
+    def work() -> DerivedMedia:
+        film = join_videos([generate_video(clip(seed=1))])
+        join_videos([generate_video(clip(seed=1))])
+        publish_gallery([film], key="film")
+        write_gallery()
+        return film
+
+    with caplog.at_level("INFO", logger="prefect.flow_runs"):
+        film = work()
+    lines = [record.getMessage() for record in caplog.records if record.name == "prefect.flow_runs"]
+    assert f"Made here, for free: the film of 1 clip, {film.path()}" in lines
+    assert f"Made before: the film of 1 clip, {film.path()}" in lines
+    assert any(line.startswith("The gallery film is shown: ") for line in lines)
+    assert any(line.startswith("The gallery page is written: /") and line.endswith("gallery.html") for line in lines)

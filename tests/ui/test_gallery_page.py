@@ -161,3 +161,30 @@ def test_a_prompt_cannot_break_out(page: Page, tmp_path: Path) -> None:
     assert 0 == page.locator("img[src=x]").count()
     assert not page.locator("#file").is_visible(), "there is no file to open"
     assert json.loads(page.text_content("#data") or "")["title"] == nasty
+
+
+def test_a_printed_page_is_whole(page: Page, library: Path) -> None:
+    """On paper there are no controls, every tile with its picture, none cut in two, and badges are dark on white."""
+    page.set_viewport_size({"width": 718, "height": 1032})
+    page.emulate_media(media="print", color_scheme="dark")
+    page.goto((library / "gallery.html").as_uri())
+    number = len(json.loads(page.locator("#data").text_content() or "{}")["items"])
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    holds(page, "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth > 0)")
+    shoot(page, "gallery-print")
+    assert number == page.locator(".tile").count()
+    assert not page.get_by_role("search").is_visible()
+    looks = "(({ color, backgroundColor }) => [color, backgroundColor])(getComputedStyle(document.querySelector('.badge')))"
+    assert ["rgb(0, 0, 0)", "rgb(255, 255, 255)"] == page.evaluate(looks)
+    lefts = "new Set([...document.querySelectorAll('li')].map(l => Math.round(l.getBoundingClientRect().left))).size"
+    assert 3 == page.evaluate(lefts)
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_a_file_names_its_run(page: Page, prefect: Prefect, library: Path) -> None:
+    """The run has its name, and leads to Prefect's UI."""
+    page.goto((library / "gallery.html").as_uri())
+    page.locator(".tile", has_text="FLUX.2-dev").first.click()
+    link = page.locator("#facts a")
+    assert "compare-models" == link.text_content()
+    assert str(link.get_attribute("href")).startswith(f"{prefect.url}/runs/flow-run/")

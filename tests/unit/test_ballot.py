@@ -87,7 +87,7 @@ def test_prompts_are_whole() -> None:
     words = "a lighthouse on a cliff at dusk, a storm far out | and a boat, " * 4
     shown = table([Named(**one.model_dump(), words=words) for one in files(2)], {})
     assert 3 == len(shown.splitlines())
-    captions = shown.splitlines()[0].split(" | ")
+    captions = shown.splitlines()[2].removeprefix("| ").split(" | ")
     lines = captions[0].partition("<br>")[2].split("<br>")
     assert lines[0].startswith("**1** · a lighthouse")
     assert words.replace("|", "&#124;").split() == " ".join(lines).removeprefix("**1** · ").split()

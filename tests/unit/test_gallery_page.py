@@ -45,3 +45,17 @@ async def test_only_what_is_new_is_read(library: Path, monkeypatch: pytest.Monke
     await write_page(storage)
     assert ["gallery/index.json"] == read
     assert drawn == smalls()
+
+
+async def test_a_library_has_one_title(tmp_path: Path) -> None:
+    """What it is called stays until somebody calls it something else, whoever writes the page in between."""
+    storage = Storage(str(tmp_path))
+
+    async def titled(title: str | None = None) -> str:
+        await write_page(storage, title=title)
+        return (await storage.read("gallery.html")).decode().partition('"title":"')[2].partition('"')[0]
+
+    assert "Gallery" == await titled()
+    assert "Films of November" == await titled("Films of November")
+    assert "Films of November" == await titled()
+    assert "Winter" == await titled("Winter")
