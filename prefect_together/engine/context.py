@@ -30,13 +30,13 @@ class RunInfo:
     log: Log
     flow_run: str | None = None
     """The outermost flow run: its retries and its subflows belong to it."""
-    flow_run_name: str | None = None
-    """What people call it."""
-    flow_run_url: str | None = None
-    """Where Prefect's UI shows it, if there is one."""
     task_run: str | None = None
     listener: Listener = ignore
     """Is told what happens, for those who watch."""
+    flow_run_name: str | None = None
+    """What people call the flow run."""
+    flow_run_url: str | None = None
+    """Where Prefect's UI shows it, if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
