@@ -19,7 +19,7 @@ from prefect_together.ui.thumbnails import small_picture
 
 PAGE = "gallery.html"
 INDEX = "gallery/index.json"
-VERSION = 2
+VERSION = 1
 TITLE = "Gallery"
 _SIDE = 480
 _LARGEST = 28 * 1024
@@ -128,7 +128,7 @@ async def _read_index(storage: Storage) -> tuple[str, dict[str, dict[str, Any]]]
     """Return the library's title, and the tiles of what was read before."""
     try:
         index: Any = json.loads(await storage.read(INDEX))
-        current = (index["version"], index["root"]) == (VERSION, storage.url)  # tiles show where files are
+        current = (index["version"], index.get("root", storage.url)) == (VERSION, storage.url)  # tiles show where files are
         return index.get("title") or TITLE, index["attempts"] if current else {}
     except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return TITLE, {}
