@@ -40,8 +40,9 @@ from prefect_together import (
     summary,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.errors import TogetherError
+from prefect_together.errors import InvalidRequest, TogetherError
 
+VIDEO_MODELS = {"cut": "minimax/hailuo-02", "chain": "ByteDance/Seedance-2.5"}
 ROUNDS = 3
 """Times that pictures may be made again."""
 
@@ -71,7 +72,7 @@ def storyboard(
     title: str = "The lighthouse",
     shots: list[Shot] = SHOTS,
     model: str = "black-forest-labs/FLUX.2-pro",
-    video_model: str = "minimax/hailuo-02",
+    video_model: str | None = None,
     width: Annotated[int, Field(ge=64, le=4096)] = 1344,
     height: Annotated[int, Field(ge=64, le=4096)] = 768,
     seed: int | None = 7,
@@ -87,7 +88,8 @@ def storyboard(
         title: What the film is called.
         shots: The shots, in order: prompt, motion, seconds. As an option: a YAML or JSON file.
         model: Together's id of the image model.
-        video_model: Together's id of the video model.
+        video_model: Together's id of the video model; by default minimax/hailuo-02, and ByteDance/Seedance-2.5 for a chain,
+            whose clips have a first and a last frame.
         width: Width of the stills in pixels.
         height: Height of the stills in pixels.
         seed: With a seed everything is made once and reused by every later run.
@@ -101,6 +103,10 @@ def storyboard(
     library = MediaLibrary()
     ask = [ImageRequest(prompt=shot.prompt, model=model, width=width, height=height, seed=seed) for shot in shots]
     chain = continuity == "chain"
+    video_model = video_model or VIDEO_MODELS[continuity]
+    known = catalog.find(video_model)
+    if chain and known and known.max_keyframes == 1:
+        raise InvalidRequest(f'video_model: {known.id} takes one keyframe and a chain needs two: use continuity="cut".')
     if plan:
         pictures = plan_requests(ask, library=library)
         films = plan_requests(_planned(shots, ask, video_model, seed, library, chain=chain), library=library)
@@ -190,7 +196,9 @@ def _planned(
         clips.append(_clip(shot, expected(still, library=library), start, model, seed))
         if chain:
             clip = expected(clips[-1], library=library)
-            start = last_frame(clip, library=library) if isinstance(clip, GeneratedVideo) else clip
+            # What stands for a clip that is still to be made stands for its last frame as well.
+            planned = clip.model_copy(update={"media_type": "image/png"})
+            start = last_frame(clip, library=library) if isinstance(clip, GeneratedVideo) else planned
     return clips
 
 
