@@ -71,13 +71,14 @@ def test_a_terminated_flow_loses_nothing(prefect_server: str, together: Sandbox,
     assert 1 == len(together.charges())
 
 
+@pytest.mark.parametrize("flow", ["called", "awaited"])
 def test_a_flow_terminated_during_the_post_hears_the_answer(
-    prefect_server: str, together: Sandbox, workers: Workshop, library: Path
+    flow: str, prefect_server: str, together: Sandbox, workers: Workshop, library: Path
 ) -> None:
     """SIGTERM leaves time to hear what was paid for: the answer is recorded, and the next run waits for the job."""
-    together.fault(VIDEOS, "accept_then_delay", seconds=1.5)
+    together.fault(VIDEOS, "accept_then_delay", seconds=4)
     told = job(together, library, {**DEAR, "seed": 7})
-    with _flow(together, prefect_server, told) as worker:
+    with _flow(together, prefect_server, told, flow) as worker:
         until("it is charged", together.charges)
         worker.kill(signal.SIGTERM)
     assert [True] == [file["reused"] for file in workers.start(told).stored()]

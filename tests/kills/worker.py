@@ -176,7 +176,7 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
     from prefect.context import FlowRunContext
     from prefect.flow_engine import run_flow
 
-    from prefect_together import MediaLibrary, generate_image, generate_video
+    from prefect_together import MediaLibrary, agenerate_image, agenerate_video, generate_image, generate_video
 
     library = MediaLibrary(url=job["library"], options=job.get("options", {}))  # type: ignore[arg-type]
 
@@ -195,6 +195,19 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
                 made.append(generate_video(request, library=library))
         return made
 
+    @flow(name="making")
+    async def awaited() -> list[GeneratedMedia]:
+        made: list[GeneratedMedia] = []
+        for fields in job["requests"]:
+            request = with_first_frame(fields, made)
+            if isinstance(request, ImageRequest):
+                made.append(await agenerate_image(request, library=library))
+            elif isinstance(request, VideoRequest):
+                made.append(await agenerate_video(request, library=library))
+        return made
+
+    if job.get("flow") == "awaited":
+        return asyncio.run(awaited())
     if job.get("flow") == "served":
         making.serve(name="served", pause_on_shutdown=False, print_starting_message=False)  # pyright: ignore[reportUnknownMemberType]
         return []
