@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import signal
@@ -18,15 +19,18 @@ from prefect import Flow
 from prefect.settings import get_current_settings
 
 from prefect_together import sandbox
-from prefect_together._internal.event_loop import interrupt, shutdown
+from prefect_together._internal.event_loop import interrupt, run, shutdown
 from prefect_together._internal.interruption import last_words
 from prefect_together._internal.prefect_compat import wrong_parameters
 from prefect_together._internal.tracebacks import RUN_LOGS
 from prefect_together.batch.plan import Plan
+from prefect_together.blocks.library import MediaLibrary
 from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
 from prefect_together.cli.temporary_server import temporary_server
 from prefect_together.errors import ConfigurationError, TogetherError
+from prefect_together.ledger.ledger import ROOT as LEDGER
 from prefect_together.ui.addresses import of_flow_run
+from prefect_together.ui.gallery_page import write_page
 
 _NONE = "none"
 _SAID = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -62,13 +66,13 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
             print(f"\n{words}", file=sys.stderr)
             return INTERRUPTED
         result = state.result(raise_on_failure=False)
-    run = str(state.state_details.flow_run_id)
+    flow_run = str(state.state_details.flow_run_id)
     if isinstance(result, BaseException):
-        print(f"\n{flow.name} failed: {result}\n{_ui(run)}", file=sys.stderr)
+        print(f"\n{flow.name} failed: {result}\n{_ui(flow_run)}", file=sys.stderr)
         if not isinstance(result, TogetherError):
             raise result  # nobody's words: its origin is what there is to know
         return 1
-    print(f"\n{result.text()}" if isinstance(result, Plan) else f"\n{report(result)}\n{_ui(run)}")
+    print(f"\n{result.text()}" if isinstance(result, Plan) else f"\n{report(result)}\n{_ui(flow_run)}")
     return 0
 
 
@@ -96,7 +100,18 @@ def _run(flow: Flow[Any, Any], parameters: dict[str, Any], stack: ExitStack, *, 
         if not _is_network(error):
             raise
         stack.close()
-        _leave(f"\n{flow.name} ended: {_GONE} ({type(error).__name__}: {error})")
+        _leave(f"\n{flow.name} ended: {_GONE} ({type(error).__name__}: {error}).{_gallery()}")
+
+
+def _gallery() -> str:
+    """Write the page of what is kept, to which the flow did not come; return where it is, in words."""
+    try:
+        storage = MediaLibrary().storage()
+        if run(storage.holds(LEDGER)):
+            return f" What is kept so far: {run(write_page(storage))}"
+    except Exception as error:  # it is an extra: the sentence before it has to be said
+        logging.getLogger("prefect.together").warning("No gallery page: %s", error)
+    return ""
 
 
 @contextmanager

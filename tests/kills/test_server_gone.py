@@ -48,6 +48,7 @@ def test_the_server_dies_half_way(
     paid = len(together.charges())
     assert paid == sum(path.suffix in {".jpg", ".png", ".mp4"} for path in library.rglob("*") if "derived" not in str(path))
     assert (flow.returncode, "the Prefect server is gone" in said) in {(1, True), (0, False)}, said
+    assert (library / "gallery.html").exists()
     with _start(command, prefect_server, together, library) as second:
         said, _ = second.communicate(timeout=300)
     assert 0 == second.returncode, said
