@@ -11,6 +11,8 @@ _KEPT = re.compile(r"-[0-9a-f]{8}-[0-9a-f]{6}$")
 """What stands at the end of the name of a file that was generated, before its extension."""
 _MADE = re.compile(r"-([0-9a-f]{12})$")
 """What stands there in the name of a file that was made here of others."""
+_PLANNED_SIZE = re.compile(r"#\d+x\d+$")
+"""What stands behind the name of a file that is still to be made."""
 
 
 def slug(title: str) -> str:
@@ -29,6 +31,7 @@ def words_of(address: str) -> str:
     Of files that were made here, which are all called alike, four digits tell one from another.
     """
     name = unquote(urlsplit(address).path if "://" in address else address).replace("\\", "/").rstrip("/").rpartition("/")[2]
+    name = _PLANNED_SIZE.sub("", name)
     stem = name.rpartition(".")[0] or name
     digits = ""
     if kept := _KEPT.search(stem):

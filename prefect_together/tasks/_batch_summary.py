@@ -86,7 +86,7 @@ async def show_plan(plan: Plan) -> None:
         rows = [" | ".join(escaped(cell) for cell in request.cells()) for request in plan.to_send]
         parts.append("\n".join(["| model | price | seed | what |", "|---|---|---|---|", *(f"| {row} |" for row in rows)]))
         parts += plan.more()
-    parts += [f"* {escaped(problem)}" for problem in plan.problems]
+    parts += [f"* {escaped(line)}" for line in (*plan.used(), *plan.problems, *plan.warnings)]
     if wanted():
         await publish_markdown("plan", "\n\n".join(parts), escaped(str(plan)))
 

@@ -89,8 +89,8 @@ def expect(value: Any, kind: type[_T], task: str) -> _T:
         return value
     hint = ""
     if inspect.isawaitable(value):
-        hint = " Await it first."
+        hint = ": await it, and give what comes of it"
     elif callable(getattr(value, "result", None)):  # a future, of Prefect or of Python
-        hint = " Call .result() on it, and give what comes of it."
+        hint = ": call .result() on it, and give what comes of it"
     given = with_article(type(value).__name__)
-    raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {given}.{hint}")
+    raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {given}{hint}.")

@@ -128,7 +128,7 @@ def test_a_plan_is_a_table_and_no_run_of_the_flow(environment: dict[str, str], t
     done = _run("image_to_video.py", "--plan", "--idea", "a heron", environment=environment)
     assert 0 == done.returncode
     assert ["FLUX.2-pro", "about", "$0.03", "seed", "7", "a", "heron"] == done.stdout.split()[:7]
-    assert 1 == (done.stdout + done.stderr).count("2 to send: about $0.52")
+    assert 1 == (done.stdout + done.stderr).count("2 to send: about $0.59")
     assert "Watch it" not in done.stdout
     assert [] == together_sandbox.requests()
     assert "plan: a heron" in (names := _names_of_runs())

@@ -42,7 +42,7 @@ def test_the_upper_end_of_a_price_is_reserved(together_sandbox: Sandbox) -> None
     asked = [ImageRequest(prompt=f"fox {seed}", model="openai/gpt-image-2", seed=seed) for seed in (1, 2)]
     result = run_batch(asked, max_cost="0.30", concurrency=1)
     assert (1, 1) == (result.kept, result.refused)
-    assert "about $0.165" in str(result.problems[0].error)
+    assert "about $0.17" in str(result.problems[0].error)
 
 
 def test_a_refused_request_gives_its_money_back(together_sandbox: Sandbox) -> None:

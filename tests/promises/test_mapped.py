@@ -151,7 +151,7 @@ def test_options_of_a_batch(options: dict[str, Any], said: str, together_sandbox
 def test_a_coroutine_and_a_class_are_no_request(together_sandbox: Sandbox) -> None:
     """What somebody forgot to await, or to make, is said."""
     coming = asyncio.sleep(0)
-    with pytest.raises(InvalidRequest, match="Await it first"):
+    with pytest.raises(InvalidRequest, match="await it, and give what comes of it"):
         generate_image(cast("Any", coming))
     coming.close()
     with pytest.raises(InvalidRequest, match="takes an ImageRequest, and was given a dict"):

@@ -93,7 +93,7 @@ def test_which_column_fills_which_field_is_said(together_sandbox: Sandbox, caplo
     for sentence in sentences:
         assert sentence in str(found)
         assert sentence in found.text()
-    assert "from 'n' and 'item'" in str(shown("plan")[0].data)
+    assert "from 'n' and 'item'" in "".join(str(one.data) for one in shown("plan"))
     assert [] == plan([picture()]).notes + list(plan([picture()]).columns)
     assert (2, {"prompt": ["n", "item"], "seed": ["Seed"]}) == ((found + found).send, (found + found).columns)
     with caplog.at_level(logging.INFO, logger="prefect.task_runs"):

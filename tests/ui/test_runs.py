@@ -44,8 +44,11 @@ def test_the_gallery_of_a_storyboard(page: Page, prefect: Prefect, film: dict[st
     found = prefect.ask("artifacts/filter", {"artifacts": {"key": {"any_": ["storyboard"]}}, "sort": "CREATED_DESC"})
     see(page, prefect, ui, f"artifacts/artifact/{found[0]['id']}")
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth >= 60).length == 8")
-    page.wait_for_function("document.body.innerText.includes('film of 3 clips')")  # the page is drawn more than once
-    text = page.inner_text("body")
+    both = "text.includes('film of 3 clips ←') && text.includes('contact sheet of 3 ←')"
+    # In one step, because the page is drawn more than once.
+    text = page.wait_for_function(
+        f"() => {{ const text = document.body.innerText; return {both} ? text : null }}"
+    ).json_value()
     assert "3 pictures · 3 clips · 1 film · 1 sheet" in text
     assert "film of 3 clips ← #4, #5, #6" in text, text
     assert "base64" not in text
