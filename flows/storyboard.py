@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
-from prefect.utilities.annotations import unmapped
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_together import (
@@ -133,7 +132,7 @@ def storyboard(
 
 def _stills(requests: list[ImageRequest], library: MediaLibrary) -> list[GeneratedImage]:
     """Make all stills at once."""
-    return [future.result() for future in generate_image.map(requests, library=unmapped(library))]
+    return [future.result() for future in generate_image.map(requests, library=library)]
 
 
 def _review(
@@ -170,7 +169,7 @@ def _clips(
     """Make the clips: all at once, or each one from where the last one ended."""
     if not chain:
         requests = [_clip(shot, still, None, model, seed) for shot, still in pairs]
-        return [future.result() for future in generate_video.map(requests, library=unmapped(library))]
+        return [future.result() for future in generate_video.map(requests, library=library)]
     clips: list[GeneratedVideo] = []
     for shot, still in pairs:
         start = last_frame(clips[-1], library=library) if clips else None
