@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from prefect.artifacts import Artifact, ImageArtifact, MarkdownArtifact
+from prefect.artifacts import Artifact, MarkdownArtifact
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import get_logger
@@ -18,7 +18,7 @@ from prefect_together._internal.event_loop import busy, later
 from prefect_together.blocks.settings import current_settings
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
-from prefect_together.ui.markdown import Result, clipped, cost, escaped, facts, image
+from prefect_together.ui.markdown import Result, clipped, cost, details, escaped, facts, image
 from prefect_together.ui.thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -126,19 +126,18 @@ async def _show_now(media: Result) -> None:
     except Exception as error:  # the words are worth showing without it
         get_logger("together").warning("No thumbnail of %s: %s: %s", media.uri, type(error).__name__, error)
         picture = None
-    card = describe(media, picture)
-    await publish(ImageArtifact(image_url=media.source_url or media.uri, key=media.name, description=card))
+    # No image artifact: its one address would be Together's, which expires, and as base64 it runs out of the page.
+    await publish(MarkdownArtifact(key=media.name, markdown=details(media), description=describe(media, picture)))
 
 
 def describe(media: Result, picture: str | None) -> str:
-    """Return the markdown of one result: its picture or words, how it was made, what it cost and where it is."""
+    """Return the markdown of one result: its picture or words, how it was made and what it cost."""
     # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
     # markdown: hence one line, broken into short ones.
     parts = [image(media, picture)] if picture or not isinstance(media, KeptFile) else []
     parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, Generated):
         parts.append(f"_{escaped(clipped(media.title(), _PROMPT))}_")
-    parts += [f"[The file]({media.uri})"] if isinstance(media, KeptFile) else []
     return "<br>".join(part for part in parts if part)
 
 

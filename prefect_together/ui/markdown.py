@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timezone
 from typing import TypeAlias
 
 from prefect_together.errors import TogetherError
@@ -11,7 +12,7 @@ from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import parents
 from prefect_together.generations.registry import specs
 from prefect_together.generations.results import Generated, GeneratedValue
-from prefect_together.generations.summary import money
+from prefect_together.generations.summary import money, where
 
 ROWS = 200
 """Files that one gallery lists; more are counted."""
@@ -122,6 +123,19 @@ def cost(media: Result) -> str:
     if not isinstance(media, Generated):
         return "free<br>made here"
     return f"{escaped(media.price())}<br>{'reused' if media.reused else 'paid'}"
+
+
+def place(media: KeptFile) -> str:
+    """Return where a file is, as text: no browser follows a ``file://`` or ``s3://`` link from Prefect's pages."""
+    return escaped(where(media.uri))
+
+
+def details(media: KeptFile) -> str:
+    """Return what the card of a file has no room for: its whole prompt, and what names it for good."""
+    kept = f"{media.created_at.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+    told = {"File": place(media), "Type": f"{media.media_type}, {media.size:,} bytes", "SHA-256": media.sha256, "Kept": kept}
+    # No table: that of Prefect's first UI cuts off a long path, while these lines break.
+    return escaped(media.title()) + "\n\n" + "<br>".join(f"**{name}** {what}" for name, what in told.items()) + "\n"
 
 
 def reason(error: BaseException) -> str:

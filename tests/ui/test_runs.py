@@ -39,6 +39,28 @@ def test_the_artifacts_tab_is_a_gallery(page: Page, prefect: Prefect, teaser: di
     shoot(page, f"run-{ui}")
 
 
+@pytest.mark.parametrize("model", ["FLUX.2-pro", "hailuo-02"])
+def test_a_card_shows_its_picture_for_ever(
+    page: Page, prefect: Prefect, teaser: dict[str, Any], ui: str, model: str
+) -> None:
+    """With Together gone, the page of a card shows the thumbnail and where the file is, and nothing broken or cut off."""
+    cards = prefect.ask("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [teaser["id"]]}}})
+    (card,) = [one for one in cards if one["type"] == "markdown" and model in one["description"]]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    see(page, prefect, ui, f"artifacts/artifact/{card['id']}")
+    page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 1")
+    page.wait_for_function("document.body.innerText.includes('SHA-256')")
+    shoot(page, f"card-{model}-{ui}")
+    text = page.inner_text("body")
+    assert str(prefect.home / "library") in text, text
+    assert "base64" not in text
+    assert not [link for link in asked if "/files/" in link or "/shrt/" in link or link.startswith("file:")]
+    assert 0 == page.locator("a[href^='file:']").count()
+    assert 0 == page.evaluate("[...document.images].filter(i => i.src.startsWith('file:')).length")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+
+
 def test_the_gallery_of_a_storyboard(page: Page, prefect: Prefect, film: dict[str, Any], ui: str) -> None:
     """One table with a thumbnail for each still, clip, film and sheet, totals, lineage, and no raw base64 on the page."""
     found = prefect.ask("artifacts/filter", {"artifacts": {"key": {"any_": ["storyboard"]}}, "sort": "CREATED_DESC"})
