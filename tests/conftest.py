@@ -290,6 +290,30 @@ def _own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """Run an S3 on this machine and yield its URL.
+
+    moto looks whether an object is there and writes it in two steps, between which another thread may write; S3 does both in
+    one, on which every conditional write here rests.
+    """
+    moto: Any = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
+    responses: Any = importlib.import_module("moto.s3.responses")
+    put_object, turn = responses.S3Response.put_object, threading.Lock()
+
+    def in_one_step(self: Any) -> Any:
+        with turn:
+            return put_object(self)
+
+    responses.S3Response.put_object = in_one_step
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+    responses.S3Response.put_object = put_object
+
+
+@pytest.fixture(scope="session")
 def prefect_server() -> Iterator[str]:
     """Yield the URL of the API of a Prefect server, which all tests of a run share, those of other workers too."""
     from prefect.context import (

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from prefect.types import SecretDict
@@ -72,21 +73,16 @@ class Made:
         return generate_batch([picture("a teapot"), picture("a lamp")], name="catalogue", library=library)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[dict[str, Any]]:
-    """Run an S3 on this machine."""
-    moto = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {
-        "endpoint": f"http://{host}:{port}",
+@pytest.fixture
+def s3(s3_endpoint: str) -> dict[str, Any]:
+    """Say how to reach the S3 on this machine."""
+    return {
+        "endpoint": s3_endpoint,
         "region": "us-east-1",
         "access_key_id": "moved",
         "secret_access_key": "moved",
         "virtual_hosted_style_request": "false",
     }
-    server.stop()
 
 
 def renamed(old: Path, _: pytest.FixtureRequest) -> MediaLibrary:
@@ -116,12 +112,13 @@ def copied(old: Path, request: pytest.FixtureRequest) -> MediaLibrary:
         with urllib.request.urlopen(asked, timeout=30):
             pass
 
-    put("moved", None)
+    bucket = f"moved-{uuid4().hex[:12]}"
+    put(bucket, None)
     for path in old.rglob("*"):
         if path.is_file():
-            put(f"moved/media/{path.relative_to(old).as_posix()}", path.read_bytes())
+            put(f"{bucket}/media/{path.relative_to(old).as_posix()}", path.read_bytes())
     shutil.rmtree(old)
-    return MediaLibrary(url="s3://moved/media", options=SecretDict(s3))
+    return MediaLibrary(url=f"s3://{bucket}/media", options=SecretDict(s3))
 
 
 @pytest.fixture(params=[renamed, mounted, copied])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,17 @@ from .running import Workshop, at_once, until
 
 pytestmark = pytest.mark.slow
 
-moto_server = pytest.importorskip("moto.server", reason="needs moto[s3,server]")
-
-
-@pytest.fixture(scope="module")
-def _s3() -> Iterator[dict[str, Any]]:
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield {"endpoint": f"http://{host}:{port}", "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
-    server.stop()
-
 
 @pytest.fixture
-def bucket(_s3: dict[str, Any]) -> dict[str, Any]:
+def bucket(s3_endpoint: str) -> dict[str, Any]:
     """Make a bucket and return where it is."""
     import urllib.request
 
+    s3 = {"endpoint": s3_endpoint, "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
     name = f"kills-{uuid.uuid4().hex[:12]}"
-    request = urllib.request.Request(f"{_s3['endpoint']}/{name}", method="PUT")
+    request = urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")
     with urllib.request.urlopen(request, timeout=30):
-        return {"library": f"s3://{name}/media", "options": _s3}
+        return {"library": f"s3://{name}/media", "options": s3}
 
 
 def test_a_picture_becomes_a_clip_and_both_are_reused(together: Sandbox, workers: Workshop, bucket: dict[str, Any]) -> None:
