@@ -19,7 +19,7 @@ def waiting_for(job_id: str | None) -> Generator[None, None, None]:
         yield
     except asyncio.CancelledError:
         raise
-    except BaseException:
+    except BaseException:  # it ended, whatever it ended with: nothing is left to speak of
         _jobs.pop(str(job_id), None)
         raise
     _jobs.pop(str(job_id), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from prefect_together._internal.optional import library
@@ -64,11 +65,10 @@ def _column(series: Any, narwhals: Any) -> Any:
     """Return a column as Arrow's, or as a list where Arrow has no type for its cells."""
     arrow = library("pyarrow", "Frames")
     if series.dtype != narwhals.Object:
-        try:
+        with suppress(
+            arrow.ArrowException, TypeError, NotImplementedError
+        ):  # what each library says of cells that do not fit
             found = series.to_arrow()
-        except (arrow.ArrowException, TypeError, NotImplementedError):
-            pass
-        else:
             if not isinstance(found.type, arrow.BaseExtensionType):
                 return found
     return [plain(cell) for cell in series.to_list()]

@@ -257,7 +257,7 @@ class _Feed:
             raise StopIteration
         if len(line) == LONGEST and not line.endswith("\n"):
             while (more := self._file.readline(LONGEST // 16)) and not more.endswith("\n"):
-                pass
+                pass  # the rest of the line is read over, so that the next row is one
             raise BadRow(f"it has more than {LONGEST:,} characters")
         self._row.append(line)
         self._size += len(line)

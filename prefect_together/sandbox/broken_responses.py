@@ -44,8 +44,9 @@ async def hang_up(scope: Scope, receive: Receive, *, reset: bool = False) -> Non
     else:
         transport.close()
     # uvicorn would answer 500 for an application that returns without an answer before it has seen the connection go.
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    gone = False
+    while not gone:
+        gone = (await receive())["type"] == "http.disconnect"
 
 
 class Drop(Response):

@@ -6,6 +6,7 @@ of CPU.
 
 import random
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -68,12 +69,10 @@ def render(recipe: Clip, open_input: OpenInput) -> bytes:
 def last_frame(path: Path) -> Image.Image:
     """Return the last picture of a video file as RGB."""
     with av.open(str(path)) as source:
-        frame = None
-        for frame in source.decode(video=0):  # noqa: B007 - only the last one is wanted
-            pass
-    if frame is None:
-        raise ValueError("the video has no frames")
-    return cast("Image.Image", frame.to_image())
+        last = deque(source.decode(video=0), maxlen=1)
+        if not last:
+            raise ValueError("the video has no frames")
+        return cast("Image.Image", last[0].to_image())
 
 
 def _storyboard(recipe: Clip, open_input: OpenInput) -> tuple[list[Scene], Caption | None]:

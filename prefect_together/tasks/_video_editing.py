@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import import_module
@@ -58,13 +59,17 @@ def _last(source: Any) -> Any:
     frame: Any = None
     if source.duration:
         source.seek(max(0, int(source.duration - _TAIL * 1_000_000)))
-        for frame in source.decode(video):  # noqa: B007 - only the last one is wanted
-            pass
+        frame = _end_of(source.decode(video))
     if frame is None:
         source.seek(0)
-        for frame in source.decode(video):  # noqa: B007 - same
-            pass
+        frame = _end_of(source.decode(video))
     return frame
+
+
+def _end_of(frames: Iterable[Any]) -> Any:
+    """Return the last one, or None where there is none; only one is in memory at a time."""
+    kept = deque(frames, maxlen=1)
+    return kept[0] if kept else None
 
 
 def join(clips: Sequence[Path], target: Path, fit: Fit = "bars") -> Spliced:

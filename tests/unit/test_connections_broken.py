@@ -193,7 +193,8 @@ async def test_a_server_too_busy_to_take_a_connection(monkeypatch: pytest.Monkey
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(server.getsockname())
-        await not_sent(f"http://127.0.0.1:{server.getsockname()[1]}")
+        said = await not_sent(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert "could not be reached" in said
 
 
 async def test_a_server_that_knows_no_tls() -> None:
