@@ -22,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _sandbox(commands)
     _gallery(commands)
+    _serve(commands)
     _ledger(commands)
     _reconcile(commands)
     _trace(commands)
@@ -66,6 +67,15 @@ def _gallery(commands: Any) -> None:
     parser = _with_library(commands, "gallery", about, _run_gallery)
     parser.add_argument("--title", help="what the library is called from now on (default: as it is called)")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
+
+
+def _serve(commands: Any) -> None:
+    about = "Serve a library's gallery, pictures and clips to browsers on this machine, and nothing else of it."
+    parser = _with_library(commands, "serve", about, _run_serve)
+    parser.add_argument("--host", default="127.0.0.1", type=_loopback, help="a loopback address (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=whole_number(0, 65535), default=8585, help="0 for any free one (default: %(default)s)"
+    )
 
 
 def _ledger(commands: Any) -> None:
@@ -143,7 +153,7 @@ def _loopback(text: str) -> str:
     from prefect_together.sandbox.inputs import is_loopback
 
     if not is_loopback(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no address of this machine alone, and the sandbox accepts every key")
+        raise argparse.ArgumentTypeError(f"{text!r} is no address of this machine alone, and whoever comes is let in")
     return text
 
 
@@ -153,13 +163,32 @@ def _run_sandbox(given: argparse.Namespace) -> int | None:
     try:
         sandbox.run(given.host, given.port, render_seconds=given.render_seconds, state=given.state)
     except OSError as error:  # a port that somebody has, a folder that cannot be written
-        if os.environ.get(TRACEBACKS):
-            raise
-        taken = error.errno == errno.EADDRINUSE
-        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-        advice = " Is it running already? Else choose another --port; 0 is any free one." if taken else ""
-        print(f"prefect-together sandbox: {what}.{advice}", file=sys.stderr)
-        return 2
+        return _not_served("sandbox", error)
+    return None
+
+
+def _not_served(command: str, error: OSError) -> int:
+    if os.environ.get(TRACEBACKS):
+        raise error
+    taken = error.errno == errno.EADDRINUSE
+    what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    advice = " Is it running already? Else choose another --port; 0 is any free one." if taken else ""
+    print(f"prefect-together {command}: {what}.{advice}", file=sys.stderr)
+    return 2
+
+
+def _run_serve(given: argparse.Namespace) -> int | None:
+    from prefect_together.cli.library_commands import opened
+    from prefect_together.cli.media_server import serve
+
+    def ready(address: str) -> None:
+        print(f"{address}/gallery.html", f"export PREFECT_INTEGRATIONS_TOGETHER_MEDIA_URL={address}", sep="\n", flush=True)
+
+    storage = opened(given)
+    try:
+        serve(storage, given.host, given.port, ready)
+    except OSError as error:
+        return _not_served("serve", error)
     return None
 
 

@@ -63,6 +63,10 @@ _M4A = Format("audio/mp4", "m4a")
 _OGG = Format("audio/ogg", "ogg")
 _FLAC = Format("audio/flac", "flac")
 
+_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC)
+MEDIA_TYPES = {known.extension: known.media_type for known in _ALL}
+"""What files in a library are by their extensions, which were given to them by what is in them."""
+
 IMAGES = ("image/jpeg", "image/png", "image/webp", "image/avif")
 VIDEOS = ("video/mp4", "video/webm")
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote_from_bytes, unquote, urlsplit
@@ -149,6 +150,16 @@ class Storage:
                 return bytes(obstore.get_range(self._store, key, start=start, length=length))
 
             return io.BufferedReader(Reader(read_range, size), 1024 * 1024)
+
+    async def signed(self, key: str, seconds: float) -> str:
+        """Return a link to an object in a bucket that anybody can read it by, for so long.
+
+        Raises:
+            LibraryError: The store or its credentials sign nothing.
+        """
+        store: Any = self._store  # which of them can sign is not known before
+        with library_errors("sign a link to", key, self.url):
+            return str(await obstore.sign_async(store, "GET", key, timedelta(seconds=seconds)))
 
     def uri(self, key: str) -> str:
         """Return the address of an object, which ``locate`` finds again."""

@@ -18,6 +18,7 @@ from prefect_together._internal.event_loop import busy, later
 from prefect_together.blocks.settings import current_settings
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
+from prefect_together.ui.links import link
 from prefect_together.ui.markdown import Result, clipped, cost, details, escaped, facts, image
 from prefect_together.ui.thumbnails import thumbnail
 
@@ -138,6 +139,7 @@ def describe(media: Result, picture: str | None) -> str:
     parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, Generated):
         parts.append(f"_{escaped(clipped(media.title(), _PROMPT))}_")
+    parts += [link(media) or ""]
     return "<br>".join(part for part in parts if part)
 
 

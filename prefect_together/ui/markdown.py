@@ -13,6 +13,7 @@ from prefect_together.generations.lineage import parents
 from prefect_together.generations.registry import specs
 from prefect_together.generations.results import Generated, GeneratedValue
 from prefect_together.generations.summary import money, where
+from prefect_together.ui.links import link
 
 ROWS = 200
 """Files that one gallery lists; more are counted."""
@@ -103,6 +104,7 @@ def made(media: Result, among: Sequence[Result]) -> str:
     lines = [f"**{escaped(media.maker)}**" + (f" ← {came}" if came else ""), facts(media)]
     if isinstance(media, Generated):
         lines.insert(1, escaped(clipped(media.title(), _PROMPT)))
+    lines.append(link(media) or "")
     return "<br>".join(line for line in lines if line)
 
 

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.ui.links import link
 from prefect_together.ui.markdown import clipped, escaped
 
 Verdict = Literal["approve", "redo", "drop"]
@@ -160,6 +161,7 @@ def larger(images: Sequence[KeptFile], pictures: Mapping[str, str]) -> str:
             f"### {number}",
             f"![Picture {number}]({picture})" if picture else f"_{file.media_type}_",
             escaped(file.title()),
+            *filter(None, [link(file)]),
         ]
     return "\n\n".join(parts) + "\n"
 
