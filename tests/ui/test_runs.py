@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import Prefect, see, shoot, widths
+from .conftest import Prefect, end, holds, see, shoot, widths
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -59,6 +60,42 @@ def test_a_card_shows_its_picture_for_ever(
     assert 0 == page.locator("a[href^='file:']").count()
     assert 0 == page.evaluate("[...document.images].filter(i => i.src.startsWith('file:')).length")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+
+
+@pytest.fixture(scope="module")
+def linked(prefect: Prefect) -> Iterator[dict[str, Any]]:
+    """Serve a library and run `image_to_video` with links to it."""
+    library = str(prefect.home / "served")
+    prefect = prefect.but(PREFECT_INTEGRATIONS_TOGETHER_LIBRARY=library)
+    prefect.run("flows/image_to_video.py", "--sandbox", "--idea", "a first one, so that there is a library")
+    process = prefect.start("-m", "prefect_together.cli", "serve", "--port", "0")
+    try:
+        assert process.stdout
+        base = process.stdout.readline().strip().removesuffix("/gallery.html")
+        prefect.but(PREFECT_INTEGRATIONS_TOGETHER_LIBRARY=library, PREFECT_INTEGRATIONS_TOGETHER_MEDIA_URL=base).run(
+            "flows/image_to_video.py", "--sandbox"
+        )
+        yield {**prefect.latest("image-to-video"), "base": base}
+    finally:
+        end(process)
+
+
+def test_a_clip_is_played_from_its_card(page: Page, prefect: Prefect, linked: dict[str, Any], ui: str) -> None:
+    """With the library served and the setting, a card leads to its clip, which plays and can be seeked; so does the gallery."""
+    cards = prefect.ask("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [linked["id"]]}}})
+    (card,) = [one for one in cards if one["type"] == "markdown" and "hailuo-02" in one["description"]]
+    see(page, prefect, ui, f"artifacts/artifact/{card['id']}")
+    address = page.get_by_role("link", name="Play").get_attribute("href") or ""
+    shoot(page, f"card-linked-{ui}")
+    assert address.startswith(f"{linked['base']}/videos/")
+    page.goto(address)
+    holds(page, "document.querySelector('video').readyState >= 2")
+    page.evaluate("document.querySelector('video').currentTime = 4")
+    holds(page, "document.querySelector('video').currentTime >= 4 && document.querySelector('video').readyState >= 2")
+    (gallery,) = [one for one in cards if one["key"] == "image-to-video"]
+    assert f"[Play]({address})" in gallery["data"]
+    page.goto(f"{linked['base']}/")
+    holds(page, "[...document.querySelectorAll('.tile img')].filter(i => i.naturalWidth > 0).length >= 4")
 
 
 def test_the_gallery_of_a_storyboard(page: Page, prefect: Prefect, film: dict[str, Any], ui: str) -> None:

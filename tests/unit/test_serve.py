@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -140,12 +140,12 @@ def test_links_are_where_the_setting_says(storage: Storage, monkeypatch: pytest.
     assert link(_clip(storage.uri("notes.txt"))) is None
     found = link(clip)
     assert "[Play](http://127.0.0.1:8585/videos/2026-11-27/a%20fox%20%231-%C3%BC.mp4)" == found
-    path = found.removeprefix("[Play](http://127.0.0.1:8585").removesuffix(")")
+    path = str(found).removeprefix("[Play](http://127.0.0.1:8585").removesuffix(")")
     assert _Client(storage).get(path).status_code in {200, 307}
 
 
 @contextmanager
-def _command(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def _command(*arguments: str) -> Generator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "prefect_together.cli", "serve", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
