@@ -36,4 +36,5 @@ def link(media: object) -> str | None:
         return None
     if media_type_served(key) is None:
         return None
-    return f"[{'Play' if media.is_moving else 'Open'}]({base.rstrip('/')}/{quote(key, safe='/')})"
+    # The arrow, because Prefect's second UI gives links in cards the colour of text.
+    return f"[{'Play' if media.is_moving else 'Open'} ↗]({base.rstrip('/')}/{quote(key, safe='/')})"

@@ -93,7 +93,7 @@ def test_a_clip_is_played_from_its_card(page: Page, prefect: Prefect, linked: di
     page.evaluate("document.querySelector('video').currentTime = 4")
     holds(page, "document.querySelector('video').currentTime >= 4 && document.querySelector('video').readyState >= 2")
     (gallery,) = [one for one in cards if one["key"] == "image-to-video"]
-    assert f"[Play]({address})" in gallery["data"]
+    assert f"[Play ↗]({address})" in gallery["data"]
     page.goto(f"{linked['base']}/")
     holds(page, "[...document.querySelectorAll('.tile img')].filter(i => i.naturalWidth > 0).length >= 4")
 

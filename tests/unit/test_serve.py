@@ -139,8 +139,8 @@ def test_links_are_where_the_setting_says(storage: Storage, monkeypatch: pytest.
     monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_MEDIA_URL", "http://127.0.0.1:8585/")
     assert link(_clip(storage.uri("notes.txt"))) is None
     found = link(clip)
-    assert "[Play](http://127.0.0.1:8585/videos/2026-11-27/a%20fox%20%231-%C3%BC.mp4)" == found
-    path = str(found).removeprefix("[Play](http://127.0.0.1:8585").removesuffix(")")
+    assert "[Play ↗](http://127.0.0.1:8585/videos/2026-11-27/a%20fox%20%231-%C3%BC.mp4)" == found
+    path = str(found).removeprefix("[Play ↗](http://127.0.0.1:8585").removesuffix(")")
     assert _Client(storage).get(path).status_code in {200, 307}
 
 
