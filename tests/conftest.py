@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import ipaddress
 import os
-import platform
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .network import Network
+from .shared_server import Server
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Which of pytest-xdist's workers this process is; empty in the process that was started by hand."""
@@ -65,64 +61,7 @@ if importlib.util.find_spec("prefect_together.testing"):
     pytest_plugins = ["prefect_together.testing"]
 
 
-class _Network:
-    """Lets Python sockets talk to this machine only, and everywhere while a live test runs.
-
-    Rust code (obstore) opens its own sockets and is not seen here; its tests name loopback endpoints.
-    """
-
-    def __init__(self) -> None:
-        self.open = False
-        self._real: dict[str, Callable[..., Any]] = {}
-
-    def guard(self) -> None:
-        """Put the guard in front of connections and of name lookups."""
-        for name in ("connect", "connect_ex"):
-            self._real[name] = getattr(socket.socket, name)
-            setattr(socket.socket, name, self._guarded_connect(self._real[name]))
-        for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
-            self._real[name] = getattr(socket, name)
-            setattr(socket, name, self._guarded_lookup(self._real[name]))
-
-    def _guarded_connect(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def connect(sock: socket.socket, address: Any) -> Any:
-            inet = sock.family in {socket.AF_INET, socket.AF_INET6}
-            if inet and not self.open and not _is_here(address[0]):
-                raise RuntimeError(f"a test tried to connect to {address!r}, and tests may only talk to this machine")
-            return real(sock, address)
-
-        return connect
-
-    def _guarded_lookup(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def lookup(host: Any, *args: Any, **options: Any) -> Any:
-            name = host.decode() if isinstance(host, bytes) else host
-            if not self.open and not (name is None or _is_address(name) or _is_here(name)):
-                raise RuntimeError(f"a test tried to look up {name!r}, and tests may only talk to this machine")
-            return real(host, *args, **options)
-
-        return lookup
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.split("%", 1)[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _is_here(host: str) -> bool:
-    name = host.lower().rstrip(".")
-    if name in {"", "localhost", platform.node().lower()} or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name.split("%", 1)[0])
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
-
-
-_network = _Network()
+_network = Network()
 _network.guard()
 
 
@@ -155,85 +94,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scopes(config, log)
 
 
-class _Server:
-    """The one Prefect server of a run, started by the process that pytest was started in when a test first asks for it."""
-
-    patience = 300.0
-    """Seconds for its start, on a machine that may be busy."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self._wanted, self._url, self._log = (folder / name for name in ("wanted", "url", "server.log"))
-        self._database = folder / "prefect.db"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def begin(self) -> None:
-        """Start it when it is wanted, and not before."""
-        self._thread.start()
-
-    def end(self) -> None:
-        """Stop it."""
-        self._over.set()
-        self._thread.join()
-
-    def want(self) -> None:
-        """Ask for it, and do not wait."""
-        self._wanted.touch()
-
-    def url(self) -> str:
-        """Ask for it, wait for it, and return the URL of its API."""
-        self.want()
-        ends = time.monotonic() + self.patience
-        while not self._url.exists():
-            assert time.monotonic() < ends, f"Prefect's server did not start: {self._log.read_text()}"
-            time.sleep(0.05)
-        return self._url.read_text(encoding="utf-8")
-
-    def _run(self) -> None:
-        while not self._over.wait(0.1):
-            if self._wanted.exists():
-                self._serve()
-
-    def _serve(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        what = ["--factory", "prefect_for_tests:create_app", "--log-level", "error", "--lifespan", "on"]
-        environment = {
-            **os.environ,
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._database}",
-            "PREFECT_UI_ENABLED": "0",
-            # What Prefect sets for a server that lives as long as a test.
-            "PREFECT__SERVER_EPHEMERAL": "1",
-            "PREFECT__SERVER_FINAL": "1",
-        }
-        command = [sys.executable, "-m", "uvicorn", *what, "--host", "127.0.0.1", "--port", str(port)]
-        with (
-            self._log.open("w") as log,
-            subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process,
-        ):
-            while not self._over.wait(0.1) and process.poll() is None:
-                if not self._url.exists() and _healthy(f"http://127.0.0.1:{port}/api/health"):
-                    draft = self._url.with_suffix(".new")
-                    draft.write_text(f"http://127.0.0.1:{port}/api", encoding="utf-8")
-                    draft.replace(self._url)
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        self._over.wait()  # a server that ended by itself is not started again: what it knew is gone
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-_server = _Server(_RUN)
+_server = Server(_RUN)
 if not _WORKER:
     _server.begin()
 

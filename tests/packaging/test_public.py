@@ -11,7 +11,7 @@ import pytest
 from prefect import Task
 
 import prefect_together
-from prefect_together import catalog, sandbox, tasks
+from prefect_together import catalog, sandbox
 
 PUBLIC = {name: getattr(prefect_together, name) for name in prefect_together.__all__}
 TASKS: dict[str, Task[Any, Any]] = {name: value for name, value in PUBLIC.items() if isinstance(value, Task)}
@@ -34,7 +34,7 @@ NOT_OPTIONS = {
 """What a task is, in contrast to how it is run. Anything else that Prefect keeps on a task has to be equal in twins."""
 
 
-@pytest.mark.parametrize("module", [prefect_together, catalog, sandbox, tasks], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [prefect_together, catalog, sandbox], ids=lambda module: module.__name__)
 def test_all_resolves(module: Any) -> None:
     """Every name in ``__all__`` is there, and is listed once."""
     assert [] == [name for name in module.__all__ if not hasattr(module, name)]

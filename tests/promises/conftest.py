@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from prefect_together.generations import registry
 from prefect_together.generations.policy import Pace
+
+from . import own_server
+from .own_server import Endpoint
+from .own_types import CAPTION, SKETCH
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +39,17 @@ def _quick_retries_of_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0.02
 
     monkeypatch.setattr("prefect_together.engine.ingest.backoff", at_once)
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Endpoint]:
+    """Register the two types, and run a server that knows them."""
+    for spec in (CAPTION, SKETCH):
+        registry.register(spec)
+    with own_server.serve() as running:
+        monkeypatch.setenv("TOGETHER_BASE_URL", running.url)
+        monkeypatch.setenv("TOGETHER_API_KEY", own_server.KEY)
+        monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_LIBRARY", str(tmp_path / "library"))
+        yield running
+    for spec in (CAPTION, SKETCH):
+        registry.unregister(spec.kind)

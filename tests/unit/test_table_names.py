@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -13,60 +12,10 @@ from prefect_together.batch.request_table import RequestTable, requests_from_tab
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.image import ImageRequest
 
+from .naming_sources import ONCE, SOURCES
+
 MODEL: dict[str, Any] = {"model": "m"}
 NONE: dict[str, Any] = {}
-
-
-def _csv(names: list[str], cells: list[str], folder: Path) -> Any:
-    path = folder / "a.csv"
-    path.write_text("\n".join(",".join(f'"{cell}"' for cell in line) for line in (names, cells)), encoding="utf-8")
-    return path
-
-
-def _jsonl(names: list[str], cells: list[str], folder: Path) -> Any:
-    path = folder / "a.jsonl"
-    path.write_text("{" + ", ".join(f'"{n}": "{c}"' for n, c in zip(names, cells, strict=True)) + "}", encoding="utf-8")
-    return path
-
-
-def _arrow(names: list[str], cells: list[str], folder: Path) -> Any:
-    arrow = pytest.importorskip("pyarrow")
-    return arrow.table([arrow.array([cell]) for cell in cells], names=names)
-
-
-def _parquet(names: list[str], cells: list[str], folder: Path) -> Any:
-    pytest.importorskip("pyarrow.parquet").write_table(_arrow(names, cells, folder), folder / "a.parquet")
-    return folder / "a.parquet"
-
-
-def _pandas(names: list[str], cells: list[str], folder: Path) -> Any:
-    return pytest.importorskip("pandas").DataFrame([cells], columns=names)
-
-
-def _duckdb(names: list[str], cells: list[str], folder: Path) -> Any:
-    asked = ", ".join(f"'{cell}' AS \"{name}\"" for name, cell in zip(names, cells, strict=True))
-    return pytest.importorskip("duckdb").sql(f"SELECT {asked}")
-
-
-def _rows(names: list[str], cells: list[str], folder: Path) -> Any:
-    return [dict(zip(names, cells, strict=True))]
-
-
-def _polars(names: list[str], cells: list[str], folder: Path) -> Any:
-    return pytest.importorskip("polars").DataFrame(_rows(names, cells, folder))
-
-
-ONCE: dict[str, Callable[[list[str], list[str], Path], Any]] = {"rows": _rows, "polars": _polars}
-"""Sources that cannot have a name twice."""
-SOURCES = {
-    "csv": _csv,
-    "jsonl": _jsonl,
-    "parquet": _parquet,
-    "pandas": _pandas,
-    "arrow": _arrow,
-    "duckdb": _duckdb,
-    **ONCE,
-}
 
 
 def _prompts(table: RequestTable) -> list[str | None]:
@@ -156,7 +105,7 @@ def test_a_typo_is_said_at_once(kind: str, tmp_path: Path) -> None:
 )
 def test_braces_that_are_meant_as_such(source: Any, template: str, said: str, tmp_path: Path) -> None:
     """One sentence that says how they are written."""
-    table = _csv(["product"], ["tea"], tmp_path) if source == "csv" else source
+    table = SOURCES["csv"](["product"], ["tea"], tmp_path) if source == "csv" else source
     with pytest.raises(InvalidRequest, match=said):
         requests_from_table(table, templates={"prompt": template}, constants=MODEL)
     doubled = '{{"subject": "{product}"}}'
