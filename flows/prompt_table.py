@@ -78,6 +78,7 @@ def prompt_table(
             clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[frame], seed=seed) for frame in frames]
             planned += plan_batch(clips, name=f"{name} {clip_model}", max_cost=max_cost)
         return planned
+    out = out.removesuffix(".csv").removesuffix(".parquet")
     tables = [f"{out}{ending}" for ending in (".parquet", ".csv")]
     clip_tables = [f"{out}-clips{ending}" for ending in (".parquet", ".csv")] if clip_model else []
     for path in (*tables, *clip_tables):

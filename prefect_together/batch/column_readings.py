@@ -12,6 +12,8 @@ from prefect_together.batch.cells import NoText, is_empty, plain, text_of
 Kind = Literal["whole", "boolean", "days"]
 
 _WHOLE = re.compile(r"-?\d+(\.0)?", re.ASCII)
+_LARGE = re.compile(r"-?\d(\.\d+)?[eE]\+\d+", re.ASCII)
+"""How fractions from 1e16 on are written, all of which are whole."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?", re.ASCII)
 _MIDNIGHT = " 00:00:00"
 _BOOLEANS = {"true": "True", "false": "False"}
@@ -47,7 +49,7 @@ class ColumnReadings:
             self._kinds[column] = self._found(column)
         kind = self._kinds[column]
         if kind == "whole":
-            return text.removesuffix(".0")
+            return str(int(float(text))) if _LARGE.fullmatch(text) else text.removesuffix(".0")
         if kind == "boolean":
             return _BOOLEANS.get(text.lower(), text)
         return text.removesuffix(_MIDNIGHT) if kind == "days" else text
@@ -57,8 +59,8 @@ class ColumnReadings:
         if text.endswith(_MIDNIGHT):
             return True
         if self._typed:
-            return isinstance(cell, (float, Decimal)) and text.endswith(".0")
-        return text.endswith(".0") or text.lower() in _BOOLEANS
+            return isinstance(cell, (float, Decimal)) and _looks_whole(text)
+        return _looks_whole(text) or text.lower() in _BOOLEANS
 
     def _found(self, column: str) -> Kind | None:
         kinds: dict[Kind, bool] = {"whole": True, "boolean": True, "days": True}
@@ -73,10 +75,14 @@ class ColumnReadings:
             except NoText:
                 return None
             a_text = self._typed and isinstance(cell, str)
-            kinds["whole"] &= not a_text and _WHOLE.fullmatch(text) is not None
+            kinds["whole"] &= not a_text and (_WHOLE.fullmatch(text) or _LARGE.fullmatch(text)) is not None
             kinds["boolean"] &= not a_text and text.lower() in _BOOLEANS
             kinds["days"] &= _DAY.fullmatch(text) is not None
             if not any(kinds.values()):
                 return None
         kinds["whole"] &= gaps
         return next((kind for kind, holds in kinds.items() if holds), None)
+
+
+def _looks_whole(text: str) -> bool:
+    return text.endswith(".0") or _LARGE.fullmatch(text) is not None

@@ -66,7 +66,7 @@ class Plan(BaseModel):
     worst_case: Decimal = Decimal(0)
     """USD that each of those counts as."""
     at_risk: Decimal | None = None
-    """USD by list price for the unknown ones, were they sent again; None where a price is not known."""
+    """USD at most by list price for the unknown ones, were they sent again; None where a price is not known."""
     over: int = 0
     """Requests that ``max_cost`` would refuse, if they went in order."""
     longest_wait: float | None = None

@@ -55,7 +55,13 @@ class Planner:
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
         """Look at all rows."""
         coming = iter(rows)
-        await asyncio.gather(*(self._work(coming) for _ in range(LOOKS)))
+        workers = [asyncio.create_task(self._work(coming)) for _ in range(LOOKS)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
         return Plan(
             **self._counts,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             cost=self._cost,

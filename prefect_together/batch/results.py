@@ -17,8 +17,9 @@ from prefect_together.errors import LibraryError, Paid, TogetherError
 from prefect_together.generations.registry import default_spec, read_result, spec_named
 from prefect_together.generations.results import Generated, GeneratedMedia
 from prefect_together.generations.summary import Tally
+from prefect_together.storage.opening import open_moved
 from prefect_together.storage.references import to_addresses
-from prefect_together.storage.storage import Storage, open_moved
+from prefect_together.storage.storage import Storage
 
 Outcome = Literal["kept", "reused", "failed", "unknown", "refused", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = ("kept", "reused", "failed", "unknown", "refused", "skipped")

@@ -173,8 +173,8 @@ class Batch:
             return False
         # What was kept stays kept, so the ledger need not be asked again: only whether the files are still there.
         storage = self.context.storage
-        keys = [storage.key(str(file["uri"])) for file in last["files"] if "uri" in file]
-        if not all([key is not None and await storage.exists(key) for key in keys]):
+        kept = [(storage.key(str(file["uri"])), file.get("size")) for file in last["files"] if "uri" in file]
+        if not all([key is not None and await storage.size(key) == size for key, size in kept]):
             return False
         self.counts["reused"] += 1
         self.tally.reused += len(last["files"])

@@ -15,7 +15,8 @@ from prefect_together._internal.process import unique_token
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.storage import locate
+from prefect_together.storage.failures import advice
+from prefect_together.storage.opening import locate
 
 _CHUNK = 1024 * 1024
 
@@ -47,7 +48,15 @@ def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None)
         return
     if local.is_dir():
         raise InvalidRequest(f"{name} is a folder: give the name of a table in it.")
-    _copy(io.BytesIO(b""), local.with_name(f".{local.name}.{unique_token()}.probe")).unlink(missing_ok=True)
+    if local.name.lower() == f".{kind}":
+        raise InvalidRequest(f"{name} has an ending and no name: give the name of a table in that folder.")
+    made = [folder for folder in local.parents if not folder.exists()]
+    try:
+        _copy(io.BytesIO(b""), local.with_name(f".{local.name}.{unique_token()}.probe"), name).unlink(missing_ok=True)
+    finally:
+        for folder in made:  # the innermost first
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def format_of(name: str) -> str:
@@ -58,7 +67,7 @@ def format_of(name: str) -> str:
     """
     kind = name.rpartition(".")[2].lower()
     if kind not in FORMATS:
-        raise InvalidRequest(f"{name} is no table: its name should end in .{', .'.join(FORMATS)}.")
+        raise InvalidRequest(f"{name!r} is no table: its name should end in .{', .'.join(FORMATS)}.")
     return kind
 
 
@@ -70,13 +79,13 @@ def put(file: BinaryIO, name: str, options: Mapping[str, Any] | None) -> str:
     """
     local = local_folder(name)
     if local is not None:
-        return _copy(file, local).as_uri()
+        return _copy(file, local, name).as_uri()
     storage, key = locate(name, options)
     storage.put_file(key, file)
     return name
 
 
-def _copy(file: BinaryIO, path: Path) -> Path:
+def _copy(file: BinaryIO, path: Path, name: str) -> Path:
     partial = path.with_name(f".{path.name}.{unique_token()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,8 +93,8 @@ def _copy(file: BinaryIO, path: Path) -> Path:
             shutil.copyfileobj(file, copy, _CHUNK)
         return partial.replace(path)
     except OSError as error:
-        what = f"The table {path} cannot be written: {error.strerror or error}."
-        raise LibraryError(what, advice="Check that its folder has room and may be written to.", retryable=True) from error
+        what = f"The table {name} cannot be written: {error.strerror or error}."
+        raise LibraryError(what, advice=advice(error), retryable=True) from error
     finally:
         with suppress(OSError):
             partial.unlink()  # where it did not become the table

@@ -17,7 +17,7 @@ from prefect_together.batch.frames import Frame
 from prefect_together.batch.text_formats import BadRow, decoded, header, json_lines, separated
 from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.storage import locate
+from prefect_together.storage.opening import locate
 
 FORMATS = ("csv", "tsv", "jsonl", "ndjson", "parquet")
 _PARQUET_ROWS = 1024

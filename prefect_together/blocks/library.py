@@ -13,7 +13,8 @@ from prefect_together._internal.text import with_article
 from prefect_together.blocks.credentials import DOCUMENTATION, LOGO
 from prefect_together.blocks.settings import current_settings
 from prefect_together.errors import ConfigurationError, InvalidRequest
-from prefect_together.storage.storage import Storage, search_default, shared
+from prefect_together.storage.opening import search_default, shared
+from prefect_together.storage.storage import Storage
 
 _SLUG = "together-media-library"
 

@@ -46,5 +46,5 @@ def _price(model: catalog.Model) -> str:
     if price is None:
         return "price unknown"
     most = max(price.most, *(rate.most for rate in price.rates)) if price.rates else price.most
-    upper = f" to {dollars(most)}" if most > price.usd else ""
+    upper = f" to {dollars(most)}" if dollars(most) != dollars(price.usd) else ""
     return f"{dollars(price.usd)}{upper} per {price.per.replace('_', ' ')}"

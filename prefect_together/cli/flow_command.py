@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import httpx
 from prefect import Flow
 from prefect.settings import get_current_settings
 
@@ -68,11 +69,13 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         result = state.result(raise_on_failure=False)
     flow_run = str(state.state_details.flow_run_id)
     if isinstance(result, BaseException):
-        print(f"\n{flow.name} failed: {result}\n{_ui(flow_run)}", file=sys.stderr)
+        print(f"\n{_ui(flow_run)}\n{flow.name} failed: {result}", file=sys.stderr)
         if not isinstance(result, TogetherError):
             raise result  # nobody's words: its origin is what there is to know
         return 1
     print(f"\n{result.text()}" if isinstance(result, Plan) else f"\n{report(result)}\n{_ui(flow_run)}")
+    if given.sandbox:
+        print("All of this was on a sandbox: no money was spent.")
     return 0
 
 
@@ -146,8 +149,10 @@ def _leave(words: str) -> NoReturn:
 
 
 def _is_network(error: BaseException | None) -> bool:
-    """Tell whether an error began with a connection: Prefect's client wraps the operating system's error twice."""
-    return error is not None and (isinstance(error, OSError) or _is_network(error.__cause__ or error.__context__))
+    """Tell whether an error began with a connection: Prefect's client wraps that of its HTTP library."""
+    if error is None:
+        return False
+    return isinstance(error, (httpx.TransportError, ConnectionError)) or _is_network(error.__cause__ or error.__context__)
 
 
 def _read(flow: Flow[Any, Any], arguments: Sequence[str] | None) -> tuple[Any, dict[str, Any]]:

@@ -60,7 +60,11 @@ class Parser(argparse.ArgumentParser):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a sentence that names what is spelled alike, or nothing."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1)
+    names = list(known)
+    parts = set(word.lower().strip("-").split("-"))
+    # One that was made longer is meant rather than another of a like length: --image-model is --model.
+    within = [name for name in names if (own := set(name.strip("-").split("-"))) and own < parts]
+    near = within[:1] or difflib.get_close_matches(word.lower(), names, n=1)
     return f": did you mean {near[0]}?" if near else ""
 
 

@@ -21,7 +21,7 @@ from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.engine.recovery import adopt_job, close_dead_claim
 from prefect_together.engine.unknown_outcome import UnknownOutcomePolicy
 from prefect_together.errors import BudgetExceeded, GenerationFailed, LibraryError, TogetherError, UnknownOutcome
-from prefect_together.generations.inputs import write_body
+from prefect_together.generations.fingerprint import body_of
 from prefect_together.generations.results import Generated
 from prefect_together.http.rate_limit import Permit
 from prefect_together.ledger.leases import Lease, LeaseMonitor, LocalHold, owned
@@ -251,6 +251,7 @@ class Claims:
             if await self._decided_upon(attempt, since):
                 await self._give_back(attempt)
                 return None
+            await self._unknown.record()
             self._unknown.note_sent()
             sent = True
             payload = await context.client.send_paid(context.spec.path, body, context.spec.parse, permit)
@@ -274,7 +275,10 @@ class Claims:
         return time.monotonic() - since > _STALE and (await attempt.refreshed()).state != "claimed"
 
     async def _body(self) -> dict[str, Any]:
-        body = await write_body(self._context.request, self._context.client.files.has)
+        client = self._context.client
+        body = await body_of(
+            self._context.request, self._fingerprint, environment=client.environment, is_there=client.files.has
+        )
         for warning in body.warnings:
             self._log.warning("%s", warning)
         return body.content

@@ -84,15 +84,14 @@ class DailySpend:
         self._environment = environment
         self._limit = limit
         self._passed = passed
-        self._day = ""
-        self._entries: GroupCommitLog[SpendTotals, SpendTotals | None] | None = None
-        self._accepted: dict[str, SpendTotals] = {}
+        self._days: dict[str, GroupCommitLog[SpendTotals, SpendTotals | None]] = {}
+        self._accepted: dict[str, tuple[str, SpendTotals]] = {}
         self._counting: set[asyncio.Task[None]] = set()
 
     @property
     def totals(self) -> SpendTotals:
         """What is spent today, as far as it is known here."""
-        return SpendTotals.read(self._entries.last if self._entries else {})
+        return SpendTotals.read(self._days[max(self._days)].last if self._days else {})
 
     def hear(self, event: LifecycleEvent) -> None:
         """Take what happened to a request into account; return at once."""
@@ -100,41 +99,42 @@ class DailySpend:
         if event.what == "accepted":
             price = catalog.estimate(event.request.model, event.request.given())
             spent = SpendTotals(unknown=1) if price is None else SpendTotals(estimated=price)
+            day = _today()
             if job:
-                self._accepted[job] = spent
-            self._add(spent)
+                self._accepted[job] = (day, spent)
+            self._add(day, spent)
         elif event.what != "waiting" and job:
             known = self._accepted.pop(job, None)
             # A job that failed may have been charged: its list price stays.
             if known and result is not None and result.cost is not None:
-                self._add(SpendTotals(reported=result.cost) - known)
+                day, guessed = known  # the day on which it was accepted, and paid for
+                self._add(day, SpendTotals(reported=result.cost) - guessed)
 
     async def flush(self) -> None:
         """Wait until all that was heard is written, or could not be."""
         if self._counting:
             await asyncio.wait(self._counting)
 
-    def _add(self, spent: SpendTotals) -> None:
-        task = later(self._count(spent))
+    def _add(self, day: str, spent: SpendTotals) -> None:
+        task = later(self._count(day, spent))
         self._counting.add(task)
         task.add_done_callback(self._counting.discard)
 
-    async def _count(self, spent: SpendTotals) -> None:
+    async def _count(self, day: str, spent: SpendTotals) -> None:
         """Write down one amount. Never raises: nobody waits for it."""
         try:
-            today = datetime.now(timezone.utc).date().isoformat()
-            passed = await self._entries_of(today).submit(spent)
+            passed = await asyncio.shield(self._entries_of(day).submit(spent))
             if passed:
-                self._passed(today, passed)
+                self._passed(day, passed)
         except Exception as error:  # whatever a library does: the sum decorates, and what is paid for goes on
-            _log.warning("%s is missing in what was spent today: %s", dollars(spent.usd), error)
+            _log.warning("%s is missing in what was spent on %s: %s", dollars(spent.usd), day, error)
 
     def _entries_of(self, day: str) -> GroupCommitLog[SpendTotals, SpendTotals | None]:
-        if self._entries is None or day != self._day:
+        if day not in self._days:
             advice = "Look at it, or delete it: it is counted anew from there."
             log = AppendLog(self._storage, f"{ROOT}/{self._environment}/{day}", advice=advice)
-            self._day, self._entries = day, GroupCommitLog(log, self._apply, gather=BUNDLE)
-        return self._entries
+            self._days[day] = GroupCommitLog(log, self._apply, gather=BUNDLE)
+        return self._days[day]
 
     def _apply(
         self, last: dict[str, Any], changes: list[SpendTotals]
@@ -150,6 +150,10 @@ class DailySpend:
                 told.append(limit)
             passed.append(totals if passes else None)
         return {**totals.entry(), "passed": told}, passed
+
+
+def _today() -> str:
+    return datetime.now(timezone.utc).date().isoformat()
 
 
 _Days = dict[tuple[str, str, Decimal], DailySpend]

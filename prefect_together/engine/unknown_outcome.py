@@ -29,13 +29,28 @@ class UnknownOutcomePolicy:
     def __init__(self, context: GenerationContext, ledger: Ledger) -> None:
         self._context = context
         self._ledger = ledger
-        self.resolved = False
-        """Whether an undecided attempt was let go, so that its request may be sent again."""
+        self._let_go: dict[str, Attempt] = {}
         self._spent = False
+
+    @property
+    def resolved(self) -> bool:
+        """Whether an undecided attempt was let go, so that its request may be sent again."""
+        return bool(self._let_go)
 
     def note_sent(self) -> None:
         """Take note that a request went out: one call decides once for sending it again."""
         self._spent = self.resolved
+
+    async def record(self) -> None:
+        """Write down what was let go. Call it when the next attempt is claimed and nothing of it is sent.
+
+        Not before: what a budget refuses, or whoever is cancelled does not send, stays as undecided as it was.
+
+        Raises:
+            LibraryError: It could not be written.
+        """
+        for attempt in self._let_go.values():
+            await self._ledger.record(attempt, "resolved", {"how": "resubmitted", "flow_run": self._context.run.flow_run})
 
     async def resolve(self, attempts: tuple[Attempt, ...]) -> None:
         """Let the next attempt go ahead, or refuse it.
@@ -49,18 +64,19 @@ class UnknownOutcomePolicy:
         if not attempts or attempts[-1].state not in _UNDECIDED:
             return
         last, context = attempts[-1], self._context
+        if last.key in self._let_go and not self._spent:
+            return
         entry = await self._ledger.entry(last, "lost" if last.state == "lost" else "unknown") or {}
         why = str(entry.get("why", "it was sent and no answer was recorded"))
         if self._spent or not await self._allowed(attempts):
             raise self._error(last, why)
-        self.resolved = True
+        self._let_go[last.key] = last
         context.run.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
             sentence(why),
             _price(context.at_most),
             context.on_unknown,
         )
-        await self._ledger.record(last, "resolved", {"how": "resubmitted", "flow_run": context.run.flow_run})
 
     async def _allowed(self, attempts: tuple[Attempt, ...]) -> bool:
         if self._context.on_unknown != "auto":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from prefect_together.errors import LibraryError, MediaError
+from prefect_together.errors import MediaError, TogetherError
 from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
@@ -18,6 +19,7 @@ from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 
 _AT_ONCE = 16
+_CHUNK = 1024  # entries whose tasks are in memory at once
 _Judged = Literal["whole", "missing", "changed"]
 
 
@@ -33,7 +35,7 @@ class Verification(BaseModel):
     changed: list[MediaReference] = []
     """Files whose bytes are others than those that were kept."""
     unreadable: list[str] = []
-    """Ledger entries and notes that cannot be read, so that nobody knows of which files they tell; each with the reason."""
+    """Ledger entries, notes and files that cannot be read or looked at, each with the reason."""
 
     @property
     def good(self) -> bool:
@@ -47,9 +49,7 @@ class Verification(BaseModel):
         lines += [f"Unreadable: {why}" for why in self.unreadable]
         counts = f"{self.whole:,} whole, {len(self.missing):,} missing, {len(self.changed):,} changed"
         unreadable = f", {len(self.unreadable):,} unreadable" if self.unreadable else ""
-        advice = (
-            "" if self.good else " Restore them from a backup; what is missing is paid for, and would be paid for again."
-        )
+        advice = "" if self.good else " Restore them from a backup: what was paid for is not made again by itself."
         return "\n".join([*lines, f"{counts}{unreadable}.{advice}"])
 
 
@@ -64,44 +64,35 @@ async def verify(storage: Storage, *, content: bool = True) -> Verification:
         LibraryError: The library cannot be listed.
     """
     found, turns = Verification(), asyncio.Semaphore(_AT_ONCE)
+    ledger = Ledger(storage)
 
-    async def look(file: MediaReference) -> None:
+    async def look(name: str, read: Callable[[], Awaitable[list[dict[str, Any]]]]) -> None:
         async with turns:
-            judged = await _judge(storage, file, content=content)
-        if judged == "whole":
-            found.whole += 1
-        else:
-            (found.missing if judged == "missing" else found.changed).append(file)
-
-    looking: set[asyncio.Task[None]] = set()
-    async for file in _files(storage, found.unreadable):
-        if len(looking) >= 2 * _AT_ONCE:
-            done, looking = await asyncio.wait(looking, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        looking.add(asyncio.create_task(look(file)))
-    await asyncio.gather(*looking)
-    return found
-
-
-async def _files(storage: Storage, unreadable: list[str]) -> AsyncIterator[MediaReference]:
-    """Yield what the library should hold, and note which of its entries cannot be read."""
+            try:
+                for fields in await read():
+                    known = {field: fields.get(field) for field in MediaReference.model_fields}
+                    file = MediaReference.model_validate(known)
+                    judged = await _judge(storage, file, content=content)
+                    if judged == "whole":
+                        found.whole += 1
+                    else:
+                        (found.missing if judged == "missing" else found.changed).append(file)
+            except (TogetherError, FileNotFoundError, ValueError, TypeError, KeyError) as error:
+                found.unreadable.append(f"{name}: {getattr(error, 'what', error)}")
 
     async def stored(attempt: Attempt) -> list[dict[str, Any]]:
-        entry = await Ledger(storage).entry(attempt, "stored") or {}
+        entry = await ledger.entry(attempt, "stored") or {}
         return [fields for fields in entry["media"] if "uri" in fields]
 
     async def derived(key: str) -> list[dict[str, Any]]:
         return [to_addresses(json.loads(await storage.read(key))["media"], storage)]
 
-    kept = [(attempt.key, stored(attempt)) for attempt in attempts(await storage.names(ROOT)) if attempt.state == "stored"]
+    kept = [attempt for attempt in attempts(await storage.names(ROOT)) if attempt.state == "stored"]
     notes = [key for key in await storage.names(DERIVED) if key.endswith(".json")]
-    for name, reading in [*kept, *((key, derived(key)) for key in notes)]:
-        try:
-            for fields in await reading:
-                yield MediaReference.model_validate({field: fields.get(field) for field in MediaReference.model_fields})
-        except (LibraryError, FileNotFoundError, ValueError, TypeError, KeyError) as error:  # noqa: PERF203 - each for itself
-            unreadable.append(f"{name}: {getattr(error, 'what', error)}")
+    looks = [(attempt.key, partial(stored, attempt)) for attempt in kept] + [(key, partial(derived, key)) for key in notes]
+    for start in range(0, len(looks), _CHUNK):
+        await asyncio.gather(*(look(name, read) for name, read in looks[start : start + _CHUNK]))
+    return found
 
 
 async def _judge(storage: Storage, file: MediaReference, *, content: bool) -> _Judged:

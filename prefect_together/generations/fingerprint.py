@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
 
 from prefect_together._internal.text import slug
 from prefect_together.catalog.sizes import one_megapixel
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
-from prefect_together.generations.inputs import PLANNED, check_reference, sha256_of_local
+from prefect_together.generations.inputs import PLANNED, Body, check_reference, sha256_of_local, write_body
 from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Form, MediaInput, MediaReference, Request, is_remote
 
 _VERSION = 1
 
 
-async def fingerprint_of(request: Request, *, environment: str) -> str:
+async def fingerprint_of(request: Request, *, environment: str, hashes: Mapping[str, str] | None = None) -> str:
     """Return the fingerprint of a request: the hash of its body, with content hashes in place of files, and its take.
 
     Equal requests have equal fingerprints, wherever their files are; the sandbox's never equals Together's.
@@ -26,28 +27,50 @@ async def fingerprint_of(request: Request, *, environment: str) -> str:
     Args:
         request: What is asked.
         environment: Whether Together is asked or a sandbox.
+        hashes: The SHA-256 of its local files by their names, where they were read already.
 
     Raises:
         InvalidRequest: It is of no type that this release knows, or a file is missing, empty, too large, cut off or not
             what its field takes.
     """
     kind = spec_of(request).kind
-    hashes: dict[str, str] = {}
+    known = dict(hashes or {})
     for use in dict.fromkeys(request.media_inputs()):
         if isinstance(use.value, MediaReference):
             check_reference(request, use.value, use.family)
-        elif not is_remote(str(use.value)):
-            hashes[str(use.value)] = await asyncio.to_thread(sha256_of_local, request, use)
+        elif not is_remote(str(use.value)) and str(use.value) not in known:
+            known[str(use.value)] = await asyncio.to_thread(sha256_of_local, request, use)
 
     def name(value: MediaInput, form: Form, family: Family | None = None, /) -> dict[str, str]:  # noqa: ARG001 - how it is sent does not change what it is
         if isinstance(value, MediaReference):
             return {"sha256": value.sha256}
-        return {"url": str(value)} if is_remote(str(value)) else {"sha256": hashes[str(value)]}
+        return {"url": str(value)} if is_remote(str(value)) else {"sha256": known[str(value)]}
 
     # "realm" is what the environment was called when the first fingerprints were made; it is part of all of them.
     identity = {**request.identity(name), "v": _VERSION, "kind": kind, "realm": environment}
     canonical = json.dumps(identity, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:40]
+
+
+async def body_of(
+    request: Request, fingerprint: str, *, environment: str, is_there: Callable[[str], Awaitable[bool]]
+) -> Body:
+    """Return the body that is sent for a request, as long as that is the one that the fingerprint stands for.
+
+    Args:
+        request: What is asked.
+        fingerprint: What it is known by since it was asked.
+        environment: Whether Together is asked or a sandbox.
+        is_there: Tells whether a hosted file is still there.
+
+    Raises:
+        InvalidRequest: A file that goes inline cannot be sent, or was changed since it was asked for.
+    """
+    body = await write_body(request, is_there)
+    if body.hashes and fingerprint != await fingerprint_of(request, environment=environment, hashes=body.hashes):
+        names = ", ".join(map(repr, body.hashes))
+        raise InvalidRequest(f"{type(request).__name__}: {names} was changed while the request waited to be sent: ask anew.")
+    return body
 
 
 def _size(request: Request) -> str:

@@ -17,7 +17,7 @@ from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, In
 from prefect_together.generations.registry import spec_of_file
 from prefect_together.generations.request import Form, InputUse, MediaInput, MediaReference, Request, is_remote
 from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.storage import open_moved
+from prefect_together.storage.opening import open_moved
 
 LARGEST_INLINE = 30 * 1024 * 1024
 """Bytes of a local file that are sent inline at most; larger ones have to be hosted."""
@@ -36,6 +36,8 @@ class Body:
 
     content: dict[str, Any]
     warnings: tuple[str, ...]
+    hashes: dict[str, str]
+    """The SHA-256 of the local files that are in it, in hex, by their names in the request."""
 
 
 async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]]) -> Body:
@@ -50,6 +52,7 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
     """
     written: dict[tuple[MediaInput, Form], str] = {}
     warnings: list[str] = []
+    hashes: dict[str, str] = {}
     for use in request.media_inputs():
         value, form = use.value, use.form
         if (value, form) in written:
@@ -59,6 +62,8 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
             written[value, form] = url
             continue
         data, found = await asyncio.to_thread(_read, request, use)
+        if not isinstance(value, MediaReference):
+            hashes[str(value)] = hashlib.sha256(data).hexdigest()
         if form == "base64" and len(data) > INLINE_FRAME_WARNING:
             warnings.append(
                 f"A frame of {len(data) // 1024} KB goes inline, and Together may refuse frames above "
@@ -72,7 +77,7 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
     def render(value: MediaInput, form: Form, _: Family | None = None, /) -> str:
         return written[value, form]
 
-    return Body(request.body(render), tuple(warnings))
+    return Body(request.body(render), tuple(warnings), hashes)
 
 
 async def differing_shapes(request: Request) -> str | None:
@@ -175,7 +180,7 @@ def _read_kept(request: Request, value: MediaReference) -> bytes:
         )
     _check_size(request, value.uri, value.size)
     try:
-        with open_moved(value.uri, value.sha256)[0] as file:
+        with open_moved(value.uri, value.sha256, size=value.size, sure=True)[0] as file:
             data = file.read()
     except FileNotFoundError:
         raise InvalidRequest(f"{type(request).__name__}: {value.uri} is not in the library any more.") from None

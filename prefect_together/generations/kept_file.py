@@ -10,11 +10,14 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, ClassVar
 
+from typing_extensions import Self
+
 from prefect_together._internal.text import slug
 from prefect_together.errors import MediaError, Paid
 from prefect_together.generations.formats import Shape, is_moving
 from prefect_together.generations.request import MediaReference
-from prefect_together.storage.storage import Storage, locate, open_moved
+from prefect_together.storage.opening import locate, open_moved
+from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 
 _CHUNK = 1024 * 1024
@@ -55,15 +58,23 @@ class KeptFile(MediaReference):
         return self._opened()[0]
 
     def read_bytes(self) -> bytes:
-        """Return the whole file; for large videos ``open()`` or ``path()`` is kinder to memory."""
-        with self.open() as file:
+        """Return the whole file, verified; for large videos ``open()`` or ``path()`` is kinder to memory.
+
+        Raises:
+            MediaError: It is not there any more, or its bytes have changed.
+        """
+        with self._opened(sure=True)[0] as file:
+            self._compare(file)
+            file.seek(0)
             return file.read()
 
     def path(self) -> Path:
-        """Return a local file: the kept one where the library is a folder, else a verified copy in a local cache.
+        """Return a local file: the kept one where the library is a folder, else a copy in a local cache.
+
+        A copy is verified when it is fetched, and then stands for the kept file by its name, which is the hash.
 
         Raises:
-            MediaError: It is not there any more, or what was fetched is not what was kept.
+            MediaError: It is not there any more and was never fetched, or what was fetched is not what was kept.
         """
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         cached = caches / "prefect-together" / f"{self.sha256}{PurePosixPath(self.uri).suffix}"
@@ -83,6 +94,17 @@ class KeptFile(MediaReference):
                     self._compare(whole)
                 fetched.replace(cached)
         return cached
+
+    def located(self) -> Self:
+        """Return the reference with the address where its bytes are now, after reading and comparing them.
+
+        Raises:
+            MediaError: They are nowhere, or have changed.
+        """
+        file, storage, key = self._opened(sure=True)
+        with file:
+            self._compare(file)
+        return self.model_copy(update={"uri": storage.uri(key)})
 
     def verify(self) -> bool:
         """Read the stored bytes and return True where they are what was kept.
@@ -127,10 +149,10 @@ class KeptFile(MediaReference):
         """Return the kept files that it was made from, in the order in which they were given."""
         return ()
 
-    def _opened(self) -> tuple[BinaryIO, Storage, str]:
-        """Open it where it is, in a library that was moved since too."""
+    def _opened(self, *, sure: bool = False) -> tuple[BinaryIO, Storage, str]:
+        """Open it where it is, in a library that was moved since too; ``sure`` looks elsewhere for other bytes as well."""
         try:
-            return open_moved(self.uri, self.sha256)
+            return open_moved(self.uri, self.sha256, size=self.size, sure=sure)
         except FileNotFoundError:
             raise self._gone() from None
 

@@ -63,8 +63,8 @@ class Budget:
     async def settle(self, key: str, cost: Decimal | None = None) -> None:
         """Put what an attempt did cost in place of what was reserved for it: nothing, where it was refused.
 
-        A library that fails meanwhile leaves the reservation as it is, which errs on the safe side; what the ledger says
-        settles it later.
+        A library that fails meanwhile leaves the reservation as it is, which errs on the safe side: what the ledger says of
+        the attempt settles it later, and where it says nothing, the end of this process does.
 
         Args:
             key: Of the attempt.

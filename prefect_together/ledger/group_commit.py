@@ -88,11 +88,13 @@ class GroupCommitLog(Generic[_Change, _Result]):
                 results = await self._commit([change for change, _ in group])
             except Exception as error:  # whoever waits for a change has to hear of it, whatever it is
                 for _, result in group:
-                    result.set_exception(error)
-                    result.exception()  # where nobody waits, it is no news
+                    if not result.done():  # whoever waited for it may have been cancelled
+                        result.set_exception(error)
+                        result.exception()  # where nobody waits, it is no news
             else:
                 for (_, result), came in zip(group, results, strict=True):
-                    result.set_result(came)
+                    if not result.done():
+                        result.set_result(came)
 
     async def _commit(self, changes: list[_Change]) -> list[_Result]:
         """Add an entry with these changes. Of all who try at the same time one succeeds, so this comes to an end."""

@@ -87,12 +87,18 @@ class _Reserve:
     usd: Decimal
 
     def apply(self, sums: _Sums, limit: Decimal) -> bool:
-        """Change the sums and return True, unless that would exceed the limit."""
-        if self.usd > 0 and sums.committed + self.usd > limit:
+        """Change the sums and return True, unless that would exceed the limit.
+
+        What is reserved for the attempt already, by a write whose answer was lost, is reserved once.
+        """
+        known = sums.holders.get(self.holder)
+        before = known.reserved.get(self.key) if known else None
+        more = self.usd - (before.usd if before else Decimal(0))
+        if more > 0 and sums.committed + more > limit:
             return False
         holder = sums.holders.setdefault(self.holder, _Holder(owner=this_process()))
         holder.reserved[self.key] = _Reservation(usd=self.usd, at=_now())
-        sums.committed += self.usd
+        sums.committed += more
         return True
 
     def entry(self) -> dict[str, str]:

@@ -25,6 +25,8 @@ def scheme_of(address: str) -> str:
     Raises:
         ConfigurationError: It is empty, looks as if it had a scheme that no library can have, or lacks a part.
     """
+    if "\0" in address:
+        raise _refused(address)
     found = _SCHEME.match(address.strip())
     if found is None:
         if not address.strip():
@@ -46,7 +48,7 @@ def local_folder(url: str) -> Path | None:
     Raises:
         ConfigurationError: The URL has a scheme that no library can have.
     """
-    scheme = scheme_of(url)
+    scheme, url = scheme_of(url), url.strip()
     if not scheme:
         return Path(os.path.abspath(Path(url).expanduser()))  # noqa: PTH100 - symlinks stay as they are
     if scheme != "file":

@@ -16,7 +16,10 @@ _ADVICE = {
     errno.EROFS: "It is mounted read-only: mount it for writing, or choose another library.",
     errno.EACCES: "Give this user the permission to read and write there.",
     errno.EPERM: "Look at what its file system allows, and at the permissions there.",
-    errno.ENAMETOOLONG: "Choose a folder with a shorter path.",
+    errno.ENAMETOOLONG: "Choose a shorter name or path.",
+    errno.EISDIR: "There is a folder of that name: choose another name.",
+    errno.ENOTDIR: "What should be a folder on the way is a file: choose another place.",
+    errno.EEXIST: "What should be a folder on the way is a file: choose another place.",
     errno.EMFILE: "Allow this process more open files (ulimit -n), or lower the concurrency.",
 }
 
@@ -46,12 +49,17 @@ class library_errors:  # noqa: N801 - a context manager, as a class for its spee
         self._raise(error)
 
     def _raise(self, error: BaseException) -> NoReturn:
-        number = error.errno if isinstance(error, OSError) else None
         raise LibraryError(
             f"The media library {self._url} could not {self._doing} {self._key}: {brief(error)}.",
-            advice=_ADVICE.get(number or 0, "Check that it exists, has room and may be written to."),
+            advice=advice(error),
             retryable=True,
         ) from error
+
+
+def advice(error: BaseException) -> str:
+    """Return what to do about an error of a disk, by its number."""
+    number = error.errno if isinstance(error, OSError) else None
+    return _ADVICE.get(number or 0, "Check that it exists, has room and may be written to.")
 
 
 class _BadKey(ValueError):

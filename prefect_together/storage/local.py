@@ -82,14 +82,15 @@ class Folder:
 
     def _claim_name(self, draft: str, path: str) -> bool:
         """Let a draft appear under a name that nobody has; return whether nobody had it."""
+        appear = self._appear  # another thread may find another way meanwhile
         try:
-            self._appear(draft, path)
+            appear(draft, path)
         except FileExistsError:
             with suppress(OSError):
                 os.unlink(draft)
             return False
         except OSError as error:
-            if self._appear is not create_only.link or error.errno not in create_only.UNABLE:
+            if appear is not create_only.link or error.errno not in create_only.UNABLE:
                 raise
             self._prove_rename()
             self._appear = create_only.rename
@@ -161,3 +162,8 @@ def _make(folder: str) -> None:
 def _replace(draft: str, path: str) -> bool:
     os.replace(draft, path)
     return True
+
+
+def any_file(folder: Path) -> bool:
+    """Tell whether there is any file in a folder, or in one below it."""
+    return any(files for _, _, files in os.walk(folder))

@@ -6,32 +6,29 @@ import asyncio
 import atexit
 import io
 import os
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote_from_bytes, unquote, urlsplit
+from urllib.parse import quote_from_bytes
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
-from prefect_together.errors import ConfigurationError, LibraryError
+from prefect_together.errors import ConfigurationError
+from prefect_together.storage import known
 from prefect_together.storage.addresses import local_folder
 from prefect_together.storage.failures import brief, check_key, library_errors
-from prefect_together.storage.local import Folder
+from prefect_together.storage.local import Folder, any_file
 from prefect_together.storage.object_store import Bucket, open_store
-from prefect_together.storage.streams import Reader, checksum
+from prefect_together.storage.streams import Reader
 
 # obstore's defaults (12 parts of 5 MiB in flight) would hold 60 MB for one stream; two are as fast from one source.
 _PART_SIZE = 5 * 1024 * 1024
 _PARTS_IN_FLIGHT = 2
-
-# Of objects that have addresses: derived/film.mp4, images/2026-11-27/fox.jpg, batches/unnamed/2026-11-27/run.jsonl.
-_SHORTEST_KEY, _LONGEST_KEY = 2, 4
 
 
 class Storage:
@@ -43,27 +40,31 @@ class Storage:
         url: A folder path, ``file://``, ``s3://``, ``gs://`` or ``az://``.
         options: Settings of the object store in obstore's own names, such as ``endpoint``, ``access_key_id``, ``region``;
             ``client_options`` and ``retry_config`` go to obstore under those names.
+        remembered: Whether references below this root are opened with these options in this process from now on.
 
     Raises:
         ConfigurationError: The URL or an option is not understood.
     """
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
-        self.folder = local_folder(url)
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None, *, remembered: bool = True) -> None:
         self.options = options
         try:
+            self.folder = local_folder(url)
             if self.folder is not None:
                 _refuse_file(self.folder)
                 self.url = self.folder.as_uri().rstrip("/")
                 self._opened: ObjectStore | None = None
                 self._objects: Folder | Bucket = Folder(self.folder)
             else:
-                self.url = url.rstrip("/")
+                self.url = url.strip().rstrip("/")
                 self._opened = open_store(self.url, dict(options or {}))
                 self._objects = Bucket(self._opened, self.url)
-        except (BaseError, ValueError, TypeError, OSError) as error:
+        except ConfigurationError:
+            raise
+        except (BaseError, ValueError, TypeError, OSError, RuntimeError) as error:  # "~nobody" is a RuntimeError
             raise ConfigurationError(f"The media library {url!r} cannot be opened: {brief(error)}.") from None
-        register(self)
+        if remembered:
+            known.register(self)
 
     def __repr__(self) -> str:
         return f"Storage({self.url!r})"
@@ -118,7 +119,7 @@ class Storage:
 
     async def names(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, sorted."""
-        if self.folder is not None and not os.path.exists(f"{self.folder}/{prefix}"):  # noqa: PTH110, ASYNC240 - quick
+        if self.folder is not None and await self._objects.size(prefix) is None:
             return []  # what was never asked for: much cheaper than a listing
         with library_errors("list", prefix or "all", self.url):
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
@@ -127,7 +128,7 @@ class Storage:
     async def holds(self, prefix: str) -> bool:
         """Tell whether there is any object below a prefix, without listing them all."""
         if self.folder is not None:
-            return await asyncio.to_thread(_any_file, self.folder / prefix)
+            return await asyncio.to_thread(any_file, self.folder / prefix)
         with library_errors("list", prefix, self.url):
             found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
             async for some in found:
@@ -174,116 +175,11 @@ class Storage:
         return path.relative_to(self.folder).as_posix() if path and path.is_relative_to(self.folder) else None
 
 
-_known: dict[str, Storage] = {}
-_default: list[Callable[[], Storage]] = []
-_shared: dict[tuple[str, str], Storage] = {}
-_known_lock = threading.Lock()
-
-
-def register(storage: Storage) -> None:
-    """Remember how a root was opened, so that references below it open with the same options in this process."""
-    with _known_lock:
-        _known[storage.url] = storage
-
-
-def shared(url: str, options: Mapping[str, Any] | None = None) -> Storage:
-    """Return the storage at a URL, the same one for everybody in this process who opens it with the same options."""
-    name = (url, repr(sorted((options or {}).items())))
-    with _known_lock:
-        if found := _shared.get(name):
-            return found
-    storage = Storage(url, options)
-    with _known_lock:
-        return _shared.setdefault(name, storage)
-
-
-def search_default(default: Callable[[], Storage]) -> None:
-    """Have files that are not where they were looked for in the library that is used by default, too."""
-    _default[:] = [default]
-
-
-def open_moved(uri: str, sha256: str | None = None) -> tuple[BinaryIO, Storage, str]:
-    """Open an object by the address that it once had, for reading and seeking.
-
-    Where it is not there, the libraries that this process has opened and the default one are asked for an object of the
-    same key: whoever renames, mounts or copies a library keeps the keys below its root.
-
-    Args:
-        uri: An address that ``Storage.uri`` returned, on whatever machine.
-        sha256: The hash of its bytes, in hex; an object elsewhere that has another one is another object.
-
-    Returns:
-        The open file, and the storage and key where it is.
-
-    Raises:
-        FileNotFoundError: It is nowhere.
-        LibraryError: It cannot be read where it should be, and is nowhere else.
-    """
-    failed: Exception | None = None
-    first = locate(uri)
-    for storage, key in (first, *_others(uri)):
-        try:
-            file = storage.open(key)
-        except FileNotFoundError:
-            continue
-        except (LibraryError, ConfigurationError) as error:
-            failed = error if (storage, key) == first else failed  # what other libraries have to say is no answer
-            continue
-        # What is at its own address and has another hash was changed, which whoever verifies it has to see.
-        if (storage, key) == first or sha256 is None or checksum(file)[0] == sha256:
-            file.seek(0)
-            return file, storage, key
-        file.close()
-    raise failed or FileNotFoundError(uri)
-
-
-def _others(uri: str) -> Iterator[tuple[Storage, str]]:
-    """Yield under which keys of which other libraries an object may be."""
-    with _known_lock:
-        roots = list(_known.values())
-    parts = unquote(urlsplit(uri).path).strip("/").split("/")
-    with suppress(ConfigurationError):
-        roots += [default() for default in _default]
-    for storage in dict.fromkeys(roots):
-        for length in range(_LONGEST_KEY, _SHORTEST_KEY - 1, -1):
-            key = "/".join(parts[-length:])
-            if length <= len(parts):
-                yield storage, key
-
-
-def locate(uri: str, options: Mapping[str, Any] | None = None) -> tuple[Storage, str]:
-    """Return the storage and key behind an address.
-
-    Without options, a root that this process has opened is used with its own, and so is another place in the same bucket;
-    any other object store is opened with what its own environment variables say (``AWS_ENDPOINT``,
-    ``AWS_ACCESS_KEY_ID``, …), any other file as the file it is.
-
-    Raises:
-        ConfigurationError: The address is of no kind that we can open.
-    """
-    with _known_lock:
-        roots = sorted(_known.values(), key=lambda storage: len(storage.url), reverse=True)
-    if not options:
-        for storage in roots:
-            if key := storage.key(uri):
-                return storage, key
-    if path := local_folder(uri):
-        return Storage(str(path.parent)), path.name
-    parts = urlsplit(uri)
-    bucket = f"{parts.scheme}://{parts.netloc}"
-    near = next((storage.options for storage in roots if f"{storage.url}/".startswith(f"{bucket}/")), None)
-    return Storage(bucket, options or near), parts.path.lstrip("/")
-
-
 def _refuse_file(folder: Path) -> None:
     """Refuse a folder that is none, or that can never be one because of what is above it."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         raise NotADirectoryError(f"{there} is a file")
-
-
-def _any_file(folder: Path) -> bool:
-    return any(files for _, _, files in os.walk(folder))
 
 
 def _settle() -> None:
@@ -292,7 +188,7 @@ def _settle() -> None:
     Without it a process that ends right behind an operation of obstore is aborted (SIGABRT) now and then, after its work is
     done: a thread of Rust takes the interpreter's lock while the interpreter is being taken down.
     """
-    if _known:
+    if known.roots():
         time.sleep(0.2)
 
 

@@ -116,8 +116,8 @@ async def acontact_sheet(media: Sequence[KeptFile], *, library: AnyLibrary | Non
 async def _last_frame(video: KeptFile, library: AnyLibrary | None) -> DerivedMedia:
     _clips([video], "last_frame")
 
-    def make(path: Path) -> Spliced:
-        last_picture(video.path(), path)
+    def make(clips: Sequence[KeptFile], path: Path) -> Spliced:
+        last_picture(clips[0].path(), path)
         return Spliced()
 
     return await _derive("last_frame", [video], await storage_of(library), make, "image/png")
@@ -131,7 +131,7 @@ async def _join_videos(videos: Sequence[KeptFile], fit: Fit, library: AnyLibrary
     storage = await storage_of(library)
     asked = () if fit == "bars" else (f"fit={fit}",)
 
-    def make(path: Path) -> Spliced:
+    def make(clips: Sequence[KeptFile], path: Path) -> Spliced:
         return join([clip.path() for clip in clips], path, fit)
 
     return await _derive("join", clips, storage, make, "video/mp4", asked)
@@ -142,7 +142,7 @@ async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) 
     if not files or len(files) < len(media):
         raise InvalidRequest("contact_sheet takes pictures and clips that were generated, at least one.")
 
-    def make(path: Path) -> Spliced:
+    def make(files: Sequence[KeptFile], path: Path) -> Spliced:
         try:
             sheet = draw_contact_sheet(files, LARGE, all_of_them=True)  # it is kept, and found again as it is
         except ImportError:
@@ -171,7 +171,7 @@ async def _derive(
     operation: Operation,
     sources: Sequence[KeptFile],
     storage: Storage,
-    make: Callable[[Path], Spliced],
+    make: Callable[[Sequence[KeptFile], Path], Spliced],
     media_type: Literal["image/png", "image/webp", "video/mp4"],
     asked: Sequence[str] = (),
 ) -> DerivedMedia:
@@ -183,7 +183,9 @@ async def _derive(
         return known
     with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
         path = Path(folder, f"made.{extension}")
-        spliced = await asyncio.to_thread(make, path)
+        # What is made is found again by the hashes of what it was made of: no other bytes may go into it.
+        there = [await asyncio.to_thread(source.located) for source in sources]
+        spliced = await asyncio.to_thread(make, there, path)
         sha256, size, shape = await asyncio.to_thread(_measure, path, Format(media_type, extension))
         key = f"{DERIVED}/{operation.replace('_', '-')}-{name[:12]}.{extension}"
         await storage.write_stream(key, _chunks(path))

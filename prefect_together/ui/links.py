@@ -11,7 +11,7 @@ from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.formats import MEDIA_TYPES
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import specs
-from prefect_together.storage.storage import locate
+from prefect_together.storage.opening import locate
 
 _PICTURES = "gallery"  # the small ones of the page
 

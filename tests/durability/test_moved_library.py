@@ -246,3 +246,51 @@ def test_what_is_gone_is_said(together_sandbox: Sandbox, prefect_server: str, tm
     moved.unlink()
     with pytest.raises(MediaError, match="is not in the library any more"):
         generate_image(picture(), library=MediaLibrary(url=str(new)))
+
+
+def test_another_file_at_the_old_place(together_sandbox: Sandbox, prefect_server: str, tmp_path: Path) -> None:
+    """What lies at the old address now is not taken for what was kept: not read, and not drawn or joined into anything."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    still = generate_image(picture(), library=MediaLibrary(url=str(old)))
+    other = generate_image(picture("an owl"), library=MediaLibrary(url=str(tmp_path / "other")))
+    right, wrong = still.read_bytes(), other.read_bytes()
+    key = still.path().relative_to(old)
+    old.rename(new)
+    (old / key).parent.mkdir(parents=True)
+    (old / key).write_bytes(wrong)
+    library = MediaLibrary(url=str(new))
+    fresh = generate_image(picture(), library=library)
+    assert right == still.read_bytes() == fresh.read_bytes()
+    assert contact_sheet([still], library=library).read_bytes() == contact_sheet([fresh], library=library).read_bytes()
+    alone = contact_sheet([fresh], library=MediaLibrary(url=str(tmp_path / "third")))
+    assert alone.read_bytes() == contact_sheet([still], library=library).read_bytes()
+    (new / key).write_bytes(wrong)
+    with pytest.raises(MediaError, match="is not what was kept"):
+        still.read_bytes()
+
+
+def test_verify_goes_on_where_a_file_cannot_be_looked_at(
+    together_sandbox: Sandbox, prefect_server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One file that the disk does not show is named, and all others are looked at."""
+    folder = tmp_path / "library"
+    files = [generate_image(picture(name), library=folder) for name in ("fine", "odd")]
+    odd = files[1].path()
+    odd.unlink()
+    odd.symlink_to(odd)
+    assert 1 == main(["verify", "--library", str(folder)])
+    shown = capsys.readouterr().out
+    assert "1 whole, 0 missing, 0 changed, 1 unreadable." in shown
+
+
+def test_a_named_batch_does_not_pass_over_a_file_that_was_cut_off(
+    together_sandbox: Sandbox, prefect_server: str, tmp_path: Path
+) -> None:
+    """What the last run kept is looked at as everywhere: a file of another size is no result."""
+    library = MediaLibrary(url=str(tmp_path / "library"))
+    first = generate_batch([picture("a teapot"), picture("a lamp")], name="catalogue", library=library)
+    path = first.media[0].path()
+    path.write_bytes(path.read_bytes()[:-9])
+    again = generate_batch([picture("a teapot"), picture("a lamp")], name="catalogue", library=library, fail_on="never")
+    assert (1, 1) == (again.reused, again.failed)
+    assert "has changed since" in str(again.problems[0].error)

@@ -53,6 +53,7 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("storyboard.py", ["--continuity", "chian"], "'chian' is none of cut, chain: did you mean chain?"),
         ("storyboard.py", ["--on-timeout", "wait"], "'wait' is none of fail, keep, drop"),
         ("image_to_video.py", ["--modle", "x"], "there is no option --modle: did you mean --model?"),
+        ("image_to_video.py", ["--image-model", "x"], "there is no option --image-model: did you mean --model?"),
         ("image_to_video.py", ["--mod", "x"], "there is no option --mod: did you mean --model?"),
         ("image_to_video.py", ["--seed", "1.5"], "argument --seed: '1.5' is no whole number"),
         ("prompt_table.py", [], "the following arguments are required: --table"),
@@ -91,7 +92,7 @@ def test_an_error_is_one_sentence(options: list[str], key: str, said: str, envir
     environment["TOGETHER_API_KEY"] = key
     done = _run("image_to_video.py", *options, environment=environment)
     assert 1 == done.returncode
-    assert said in done.stderr.splitlines()[-2]
+    assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     asked = _run("image_to_video.py", "--traceback", *options, environment=environment)
     assert "Traceback" in asked.stderr

@@ -45,7 +45,7 @@ from prefect_together.generations.results import GeneratedMedia
 from prefect_together.generations.video import VideoRequest
 from prefect_together.http.pool import shared_client
 from prefect_together.ledger import leases
-from prefect_together.storage.storage import shared
+from prefect_together.storage.opening import shared
 
 LEVEL = (av, obstore)
 """What is imported here, so that it does not count as the memory of a generation."""

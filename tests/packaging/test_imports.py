@@ -40,7 +40,7 @@ MOVED = frozenset({"media", "reconciliation"})
 
 RESERVED = {
     "aiohttp": {"http"},
-    "httpx": {"http"},
+    "httpx": {"cli", "http"},
     "httpx_aiohttp": {"http"},
     "yarl": {"http"},
     "prefect": {"_internal", "automations", "blocks", "cli", "tasks", "ui"},

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from prefect import flow
 
-from prefect_together import TogetherCredentials, generate_image, generate_video
+from prefect_together import TogetherCredentials, generate_batch, generate_image, generate_video, reconcile
 from prefect_together.errors import TogetherError, UnknownOutcome
 from prefect_together.sandbox import Sandbox
 
@@ -130,3 +130,20 @@ def test_a_request_that_was_not_taken_is_found_out_by_nobody(route: str, make: s
     with pytest.raises(TogetherError, match="may have been charged"):
         generate_video(dear_clip(seed=1))
     assert 0 == len(together_sandbox.charges())
+
+
+def test_what_a_budget_refuses_stays_undecided(together_sandbox: Sandbox) -> None:
+    """An unknown outcome is let go when its request is sent again, and not before: a limit that has no room sends nothing."""
+    together_sandbox.fault(IMAGES, "accept_then_close", times=1)
+    request = picture(seed=1)
+    with pytest.raises(UnknownOutcome):
+        generate_image(request, on_unknown="fail")
+    posts = together_sandbox.count("/v1/images")
+    refused = generate_batch([request], on_unknown="resubmit", max_cost="0.01", fail_on="never")
+    assert (0, 0) == (refused.kept, refused.reused)
+    assert 1 == len(reconcile().undecided)
+    with pytest.raises(UnknownOutcome):
+        generate_image(request, on_unknown="fail")
+    assert posts == together_sandbox.count("/v1/images")
+    assert generate_image(request, on_unknown="resubmit").verify()
+    assert [] == reconcile().undecided

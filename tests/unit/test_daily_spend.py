@@ -176,3 +176,18 @@ async def test_a_library_that_fails_harms_nobody(
 
 async def _broken(*_: object) -> bool:
     raise LibraryError("The disk is full.")
+
+
+async def test_what_a_job_did_cost_counts_on_its_day(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip that is accepted before midnight and kept after it corrects the sum of the day on which it was paid for."""
+    day = DailySpend(storage, "together", Decimal(100), Told())
+    day.hear(LifecycleEvent("accepted", video(model=UNPRICED), "job-1"))
+    await day.flush()
+    monkeypatch.setattr(Noon, "on", 23)
+    day.hear(LifecycleEvent("accepted", image()))
+    day.hear(LifecycleEvent("kept", video(), "job-1", result=generated_video(cost=Decimal("0.40"), job_id="job-1")))
+    assert SpendTotals(estimated=Decimal("0.03")) == await _written(day)
+    monkeypatch.setattr(Noon, "on", 22)
+    again = DailySpend(storage, "together", Decimal(100), Told())
+    again.hear(LifecycleEvent("accepted", image()))
+    assert SpendTotals(reported=Decimal("0.40"), estimated=Decimal("0.03")) == await _written(again)

@@ -142,3 +142,15 @@ async def test_changes_are_gathered_for_a_while(storage: Storage) -> None:
         await asyncio.sleep(0.001)
     assert [1, 2, 3, 4, 5] == await asyncio.gather(*results)
     assert 1 == await _entries(storage)
+
+
+async def test_who_waits_no_more_spoils_nothing_for_others(storage: Storage, slow: Slow) -> None:
+    """A result that nobody takes any more keeps none of its group from theirs."""
+    sums = _sums(storage)
+    sums.submit(1)
+    await slow.writing.wait()
+    gone, waited = sums.submit(2), sums.submit(3)
+    gone.cancel()
+    slow.may_write.set()
+    assert 6 == await waited
+    await sums.flush()

@@ -88,8 +88,11 @@ async def test_a_damaged_copy_is_fetched_again(storage: Storage, kept: Generated
 @pytest.mark.parametrize(
     "bytes_", [PICTURE[:-1] + b"\0", PICTURE[:-1], PICTURE + b"\0", b""], ids=["changed", "cut-off", "longer", "empty"]
 )
-async def test_tampering_is_noticed(storage: Storage, kept: GeneratedImage, bytes_: bytes) -> None:
+async def test_tampering_is_noticed(
+    storage: Storage, kept: GeneratedImage, bytes_: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that is not what was kept is an error that says so, and what was paid."""
+    monkeypatch.setattr("prefect_together.storage.known._known", {storage.url: storage})  # see test_deletion_is_noticed
     await storage.write(KEY, bytes_)
     with pytest.raises(MediaError, match="not what was kept") as caught:
         kept.verify()
@@ -104,7 +107,7 @@ async def test_tampering_is_noticed(storage: Storage, kept: GeneratedImage, byte
 async def test_deletion_is_noticed(storage: Storage, kept: GeneratedImage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way to have the file says that it is gone, and what to do."""
     monkeypatch.setattr(
-        "prefect_together.storage.storage._known", {storage.url: storage}
+        "prefect_together.storage.known._known", {storage.url: storage}
     )  # libraries of other tests, with the same file
     await storage.delete(KEY)
     for way in (kept.open, kept.read_bytes, kept.path, kept.verify):

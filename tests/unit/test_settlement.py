@@ -219,3 +219,15 @@ async def test_who_is_cancelled_while_reserving_leaves_nothing_behind(tmp_path: 
         await asyncio.sleep(0.05)
         await budget.close()
     assert "$0.10 of $1.00" in str(budget)
+
+
+async def test_a_reservation_that_is_written_twice_counts_once(tmp_path: Path) -> None:
+    """A write whose answer was lost is repeated: the same attempt takes its money once, and gives it back whole."""
+    first, second = _purse(Storage(str(tmp_path))), _purse(Storage(str(tmp_path)))
+    shared = first._shared  # pyright: ignore[reportPrivateUsage] - what repeats it is the budget itself
+    assert shared is not None
+    assert await shared.reserve(ATTEMPT.key, Decimal("0.60"))
+    assert await shared.reserve(ATTEMPT.key, Decimal("0.70"))
+    assert "$0.70 of $1.00" in str(first)
+    await shared.settle(ATTEMPT.key, Decimal(0), wait=True)
+    await second.reserve("b" * 64 + "/any/0001", Decimal("1.00"))

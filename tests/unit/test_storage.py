@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import LibraryError, MediaError
-from prefect_together.storage.storage import Storage, shared
+from prefect_together.storage.opening import shared
+from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import Reader
 
 from .conftest import Place

@@ -8,7 +8,8 @@ import pytest
 
 from prefect_together.errors import ConfigurationError
 from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.storage import Storage, locate
+from prefect_together.storage.opening import locate
+from prefect_together.storage.storage import Storage
 
 from .conftest import Place
 
@@ -155,3 +156,16 @@ def test_a_relative_path_and_a_home_are_folders(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert tmp_path / "library" == local_folder("library")
     assert tmp_path / "home" / "library" == local_folder("~/library")
+
+
+@pytest.mark.parametrize("address", ["~nobody-of-that-name/x", "a\0b"])
+def test_an_address_that_no_system_takes(address: str) -> None:
+    """What Python itself raises for it is one sentence."""
+    with pytest.raises(ConfigurationError, match="cannot be opened|is not a media library"):
+        Storage(address)
+
+
+def test_spaces_around_an_address(tmp_path: Path) -> None:
+    """A space too many at the edge makes no folder of that name."""
+    assert tmp_path / "x" == Storage(f" {tmp_path}/x ").folder
+    assert "s3://bucket/x" == Storage(" s3://bucket/x ", {"region": "us-east-1"}).url

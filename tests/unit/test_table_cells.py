@@ -22,6 +22,7 @@ from prefect_together.generations.video import VideoRequest
 MODEL: dict[str, Any] = {"model": "m"}
 COLUMNS: dict[str, tuple[list[Any], list[str | None]]] = {
     "whole": ([3, None, 5], ["3", None, "5"]),
+    "large": ([3, None, 2**60], ["3", None, str(2**60)]),
     "full": ([3, 4, 5], ["3", "4", "5"]),
     "fraction": ([0.1, 2.5, 3.0], ["0.1", "2.5", "3.0"]),
     "text": ([" teapots\t", "  ", "cups"], ["teapots", None, "cups"]),
@@ -144,6 +145,7 @@ def test_the_same_table_is_the_same_requests(source: str, tmp_path: Path) -> Non
     ("cells", "expected"),
     [
         pytest.param(["3.0", "", "5.0"], ["3", "5"], id="whole-with-gaps"),
+        pytest.param(["3.0", "", "1e+16"], ["3", "10000000000000000"], id="large-with-gaps"),
         pytest.param(["3.0", "4.0"], ["3.0", "4.0"], id="no-gaps"),
         pytest.param(["3.0", "", "2.5"], ["3.0", "2.5"], id="fractions"),
         pytest.param(["3.0", "", "beta"], ["3.0", "beta"], id="words"),

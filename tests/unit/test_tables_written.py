@@ -20,7 +20,8 @@ from prefect_together.batch.cells import as_json
 from prefect_together.batch.outcome_columns import column_types
 from prefect_together.batch.request_table import requests_from_table
 from prefect_together.batch.results import BatchItem
-from prefect_together.errors import LibraryError
+from prefect_together.batch.table_files import check_table_path
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.storage.storage import Storage
 
 from .conftest import Place
@@ -268,3 +269,22 @@ def test_results_of_results(tmp_path: Path) -> None:
     assert ["mine", "turn 0", "turn 1", "turn 2"] == [
         row.columns[name] for name in ("status", "error", "together_error", "together_together_error")
     ]
+
+
+@pytest.mark.parametrize("name", [".csv", "new/.parquet", "new"])
+def test_a_table_needs_a_name(name: str, tmp_path: Path) -> None:
+    """An ending alone, or a name without one, is no table; nothing is made on the way to finding out."""
+    with pytest.raises(InvalidRequest):
+        check_table_path(tmp_path / name)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_looking_whether_a_table_can_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """Neither a file nor a folder that was not there, and the name in the sentence is the user's own."""
+    check_table_path(tmp_path / "new" / "deep" / "a.csv")
+    (tmp_path / "file").touch()
+    with pytest.raises(LibraryError) as caught:
+        check_table_path(tmp_path / "file" / "a.csv")
+    assert f"The table {tmp_path / 'file' / 'a.csv'} cannot be written" in caught.value.what
+    assert "is a file" in caught.value.advice
+    assert ["file"] == [path.name for path in tmp_path.iterdir()]

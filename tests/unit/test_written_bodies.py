@@ -12,7 +12,7 @@ import pytest
 
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations import inputs
-from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.fingerprint import body_of, fingerprint_of
 from prefect_together.generations.inputs import INLINE_FRAME_WARNING, LARGEST_INLINE, Body
 from prefect_together.generations.request import Request
 
@@ -279,3 +279,20 @@ async def test_a_body_is_json(tmp_path: Path, request_: Request) -> None:
     changed = request_.model_copy(update={"image_url": write(tmp_path / "a.png", PICTURE), "reference_images": None})
     body = (await written(changed)).content
     assert body == json.loads(json.dumps(body, allow_nan=False))
+
+
+async def test_a_file_that_changes_while_it_waits_is_not_sent(tmp_path: Path) -> None:
+    """What is sent is what the request is known by: else another file's picture would be kept under its name."""
+
+    async def is_there(_: str) -> bool:
+        return True
+
+    name = tmp_path / "a.png"
+    name.write_bytes(picture())
+    request = image(image_url=str(name))
+    known_by = await fingerprint_of(request, environment="together")
+    body = await body_of(request, known_by, environment="together", is_there=is_there)
+    assert "image_url" in body.content
+    name.write_bytes(picture(width=9))
+    with pytest.raises(InvalidRequest, match="was changed while the request waited"):
+        await body_of(request, known_by, environment="together", is_there=is_there)
