@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from prefect_together.blocks.library import MediaLibrary
     from prefect_together.cli.flow_command import run_as_command
     from prefect_together.engine.reconciliation import Reconciliation
+    from prefect_together.generations.answers import ToolCall, Usage
+    from prefect_together.generations.chat import ChatRequest
     from prefect_together.generations.derived import DerivedMedia
+    from prefect_together.generations.generated_text import GeneratedText, InvalidOutput, ReasoningExhausted
     from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
     from prefect_together.generations.kept_file import KeptFile
+    from prefect_together.generations.messages import Message, Tool
     from prefect_together.generations.request import MediaReference
     from prefect_together.generations.results import GenerationTimeout
     from prefect_together.generations.summary import summary
     from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks.batch import agenerate_batch, generate_batch
+    from prefect_together.tasks.chat import agenerate_text, generate_text
     from prefect_together.tasks.editing import (
         acontact_sheet,
         ajoin_videos,
@@ -74,7 +79,11 @@ _HOMES = {
     "prefect_together.blocks.library": ("MediaLibrary",),
     "prefect_together.cli.flow_command": ("run_as_command",),
     "prefect_together.engine.reconciliation": ("Reconciliation",),
+    "prefect_together.generations.answers": ("ToolCall", "Usage"),
+    "prefect_together.generations.chat": ("ChatRequest",),
     "prefect_together.generations.derived": ("DerivedMedia",),
+    "prefect_together.generations.generated_text": ("GeneratedText", "InvalidOutput", "ReasoningExhausted"),
+    "prefect_together.generations.messages": ("Message", "Tool"),
     "prefect_together.generations.image": ("GeneratedImage", "ImageLora", "ImageRequest"),
     "prefect_together.generations.kept_file": ("KeptFile",),
     "prefect_together.generations.request": ("MediaReference",),
@@ -92,6 +101,7 @@ _HOMES = {
     "prefect_together.tasks.review": ("areview_images", "review_images"),
     "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
     "prefect_together.batch.table_files": ("check_table_path",),
+    "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
     "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
     "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
@@ -111,23 +121,31 @@ __all__ = [
     "BatchFailed",
     "BatchItem",
     "BatchResult",
+    "ChatRequest",
     "Decision",
     "DerivedMedia",
     "GeneratedImage",
+    "GeneratedText",
     "GeneratedVideo",
     "GenerationTimeout",
     "ImageLora",
     "ImageRequest",
+    "InvalidOutput",
     "KeptFile",
     "Keyframe",
     "MediaLibrary",
     "MediaReference",
+    "Message",
     "Plan",
+    "ReasoningExhausted",
     "Reconciliation",
     "RequestTable",
     "Review",
     "SpendLimit",
     "TogetherCredentials",
+    "Tool",
+    "ToolCall",
+    "Usage",
     "VideoJob",
     "VideoRequest",
     "acontact_sheet",
@@ -135,6 +153,7 @@ __all__ = [
     "agenerate_batch",
     "agenerate_image",
     "agenerate_images",
+    "agenerate_text",
     "agenerate_video",
     "ajoin_videos",
     "alast_frame",
@@ -152,6 +171,7 @@ __all__ = [
     "generate_batch",
     "generate_image",
     "generate_images",
+    "generate_text",
     "generate_video",
     "join_videos",
     "last_frame",

@@ -20,6 +20,8 @@ The tree::
     ├── UnknownOutcome            a paid request was sent and no answer came: it may have been charged
     ├── GenerationFailed          the job was accepted, then failed or was cancelled: .job_id, .code
     ├── GenerationTimeout         the job still runs; it carries the job, and a later run goes on waiting
+    ├── InvalidOutput             an answer was paid for and is not what was asked for: .result
+    │   └── ReasoningExhausted    all of its tokens went into thinking
     ├── MediaError                a file that was paid for could not be fetched, or is not what it should be
     └── LibraryError              the media library (or its ledger) could not be read or written
 
@@ -211,6 +213,7 @@ class UnknownOutcome(TogetherError):
         retryable: False, always: trying again could pay again.
         key: The ledger key of the attempt, for ``prefect-together reconcile``.
         at_risk: What it may have cost in USD by the catalogue, or None where the price is unknown.
+        received: The text that had come of an answer before it broke off; it is in the ledger too.
     """
 
     def __init__(
@@ -222,10 +225,12 @@ class UnknownOutcome(TogetherError):
         retryable: bool = False,
         key: str | None = None,
         at_risk: Decimal | None = None,
+        received: str = "",
     ) -> None:
         super().__init__(what, paid=paid, advice=advice, retryable=retryable)
         self.key = key
         self.at_risk = at_risk
+        self.received = received
 
 
 class GenerationFailed(TogetherError):
@@ -286,10 +291,12 @@ class LibraryError(TogetherError):
     """The media library, or the ledger in it, could not be read or written."""
 
 
-# These two carry a value of a part above this one, and live beside it; they are errors like all others, and found here too.
+# These carry a value of a part above this one, and live beside it; they are errors like all others, and found here too.
 _BESIDE_THEIR_VALUES = {
     "BatchFailed": "prefect_together.batch.results",
     "GenerationTimeout": "prefect_together.generations.results",
+    "InvalidOutput": "prefect_together.generations.generated_text",
+    "ReasoningExhausted": "prefect_together.generations.generated_text",
 }
 
 

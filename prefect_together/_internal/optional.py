@@ -1,4 +1,4 @@
-"""Imports the libraries of the extra ``tables`` when they are needed, and says so where they are missing."""
+"""Imports the libraries of extras when they are needed, and says so where they are missing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 from prefect_together.errors import ConfigurationError
 
 
-def library(name: str, what: str) -> Any:
+def library(name: str, what: str, *, extra: str = "tables") -> Any:
     """Return a library.
 
     Args:
         name: Its module.
         what: What it is needed for, e.g. ``Parquet files``.
+        extra: Which extra it comes with.
 
     Raises:
         ConfigurationError: It is not installed.
@@ -21,5 +22,5 @@ def library(name: str, what: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        install = 'pip install "prefect-together[tables]"'
-        raise ConfigurationError(f'{what} need the extra "tables": {install}.') from None
+        install = f'pip install "prefect-together[{extra}]"'
+        raise ConfigurationError(f'{what} need the extra "{extra}": {install}.') from None

@@ -22,7 +22,7 @@ def column_types(schema: TableSchema | None = None) -> dict[str, str]:
         schema: The columns of the table that went in: of its generation type alone, and under names that it has not.
     """
     known = [spec_named(schema.kind)] if schema and schema.kind else specs()
-    own = {name: kind for spec in known for name, kind in spec.columns.items()}
+    own = {name: kind for spec in known for name, kind in spec.columns.items()} | (schema.made if schema else {})
     theirs = schema.names if schema else ()
     return {our_name(name, theirs): kind for name, kind in ({"status": "string", **own, **_COMMON}).items()}
 

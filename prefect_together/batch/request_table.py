@@ -181,16 +181,19 @@ class RequestTable:
             for column, name in reserved.items()
         ]
 
-    def schema(self, names: Mapping[str, Any]) -> TableSchema:
+    def schema(self, names: Mapping[str, Any], made: Mapping[str, str] | None = None) -> TableSchema:
         """Return the columns of the table, by which a table that comes out has them too.
 
         Args:
             names: The columns that were seen, for tables whose rows name their own.
+            made: The columns that are made, where they depend on what was asked; those of the constants come anyway.
         """
         there = self.source.columns()
         types = self.source.types()
         every = list(types or names) if there is None else there
-        return TableSchema.of(every, types, text=not self.source.typed, kind=spec_of(self.request).kind)
+        spec = spec_of(self.request)
+        makes = {**spec.columns_of(self._constants), **(made or {})} if spec.columns_of else {}
+        return TableSchema.of(every, types, text=not self.source.typed, kind=spec.kind, made=makes)
 
     def _names(self) -> Iterator[tuple[str, ...]]:
         """Yield the columns of rows that name their own."""

@@ -21,8 +21,8 @@ from prefect_together.storage.opening import open_moved
 from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 
-Outcome = Literal["kept", "reused", "failed", "unknown", "refused", "skipped"]
-OUTCOMES: tuple[Outcome, ...] = ("kept", "reused", "failed", "unknown", "refused", "skipped")
+Outcome = Literal["kept", "reused", "invalid", "failed", "unknown", "refused", "skipped"]
+OUTCOMES: tuple[Outcome, ...] = ("kept", "reused", "invalid", "failed", "unknown", "refused", "skipped")
 ROOT = "batches"
 """Where manifests are in a library."""
 GOOD = frozenset({"kept", "reused"})
@@ -38,7 +38,8 @@ class BatchItem(BaseModel):
     row: int
     """Its place in the batch or the table, from 1."""
     outcome: Outcome
-    """``kept``: paid for now; ``reused``: paid for before; ``failed``; ``unknown``: it may have been paid for and nobody
+    """``kept``: paid for now; ``reused``: paid for before; ``invalid``: paid for, and not what was asked for, so that asking
+    again would get the same; ``failed``; ``unknown``: it may have been paid for and nobody
     knows; ``refused``: the row is wrong, the model does not take it or the budget is spent; ``skipped``: not tried."""
     kind: str | None = None
     """Its generation type; None where the row is no request."""
@@ -79,12 +80,13 @@ class BatchItem(BaseModel):
         Args:
             schema: What columns that table has, where that was written down; else those that this row had.
         """
-        first = self.files[0] if self.files else {}
         kind = self.kind or (schema.kind if schema else None)
         spec = spec_named(kind) if kind else default_spec()
+        made = schema.made if schema and schema.made else spec.columns
         found = {
             "status": self.outcome,
-            **{name: first.get(name) for name in spec.columns},
+            **dict.fromkeys(made),
+            **spec.cells(self.files),
             "model": self.model,
             "seed": self.seed,
             "cost": _sum(self.files, "cost"),
@@ -112,6 +114,8 @@ class BatchResult(BaseModel):
     """Requests that were paid for and kept."""
     reused: int = 0
     """Requests that were paid for before."""
+    invalid: int = 0
+    """Requests that were paid for and answered, and not with what was asked for."""
     failed: int = 0
     """Requests that failed."""
     unknown: int = 0

@@ -34,7 +34,7 @@ from prefect_together.errors import (
 )
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.registry import read_result
+from prefect_together.generations.registry import read_result, spec_of
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.generations.summary import Tally
@@ -86,6 +86,8 @@ class Batch:
         self.began = time.monotonic()
         self.names: dict[str, None] = {}
         """The columns of all rows so far, in the order in which they came."""
+        self.made: dict[str, str] = {}
+        """The columns that are made, where they depend on what is asked, with their types."""
         self.stopped: str | None = None
         """Why it stopped before its end."""
         self._before = before or {}
@@ -151,8 +153,11 @@ class Batch:
             if isinstance(error, _FATAL):
                 self.stopped = f"Not tried, because it would have failed like row {row.number}: {error}"
             return
-        outcome = "reused" if all(result.reused for result in results) else "kept"
-        self._over(row, request, outcome, results=results, seconds=time.monotonic() - began, fingerprint=fingerprint)
+        problem = spec_of(request).problem
+        wrong = problem(results[-1]) if problem else None
+        outcome = "invalid" if wrong else "reused" if all(result.reused for result in results) else "kept"
+        seconds = time.monotonic() - began
+        self._over(row, request, outcome, results=results, error=wrong, seconds=seconds, fingerprint=fingerprint)
 
     async def _generated(self, context: GenerationContext, fingerprint: str) -> list[Generated]:
         context.check()
@@ -209,6 +214,8 @@ class Batch:
         if request is not None:
             line |= {"kind": request.kind, "model": request.model, "seed": getattr(request, "seed", None)}
             line["fingerprint"] = fingerprint
+            if (spec := spec_of(request)).columns_of:
+                self.made.update(spec.columns_of(request.__dict__))
             line["job_id"] = results[0].job_id if results else _job_of(error)
         if error is not None or said:
             line["error"] = said or str(error)

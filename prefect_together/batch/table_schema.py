@@ -27,10 +27,18 @@ class TableSchema(BaseModel):
     """Whether all of them are text, as in CSV."""
     kind: str | None = None
     """The generation type of its requests."""
+    made: dict[str, str] = {}
+    """The columns that are made, where they depend on what is asked, with their types."""
 
     @classmethod
     def of(
-        cls, names: Sequence[str], types: Mapping[str, Any] | None, *, text: bool = False, kind: str | None = None
+        cls,
+        names: Sequence[str],
+        types: Mapping[str, Any] | None,
+        *,
+        text: bool = False,
+        kind: str | None = None,
+        made: Mapping[str, str] | None = None,
     ) -> TableSchema:
         """Return the schema of a table.
 
@@ -39,12 +47,13 @@ class TableSchema(BaseModel):
             types: Arrow's types of them.
             text: Whether all of them are text.
             kind: The generation type of its requests.
+            made: The columns that are made, where they depend on what is asked, with their types.
         """
         written = None
         if types is not None:
             schema = library("pyarrow", "Parquet files").schema(list(types.items()))
             written = base64.b64encode(schema.serialize().to_pybytes()).decode()
-        return cls(names=list(names), types=written, text=text, kind=kind)
+        return cls(names=list(names), types=written, text=text, kind=kind, made=dict(made or {}))
 
     def arrow(self) -> dict[str, Any]:
         """Return Arrow's type of each column whose type is known."""

@@ -180,7 +180,11 @@ class _Columns:
         own = self._spool.types.get(name if theirs else name.removeprefix("together_"))
         if own is None or (theirs and name in theirs.names):
             return None
-        return self.arrow.decimal128(18, 6) if own == "money" else getattr(self.arrow, own)()
+        if own == "money":  # a token costs millionths of a cent
+            return self.arrow.decimal128(24, 12)
+        if own.startswith("list_"):
+            return self.arrow.list_(getattr(self.arrow, own.removeprefix("list_"))())
+        return getattr(self.arrow, own)()
 
     def _own(self, name: str, values: list[Any]) -> Any:
         """Return the type of a column of ours, or None where it is one of the table's with our name."""

@@ -257,7 +257,8 @@ class Claims:
             payload = await context.client.send_paid(context.spec.path, body, context.spec.parse, permit)
             return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
         except UnknownOutcome as error:
-            await attempt.record_paid("unknown", {"why": error.what})
+            received = {"received": error.received} if error.received else {}
+            await attempt.record_paid("unknown", {"why": error.what, **received})
             raise
         except Exception as error:
             if sent and not isinstance(error, TogetherError):  # nobody foresaw it, so nobody knows what it means

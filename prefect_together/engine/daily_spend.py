@@ -97,9 +97,7 @@ class DailySpend:
         """Take what happened to a request into account; return at once."""
         job, result = event.job_id, event.result
         if event.what == "accepted":
-            price = catalog.estimate(event.request.model, event.request.given())
-            spent = SpendTotals(unknown=1) if price is None else SpendTotals(estimated=price)
-            day = _today()
+            day, spent = _today(), _guessed(event)
             if job:
                 self._accepted[job] = (day, spent)
             self._add(day, spent)
@@ -109,6 +107,8 @@ class DailySpend:
             if known and result is not None and result.cost is not None:
                 day, guessed = known  # the day on which it was accepted, and paid for
                 self._add(day, SpendTotals(reported=result.cost) - guessed)
+        elif event.what == "kept" and result is not None and result.cost is not None:  # it came with the answer
+            self._add(_today(), SpendTotals(reported=result.cost) - _guessed(event))
 
     async def flush(self) -> None:
         """Wait until all that was heard is written, or could not be."""
@@ -150,6 +150,12 @@ class DailySpend:
                 told.append(limit)
             passed.append(totals if passes else None)
         return {**totals.entry(), "passed": told}, passed
+
+
+def _guessed(event: LifecycleEvent) -> SpendTotals:
+    """Return what a request counts as until something is reported: its list price."""
+    price = catalog.estimate(event.request.model, event.request.given())
+    return SpendTotals(unknown=1) if price is None else SpendTotals(estimated=price)
 
 
 def _today() -> str:

@@ -95,7 +95,7 @@ class Delivery:
             payload = status.made or Links(())
         facts = ResultFacts(
             fingerprint=self._fingerprint,
-            cost=Cost(status.cost if status else _stated(payload), self._context.estimate),
+            cost=Cost(status.cost if status else self._proven(payload), self._context.estimate),
             job_id=acceptance.job_id,
             reported=status.reported if status else payload.content if isinstance(payload, Blobs) else {},
         )
@@ -170,6 +170,12 @@ class Delivery:
         if protocol is None:
             raise TypeError(f"a {self._context.spec.kind} was accepted as a job, and there are none of that type")
         return protocol
+
+    def _proven(self, payload: Value | Blobs | Links) -> Decimal | None:
+        """Return the cost that an answer states, or that follows from what it says."""
+        stated = payload.cost if isinstance(payload, (Blobs, Value)) else None
+        cost = self._context.spec.cost
+        return cost(self._context.request, payload) if stated is None and cost else stated
 
     # What is there: kept in the library, or in the ledger.
 
@@ -260,11 +266,6 @@ class _Files:
 def _files(results: Sequence[Generated]) -> list[Any]:
     """Return the results that are files."""
     return [result for result in results if isinstance(result, KeptFile)]
-
-
-def _stated(payload: Value | Blobs | Links) -> Decimal | None:
-    """Return the cost that an answer itself states."""
-    return payload.cost if isinstance(payload, (Blobs, Value)) else None
 
 
 async def _all(works: Sequence[Coroutine[Any, Any, StoredFile]]) -> list[StoredFile | BaseException]:

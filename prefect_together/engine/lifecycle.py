@@ -19,7 +19,7 @@ from prefect_together.engine.claims import ClaimResult, Claims
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.delivery import Deadline, Delivery
 from prefect_together.engine.lifecycle_events import LifecycleEvent
-from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcome
+from prefect_together.errors import BudgetExceeded, InvalidRequest, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.results import Generated, GenerationJob, GenerationTimeout
 from prefect_together.generations.spec import Job
@@ -34,6 +34,9 @@ async def generate(
 ) -> list[Generated]:
     """Return the results of a request: those that are kept already, or those that this call pays for.
 
+    Where a result is not what was asked for, and the request allows to ask again, all results are returned, the last one
+    last: each was paid for. Whether that one is good is for the caller to find out, see ``problem_of``.
+
     Args:
         context: What is asked, of whom, and by which rules.
         timeout: Seconds to wait for a job, counted from its submission.
@@ -43,10 +46,28 @@ async def generate(
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
+    results = await _once(context, timeout, fingerprint)
+    follow_up = context.spec.follow_up
+    while follow_up and (better := follow_up(results[-1])):
+        context.run.log.warning("%s Asking again.", problem_of(context, results[-1]))
+        try:
+            results += await _once(context.of(better), timeout)
+        except BudgetExceeded as error:
+            context.run.log.warning("It is not asked for again: %s", error)
+            break
+    return results
+
+
+async def _once(context: GenerationContext, timeout: float | None, fingerprint: str | None = None) -> list[Generated]:
     with _telling(context):
         life = _Lifecycle(context, fingerprint) if fingerprint else await _Lifecycle.of(context)
         with life.hold:
             return await life.finish(await life.acquire(), timeout=timeout)
+
+
+def problem_of(context: GenerationContext, result: Generated) -> TogetherError | None:
+    """Return what is wrong with a result that was paid for, where its type can tell; None where it is what was asked for."""
+    return context.spec.problem(result) if context.spec.problem else None
 
 
 async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:

@@ -7,14 +7,16 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
+from typing import Any
 
 from prefect_together._internal.text import slug
 from prefect_together.catalog.sizes import one_megapixel
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
-from prefect_together.generations.inputs import PLANNED, Body, check_reference, sha256_of_local, write_body
+from prefect_together.generations.input_files import PLANNED, check_reference, sha256_of_local
+from prefect_together.generations.inputs import Body, write_body
 from prefect_together.generations.registry import spec_of
-from prefect_together.generations.request import Form, MediaInput, MediaReference, Request, is_remote
+from prefect_together.generations.request import Form, Frames, MediaInput, MediaReference, Request, is_remote
 
 _VERSION = 1
 
@@ -41,10 +43,12 @@ async def fingerprint_of(request: Request, *, environment: str, hashes: Mapping[
         elif not is_remote(str(use.value)) and str(use.value) not in known:
             known[str(use.value)] = await asyncio.to_thread(sha256_of_local, request, use)
 
-    def name(value: MediaInput, form: Form, family: Family | None = None, /) -> dict[str, str]:  # noqa: ARG001 - how it is sent does not change what it is
+    def name(value: MediaInput, form: Form, family: Family | None = None, /) -> dict[str, Any]:  # noqa: ARG001 - what it has to be does not change what it is
+        # How it is sent does not change what it is, but for how many pictures are cut out of it.
+        cut = {"frames": form.count} if isinstance(form, Frames) else {}
         if isinstance(value, MediaReference):
-            return {"sha256": value.sha256}
-        return {"url": str(value)} if is_remote(str(value)) else {"sha256": known[str(value)]}
+            return {"sha256": value.sha256, **cut}
+        return {"url": str(value)} if is_remote(str(value)) else {"sha256": known[str(value)], **cut}
 
     # "realm" is what the environment was called when the first fingerprints were made; it is part of all of them.
     identity = {**request.identity(name), "v": _VERSION, "kind": kind, "realm": environment}

@@ -8,23 +8,18 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, BinaryIO
 
-from prefect_together._internal.text import with_article
-from prefect_together.errors import InvalidRequest, LibraryError, MediaError, TogetherError
-from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming, image_shape
+from prefect_together.errors import InvalidRequest, TogetherError
+from prefect_together.generations.formats import Family, image_shape
+from prefect_together.generations.input_files import PLANNED, called, local, opened, read
 from prefect_together.generations.registry import spec_of_file
-from prefect_together.generations.request import Form, InputUse, MediaInput, MediaReference, Request, is_remote
-from prefect_together.storage.addresses import local_folder
+from prefect_together.generations.request import Form, Frames, InputUse, MediaInput, MediaReference, Request, is_remote
+from prefect_together.generations.vision import NotDecodable, frames, seen
 from prefect_together.storage.opening import open_moved
 
-LARGEST_INLINE = 30 * 1024 * 1024
-"""Bytes of a local file that are sent inline at most; larger ones have to be hosted."""
 INLINE_FRAME_WARNING = 60 * 1024
 """huggingface_hub found video frames capped near 60 KB (together-api.md 3.2)."""
-PLANNED = "planned:"
-"""The scheme of the stand-in for a file that is still to be made."""
 _SAME_SHAPE = 1.02  # by which proportions may differ: sizes are rounded to what models take
 _MEASURED = 64 * 1024  # bytes from the start of a picture, in which its size stands
 _CLOCKS_DIFFER = timedelta(minutes=-5)
@@ -50,34 +45,52 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
     Raises:
         InvalidRequest: A file that goes inline is missing, too large, cut off, or not what its field takes.
     """
-    written: dict[tuple[MediaInput, Form], str] = {}
+    written: dict[tuple[MediaInput, Form], Any] = {}
     warnings: list[str] = []
     hashes: dict[str, str] = {}
-    for use in request.media_inputs():
-        value, form = use.value, use.form
-        if (value, form) in written:
+    for use in dict.fromkeys(request.media_inputs()):
+        url = _hosted(use.value)
+        # Pictures to look at go inline, small as they are: what Together hosts is larger than what counts, and soon gone.
+        if isinstance(use.value, MediaReference) and (use.form == "picture" or not (url and await is_there(url))):
+            url = None
+        if url:
+            written[use.value, use.form] = url
             continue
-        url = _hosted(value)
-        if url and (not isinstance(value, MediaReference) or await is_there(url)):
-            written[value, form] = url
-            continue
-        data, found = await asyncio.to_thread(_read, request, use)
-        if not isinstance(value, MediaReference):
-            hashes[str(value)] = hashlib.sha256(data).hexdigest()
-        if form == "base64" and len(data) > INLINE_FRAME_WARNING:
+        inline, sha256, size = await asyncio.to_thread(_inline, request, use)
+        written[use.value, use.form] = inline
+        if not isinstance(use.value, MediaReference):
+            hashes[str(use.value)] = sha256
+        if use.form == "base64" and size > INLINE_FRAME_WARNING:
             warnings.append(
-                f"A frame of {len(data) // 1024} KB goes inline, and Together may refuse frames above "
+                f"A frame of {size // 1024} KB goes inline, and Together may refuse frames above "
                 f"{INLINE_FRAME_WARNING // 1024} KB: host it and give its URL if it does."
             )
-        text = base64.b64encode(data).decode()
-        written[value, form] = text if form == "base64" else f"data:{found.media_type};base64,{text}"
     if note := await differing_shapes(request):
         warnings.append(note)
 
-    def render(value: MediaInput, form: Form, _: Family | None = None, /) -> str:
+    def render(value: MediaInput, form: Form, _: Family | None = None, /) -> Any:
         return written[value, form]
 
     return Body(request.body(render), tuple(warnings), hashes)
+
+
+def _inline(request: Request, use: InputUse) -> tuple[Any, str, int]:
+    """Return what stands in the body for a file that goes inline, and the SHA-256 and size of the file."""
+    try:
+        if isinstance(use.form, Frames):
+            with opened(request, use) as (file, sha256):
+                return [_data_url("image/jpeg", picture) for picture in frames(file, use.form.count)], sha256, 0
+        data, found = read(request, use)
+        about = hashlib.sha256(data).hexdigest(), len(data)
+        if use.form == "picture":
+            return _data_url("image/jpeg", seen(data)), *about
+    except NotDecodable as error:
+        raise InvalidRequest(f"{type(request).__name__}: {called(use)} cannot be shown to a model: {error}.") from None
+    return base64.b64encode(data).decode() if use.form == "base64" else _data_url(found.media_type, data), *about
+
+
+def _data_url(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
 async def differing_shapes(request: Request) -> str | None:
@@ -100,7 +113,7 @@ def _shape(value: MediaInput) -> tuple[int, int] | None:
     """Return the size of a picture that is at hand, or that a request still to be sent asks for."""
     try:
         if not isinstance(value, MediaReference):
-            return None if is_remote(str(value)) else _measured(_local(str(value)).open("rb"))
+            return None if is_remote(str(value)) else _measured(local(str(value)).open("rb"))
         if value.uri.startswith(PLANNED):
             width, _, height = value.uri.partition("#")[2].partition("x")
             return (int(width), int(height)) if width else None
@@ -113,10 +126,6 @@ def _measured(file: BinaryIO) -> tuple[int, int] | None:
     with file:
         shape = image_shape(file.read(_MEASURED))
     return (shape.width, shape.height) if shape.width and shape.height else None
-
-
-def _local(name: str) -> Path:
-    return (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
 
 
 async def missing(request: Request) -> str | None:
@@ -142,133 +151,3 @@ def _hosted(value: MediaInput) -> str | None:
     age, spec = datetime.now(timezone.utc) - value.created_at, spec_of_file(value.media_type)
     fresh = spec is not None and _CLOCKS_DIFFER <= age < spec.keeping.links_fresh
     return value.source_url if fresh else None
-
-
-def sha256_of_local(request: Request, use: InputUse) -> str:
-    """Return the SHA-256 of a local file that a request names, in hex.
-
-    Raises:
-        InvalidRequest: It is missing, empty, too large, cut off, not what its field takes, or cannot be read.
-    """
-    name = str(use.value)
-    data = _read_local(request, name)
-    _checked(request, f"the file {name!r}", data, use.family)
-    return hashlib.sha256(data).hexdigest()
-
-
-def check_reference(request: Request, reference: MediaReference, family: Family | None) -> None:
-    """Look whether a kept file is of what its field takes, as far as the reference says.
-
-    Raises:
-        InvalidRequest: It is of something else.
-    """
-    _check_family(request, reference.uri, reference.media_type, family)
-
-
-def _read(request: Request, use: InputUse) -> tuple[bytes, Format]:
-    if not isinstance(use.value, MediaReference):
-        what, data = f"the file {str(use.value)!r}", _read_local(request, str(use.value))
-    else:
-        what, data = use.value.uri, _read_kept(request, use.value)
-    return data, _checked(request, what, data, use.family)
-
-
-def _read_kept(request: Request, value: MediaReference) -> bytes:
-    if value.uri.startswith(PLANNED):
-        raise InvalidRequest(
-            f"{type(request).__name__}: an input is still to be made: {value.uri} stands for it in plans only."
-        )
-    _check_size(request, value.uri, value.size)
-    try:
-        with open_moved(value.uri, value.sha256, size=value.size, sure=True)[0] as file:
-            data = file.read()
-    except FileNotFoundError:
-        raise InvalidRequest(f"{type(request).__name__}: {value.uri} is not in the library any more.") from None
-    except OSError as error:
-        raise LibraryError(f"{value.uri} could not be read: {error}.", paid="nothing", retryable=True) from error
-    if hashlib.sha256(data).hexdigest() != value.sha256:
-        what = f"{value.uri} has changed since it was kept, so it is not what the request was made of."
-        raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")
-    return data
-
-
-def _read_local(request: Request, name: str) -> bytes:
-    kind = type(request).__name__
-    try:
-        path = _local(name)
-        _check_size(request, name, path.stat().st_size)
-        data = path.read_bytes()
-    except FileNotFoundError:
-        what = f"{kind}: there is no file {name!r}: give an existing path, a URL or a generated file."
-        raise InvalidRequest(what) from None
-    except (OSError, ValueError, RuntimeError) as error:  # "~nobody" and a NUL are no OSError
-        if isinstance(error, InvalidRequest):
-            raise
-        said = error.strerror if isinstance(error, OSError) else error
-        raise InvalidRequest(f"{kind}: the file {name!r} cannot be read: {said}.") from None
-    if not data:
-        raise InvalidRequest(f"{kind}: the file {name!r} is empty.")
-    return data
-
-
-def _check_size(request: Request, name: str, size: int) -> None:
-    if size > LARGEST_INLINE:
-        raise InvalidRequest(
-            f"{type(request).__name__}: {name} has {size / 1e6:.0f} MB, and files above {LARGEST_INLINE // 1024**2} MB "
-            "are not sent inline: host it and give its URL."
-        )
-
-
-def _checked(request: Request, what: str, data: bytes, family: Family | None) -> Format:
-    """Return the format of a file that goes out, checked by what a file that comes in is checked by.
-
-    Raises:
-        InvalidRequest: It is of no known format, of something else than its field takes, or cut off.
-    """
-    passing = Incoming(data[:HEAD])
-    passing.feed(data)
-    if passing.format is None:
-        wanted = with_article(NOUNS[family]) if family else "a picture, clip or sound"
-        raise InvalidRequest(
-            f"{type(request).__name__}: {what} is not {wanted} in a format that is known, but {_described(data)}: "
-            f"give {_FORMATS[family]}, or host it and give its URL."
-        )
-    _check_family(request, what, passing.format.media_type, family)
-    if not passing.whole():
-        raise InvalidRequest(
-            f"{type(request).__name__}: {what} is cut off: {len(data):,} bytes of {passing.format.media_type} without its "
-            "end. Fetch or write it again."
-        )
-    return passing.format
-
-
-def _check_family(request: Request, what: str, media_type: str, family: Family | None) -> None:
-    if family and not media_type.startswith(f"{family}/"):
-        wanted = with_article(NOUNS[family])
-        raise InvalidRequest(
-            f"{type(request).__name__}: {what} is {media_type}, and its field takes {wanted}: give {_FORMATS[family]}."
-        )
-
-
-_FORMATS: dict[Family | None, str] = {
-    "image": "a JPEG, PNG or WebP",
-    "video": "an MP4 or WebM",
-    "audio": "a WAV or MP3",
-    None: "a file such as JPEG, PNG, MP4, WAV or MP3",
-}
-_TEXTS = (
-    ("<!doctype html", "a web page"),
-    ("<html", "a web page"),
-    ("<svg", "a drawing in SVG"),
-    ("<?xml", "XML"),
-    ("%pdf", "a PDF"),
-)
-
-
-def _described(data: bytes) -> str:
-    """Say what a file is that is no picture, clip or sound; its content may be secret, and is not quoted."""
-    text = data[:512].decode("utf-8", "replace").lstrip("\ufeff \t\r\n").lower()
-    for start, name in _TEXTS:
-        if text.startswith(start):
-            return "a drawing in SVG" if "<svg" in text else name
-    return "something else" if "\ufffd" in text[:-4] or "\0" in text else "text"

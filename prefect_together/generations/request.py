@@ -6,6 +6,7 @@ import json
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
@@ -17,8 +18,16 @@ from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
 from prefect_together.generations.validation import explain, unfinished
 
-Form = Literal["data_url", "base64"]
-"""How a local file is written into a body: as a ``data:`` URL, or as bare base64."""
+
+@dataclass(frozen=True)
+class Frames:
+    """A clip is written into a body as pictures that are cut out of it evenly, each as ``picture`` is."""
+
+    count: int
+
+
+Form = Literal["data_url", "base64", "picture"] | Frames
+"""How a file is written into a body: as a ``data:`` URL, as bare base64, or as a picture scaled down to what models see."""
 
 
 class Render(Protocol):

@@ -6,16 +6,19 @@ engine knows no type: it dispatches on the four payloads alone, and reads everyt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
+from prefect_together.errors import TogetherError
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob, ResultFacts
 
-ColumnType = Literal["string", "int64", "float64", "bool_", "money"]
+ColumnType = Literal[
+    "string", "int64", "float64", "bool_", "money", "list_string", "list_int64", "list_float64", "list_bool_"
+]
 """Types of a table's columns, in Arrow's words; money is a decimal."""
 
 FILE_COLUMNS: Mapping[str, ColumnType] = {
@@ -33,7 +36,16 @@ ResultT = TypeVar("ResultT", bound=Generated)
 
 
 class ResponseFormatError(ValueError):
-    """A good answer whose content is not what the API promises. After a paid POST this makes the outcome unknown."""
+    """A good answer whose content is not what the API promises. After a paid POST this makes the outcome unknown.
+
+    Args:
+        message: What is wrong with it.
+        received: What came of it, where that is worth keeping.
+    """
+
+    def __init__(self, message: str, *, received: str = "") -> None:
+        super().__init__(message)
+        self.received = received
 
 
 @dataclass(frozen=True)
@@ -149,14 +161,19 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         request: Its request.
         result: What a caller gets for each thing that was made.
         path: Of the paid POST.
-        parse: What the POST's JSON answer holds. Pure; raises ``ResponseFormatError``.
+        parse: What the POST's answer holds: JSON, or ``Events``. Pure; raises ``ResponseFormatError``.
         build: Makes a result of what was kept: a ``StoredFile`` where files come, the ``Value`` where one does. Pure.
         keeping: Formats and lifetimes.
         columns: Which fields of a result stand in the table that a batch makes, and of what type they are there.
+        columns_of: The same where they depend on what is asked; takes the fields of a request, as they were given.
+        row: What stands in those columns for a result that was written down; left out, its fields of the same names.
         noun: What a person calls one result.
         plural: What a person calls several.
         reuse: Under ``reuse="auto"``, whose result may be taken: with a ``"seed"`` everybody's, or ``"always"``.
         job: How a job is asked for, where the answer may be one.
+        cost: USD that an answer proves, where it does not state them; None is not known.
+        problem: The error of a result that was paid for and is not what was asked for, or None.
+        follow_up: The request for a better result, where one has a problem and may be asked for again; or None.
     """
 
     kind: str
@@ -171,10 +188,31 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     plural: str
     reuse: Literal["seed", "always"] = "seed"
     job: JobProtocol | None = None
+    columns_of: Callable[[Mapping[str, Any]], Mapping[str, ColumnType]] | None = None
+    row: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    cost: Callable[[RequestT, Payload], Decimal | None] | None = None
+    problem: Callable[[ResultT], TogetherError | None] | None = None
+    follow_up: Callable[[ResultT], RequestT | None] | None = None
 
     def count(self, number: int) -> str:
         """Return a number of results in words, such as ``2 clips``."""
         return f"{number:,} {self.noun if number == 1 else self.plural}"
+
+    def columns_for(self, given: Mapping[str, Any]) -> Mapping[str, ColumnType]:
+        """Return the columns of a batch's table, for what its requests ask for.
+
+        Args:
+            given: Fields of a request, by name.
+        """
+        return self.columns_of(given) if self.columns_of else self.columns
+
+    def cells(self, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return what stands in those columns for the results of one request, as they were written down."""
+        if not results:
+            return {}
+        # Where a better result was asked for, it is the one that counts.
+        shown = results[-1] if self.follow_up else results[0]
+        return self.row(shown) if self.row else {name: shown.get(name) for name in self.columns}
 
     def shared(self, request: Request) -> bool:
         """Tell whether the result of a request belongs to everybody when the caller does not say."""

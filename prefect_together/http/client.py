@@ -22,6 +22,7 @@ from prefect_together._internal.retry import backoff
 from prefect_together.errors import APIError, ConnectionFailed, ServerError, TogetherError, UnknownOutcome
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
+from prefect_together.http.event_stream import read_answer, receive
 from prefect_together.http.rate_limit import LONGEST, AdaptiveLimiter, ModelLimiter, Permit, RetryBudget
 from prefect_together.http.responses import error_from_response, is_permanent, retry_after
 from prefect_together.http.transport_errors import outcome_of
@@ -106,7 +107,8 @@ class TogetherClient:
         Args:
             path: Of the endpoint, e.g. ``/v2/videos``.
             body: What is asked; its ``model`` names the queue.
-            parse: Reads the answer's JSON. Whatever it raises means that the outcome is unknown: it may have been paid for.
+            parse: Reads the answer: JSON, or ``Events`` where it came bit by bit. Whatever it raises means that the outcome
+                is unknown: it may have been paid for. What its error has ``received`` goes into the ledger.
             permit: The place in the queue, where it is held already; given back when the answer is there.
 
         Raises:
@@ -126,9 +128,10 @@ class TogetherClient:
             said = f"POST {path} was redirected ({status}), and a request that costs money follows no redirect."
             raise APIError(said, advice="Check the base URL.", status=status)
         try:
-            return parse(response.json())
+            return parse(read_answer(response))
         except Exception as error:  # whatever it holds: it may have been paid for
-            raise _unknown(f"Together answered {status} to POST {path}, but {_said(error)}") from error
+            what = f"Together answered {status} to POST {path}, but {_said(error)}"
+            raise _unknown(what, received=str(getattr(error, "received", ""))) from error
 
     async def get(self, path: str, parse: Callable[[Any], _T]) -> _T:
         """GET what is free, and return what ``parse`` makes of the answer.
@@ -212,15 +215,11 @@ class TogetherClient:
         url = _url(self.origin + path)
         request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
         response = await self._api.handle_async_request(request)
-        try:
-            await response.aread()
-        finally:
-            await response.aclose()
-        return response
+        return await receive(response)
 
 
-def _unknown(what: str) -> UnknownOutcome:
-    return UnknownOutcome(f"{what}, so whether it was accepted is not known.")
+def _unknown(what: str, *, received: str = "") -> UnknownOutcome:
+    return UnknownOutcome(f"{what}, so whether it was accepted is not known.", received=received)
 
 
 def _said(error: Exception) -> str:

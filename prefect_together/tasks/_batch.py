@@ -144,7 +144,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         await _chunks(work, arguments)
         if context.budget:
             await context.budget.close()
-        columns = await asyncio.to_thread(schema, arguments.requests, work.names)
+        columns = await asyncio.to_thread(schema, arguments.requests, work.names, work.made)
         where = await manifest.write(storage, key, work.spool, columns)
         result = _result(work, where, previous, arguments)
         sheet = await asyncio.to_thread(_sheet, work)

@@ -31,16 +31,17 @@ def rows_of(requests: Requests) -> Iterator[TableRow]:
             yield TableRow(number, None, f"Row {number} is {_instead(request)}")
 
 
-def schema(requests: Requests, names: Mapping[str, Any]) -> TableSchema:
+def schema(requests: Requests, names: Mapping[str, Any], made: Mapping[str, str]) -> TableSchema:
     """Return the columns of the rows.
 
     Args:
         requests: What the batch was given.
         names: The columns that were seen.
+        made: The columns that are made, where they depend on what was asked.
     """
     if isinstance(requests, RequestTable):
-        return requests.schema(names)
-    return TableSchema(names=["prompt"], text=True)
+        return requests.schema(names, made)
+    return TableSchema(names=["prompt"], text=True, made=dict(made))
 
 
 def filled(requests: Requests) -> dict[str, Any]:

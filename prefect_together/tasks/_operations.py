@@ -53,13 +53,19 @@ class Arguments:
 
 
 async def generated(arguments: Arguments, spec: GenerationSpec[Any, _Result]) -> list[_Result]:
-    """Make what a request of one type asks for, and show it."""
-    from prefect_together.engine.lifecycle import generate  # imports the HTTP client, which is slow
+    """Make what a request of one type asks for, and show it.
+
+    Raises:
+        TogetherError: What ``generate`` raises, and the problem of a result that was paid for and is not what was asked for.
+    """
+    from prefect_together.engine.lifecycle import generate, problem_of  # imports the HTTP client, which is slow
 
     context = await arguments.context(spec.request)
     with span(context.request, prompt=current_settings().trace_prompts) as note:
         note.results = results = await generate(context, timeout=arguments.timeout)
     await show(cast("Any", results))
+    if problem := problem_of(context, results[-1]):
+        raise problem
     return cast("list[_Result]", results)
 
 

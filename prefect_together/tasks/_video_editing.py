@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefect_together.errors import ConfigurationError, MediaError
-from prefect_together.generations.orientation import FILTERS, turn_of
+from prefect_together.generations.orientation import FILTERS, turn_of, upright
 from prefect_together.tasks._clip_facts import ClipFacts, facts_of
 from prefect_together.tasks._film_sound import FilmSound, common_form, resampled
-from prefect_together.ui.thumbnails import upright
 
 Fit = Literal["bars", "crop"]
 """How a picture of another shape is shown: whole between black bars, or filling the frame with its edges cut off."""

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.orientation import TRANSPOSITIONS, turn_of
+from prefect_together.generations.orientation import upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,19 +75,6 @@ def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
     """
     with media.open() as file:
         return _first_frame(file) if media.is_moving else _picture(file, side)
-
-
-def upright(frame: Any) -> Image.Image:
-    """Return a picture that PyAV decoded as Pillow's, the way up in which it is shown.
-
-    Raises:
-        ImportError: Pillow is not installed.
-    """
-    from PIL import Image
-
-    picture: Image.Image = frame.to_image()
-    how = TRANSPOSITIONS.get(turn_of(frame))
-    return picture if how is None else picture.transpose(Image.Transpose[how])
 
 
 def _picture(file: BinaryIO, side: int) -> Image.Image:

@@ -13,7 +13,8 @@ import pytest
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations import inputs
 from prefect_together.generations.fingerprint import body_of, fingerprint_of
-from prefect_together.generations.inputs import INLINE_FRAME_WARNING, LARGEST_INLINE, Body
+from prefect_together.generations.input_files import LARGEST_INLINE
+from prefect_together.generations.inputs import INLINE_FRAME_WARNING, Body
 from prefect_together.generations.request import Request
 
 from .making import clip, full_image, image, picture, reference, sound, video, write

@@ -1,0 +1,183 @@
+"""The files that a request names: opened, read whole, and checked to be what their fields take. Writes no bodies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from prefect_together._internal.text import with_article
+from prefect_together.errors import InvalidRequest, LibraryError, MediaError
+from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming
+from prefect_together.generations.request import Frames, InputUse, MediaReference, Request
+from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.opening import open_moved
+from prefect_together.storage.streams import checksum
+
+LARGEST_INLINE = 30 * 1024 * 1024
+"""Bytes of a file that are sent inline at most; larger ones have to be hosted."""
+PLANNED = "planned:"
+"""The scheme of the stand-in for a file that is still to be made."""
+
+
+def local(name: str) -> Path:
+    """Return the path of a local file that is named by path or ``file://`` address."""
+    return (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
+
+
+def called(use: InputUse) -> str:
+    """Return what a person calls the file of an input."""
+    return use.value.uri if isinstance(use.value, MediaReference) else f"the file {str(use.value)!r}"
+
+
+def sha256_of_local(request: Request, use: InputUse) -> str:
+    """Return the SHA-256 of a local file that a request names, in hex.
+
+    Raises:
+        InvalidRequest: It is missing, empty, too large, cut off, not what its field takes, or cannot be read.
+    """
+    if isinstance(use.form, Frames):  # of any length: it is not sent itself
+        with opened(request, use) as (_, sha256):
+            return sha256
+    return hashlib.sha256(read(request, use)[0]).hexdigest()
+
+
+def read(request: Request, use: InputUse) -> tuple[bytes, Format]:
+    """Return a file that goes into a body, whole and checked.
+
+    Raises:
+        InvalidRequest: As ``sha256_of_local``.
+        MediaError: A kept file has changed since it was kept.
+        LibraryError: A kept file cannot be read now.
+    """
+    size = use.value.size if isinstance(use.value, MediaReference) else _size(use)
+    if size > LARGEST_INLINE:
+        raise InvalidRequest(
+            f"{type(request).__name__}: {called(use)} has {size / 1e6:.0f} MB, and files above "
+            f"{LARGEST_INLINE // 1024**2} MB are not sent inline: host it and give its URL."
+        )
+    with opened(request, use) as (file, _):
+        data = file.read()
+    return data, _checked(request, called(use), data, use.family)
+
+
+@contextmanager
+def opened(request: Request, use: InputUse) -> Generator[tuple[BinaryIO, str]]:
+    """Open the file of an input at its start, and tell its SHA-256 in hex; of a kept one, that it is the one that was kept.
+
+    Raises:
+        InvalidRequest: It is missing, empty, or cannot be read.
+        MediaError: A kept file has changed since it was kept.
+        LibraryError: A kept file cannot be read now.
+    """
+    with _open(request, use) as file:
+        try:
+            sha256, size = checksum(file)
+            file.seek(0)
+        except OSError as error:
+            raise _unreadable(request, use, error) from error
+        if isinstance(use.value, MediaReference) and sha256 != use.value.sha256:
+            what = f"{use.value.uri} has changed since it was kept, so it is not what the request was made of."
+            raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")
+        if not size:
+            raise InvalidRequest(f"{type(request).__name__}: {called(use)} is empty.")
+        yield file, sha256
+
+
+def _open(request: Request, use: InputUse) -> BinaryIO:
+    value, kind = use.value, type(request).__name__
+    try:
+        if not isinstance(value, MediaReference):
+            return local(str(value)).open("rb")
+        if value.uri.startswith(PLANNED):
+            raise InvalidRequest(f"{kind}: an input is still to be made: {value.uri} stands for it in plans only.")
+        return open_moved(value.uri, value.sha256, size=value.size, sure=True)[0]
+    except FileNotFoundError:
+        if isinstance(value, MediaReference):
+            raise InvalidRequest(f"{kind}: {value.uri} is not in the library any more.") from None
+        what = f"{kind}: there is no file {str(value)!r}: give an existing path, a URL or a generated file."
+        raise InvalidRequest(what) from None
+    except (OSError, ValueError, RuntimeError) as error:  # "~nobody" and a NUL are no OSError
+        if isinstance(error, (InvalidRequest, LibraryError)):
+            raise
+        raise _unreadable(request, use, error) from error
+
+
+def _unreadable(request: Request, use: InputUse, error: Exception) -> InvalidRequest | LibraryError:
+    if isinstance(use.value, MediaReference):
+        return LibraryError(f"{use.value.uri} could not be read: {error}.", paid="nothing", retryable=True)
+    said = error.strerror if isinstance(error, OSError) else error
+    return InvalidRequest(f"{type(request).__name__}: {called(use)} cannot be read: {said}.")
+
+
+def _size(use: InputUse) -> int:
+    try:
+        return local(str(use.value)).stat().st_size
+    except (OSError, ValueError, RuntimeError):
+        return 0  # opening it says what is wrong
+
+
+def check_reference(request: Request, reference: MediaReference, family: Family | None) -> None:
+    """Look whether a kept file is of what its field takes, as far as the reference says.
+
+    Raises:
+        InvalidRequest: It is of something else.
+    """
+    _check_family(request, reference.uri, reference.media_type, family)
+
+
+def _checked(request: Request, what: str, data: bytes, family: Family | None) -> Format:
+    """Return the format of a file that goes out, checked by what a file that comes in is checked by.
+
+    Raises:
+        InvalidRequest: It is of no known format, of something else than its field takes, or cut off.
+    """
+    passing = Incoming(data[:HEAD])
+    passing.feed(data)
+    if passing.format is None:
+        wanted = with_article(NOUNS[family]) if family else "a picture, clip or sound"
+        raise InvalidRequest(
+            f"{type(request).__name__}: {what} is not {wanted} in a format that is known, but {_described(data)}: "
+            f"give {_FORMATS[family]}, or host it and give its URL."
+        )
+    _check_family(request, what, passing.format.media_type, family)
+    if not passing.whole():
+        raise InvalidRequest(
+            f"{type(request).__name__}: {what} is cut off: {len(data):,} bytes of {passing.format.media_type} without its "
+            "end. Fetch or write it again."
+        )
+    return passing.format
+
+
+def _check_family(request: Request, what: str, media_type: str, family: Family | None) -> None:
+    if family and not media_type.startswith(f"{family}/"):
+        wanted = with_article(NOUNS[family])
+        raise InvalidRequest(
+            f"{type(request).__name__}: {what} is {media_type}, and its field takes {wanted}: give {_FORMATS[family]}."
+        )
+
+
+_FORMATS: dict[Family | None, str] = {
+    "image": "a JPEG, PNG or WebP",
+    "video": "an MP4 or WebM",
+    "audio": "a WAV or MP3",
+    None: "a file such as JPEG, PNG, MP4, WAV or MP3",
+}
+_TEXTS = (
+    ("<!doctype html", "a web page"),
+    ("<html", "a web page"),
+    ("<svg", "a drawing in SVG"),
+    ("<?xml", "XML"),
+    ("%pdf", "a PDF"),
+)
+
+
+def _described(data: bytes) -> str:
+    """Say what a file is that is no picture, clip or sound; its content may be secret, and is not quoted."""
+    text = data[:512].decode("utf-8", "replace").lstrip("\ufeff \t\r\n").lower()
+    for start, name in _TEXTS:
+        if text.startswith(start):
+            return "a drawing in SVG" if "<svg" in text else name
+    return "something else" if "\ufffd" in text[:-4] or "\0" in text else "text"
