@@ -17,7 +17,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from prefect_together.catalog.types import Model, Price, Rate, Source
+from prefect_together.catalog.types import Model, Price, Rate, Reasoning, Source
 
 # Facts that hold one statement per request field: they are merged key by key.
 _BY_FIELD = ("takes", "instead", "max_items")
@@ -144,6 +144,7 @@ def _model(entry: Mapping[str, Any], *, table: Mapping[str, Any], known: Mapping
         requires=tuple(values.get("requires", ())),
         expects=tuple(values.get("expects", ())),
         conflicts=tuple((first, second) for first, second in values.get("conflicts", ())),
+        excludes=tuple((first, second) for first, second in values.get("excludes", ())),
         prompt=values.get("prompt", "optional"),
         sizes=tuple(values.get("sizes", ())),
         area=_pair(values.get("area")),
@@ -158,6 +159,10 @@ def _model(entry: Mapping[str, Any], *, table: Mapping[str, Any], known: Mapping
         max_items=values.get("max_items", {}),
         prompt_length=_pair(values.get("prompt_length")),
         negative_prompt_length=values.get("negative_prompt_length"),
+        context=values.get("context"),
+        max_output=values.get("max_output"),
+        reasoning=_reasoning(values.get("reasoning")),
+        batch_discount=_amount(values.get("batch_discount")),
         sources=tuple(joined.sources),
         dates=joined.dates,
     )
@@ -176,6 +181,24 @@ def _price(entry: Mapping[str, Any], *, source: Source) -> Price:
         note=entry["note"],
         source=source.key,
         as_of=source.date,
+        output=_amount(entry.get("output")),
+        cached=_amount(entry.get("cached")),
+    )
+
+
+def _amount(stated: str | None) -> Decimal | None:
+    return None if stated is None else Decimal(stated)
+
+
+def _reasoning(stated: Mapping[str, Any] | None) -> Reasoning | None:
+    if stated is None:
+        return None
+    return Reasoning(
+        default=stated.get("default"),
+        off=stated.get("off"),
+        efforts=tuple(stated.get("efforts", ())),
+        other_efforts=stated.get("other_efforts"),
+        trace=stated.get("trace"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 MEDIA = frozenset(
     {
         "image_url",
+        "images",
         "reference_images",
         "image_loras",
         "frame_images",

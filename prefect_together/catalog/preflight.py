@@ -12,6 +12,7 @@ from typing import Any
 from prefect_together.catalog.limits import exceeded
 from prefect_together.catalog.loader import as_of, find
 from prefect_together.catalog.messages import MEDIA, choice, dated, given
+from prefect_together.catalog.reasoning import lengths, thinking
 from prefect_together.catalog.sizes import nearest_ratio, one_megapixel, whole
 from prefect_together.catalog.spelling import probably_meant
 from prefect_together.catalog.types import Finding, Model
@@ -29,14 +30,21 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
     model = find(model_id)
     if model is None:
         return tuple(_misspelled(model_id))
-    present = {name: value for name, value in fields.items() if value is not None}
+    present = {name: value for name, value in fields.items() if value is not None and not _is_plain(name, value)}
     return (
         *_listing(model, model_id),
         *_missing(model, present),
         *_unsupported(model, present),
         *_together(model, present),
         *exceeded(model, present),
+        *thinking(model, present),
+        *lengths(model, present),
     )
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    """Tell whether a field asks for what there is without it: an answer in text."""
+    return name == "response_format" and value == {"type": "text"}
 
 
 def _misspelled(model_id: str) -> Iterator[Finding]:
@@ -120,6 +128,14 @@ def _advice(model: Model, name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _together(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:
+    for first, second in model.excludes:
+        if fields.get(first) and fields.get(second):
+            yield Finding(
+                "error",
+                first,
+                f"{model.id} takes {first} or {second}, not both in one request {dated(model.dates.get('excludes'))}: "
+                "ask in two requests, one after the other.",
+            )
     for first, second in model.conflicts:
         if fields.get(first) and fields.get(second):
             yield Finding(

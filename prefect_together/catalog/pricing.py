@@ -2,7 +2,8 @@
 
 The rules are Together's: models it serves itself bill by megapixel of output, and more steps than the default cost
 proportionally more; everything else is the provider's own charge per image, per video or per second. See
-https://docs.together.ai/docs/serverless/overview#how-image-models-bill
+https://docs.together.ai/docs/serverless/overview#how-image-models-bill Tokens are priced exactly, and not rounded to what
+a person reads: an answer costs less than that.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, cast
 
 from prefect_together.catalog.loader import find
 from prefect_together.catalog.sizes import one_megapixel, whole
+from prefect_together.catalog.tokens import bound
 from prefect_together.catalog.types import Model, Price, Unit
 
 _CENT = Decimal("0.01")
@@ -36,7 +38,8 @@ def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
 
     Args:
         model_id: Together's id of the model, in upper or lower case.
-        fields: The request fields that the user set, and `seconds` for the length of a sound that is sent in.
+        fields: The request fields that the user set, `seconds` for the length of a sound that is sent in, and for text
+            `input_tokens` and `max_output_tokens`, which are the most of either.
     """
     found = _priced(model_id, fields)
     return found and found[0]
@@ -56,6 +59,9 @@ def _priced(model_id: str, fields: Mapping[str, Any]) -> tuple[Decimal, Decimal]
     model = find(model_id)
     if model is None or model.price is None:
         return None
+    if model.price.per == "million_tokens":
+        tokens = bound(model, fields)
+        return None if tokens is None else (tokens, tokens)
     rate = _rate(model, model.price, fields)
     amount = _AMOUNTS.get(model.price.per, _pieces)(model, fields)
     if rate is None or amount is None:

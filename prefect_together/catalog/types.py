@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-Unit = Literal["image", "megapixel", "video", "second", "five_seconds", "million_characters", "minute"]
+Unit = Literal["image", "megapixel", "video", "second", "five_seconds", "million_characters", "million_tokens", "minute"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Price:
     """What one unit costs in US dollars, as published or measured; the invoice may differ."""
 
     usd: Decimal
-    """The usual price."""
+    """The usual price; of tokens, that of what is sent in."""
     most: Decimal
     """The most that a unit is known to cost, where the page states a range; else the usual price."""
     per: Unit
@@ -55,6 +55,26 @@ class Price:
     note: str
     source: str
     as_of: datetime.date
+    output: Decimal | None = None
+    """USD for a million tokens that come out; None for what is not sold in tokens."""
+    cached: Decimal | None = None
+    """USD for a million tokens sent in that the server still knew; None where it is not stated: then as the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    """What is known of how a model thinks before it answers; the tokens of that are paid for as output."""
+
+    default: bool | None
+    """Whether it thinks unless told otherwise."""
+    off: Literal["honoured", "hidden", "ignored"] | None
+    """What becomes of `reasoning={'enabled': False}`; hidden: it thinks on, unseen and paid for."""
+    efforts: tuple[str, ...]
+    """Words of `reasoning_effort` that it takes."""
+    other_efforts: Literal["refused", "ignored"] | None
+    """What becomes of any other word: a 400, or the default."""
+    trace: Literal["reasoning", "reasoning_content"] | None
+    """The key of the answer's message under which the thoughts are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +83,7 @@ class Model:
 
     id: str
     kind: str
-    """What it makes, in Together's word: "image", "video", "speech", "transcription"; the catalogue only passes it on."""
+    """What it makes, in Together's word: "image", "video", "chat", "speech", "transcription"; the catalogue passes it on."""
     provider: str
     listed: bool
     """In Together's own list of `catalog.as_of()`."""
@@ -89,6 +109,8 @@ class Model:
     """Fields of which it usually needs at least one, such as the image of an image-to-video model."""
     conflicts: tuple[tuple[str, str], ...]
     """Pairs of fields that cannot be used together."""
+    excludes: tuple[tuple[str, str], ...]
+    """Pairs of fields of which the documentation rules out in so many words that they are used together."""
     prompt: Literal["required", "optional"]
 
     sizes: tuple[str, ...]
@@ -109,6 +131,14 @@ class Model:
     """How many items a list field (reference_images, audio_inputs) may hold."""
     prompt_length: tuple[int, int] | None
     negative_prompt_length: int | None
+
+    context: int | None
+    """Tokens that go in and come out together, at most."""
+    max_output: int | None
+    """Tokens that come out, at most."""
+    reasoning: Reasoning | None
+    batch_discount: Decimal | None
+    """By which share an answer is cheaper in the provider's batch API: 0.5 is half off."""
 
     sources: tuple[str, ...]
     """Keys of `catalog.sources()` on which this entry rests."""

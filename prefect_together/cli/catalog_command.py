@@ -45,6 +45,9 @@ def _price(model: catalog.Model) -> str:
     price = model.price
     if price is None:
         return "price unknown"
+    if price.output is not None:
+        # Exact: a rounded price of tokens is another price.
+        return f"${price.usd:f} in, ${price.output:f} out per million tokens"
     most = max(price.most, *(rate.most for rate in price.rates)) if price.rates else price.most
     upper = f" to {dollars(most)}" if dollars(most) != dollars(price.usd) else ""
     return f"{dollars(price.usd)}{upper} per {price.per.replace('_', ' ')}"

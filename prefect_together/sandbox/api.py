@@ -42,6 +42,8 @@ class Api:
     """How long a job takes, queue included."""
     image_seconds: float
     """How long an image request takes, drawing not included."""
+    dedicated: frozenset[str]
+    """Models that are served on an endpoint of one's own."""
 
     def charge(self, charge_id: str, *, kind: str, body: Mapping[str, Any], prompt: str, account: str) -> Charge:
         """Return what accepting this body costs; it counts once the store has accepted it.

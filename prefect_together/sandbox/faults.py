@@ -39,6 +39,8 @@ class Place(Flag):
     """What tells of a job."""
     FILE = auto()
     """A hosted file."""
+    CHAT = auto()
+    """An answer in words."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ KINDS: dict[str, _Kind] = {
     "html": _Kind(Place.CALL, {"charged": True}),
     "invalid_json": _Kind(Place.CALL, {"charged": True}),
     "edge_block": _Kind(Place.CALL, {}),
+    "answer_cut": _Kind(Place.CALL, {}),
     # Jobs.
     "queued_forever": _Kind(Place.JOB, {}),
     "unknown_status": _Kind(Place.JOB, {}),
@@ -68,6 +71,14 @@ KINDS: dict[str, _Kind] = {
     "cost": _Kind(Place.JOB, {"value": "missing"}),
     "unix_timestamps": _Kind(Place.JOB, {}),
     "not_found": _Kind(Place.POLL, {}),
+    # Answers in words.
+    "stream_cut": _Kind(Place.CHAT, {}),
+    "stream_error": _Kind(Place.CHAT, {}),
+    "thought_only": _Kind(Place.CHAT, {}),
+    "json_cut": _Kind(Place.CHAT, {}),
+    "json_fenced": _Kind(Place.CHAT, {}),
+    "json_wrong": _Kind(Place.CHAT, {}),
+    "no_usage": _Kind(Place.CHAT, {}),
     # Files.
     "truncated": _Kind(Place.FILE, {}),
     "truncated_silently": _Kind(Place.FILE, {}),

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,7 @@ def serve(
     image_seconds: float = 0.0,
     state: str | Path | None = None,
     host: str = "127.0.0.1",
+    dedicated: Sequence[str] = (),
 ) -> Generator[Sandbox, None, None]:
     """Run a local Together in the background and yield its handle.
 
@@ -137,6 +138,7 @@ def serve(
         image_seconds: How long an image request takes, drawing not included.
         state: A folder in which jobs, charges and files survive the process; without one they are gone with it.
         host: A loopback address.
+        dedicated: Models that are served as on an endpoint of one's own: for completions, embeddings and ranking too.
 
     Raises:
         ValueError: The host is not a loopback address: the sandbox lets everybody in.
@@ -146,7 +148,7 @@ def serve(
     store = Store(None if state is None else Path(state))
     switchboard = faults.Switchboard({endpoint.route: endpoint.faults for endpoint in ENDPOINTS})
     with _listen(host, port) as first, _listen(host, files_port) as second:
-        yield from _serve([first, second], store, switchboard, render_seconds, image_seconds)
+        yield from _serve([first, second], store, switchboard, render_seconds, image_seconds, frozenset(dedicated))
 
 
 def _serve(
@@ -155,6 +157,7 @@ def _serve(
     switchboard: faults.Switchboard,
     render_seconds: float,
     image_seconds: float,
+    dedicated: frozenset[str],
 ) -> Generator[Sandbox, None, None]:
     """Put the parts together, serve them on two bound sockets, and yield the handle."""
     url, files_url = (_origin(*bound.getsockname()[:2]) for bound in sockets)
@@ -170,6 +173,7 @@ def _serve(
         files_url=files_url,
         render_seconds=render_seconds,
         image_seconds=image_seconds,
+        dedicated=dedicated,
     )
     files = FileServer(store, renderer, switchboard, render_threads)
     admin = AdminApi(store, switchboard, files_url)
@@ -191,6 +195,7 @@ def run(
     render_seconds: float = 2.0,
     image_seconds: float = 0.0,
     state: str | Path | None = None,
+    dedicated: Sequence[str] = (),
 ) -> None:
     """Run a local Together until Ctrl-C or SIGTERM; print the two lines that point a client at it."""
     ended = threading.Event()
@@ -207,6 +212,7 @@ def run(
             image_seconds=image_seconds,
             state=state,
             host=host,
+            dedicated=dedicated,
         ) as sandbox:
             lines = f"export TOGETHER_BASE_URL={sandbox.url}\nexport TOGETHER_API_KEY={sandbox.api_key}\n"
             sys.stdout.write(lines)

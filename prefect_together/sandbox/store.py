@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prefect_together.sandbox import recipes
+from prefect_together.sandbox import recipes, signatures
+from prefect_together.sandbox.chat.counting import Prefixes
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.records import Charge, Job, Request
 
@@ -32,6 +33,9 @@ class Store:
         self.charges: list[Charge] = []
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, Recipe] = {}
+        self.prefixes = Prefixes()
+        """Beginnings of prompts in words, as servers keep them for a while."""
+        self._drawn: dict[bytes, str] = {}
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.counts: Counter[tuple[str, str]] = Counter()
         if folder is not None:
@@ -77,6 +81,24 @@ class Store:
         key = name.removeprefix("input:")
         return self._inputs[key] if self._folder is None else (self._folder / "inputs" / key).read_bytes()
 
+    def drew(self, looks: bytes, prompt: str) -> None:
+        """Remember how a picture looks that was drawn from a prompt.
+
+        Args:
+            looks: What `signatures.signature` makes of it.
+            prompt: What it shows.
+        """
+        with self._lock:
+            if looks not in self._drawn:
+                self._drawn[looks] = prompt
+                self._write([{"entry": "drawn", "looks": looks.hex(), "prompt": prompt}])
+
+    def recognise(self, looks: bytes) -> str | None:
+        """Return the prompt of the picture that looks like this, or None for one that was not drawn here."""
+        with self._lock:
+            known = dict(self._drawn)
+        return signatures.nearest(looks, known)
+
     def saw(self, request: Request) -> None:
         """Remember a request, from before it is answered."""
         with self._lock:
@@ -91,7 +113,16 @@ class Store:
     def reset(self) -> None:
         """Forget everything, on disk too."""
         with self._lock:
-            for memory in (self._inputs, self.charges, self.jobs, self.files, self.requests, self.counts):
+            for memory in (
+                self._inputs,
+                self.charges,
+                self.jobs,
+                self.files,
+                self._drawn,
+                self.prefixes,
+                self.requests,
+                self.counts,
+            ):
                 memory.clear()
             if self._folder is not None:
                 (self._folder / "journal.jsonl").unlink(missing_ok=True)
@@ -121,5 +152,7 @@ class Store:
                 self.files[token] = recipes.from_json(entry)
             elif kind == "job":
                 self.jobs[entry["id"]] = Job(**entry)
+            elif kind == "drawn":
+                self._drawn[bytes.fromhex(entry["looks"])] = entry["prompt"]
             else:
                 self.charges.append(Charge.from_json(entry))

@@ -52,6 +52,16 @@ def test_what_agrees_is_not_mentioned() -> None:
                      "openai/whisper-large-v3 is $0.0015 per minute in the catalogue and listed at $0.002.", id="minute"),
         pytest.param(changed("hexgrad/Kokoro-82M", pricing={"input": 5}),
                      "hexgrad/Kokoro-82M is $4 per million characters in the catalogue and listed at $5.", id="characters"),
+        pytest.param(changed("Qwen/Qwen3.5-9B", pricing={"input": 0.16999999999999998, "output": 0.3}),
+                     "Qwen/Qwen3.5-9B is $0.17 in and $0.25 out per million tokens in the catalogue and listed at $0.17 in and $0.3 out per million tokens.", id="tokens"),
+        pytest.param(changed("zai-org/GLM-5.3", pricing={"input": 1.4, "output": 4.4, "cached_input": 0.13}),
+                     "zai-org/GLM-5.3 is $1.40 in, $0.26 cached and $4.40 out per million tokens in the catalogue and listed at $1.4 in, $0.13 cached and $4.4 out per million tokens.", id="cached"),
+        pytest.param(changed("openai/gpt-oss-120b", pricing={"input": 0.15, "output": 0.6, "cached_input": 0.05}),
+                     "openai/gpt-oss-120b is $0.15 in and $0.60 out per million tokens in the catalogue and listed at $0.15 in, $0.05 cached and $0.6 out per million tokens.", id="cached-not-known"),
+        pytest.param(changed("Prism-ML/Ternary-Bonsai-27B", pricing={"input": 0.01, "output": 0.02}),
+                     "Prism-ML/Ternary-Bonsai-27B is $0 in and $0 out per million tokens in the catalogue and listed at $0.01 in and $0.02 out per million tokens.", id="not-free-any-more"),
+        pytest.param([*ROWS, row("new/talker", "chat", input=0.09999999999999999, cached_input=0.01, output=0.4)],
+                     "new/talker (chat) is listed at $0.1 in, $0.01 cached and $0.4 out per million tokens and not in the catalogue.", id="new-chat"),
     ],
 )  # fmt: skip
 def test_a_difference_is_one_sentence(rows: list[dict[str, Any]], said: str) -> None:
@@ -62,7 +72,8 @@ def test_a_difference_is_one_sentence(rows: list[dict[str, Any]], said: str) -> 
 @pytest.mark.parametrize(
     "odd",
     [{}, {"id": "x"}, {"id": "x/y", "type": "image"}, {"id": "x/y", "type": "image", "pricing": None},
-     row("x/y", "image", image="0.1"), row("x/y", "video", video={"example_price": "free"}), row("x/y", "chat", input=3),
+     row("x/y", "image", image="0.1"), row("x/y", "video", video={"example_price": "free"}),
+     row("x/y", "embedding", input=3), row("x/y", "chat", output=0), row("x/y", "chat", input="free", output="free"),
      row("x/y", "video", video={"example_price": float("nan")}), row("x/y", "image", image={"example_price": 0})],
 )  # fmt: skip
 def test_odd_rows_are_passed_over(odd: dict[str, Any]) -> None:
@@ -84,6 +95,8 @@ def test_the_command_asks_together(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 def test_the_command_lists_models(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a key: what is offered, by kind, with both ends of a price."""
+    assert 0 == main(["catalog", "--kind", "chat"])
+    assert "$0.30 in, $1.20 out per million tokens" in capsys.readouterr().out
     assert 0 == main(["catalog", "--kind", "video"])
     out = capsys.readouterr().out
     assert "minimax/hailuo-02" in out

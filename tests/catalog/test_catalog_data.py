@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,19 @@ openai/whisper-large-v3 nvidia/parakeet-tdt-0.6b-v3
 nvidia/nemotron-3-asr-streaming-0.6b nvidia/nemotron-3.5-asr-streaming-0.6b
 """)
 
+CHAT = words("""
+moonshotai/Kimi-K3 zai-org/GLM-5.3 zai-org/GLM-5.3-Flash zai-org/GLM-5.2
+deepseek-ai/DeepSeek-V4-Pro-0813 deepseek-ai/DeepSeek-V4-Flash-0731 deepseek-ai/DeepSeek-V4.1-Flash
+thinkingmachines/Inkling MiniMaxAI/MiniMax-M3 Qwen/Qwen3.5-9B openai/gpt-oss-120b
+meta-llama/Llama-3.3-70B-Instruct-Turbo Qwen/Qwen3.8-2.4T-A95B Qwen/Qwen3.7-Max Qwen/Qwen3.7-Plus
+Qwen/Qwen3.6-Plus Qwen/Qwen3.8-Flash meta-models/Muse-Glimmer-30B Prism-ML/Ternary-Bonsai-27B
+together/Tev1-4B-experimental
+""")
+
 EXPECTED = [
     pytest.param(model_id, kind, listed, id=model_id)
     for ids, kind, listed in (
+        (CHAT, "chat", True),
         (LISTED_IMAGES, "image", True),
         (OTHER_IMAGES, "image", False),
         (LISTED_VIDEOS, "video", True),
@@ -72,7 +83,7 @@ EXPECTED = [
     )
     for model_id in ids
 ]
-KINDS = ("image", "speech", "transcription", "video")
+KINDS = ("chat", "image", "speech", "transcription", "video")
 EVERY_MODEL = [pytest.param(model, id=model.id) for model in catalog.models()]
 
 
@@ -154,22 +165,31 @@ def test_every_entry_is_sourced_and_dated(model: catalog.Model) -> None:
 
 @pytest.mark.parametrize("model", EVERY_MODEL)
 def test_every_entry_makes_sense(model: catalog.Model) -> None:
-    """Prices are above zero, sizes are sizes, advice is about refused fields, successors are listed."""
+    """Prices are above zero, but for tokens that are free; sizes are sizes, advice is about refused fields, successors are listed."""
     if model.price is not None:
         amounts = [(model.price.usd, model.price.most), *((rate.usd, rate.most) for rate in model.price.rates)]
-        assert all(0 < usual <= most for usual, most in amounts)
+        free = model.price.per == "million_tokens"
+        assert all((free or 0 < usual) and 0 <= usual <= most for usual, most in amounts)
+        assert (model.price.output is None) is not free
         assert all(usd > 0 for usd in model.price.added.values())
     for size in model.sizes:
         width, height = (int(side) for side in size.split("x"))
         assert min(width, height) > 0
     assert {name for name, taken in model.takes.items() if not taken} >= set(model.instead)
     assert all(model.takes[name] is False for name in model.refuses)
+    assert model.batch_discount is None or 0 < model.batch_discount < 1
     assert model.keyframes is None or set(model.keyframes) <= {"first", "last"}
     assert model.listed == (model.removed == "")
     if model.successor is not None:
         successor = catalog.find(model.successor)
         assert successor is not None
         assert (True, model.kind) == (successor.listed, successor.kind)
+
+
+def test_only_two_models_are_cheaper_in_a_batch() -> None:
+    """Half off is known of one model that answers and of one that listens; of all others nothing is."""
+    known = {model.id: model.batch_discount for model in catalog.models() if model.batch_discount is not None}
+    assert {"meta-llama/Llama-3.3-70B-Instruct-Turbo": Decimal("0.5"), "openai/whisper-large-v3": Decimal("0.5")} == known
 
 
 @pytest.mark.parametrize("source", [pytest.param(source, id=key) for key, source in catalog.sources().items()])
@@ -199,7 +219,9 @@ def test_an_unknown_model_is_not_found() -> None:
     assert catalog.find("nobody/nothing") is None
 
 
-@pytest.mark.parametrize(("kind", "count"), [("image", 42), ("video", 42), ("speech", 5), ("transcription", 4)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("image", 42), ("video", 42), ("speech", 5), ("transcription", 4), ("chat", 20)]
+)
 def test_models_are_listed_by_kind(kind: str, count: int) -> None:
     """Filtering by kind gives only that kind."""
     assert {kind} == {model.kind for model in catalog.models(kind)}

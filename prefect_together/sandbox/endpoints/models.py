@@ -59,11 +59,13 @@ def _is_listed(model: catalog.Model) -> bool:
 
 
 def _row(model: catalog.Model) -> dict[str, Any]:
+    config: dict[str, Any] = {"chat_template": None, "stop": [], "bos_token": None, "eos_token": None}
+    if model.max_output is not None:
+        config["max_output_length"] = model.max_output
     return {
         "id": model.id, "object": "model", "created": 0, "type": TYPES.get(model.kind, model.kind), "running": False,
         "display_name": model.id.partition("/")[2], "organization": model.provider, "link": "", "license": "",
-        "context_length": 0, "config": {"chat_template": None, "stop": [], "bos_token": None, "eos_token": None},
-        "pricing": _pricing(model),
+        "context_length": model.context or 0, "config": config, "pricing": _pricing(model),
     }  # fmt: skip
 
 
@@ -82,6 +84,8 @@ def _pricing(model: catalog.Model) -> dict[str, Any]:
         pricing["transcribe"] = {"price_per_minute": usd}
     elif price.per == "million_characters":
         pricing["input"] = usd
+    elif price.per == "million_tokens":
+        pricing.update(input=usd, output=float(price.output or 0), cached_input=float(price.cached or 0))
     else:
         pricing[model.kind] = {"example_price": usd, "example_description": price.note or f"per {price.per}"}
     return pricing
