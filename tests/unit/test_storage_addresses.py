@@ -161,7 +161,7 @@ def test_a_relative_path_and_a_home_are_folders(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize("address", ["~nobody-of-that-name/x", "a\0b"])
 def test_an_address_that_no_system_takes(address: str) -> None:
     """What Python itself raises for it is one sentence."""
-    with pytest.raises(ConfigurationError, match="cannot be opened|is not a media library"):
+    with pytest.raises(ConfigurationError, match=r"cannot be opened|is not a media library"):
         Storage(address)
 
 
