@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from fractions import Fraction
 from pathlib import Path
@@ -197,6 +198,7 @@ def test_a_clip_without_pictures_is_refused(tmp_path: Path, library: MediaLibrar
     """One sentence, and no film."""
     clip = written(tmp_path / "a.mp4")
     (tmp_path / "b.mp4").write_bytes(b"no clip")
-    broken = clip.model_copy(update={"uri": (tmp_path / "b.mp4").as_uri(), "sha256": "1" * 64})
+    named = hashlib.sha256(b"no clip").hexdigest()
+    broken = clip.model_copy(update={"uri": (tmp_path / "b.mp4").as_uri(), "sha256": named, "size": len(b"no clip")})
     with pytest.raises(MediaError, match="cannot be joined"):
         join_videos([clip, broken], library=library)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sys
 
 import pytest
@@ -116,8 +117,9 @@ def test_a_contact_sheet_of_nothing_is_refused(together_sandbox: Sandbox, monkey
         contact_sheet([made, gone])
     broken = made.path().with_name("broken.jpg")
     broken.write_bytes(b"no picture")
+    about = {"uri": broken.as_uri(), "sha256": hashlib.sha256(b"no picture").hexdigest(), "size": len(b"no picture")}
     with pytest.raises(InvalidRequest, match="cannot be drawn on a contact sheet"):
-        contact_sheet([made, made.model_copy(update={"uri": broken.as_uri(), "sha256": "1" * 64})])
+        contact_sheet([made, made.model_copy(update=about)])
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(ConfigurationError, match="needs Pillow"):
         contact_sheet([made])

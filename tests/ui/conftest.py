@@ -186,11 +186,6 @@ def send(page: Page, button: Locator, to: str) -> None:
     raise AssertionError(f"{to} is busy all the time")
 
 
-def widths(page: Page) -> list[int]:
-    """Return the natural widths of all data pictures on a page."""
-    return page.evaluate("[...document.images].filter(i => i.src.startsWith('data:image/webp')).map(i => i.naturalWidth)")
-
-
 def shoot(page: Page, name: str) -> None:
     """Keep a picture of the whole page."""
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
