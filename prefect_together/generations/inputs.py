@@ -49,11 +49,7 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
     warnings: list[str] = []
     hashes: dict[str, str] = {}
     for use in dict.fromkeys(request.media_inputs()):
-        url = _hosted(use.value)
-        # Pictures to look at go inline, small as they are: what Together hosts is larger than what counts, and soon gone.
-        if isinstance(use.value, MediaReference) and (use.form == "picture" or not (url and await is_there(url))):
-            url = None
-        if url:
+        if url := await _fresh(use, is_there):
             written[use.value, use.form] = url
             continue
         inline, sha256, size = await asyncio.to_thread(_inline, request, use)
@@ -72,6 +68,16 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
         return written[value, form]
 
     return Body(request.body(render), tuple(warnings), hashes)
+
+
+async def _fresh(use: InputUse, is_there: Callable[[str], Awaitable[bool]]) -> str | None:
+    """Return the URL that stands in the body for an input, or None where it goes inline."""
+    if not isinstance(use.value, MediaReference):
+        return _hosted(use.value)
+    if use.form == "picture" or isinstance(use.form, Frames):
+        return None  # what is looked at is small: what Together hosts is larger than what counts, and soon gone
+    url = _hosted(use.value)
+    return url if url and await is_there(url) else None
 
 
 def _inline(request: Request, use: InputUse) -> tuple[Any, str, int]:
