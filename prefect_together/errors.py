@@ -65,6 +65,8 @@ class TogetherError(Exception):
 
     _paid_by_default: ClassVar[Paid | None] = None
     """What every error of the class knows by what it is."""
+    _tells_money: ClassVar[bool] = True
+    """Whether the text says what was paid."""
 
     def __init__(self, what: str, *, paid: Paid | None = None, advice: str = "", retryable: bool = False) -> None:
         super().__init__(what)
@@ -81,7 +83,7 @@ class TogetherError(Exception):
         return " ".join(part for part in (self.what, self.advice) if part)
 
     def _paid_sentence(self) -> str:
-        return _PAID_SENTENCE[self.paid] if self.paid else ""
+        return _PAID_SENTENCE[self.paid] if self.paid and self._tells_money else ""
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: IPython asks for it by this name."""
@@ -110,18 +112,14 @@ class InvalidRequest(TogetherError, ValueError):
     """What was asked cannot be sent: which field, which value, what is allowed. Raised before anything is sent."""
 
     _paid_by_default = "nothing"
-
-    def _paid_sentence(self) -> str:
-        return ""  # one clear sentence is what a person who mistyped a field wants to read
+    _tells_money = False  # one clear sentence is what a person who mistyped a field wants to read
 
 
 class ConfigurationError(TogetherError, ValueError):
     """Something around the request is missing or unsafe: a key, an address, an extra. Raised before anything is sent."""
 
     _paid_by_default = "nothing"
-
-    def _paid_sentence(self) -> str:
-        return ""
+    _tells_money = False
 
 
 class APIError(TogetherError):

@@ -24,7 +24,7 @@ def column_types(schema: TableSchema | None = None) -> dict[str, str]:
     known = [spec_named(schema.kind)] if schema and schema.kind else specs()
     own = {name: kind for spec in known for name, kind in spec.columns.items()} | (schema.made if schema else {})
     theirs = schema.names if schema else ()
-    return {our_name(name, theirs): kind for name, kind in ({"status": "string", **own, **_COMMON}).items()}
+    return {our_name(name, theirs): kind for name, kind in ({"status": "string", **own, **_COMMON, **own}).items()}
 
 
 _COMMON = {

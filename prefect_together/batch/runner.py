@@ -7,16 +7,16 @@ simply run again. Knows nothing of Prefect: who shows progress is told now and t
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from prefect_together._internal.logs import Log
 from prefect_together.batch.cells import as_json
 from prefect_together.batch.manifest import Spool
+from prefect_together.batch.quiet_log import Quiet
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry
 from prefect_together.engine.context import GenerationContext, RunContext
@@ -48,7 +48,6 @@ _FATAL = (AuthenticationError, InsufficientBalance, ConfigurationError)  # the n
 _REFUSED = (InvalidRequest, BudgetExceeded)
 SAMPLE = 48
 """Files that are remembered for a picture of the batch, at least."""
-_WARNINGS = 20
 
 
 @dataclass(frozen=True)
@@ -274,29 +273,6 @@ class Batch:
     def succeeded(self) -> bool:
         """Tell whether every request has its file."""
         return all(outcome in GOOD for outcome, count in self.counts.items() if count)
-
-
-if TYPE_CHECKING:
-    _Adapter = logging.LoggerAdapter[Any]
-else:
-    _Adapter = logging.LoggerAdapter  # not subscriptable on Python 3.10
-
-
-class Quiet(_Adapter):
-    """Says each warning of the requests once, and nothing else of them: ten thousand rows would drown the log."""
-
-    def __init__(self, logger: Any) -> None:
-        super().__init__(logger, {})
-        self._said: set[str] = set()
-
-    def log(self, level: int, msg: object, *args: object, **more: Any) -> None:  # noqa: ARG002 - as its base has it
-        """Pass on a warning that is new."""
-        if level < logging.WARNING or len(self._said) >= _WARNINGS:
-            return
-        text = str(msg) % args if args else str(msg)
-        if text not in self._said:
-            self._said.add(text)
-            self.logger.log(level, "%s", text)
 
 
 def _job_of(error: Exception | None) -> str | None:

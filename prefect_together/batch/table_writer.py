@@ -20,6 +20,8 @@ from prefect_together.batch.table_schema import TableSchema
 _CHUNK = 1024 * 1024
 _ROWS = 4096
 """Rows that are in memory at once, and in one row group of a Parquet file."""
+_DIGITS = {"money": (18, 6), "fine_money": (24, 12)}
+"""Digits of amounts of money, and those of them behind the point: a token costs millionths of a cent."""
 _UNFIT = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 
@@ -180,8 +182,8 @@ class _Columns:
         own = self._spool.types.get(name if theirs else name.removeprefix("together_"))
         if own is None or (theirs and name in theirs.names):
             return None
-        if own == "money":  # a token costs millionths of a cent
-            return self.arrow.decimal128(24, 12)
+        if own in _DIGITS:
+            return self.arrow.decimal128(*_DIGITS[own])
         if own.startswith("list_"):
             return self.arrow.list_(getattr(self.arrow, own.removeprefix("list_"))())
         return getattr(self.arrow, own)()
@@ -191,6 +193,8 @@ class _Columns:
         kind, types = self._ours(name), self.arrow.types
         if kind is None:
             return None
+        if types.is_string(kind) and all(value is None or isinstance(value, str) for value in values):
+            return kind
         try:
             if types.is_decimal(kind):
                 return self._array(values, kind).type

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.event_stream import Events
 from prefect_together._internal.readers import as_list, as_mapping, as_text
 from prefect_together.generations.spec import Payload, ResponseFormatError, Value
-from prefect_together.http.event_stream import Events
 
 
 class ToolCall(BaseModel):

@@ -234,7 +234,7 @@ def _columns(given: Mapping[str, Any]) -> dict[str, ColumnType]:
         schema = schema_of(cast("Any", response_format(given.get("response_format"))))
     except ValueError:  # every row says what is wrong with it
         schema = None
-    return {**columns_of(schema), **_TOKENS}
+    return {**columns_of(schema), **_TOKENS, "cost": "fine_money", "estimated_cost": "fine_money"}
 
 
 _TOKENS: dict[str, ColumnType] = {

@@ -56,19 +56,6 @@ def turn_of(frame: Any) -> Turn:
     return turn_of_matrix(bytes(said), "=") if said is not None else UPRIGHT
 
 
-def upright(frame: Any) -> Any:
-    """Return a picture that PyAV decoded as Pillow's, the way up in which it is shown.
-
-    Raises:
-        ImportError: Pillow is not installed.
-    """
-    from PIL import Image  # optional, and slow to import
-
-    picture = frame.to_image()
-    how = TRANSPOSITIONS.get(turn_of(frame))
-    return picture if how is None else picture.transpose(Image.Transpose[how])
-
-
 def turned(width: int, height: int, turn: Turn) -> tuple[int, int]:
     """Return the size at which a picture of a size is shown."""
     return (height, width) if turn[0] == 0 else (width, height)

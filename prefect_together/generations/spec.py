@@ -17,9 +17,9 @@ from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob, ResultFacts
 
 ColumnType = Literal[
-    "string", "int64", "float64", "bool_", "money", "list_string", "list_int64", "list_float64", "list_bool_"
+    "string", "int64", "float64", "bool_", "list_string", "list_int64", "list_float64", "list_bool_", "money", "fine_money"
 ]
-"""Types of a table's columns, in Arrow's words; money is a decimal."""
+"""Types of a table's columns, in Arrow's words; money is a decimal, a fine one where a token costs next to nothing."""
 
 FILE_COLUMNS: Mapping[str, ColumnType] = {
     "uri": "string",

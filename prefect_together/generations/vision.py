@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from prefect_together._internal.optional import library
 from prefect_together.generations.formats import image_shape
-from prefect_together.generations.orientation import upright
+from prefect_together.generations.orientation import TRANSPOSITIONS, turn_of
 
 LARGEST = 1120
 """Pixels of the longer side: beyond two by two tiles of 560 nothing more is counted (together-other-types.md 3.8)."""
@@ -64,6 +64,19 @@ def frames(file: BinaryIO, count: int) -> list[bytes]:
     if not found:
         raise NotDecodable("no picture can be cut out of it")
     return found
+
+
+def upright(frame: Any) -> Any:
+    """Return a picture that PyAV decoded as Pillow's, the way up in which it is shown.
+
+    Raises:
+        ImportError: Pillow is not installed.
+    """
+    from PIL import Image  # optional, and slow to import
+
+    picture = frame.to_image()
+    how = TRANSPOSITIONS.get(turn_of(frame))
+    return picture if how is None else picture.transpose(Image.Transpose[how])
 
 
 def _jpeg(picture: object) -> bytes:

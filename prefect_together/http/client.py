@@ -20,9 +20,9 @@ import httpx
 
 from prefect_together._internal.retry import backoff
 from prefect_together.errors import APIError, ConnectionFailed, ServerError, TogetherError, UnknownOutcome
+from prefect_together.http.bodies import read_answer, receive
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
-from prefect_together.http.event_stream import read_answer, receive
 from prefect_together.http.rate_limit import LONGEST, AdaptiveLimiter, ModelLimiter, Permit, RetryBudget
 from prefect_together.http.responses import error_from_response, is_permanent, retry_after
 from prefect_together.http.transport_errors import outcome_of

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefect_together.errors import ConfigurationError, MediaError
-from prefect_together.generations.orientation import FILTERS, turn_of, upright
+from prefect_together.generations.orientation import FILTERS, turn_of
+from prefect_together.generations.vision import upright
 from prefect_together.tasks._clip_facts import ClipFacts, facts_of
 from prefect_together.tasks._film_sound import FilmSound, common_form, resampled
 

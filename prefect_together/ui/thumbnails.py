@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.orientation import upright
+from prefect_together.generations.vision import upright
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {
     "retry_after": 1.5,
     "key": "f/any/0001",
     "at_risk": Decimal("0.28"),
+    "received": "Once upon a",
     "job_id": "job-1",
     "result": BatchResult(manifest="file:///library/batches/a.jsonl", kept=2, failed=1),
     "job": VideoJob(id="job-1", request=video(), submitted_at=WHEN),

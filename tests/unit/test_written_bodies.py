@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import inputs
+from prefect_together.generations import input_files, inputs
 from prefect_together.generations.fingerprint import body_of, fingerprint_of
 from prefect_together.generations.input_files import LARGEST_INLINE
 from prefect_together.generations.inputs import INLINE_FRAME_WARNING, Body
@@ -77,7 +77,7 @@ async def test_a_file_that_cannot_be_sent_is_refused(tmp_path: Path, what: str, 
 
 async def test_the_largest_file_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit itself is allowed."""
-    monkeypatch.setattr(inputs, "LARGEST_INLINE", len(PICTURE))
+    monkeypatch.setattr(input_files, "LARGEST_INLINE", len(PICTURE))
     name = write(tmp_path / "a.png", PICTURE)
     assert (await written(image(image_url=name))).content["image_url"].startswith("data:image/png;base64,")
 

@@ -1,23 +1,12 @@
-"""Answers that come bit by bit, as events of which each is a line of JSON (together-other-types.md 2.3). Sends nothing."""
+"""The bodies of answers, whole or as far as they came; those that come bit by bit are lines of events. Sends nothing."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
-_END = "[DONE]"
-
-
-@dataclass(frozen=True)
-class Events:
-    """An answer that came bit by bit: the JSON of its events, in order."""
-
-    items: tuple[dict[str, Any], ...] = field(repr=False)
-    complete: bool
-    """Whether the server said that this is all."""
+from prefect_together._internal.event_stream import read_events
 
 
 async def receive(response: httpx.Response) -> httpx.Response:
@@ -51,26 +40,8 @@ def read_answer(response: httpx.Response) -> Any:
     Raises:
         ValueError: It is neither.
     """
-    return _events(response.text) if _is_stream(response) else response.json()
+    return read_events(response.text) if _is_stream(response) else response.json()
 
 
 def _is_stream(response: httpx.Response) -> bool:
     return response.headers.get("Content-Type", "").lower().startswith("text/event-stream")
-
-
-def _events(text: str) -> Events:
-    """Return the events of a stream; a last line that was cut is none."""
-    items: list[dict[str, Any]] = []
-    lines = [line[len("data:") :].strip() for line in text.splitlines() if line.startswith("data:")]
-    for place, line in enumerate(lines):
-        if line.startswith(_END):
-            return Events(tuple(items), complete=True)
-        try:
-            item = json.loads(line)
-        except ValueError:
-            if place == len(lines) - 1:
-                break
-            raise
-        if isinstance(item, dict):
-            items.append(cast("dict[str, Any]", item))
-    return Events(tuple(items), complete=False)
