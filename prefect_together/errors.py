@@ -39,10 +39,8 @@ from types import FrameType
 from typing import Any, ClassVar, Literal
 
 Paid = Literal["nothing", "maybe", "yes"]
-
 TRACEBACKS = "TOGETHER_TRACEBACKS"
 """The environment variable that asks for whole tracebacks."""
-
 _BETWEEN = {"prefect", "prefect_together", "anyio", "asyncio", "concurrent", "contextlib", "threading", "runpy", "IPython"}
 """Packages whose frames lie between a user's code and an error: what called it, and what it calls."""
 
@@ -91,11 +89,7 @@ class TogetherError(Exception):
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return a traceback with the lines of the user's own code alone, where the error is ours and says what to do.
-
-    What led to the error inside is in it where the environment variable ``TOGETHER_TRACEBACKS`` is set, as it is for errors
-    of anybody else.
-    """
+    """Return a traceback with the lines of the user's own code alone, where the error is ours; whole where asked for."""
     if not isinstance(error, TogetherError) or os.environ.get(TRACEBACKS):
         return "".join(traceback.format_exception(error))
     own = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__) if _is_the_users(frame)]
@@ -208,7 +202,7 @@ class UnknownOutcome(TogetherError):
         what: What happened, as one sentence.
         paid: ``"maybe"``, always.
         advice: What to do next.
-        retryable: False, always: trying again could pay again.
+        retryable: False, always.
         key: The ledger key of the attempt, for ``prefect-together reconcile``.
         at_risk: What it may have cost in USD by the catalogue, or None where the price is unknown.
         received: The text that had come of an answer before it broke off; it is in the ledger too.
