@@ -22,7 +22,7 @@ from prefect_together.batch.table_schema import TableSchema
 from prefect_together.batch.templates import Missing, Reading
 from prefect_together.batch.text_formats import BadRow, mended, spoilt
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.registry import default_spec, spec_of
+from prefect_together.generations.registry import default_spec, spec_named, spec_of
 from prefect_together.generations.request import Request
 
 _BINDINGS = 64
@@ -46,6 +46,7 @@ def requests_from_table(
     source: Any,
     *,
     request: type[Request] | None = None,
+    type: str | None = None,
     columns: Mapping[str, str] | None = None,
     templates: Mapping[str, str] | None = None,
     constants: Mapping[str, Any] | None = None,
@@ -78,6 +79,7 @@ def requests_from_table(
         source: A path or object-store URL that ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; a list of mappings;
             or a pandas, Polars, PyArrow or DuckDB frame.
         request: What every row asks for; by default an ``ImageRequest``.
+        type: The same by the name of its generation type, such as ``"chat"``.
         columns: The column of a field, where their names differ: ``{"prompt": "Caption"}``; also where two columns would
             fill one field, or a column that a template uses is to fill the field of its name as well.
         templates: The text of a field with columns in braces: ``{"prompt": "a photo of {product}"}``. Parts of nested cells
@@ -93,19 +95,31 @@ def requests_from_table(
             would fill one field, or ``request`` is of no type that this release knows.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
-    asked = request or default_spec().request
-    if not isinstance(asked, type):  # pyright: ignore[reportUnnecessaryIsInstance] - users give anything
-        raise InvalidRequest(
-            f"request= is what every row asks for, as a class: {type(asked).__name__}, not one of its requests."
-        )
+    asked = _asked(request, type)
     for name, given in (("columns", columns), ("templates", templates), ("constants", constants)):
         if given is not None and not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidRequest(
-                f'{name}= is {with_article(type(given).__name__)}: give it by field, {name}={{"prompt": …}}.'
-            )
+            found = with_article(given.__class__.__name__)
+            raise InvalidRequest(f'{name}= is {found}: give it by field, {name}={{"prompt": …}}.')
     table = RequestTable(Source(source, options, encoding), asked, columns or {}, templates or {}, constants or {}, rows)
     table.check()
     return table
+
+
+def _asked(request: Any, kind: str | None) -> type[Request]:
+    """Return what every row asks for.
+
+    Raises:
+        InvalidRequest: It is said twice, or is no class of requests.
+    """
+    if request is None:
+        return (default_spec() if kind is None else spec_named(kind)).request
+    if kind is not None:
+        raise InvalidRequest("request= and type= say the same thing: give one of them.")
+    if not isinstance(request, type):
+        raise InvalidRequest(
+            f"request= is what every row asks for, as a class: {type(request).__name__}, not one of its requests."
+        )
+    return request
 
 
 class RequestTable:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
 from prefect_together.errors import InvalidRequest, LibraryError, MediaError
 from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming
 from prefect_together.generations.request import Frames, InputUse, MediaReference, Request
-from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
 from prefect_together.storage.opening import open_moved
 from prefect_together.storage.streams import checksum
 
@@ -52,20 +54,19 @@ def read(request: Request, use: InputUse) -> tuple[bytes, Format]:
         MediaError: A kept file has changed since it was kept.
         LibraryError: A kept file cannot be read now.
     """
-    size = use.value.size if isinstance(use.value, MediaReference) else _size(use)
-    if size > LARGEST_INLINE:
-        raise InvalidRequest(
-            f"{type(request).__name__}: {called(use)} has {size / 1e6:.0f} MB, and files above "
-            f"{LARGEST_INLINE // 1024**2} MB are not sent inline: host it and give its URL."
-        )
-    with opened(request, use) as (file, _):
+    with opened(request, use, largest=LARGEST_INLINE) as (file, _):
         data = file.read()
     return data, _checked(request, called(use), data, use.family)
 
 
 @contextmanager
-def opened(request: Request, use: InputUse) -> Generator[tuple[BinaryIO, str]]:
+def opened(request: Request, use: InputUse, largest: int | None = None) -> Generator[tuple[BinaryIO, str]]:
     """Open the file of an input at its start, and tell its SHA-256 in hex; of a kept one, that it is the one that was kept.
+
+    Args:
+        request: What names it.
+        use: Which of its inputs.
+        largest: Bytes above which it is refused.
 
     Raises:
         InvalidRequest: It is missing, empty, or cannot be read.
@@ -74,7 +75,11 @@ def opened(request: Request, use: InputUse) -> Generator[tuple[BinaryIO, str]]:
     """
     with _open(request, use) as file:
         try:
-            sha256, size = checksum(file)
+            size = file.seek(0, io.SEEK_END)
+            if largest is not None and size > largest:
+                raise _too_large(request, use, size, largest)
+            file.seek(0)
+            sha256, _ = checksum(file)
             file.seek(0)
         except OSError as error:
             raise _unreadable(request, use, error) from error
@@ -87,10 +92,12 @@ def opened(request: Request, use: InputUse) -> Generator[tuple[BinaryIO, str]]:
 
 
 def _open(request: Request, use: InputUse) -> BinaryIO:
-    value, kind = use.value, type(request).__name__
+    kind = type(request).__name__
+    value = use.value if isinstance(use.value, MediaReference) else str(use.value)
     try:
         if not isinstance(value, MediaReference):
-            return local(str(value)).open("rb")
+            in_bucket = urlsplit(value).scheme in REMOTE_SCHEMES
+            return open_moved(value)[0] if in_bucket else local(value).open("rb")
         if value.uri.startswith(PLANNED):
             raise InvalidRequest(f"{kind}: an input is still to be made: {value.uri} stands for it in plans only.")
         return open_moved(value.uri, value.sha256, size=value.size, sure=True)[0]
@@ -112,11 +119,11 @@ def _unreadable(request: Request, use: InputUse, error: Exception) -> InvalidReq
     return InvalidRequest(f"{type(request).__name__}: {called(use)} cannot be read: {said}.")
 
 
-def _size(use: InputUse) -> int:
-    try:
-        return local(str(use.value)).stat().st_size
-    except (OSError, ValueError, RuntimeError):
-        return 0  # opening it says what is wrong
+def _too_large(request: Request, use: InputUse, size: int, largest: int) -> InvalidRequest:
+    return InvalidRequest(
+        f"{type(request).__name__}: {called(use)} has {size / 1e6:.0f} MB, and files above {largest // 1024**2} MB are not "
+        "sent inline: host it and give its URL."
+    )
 
 
 def check_reference(request: Request, reference: MediaReference, family: Family | None) -> None:

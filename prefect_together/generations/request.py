@@ -17,6 +17,7 @@ from prefect_together._internal.text import words_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
 from prefect_together.generations.validation import explain, unfinished
+from prefect_together.storage.addresses import REMOTE_SCHEMES
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Render(Protocol):
         ...
 
 
+_SCHEMES = {"", "http", "https", "file", *REMOTE_SCHEMES}
 _ASSET_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _Item = TypeVar("_Item")
 
@@ -84,8 +86,9 @@ def _media_input(value: object) -> object:
         scheme = urlsplit(value).scheme if "://" in value or value.startswith("data:") else ""
         if scheme == "data":
             raise ValueError("a data: URL is not taken here: give the file's path, it goes inline by itself")
-        if scheme not in {"", "http", "https", "file"}:
-            raise ValueError(f"{scheme}:// is not taken here: give an http(s) URL, a local path or a generated file")
+        if scheme not in _SCHEMES:
+            what = "give an http(s) URL, an address in a bucket, a local path or a generated file"
+            raise ValueError(f"{scheme}:// is not taken here: {what}")
     return cast("object", value)
 
 

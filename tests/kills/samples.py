@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from prefect_together._internal.event_stream import Events
+
 from .asking import INLINE, PICTURE, TINY
 
 
@@ -36,6 +38,8 @@ def seeded(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a job's request with a seed, so that everybody may have its result."""
     return {**{name: value for name, value in fields.items() if name != "kind"}, "seed": 7}
 
+
+QUESTION = {"prompt": "Name a fox.", "model": "zai-org/GLM-5.3-Flash", "seed": 7, "max_tokens": 200}
 
 SAMPLES: dict[str, dict[str, Sample]] = {
     "image": {
@@ -67,6 +71,47 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             changes=({"seconds": 2}, {"frame_images": ["https://example.com/a.png"]}),
             wrong=({"seconds": 0}, {"media_layout": "elsewhere"}),
             unsendable={"frame_images": ["gone.png"]},
+        ),
+    },
+    "chat": {
+        "whole": Sample(
+            fields=QUESTION,
+            fingerprint="e72c24f38bff35ffc84a0a1f601cc5263e215859",
+            answer={"choices": [{"message": {"role": "assistant", "content": "Rusty."}, "finish_reason": "stop"}]},
+            malformed=(
+                {"choices": []},
+                {"choices": [{"finish_reason": "stop"}]},
+                {"choices": [{"message": {}}]},
+                {"error": {"message": "It broke off.", "type": "server_error"}},
+            ),
+            changes=(
+                {"system": "Be brief."},
+                {"temperature": 0.5},
+                {"n": 2},
+                {"max_tokens": 100},
+                {"images": ["https://example.com/a.png"]},
+                {"response_format": {"type": "json_object"}},
+                {"tools": [{"name": "look"}]},
+                {"reasoning": False},
+            ),
+            wrong=({"prompt": " "}, {"messages": []}, {"n": 0}, {"temperature": 3}, {"response_format": 7}),
+            unsendable={"images": ["gone.png"], "model": "Qwen/Qwen3.5-9B"},
+        ),
+        "stream": Sample(
+            fields={**QUESTION, "stream": True},
+            fingerprint="e72c24f38bff35ffc84a0a1f601cc5263e215859",  # how it comes does not change what it is
+            answer=Events(
+                (
+                    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Rus"}, "finish_reason": None}]},
+                    {"choices": [{"index": 0, "delta": {"content": "ty."}, "finish_reason": "stop"}]},
+                ),
+                complete=True,
+            ),
+            malformed=(
+                Events((), complete=True),
+                Events(({"choices": [{"index": 0, "delta": {"content": "Rus"}, "finish_reason": None}]},), complete=False),
+                Events(({"choices": []}, {"error": {"message": "It broke off."}}), complete=True),
+            ),
         ),
     },
 }
