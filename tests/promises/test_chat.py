@@ -1,0 +1,365 @@
+"""Questions and answers: paid once, priced by the tokens, checked by their schema, repaired where that is allowed, never lost."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from prefect import flow
+from pydantic import BaseModel, Field
+
+from prefect_together import (
+    ChatRequest,
+    GeneratedText,
+    InvalidOutput,
+    Message,
+    ReasoningExhausted,
+    SpendLimit,
+    Tool,
+    agenerate_text,
+    generate_batch,
+    generate_image,
+    generate_text,
+    generate_video,
+    requests_from_table,
+)
+from prefect_together.engine.attempt import BoundAttempt
+from prefect_together.errors import InvalidRequest, UnknownOutcome
+from prefect_together.ledger.ledger import Ledger
+from prefect_together.sandbox import Sandbox
+
+from .asking import clip, picture
+from .own_asking import storage
+
+CHAT = "POST /v1/chat/completions"
+PATH = "/v1/chat/completions"
+LLAMA = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+SEES = "Qwen/Qwen3.5-9B"
+
+
+class Scene(BaseModel):
+    """What a scene is made of."""
+
+    prompt: str
+    seconds: int = Field(ge=1, le=10)
+    tags: list[str]
+    mood: Literal["calm", "wild"]
+
+
+def question(prompt: str = "Name a fox.", **fields: Any) -> ChatRequest:
+    """Ask for a short answer of a model whose price is known."""
+    asked: dict[str, Any] = {"model": LLAMA, "prompt": prompt, "max_tokens": 200, **fields}
+    return ChatRequest(**asked)
+
+
+@flow
+def _answered(request: ChatRequest) -> GeneratedText:
+    return generate_text(request)
+
+
+def charged(sandbox: Sandbox) -> Decimal:
+    """Return what all that was accepted would have cost."""
+    return sum((charge.usd or Decimal(0) for charge in sandbox.charges()), Decimal(0))
+
+
+@pytest.mark.parametrize("fields", [{"seed": 7}, {"temperature": 0}], ids=["seed", "temperature"])
+def test_a_question_that_can_be_asked_again_is_asked_once(fields: dict[str, Any], together_sandbox: Sandbox) -> None:
+    """With a seed, or at a temperature of 0, two runs are one POST and one charge."""
+    first, second = _answered(question(**fields)), _answered(question(**fields))
+    assert (first.text, False, True) == (second.text, first.reused, second.reused)
+    assert [1, 1] == [together_sandbox.count(PATH), len(together_sandbox.charges())]
+
+
+def test_any_other_question_is_asked_once_a_run(together_sandbox: Sandbox) -> None:
+    """Without a seed, equal questions of one run share an answer, and the next run asks anew."""
+
+    @flow
+    def twice() -> list[bool]:
+        return [generate_text(question()).reused for _ in range(2)]
+
+    assert [False, True] == twice()
+    assert [False, True] == twice()
+    assert 2 == together_sandbox.count(PATH)
+
+
+def test_an_answer_costs_what_its_tokens_do(together_sandbox: Sandbox) -> None:
+    """The cost is exact: tokens at the list price, those that were remembered at theirs; the bound is above it."""
+    answer = _answered(question("Tell me of foxes. " * 60, model="deepseek-ai/DeepSeek-V4.1-Flash", seed=1))
+    again = _answered(question("Tell me of foxes. " * 60, model="deepseek-ai/DeepSeek-V4.1-Flash", seed=2))
+    for one in (answer, again):
+        usage, tariff = one.usage, one.tariff
+        assert usage is not None and tariff is not None and one.estimated_cost is not None and one.cost is not None
+        fresh = usage.input_tokens - usage.cached_tokens
+        million = fresh * tariff.input + usage.cached_tokens * tariff.cached + usage.output_tokens * tariff.output
+        assert million / 1_000_000 == one.cost
+        assert one.cost < one.estimated_cost
+    assert again.usage is not None
+    assert again.usage.cached_tokens > 0
+    assert charged(together_sandbox) == (answer.cost or 0) + (again.cost or 0)
+
+
+@pytest.mark.parametrize("model", [LLAMA, "openai/gpt-oss-120b", "deepseek-ai/DeepSeek-V4.1-Flash", "zai-org/GLM-5.3-Flash"])
+def test_bit_by_bit_is_the_same_answer(model: str, together_sandbox: Sandbox) -> None:
+    """Each backend's stream gives the text, thinking, usage and cost of its whole answer, and is one with it in the ledger."""
+    whole = generate_text(question(model=model, seed=7), reuse="never")
+    streamed = generate_text(question(model=model, seed=7, stream=True), reuse="never")
+    assert (whole.text, whole.reasoning, whole.cost) == (streamed.text, streamed.reasoning, streamed.cost)
+    assert whole.usage is not None and streamed.usage is not None
+    assert whole.usage.output_tokens == streamed.usage.output_tokens
+    assert whole.fingerprint == streamed.fingerprint
+
+
+def test_a_long_answer_is_streamed_by_itself(together_sandbox: Sandbox) -> None:
+    """What may take minutes comes bit by bit, without anybody asking for that."""
+    generate_text(question(max_tokens=20_000, seed=7))
+    generate_text(question(max_tokens=None, seed=7))
+    generate_text(question(seed=7))
+    sent = [request.body or {} for request in together_sandbox.requests() if request.path == PATH]
+    assert [True, True, None] == [body.get("stream") for body in sent]
+    assert [20_000, None, 200] == [body.get("max_tokens") for body in sent]
+
+
+@pytest.mark.parametrize("fault", ["stream_cut", "stream_error"])
+def test_a_stream_that_breaks_off_is_unknown_and_kept(fault: str, together_sandbox: Sandbox) -> None:
+    """What arrived is in the error and in the ledger; it is charged, and not asked again unless that is allowed."""
+    together_sandbox.fault(CHAT, fault)
+    with pytest.raises(UnknownOutcome) as raised:
+        generate_text(question(seed=7, stream=True), on_unknown="fail")
+    assert raised.value.received
+    assert 1 == len(together_sandbox.charges())
+
+    async def entry() -> dict[str, Any]:
+        ledger = Ledger(storage())
+        found = [attempt async for attempt in ledger.attempts()] if hasattr(ledger, "attempts") else []
+        assert found
+        return await BoundAttempt(ledger, found[0], raised.value).entry("unknown") or {}  # type: ignore[arg-type]
+
+    with pytest.raises(UnknownOutcome):
+        generate_text(question(seed=7), on_unknown="fail")
+    assert 1 == together_sandbox.count(PATH)
+
+
+def test_an_answer_without_tokens_has_no_cost(together_sandbox: Sandbox) -> None:
+    """What was not counted is not known: the cost is None, and the bound stands beside it."""
+    together_sandbox.fault(CHAT, "no_usage")
+    answer = generate_text(question(seed=7))
+    assert (None, None) == (answer.cost, answer.usage)
+    assert answer.estimated_cost is not None
+
+
+def test_a_schema_is_kept_to(together_sandbox: Sandbox) -> None:
+    """The answer is a value of the class, the schema stands in the prompt, and references in it are written out."""
+    answer = generate_text(question("A scene.", response_format=Scene, seed=7))
+    scene = answer.parse(Scene)
+    assert scene.model_dump() == answer.data
+    body = next(request.body for request in together_sandbox.requests() if request.path == PATH) or {}
+    assert "json_schema" == body["response_format"]["type"]
+    assert "JSON schema" in body["messages"][0]["content"]
+
+
+@pytest.mark.parametrize("fault", ["json_cut", "json_wrong"])
+def test_an_invalid_answer_is_repaired_once(fault: str, together_sandbox: Sandbox) -> None:
+    """One more request is paid for, both answers are kept, and a rerun pays for neither."""
+    together_sandbox.fault(CHAT, fault)
+    asked = question("A scene.", response_format=Scene, seed=7)
+    assert generate_text(asked).parse(Scene)
+    assert 2 == len(together_sandbox.charges())
+    again = generate_text(asked)
+    assert again.reused
+    assert 2 == together_sandbox.count(PATH)
+
+
+def test_an_answer_in_a_code_fence_is_read(together_sandbox: Sandbox) -> None:
+    """Nobody pays a second time for three backticks."""
+    together_sandbox.fault(CHAT, "json_fenced")
+    answer = generate_text(question("A scene.", response_format=Scene, seed=7))
+    assert answer.text.startswith("```")
+    assert answer.parse(Scene)
+    assert 1 == together_sandbox.count(PATH)
+
+
+@pytest.mark.parametrize(("repair", "posts"), [(0, 1), (1, 2), (3, 4)])
+def test_repairs_are_bounded(repair: int, posts: int, together_sandbox: Sandbox) -> None:
+    """What stays invalid is an error that has the text and the cost, pickles, and is free the next time; more is asked for."""
+    together_sandbox.fault(CHAT, "json_wrong", times=9)
+    asked = question("A scene.", response_format=Scene, seed=7, repair=repair)
+    for _ in range(2):
+        with pytest.raises(InvalidOutput, match="answered what was not asked for") as raised:
+            generate_text(asked)
+    assert posts == together_sandbox.count(PATH)
+    error = pickle.loads(pickle.dumps(raised.value))
+    assert error.result.text
+    assert error.result.cost > 0
+    assert ("yes", str(raised.value)) == (error.paid, str(error))
+
+
+def test_one_more_repair_pays_for_one_more(together_sandbox: Sandbox) -> None:
+    """Raising ``repair`` goes on from the answers that are kept."""
+    together_sandbox.fault(CHAT, "json_wrong", times=2)
+    for repair in (0, 1):
+        with pytest.raises(InvalidOutput):
+            generate_text(question("A scene.", response_format=Scene, seed=7, repair=repair))
+    assert generate_text(question("A scene.", response_format=Scene, seed=7, repair=2)).parse(Scene)
+    assert 3 == together_sandbox.count(PATH)
+
+
+def test_thinking_without_an_answer_is_an_error_of_its_own(together_sandbox: Sandbox) -> None:
+    """It was paid for, its cost is known, it is not asked again, and the advice is what helps."""
+    together_sandbox.fault(CHAT, "thought_only")
+    asked = question(model="zai-org/GLM-5.3-Flash", seed=7)
+    for _ in range(2):
+        with pytest.raises(ReasoningExhausted, match="Raise max_tokens") as raised:
+            generate_text(asked)
+    assert raised.value.result is not None
+    assert raised.value.result.cost == charged(together_sandbox)
+    assert raised.value.result.reasoning
+    assert 1 == together_sandbox.count(PATH)
+
+
+def test_a_pattern_is_kept_to(together_sandbox: Sandbox) -> None:
+    """A regular expression is a form of answer too."""
+    assert generate_text(question(response_format=re.compile("(yes|no)"), seed=7)).text in {"yes", "no"}
+
+
+def test_pictures_are_seen(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A kept picture, its local file and a larger copy go out as small JPEGs; the same bytes are the same question."""
+    still = generate_image(picture("a red fox in deep snow", seed=7, width=1536, height=1024))
+    answer = generate_text(question("What is it?", model=SEES, images=[still], seed=7))
+    assert "fox" in answer.text
+    body = next(request for request in together_sandbox.requests() if request.path == PATH).body or {}
+    assert "data:image/jpeg;base64" in str(body)
+    same = generate_text(question("What is it?", model=SEES, images=[still.path()], seed=7))
+    assert same.reused
+    assert 1 == together_sandbox.count(PATH)
+
+
+def test_clips_are_seen_by_their_pictures(together_sandbox: Sandbox) -> None:
+    """A clip goes out as pictures cut out of it evenly; another number of them is another question."""
+    film = generate_video(clip("a fox jumps", seed=7))
+    few = generate_text(question("What happens?", model=SEES, videos=[film], frames=3, seed=7))
+    more = generate_text(question("What happens?", model=SEES, videos=[film], frames=5, seed=7))
+    assert few.usage is not None and more.usage is not None
+    assert few.usage.input_tokens < more.usage.input_tokens
+    counts = [str(request.body).count("'image_url'") // 2 for request in together_sandbox.requests() if request.path == PATH]
+    assert [3, 5] == counts
+
+
+def test_tools_are_asked_for_and_answered(together_sandbox: Sandbox) -> None:
+    """What the model wants to call is in the answer; the conversation goes on with what it gave."""
+    weather = Tool(name="get_weather", parameters={"type": "object", "properties": {"city": {"type": "string"}}})
+    first = generate_text(question("The weather in Paris?", tools=[weather], tool_choice="required", seed=7))
+    (call,) = first.tool_calls
+    assert ("get_weather", "tool_calls") == (call.name, first.finish_reason)
+    assert "city" in call.parsed()
+    told = [Message(role="user", content="The weather in Paris?"), first.message()]
+    told.append(Message(role="tool", tool_call_id=call.id, content="Sunny."))
+    asked = ChatRequest(model=LLAMA, messages=told, tools=[weather], seed=7, max_tokens=100)
+    assert generate_text(asked).text
+
+
+def test_several_answers(together_sandbox: Sandbox) -> None:
+    """``n`` answers come in one request, and are paid for together."""
+    answer = generate_text(question(n=3, seed=7))
+    assert 3 == len(answer.choices)
+    assert answer.cost == charged(together_sandbox)
+
+
+async def test_async(together_sandbox: Sandbox) -> None:
+    """The twin is the same question."""
+    first = await agenerate_text(question(seed=7))
+    assert first.text
+    assert (await agenerate_text(question(seed=7))).reused
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"images": ["https://example.com/a.png"]}, "does not take images"),
+        ({"model": "zai-org/GLM-5.3-Flas"}, "did you mean zai-org/GLM-5.3-Flash"),
+        ({"images": ["no.png"], "model": SEES}, "there is no file 'no.png'"),
+    ],
+)
+def test_what_cannot_be_answered_is_not_sent(fields: dict[str, Any], said: str, together_sandbox: Sandbox) -> None:
+    """One sentence, and nothing paid."""
+    with pytest.raises(InvalidRequest, match=re.escape(said)):
+        generate_text(question(**fields))
+    assert 0 == together_sandbox.count(PATH)
+
+
+def test_a_limit_holds_for_tokens(together_sandbox: Sandbox) -> None:
+    """A limit reserves the upper bound and settles what it was: many cheap answers fit into it, and it is never passed."""
+    limit = SpendLimit(name="words", usd=Decimal("0.003"), per="day")
+    rows = [question(f"Name fox {number}.", seed=number) for number in range(40)]
+    result = generate_batch(rows, limit=limit, concurrency=2, fail_on="never")
+    assert result.kept > 3
+    assert result.kept + result.refused == len(rows)
+    assert charged(together_sandbox) <= Decimal("0.003")
+
+
+def test_a_column_made_by_a_model(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A table goes in and comes out with a typed column for each field of the schema, tokens and exact costs."""
+    from pyarrow import parquet
+
+    table = requests_from_table(
+        [{"topic": "foxes", "id": 1}, {"topic": "owls", "id": 2}, {"topic": None, "id": 3}],
+        type="chat",
+        templates={"prompt": "A scene about {topic}."},
+        constants={"model": LLAMA, "response_format": Scene, "seed": 7, "max_tokens": 300},
+    )
+    result = generate_batch(table, name="scenes")
+    assert (2, 1) == (result.kept, result.refused)
+    where = tmp_path / "scenes.parquet"
+    result.write_table(where)
+    found = parquet.read_table(where)
+    types = {field.name: str(field.type) for field in found.schema}
+    assert ("string", "int64", "list<element: string>", "string") == tuple(
+        types[name] for name in ("prompt", "seconds", "tags", "mood")
+    )
+    assert "int64" == types["input_tokens"]
+    rows = found.to_pylist()
+    assert ["kept", "kept", "refused"] == [row["status"] for row in rows]
+    assert isinstance(rows[0]["tags"], list)
+    assert charged(together_sandbox) == sum(row["cost"] for row in rows if row["cost"] is not None)
+    again = generate_batch(table, name="scenes")
+    assert (2, 0) == (again.reused, again.kept)
+    assert 2 == together_sandbox.count(PATH)
+
+
+def test_an_invalid_row_is_a_row(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """It has a status of its own, its text and its cost, and is not asked again."""
+    together_sandbox.fault(CHAT, "json_wrong", times=9, match="owls")
+    table = requests_from_table(
+        [{"topic": "foxes"}, {"topic": "owls"}],
+        type="chat",
+        templates={"prompt": "A scene about {topic}."},
+        constants={"model": LLAMA, "response_format": Scene, "max_tokens": 300},
+    )
+    result = generate_batch(table, name="owls")
+    assert (1, 1) == (result.kept, result.invalid)
+    assert 3 == len(together_sandbox.charges())
+    good, bad = [item.record() for item in result.stream()]
+    assert ("kept", None) == (good["status"], good["text"])
+    assert "invalid" == bad["status"]
+    assert bad["text"]
+    assert bad["cost"] + good["cost"] == charged(together_sandbox)
+    assert "not asked for" in str(bad["error"])
+    again = generate_batch(table, name="owls")
+    assert (1, 1) == (again.reused, again.invalid)
+    assert 3 == len(together_sandbox.charges())
+
+
+def test_pictures_in_a_column(together_sandbox: Sandbox) -> None:
+    """A column of files is what the questions are about."""
+    stills = [generate_image(picture(f"a {animal} in the snow", seed=7)) for animal in ("fox", "owl")]
+    table = requests_from_table(
+        [{"picture": still.uri} for still in stills],
+        type="chat",
+        columns={"images": "picture"},
+        constants={"prompt": "What is it?", "model": SEES, "seed": 7},
+    )
+    texts = [item.record()["text"] for item in generate_batch(table).stream()]
+    assert ["fox" in texts[0], "owl" in texts[1]] == [True, True]
