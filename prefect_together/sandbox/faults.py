@@ -21,7 +21,11 @@ from enum import Flag, auto
 from typing import Any
 
 FILE = "GET file"
-"""The route of every hosted file; all others are those of the endpoints."""
+"""The route of every hosted file."""
+SEND = "PUT file"
+"""The route to which the bytes of an announced file are sent; all others are those of the endpoints."""
+CONTENT_FAULTS = frozenset({"truncated", "truncated_silently"})
+"""What can happen to an uploaded file's bytes as to a hosted file's."""
 
 HINTS = ("none", "retry-after", "retry-after-date", "retry-after-ms", "x-ratelimit-reset")
 FOREVER = 1_000_000_000
@@ -39,6 +43,10 @@ class Place(Flag):
     """What tells of a job."""
     FILE = auto()
     """A hosted file."""
+    BATCH = auto()
+    """What makes a batch, for the whole life of that batch."""
+    CONTENT = auto()
+    """What gives the bytes of an uploaded file, or of one that a batch wrote."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +70,25 @@ KINDS: dict[str, _Kind] = {
     "queued_forever": _Kind(Place.JOB, {}),
     "unknown_status": _Kind(Place.JOB, {}),
     "no_status": _Kind(Place.JOB, {}),
-    "failed": _Kind(Place.JOB, {}),
-    "cancelled": _Kind(Place.JOB, {}),
+    "failed": _Kind(Place.JOB | Place.BATCH, {}),
+    "cancelled": _Kind(Place.JOB | Place.BATCH, {}),
     "completed_without_url": _Kind(Place.JOB, {}),
     "cost": _Kind(Place.JOB, {"value": "missing"}),
     "unix_timestamps": _Kind(Place.JOB, {}),
     "not_found": _Kind(Place.POLL, {}),
+    # Batches: failed at a malformed line; cancelled or expired when half of the lines are answered.
+    "errors_only": _Kind(Place.BATCH, {}),
+    "stuck_validating": _Kind(Place.BATCH, {"seconds": 3600.0}),
+    "progress_backwards": _Kind(Place.BATCH, {}),
+    "late_output": _Kind(Place.BATCH, {"seconds": 3.0}),
+    "duplicate_ids": _Kind(Place.BATCH, {}),
+    "missing_ids": _Kind(Place.BATCH, {}),
+    "empty": _Kind(Place.CONTENT, {}),
     # Files.
-    "truncated": _Kind(Place.FILE, {}),
-    "truncated_silently": _Kind(Place.FILE, {}),
+    "truncated": _Kind(Place.FILE | Place.CONTENT, {}),
+    "truncated_silently": _Kind(Place.FILE | Place.CONTENT, {}),
     "wrong_kind": _Kind(Place.FILE, {}),
-    "expired": _Kind(Place.FILE, {}),
+    "expired": _Kind(Place.FILE | Place.BATCH, {}),
     "redirect": _Kind(Place.FILE, {"location": "loop"}),
     "slow": _Kind(Place.FILE, {"seconds": 5.0}),
     "huge": _Kind(Place.FILE, {"bytes": 1_000_000_000}),
@@ -98,7 +114,7 @@ class Fault:
     @property
     def changes_job(self) -> bool:
         """Whether it changes how a job looks, rather than the answer that tells of it."""
-        return self.name in KINDS and KINDS[self.name].places == Place.JOB
+        return self.name in KINDS and Place.JOB in KINDS[self.name].places
 
 
 @dataclass
@@ -115,7 +131,7 @@ class Switchboard:
     """
 
     def __init__(self, routes: Mapping[str, Place]) -> None:
-        self._routes = {**routes, FILE: Place.FILE}
+        self._routes = {**routes, FILE: Place.FILE, SEND: Place.CALL}
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
 

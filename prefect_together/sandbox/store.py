@@ -1,4 +1,4 @@
-"""Remember charges, jobs, hosted files and inputs, in memory or in a folder that survives kill -9; draws nothing.
+"""Remember charges, jobs, hosted files, uploads and inputs, in memory or in a folder that survives kill -9; draws nothing.
 
 In a folder everything small goes into one append-only `journal.jsonl`, all entries of one acceptance in a single write,
 and pictures that were sent in go into `inputs/`. Hosted files are not kept: they are drawn again from their recipes.
@@ -11,13 +11,15 @@ import json
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect_together.sandbox import recipes
+from prefect_together.sandbox.batch_jobs import BatchJob
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.records import Charge, Job, Request
+from prefect_together.sandbox.uploads import Incoming, Upload
 
 KEPT_REQUESTS = 20_000
 
@@ -32,6 +34,10 @@ class Store:
         self.charges: list[Charge] = []
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, Recipe] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.incoming: dict[str, Incoming] = {}
+        """By the token in the address to which the bytes are sent."""
+        self.batches: dict[str, BatchJob] = {}
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.counts: Counter[tuple[str, str]] = Counter()
         if folder is not None:
@@ -60,6 +66,32 @@ class Store:
                 self.jobs[job.id] = job
             if charge is not None:
                 self.charges.append(charge)
+
+    def keep_upload(self, upload: Upload) -> None:
+        """Remember a file of the Files API."""
+        with self._lock:
+            self._write([{"entry": "upload", **vars(upload)}])
+            self.uploads[upload.id] = upload
+
+    def forget_upload(self, id: str) -> None:
+        """Forget a file of the Files API; its bytes stay, as others may be the same."""
+        with self._lock:
+            self._write([{"entry": "upload_deleted", "id": id}])
+            self.uploads.pop(id, None)
+
+    def keep_batch(self, job: BatchJob, *, files: Sequence[Upload] = ()) -> None:
+        """Remember a batch as it is now, in the place of how it was, with the files that it wrote."""
+        with self._lock:
+            # The files first: a job that speaks of them is never without them.
+            self._write([*({"entry": "upload", **vars(one)} for one in files), {"entry": "batch", **vars(job)}])
+            self.uploads.update({one.id: one for one in files})
+            self.batches[job.id] = job
+
+    def advance_batch(self, job: BatchJob) -> None:
+        """Show how far a batch is; a process that starts again begins it from what `keep_batch` wrote."""
+        with self._lock:
+            if job.id in self.batches:
+                self.batches[job.id] = job
 
     def keep_input(self, content: bytes) -> str:
         """Keep a picture or film that was sent in; return the name under which recipes speak of it."""
@@ -91,7 +123,10 @@ class Store:
     def reset(self) -> None:
         """Forget everything, on disk too."""
         with self._lock:
-            for memory in (self._inputs, self.charges, self.jobs, self.files, self.requests, self.counts):
+            for memory in (
+                self._inputs, self.charges, self.jobs, self.files, self.uploads, self.incoming, self.batches,
+                self.requests, self.counts,
+            ):  # fmt: skip
                 memory.clear()
             if self._folder is not None:
                 (self._folder / "journal.jsonl").unlink(missing_ok=True)
@@ -121,5 +156,11 @@ class Store:
                 self.files[token] = recipes.from_json(entry)
             elif kind == "job":
                 self.jobs[entry["id"]] = Job(**entry)
+            elif kind == "upload":
+                self.uploads[entry["id"]] = Upload(**entry)
+            elif kind == "upload_deleted":
+                self.uploads.pop(entry["id"], None)
+            elif kind == "batch":
+                self.batches[entry["id"]] = BatchJob(**entry)
             else:
                 self.charges.append(Charge.from_json(entry))
