@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
@@ -39,6 +40,12 @@ class AdminApi:
         """`GET /sandbox/jobs`: every video job as a poll would see it now."""
         now = time.time()
         return JSONResponse({"jobs": [job.view(now, self.files_url) for job in list(self.store.jobs.values())]})
+
+    async def batches(self, _: Request) -> Response:
+        """`GET /sandbox/batches`: every batch as it looks now, and of how many lines each was charged."""
+        now, charged = time.time(), Counter(charge.batch for charge in list(self.store.charges))
+        jobs = [{**job.view(now), "charges": charged[job.id]} for job in list(self.store.batches.values())]
+        return JSONResponse({"count": len(jobs), "batches": jobs})
 
     async def faults(self, request: Request) -> Response:
         """`GET`, `POST` or `DELETE /sandbox/faults`: see, add or clear what shall go wrong."""

@@ -36,6 +36,7 @@ def build(shared: api.Api, files: FileServer, admin: AdminApi, *, files_port: in
             Route("/sandbox/charges", admin.charges, methods=["GET"]),
             Route("/sandbox/requests", admin.requests, methods=["GET"]),
             Route("/sandbox/jobs", admin.jobs, methods=["GET"]),
+            Route("/sandbox/batches", admin.batches, methods=["GET"]),
             Route("/sandbox/faults", admin.faults, methods=["GET", "POST", "DELETE"]),
             Route("/sandbox/reset", admin.reset, methods=["POST"]),
         ],

@@ -112,9 +112,14 @@ class Fault:
         return int(self.name) if self.name.isdecimal() else None
 
     @property
+    def places(self) -> Place:
+        """Where it can strike."""
+        return KINDS.get(self.name, _STATUS).places
+
+    @property
     def changes_job(self) -> bool:
         """Whether it changes how a job looks, rather than the answer that tells of it."""
-        return self.name in KINDS and Place.JOB in KINDS[self.name].places
+        return Place.JOB in self.places
 
 
 @dataclass

@@ -29,6 +29,10 @@ class Charge:
     """When it was accepted, UTC."""
     account: str
     """A short hash of the key."""
+    batch: str | None = None
+    """The batch of which it is a line."""
+    custom_id: str | None = None
+    """What the line of the batch is called."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; money as a string."""
@@ -36,6 +40,7 @@ class Charge:
         return {
             "id": self.id, "kind": self.kind, "model": self.model, "usd": usd, "prompt": self.prompt,
             "at": self.at.isoformat(), "account": self.account,
+            "batch": self.batch, "custom_id": self.custom_id,
         }  # fmt: skip
 
     @classmethod

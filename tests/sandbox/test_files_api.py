@@ -17,13 +17,13 @@ FILES = "/v1/files"
 LINES = jsonl([batch_line("a"), batch_line("b")])
 
 
-def announcement(content: bytes = LINES, **fields: str) -> dict[str, Any]:
+def announcement(**fields: str) -> dict[str, Any]:
     """Return the form with which a file is announced: no part of it is a file."""
     said = {
         "purpose": "batch-api",
         "file_name": "b.jsonl",
         "file_type": "jsonl",
-        "checksum": hashlib.sha256(content).hexdigest(),
+        "checksum": hashlib.sha256(LINES).hexdigest(),
     }
     return {"files": {name: (None, value) for name, value in {**said, **fields}.items()}}
 
@@ -32,19 +32,19 @@ def test_a_file_is_announced_sent_and_finished(together: sandbox.Sandbox, client
     """302 with an address at the file host that needs no key; then the file is there with what it holds."""
     announced = client.post(FILES, follow_redirects=False, **announcement())
     assert (302, True) == (announced.status_code, announced.headers["location"].startswith(together.files_url))
-    id = announced.headers["x-together-file-id"]
-    assert 404 == client.get(f"{FILES}/{id}").status_code
+    file_id = announced.headers["x-together-file-id"]
+    assert 404 == client.get(f"{FILES}/{file_id}").status_code
     assert ["PENDING"] == [one["processing_status"] for one in client.get(FILES).json()["data"]]
     sent = httpx.put(announced.headers["location"], content=LINES)
     assert (200, False) == (sent.status_code, "authorization" in sent.request.headers)
-    file = client.post(f"{FILES}/{id}/preprocess").json()
+    file = client.post(f"{FILES}/{file_id}/preprocess").json()
     assert {
-        "id": id, "object": "file", "filename": "b.jsonl", "bytes": len(LINES), "purpose": "batch-api", "FileType": "jsonl",
+        "id": file_id, "object": "file", "filename": "b.jsonl", "bytes": len(LINES), "purpose": "batch-api", "FileType": "jsonl",
         "Processed": True, "LineCount": 2, "processing_status": "COMPLETED", "created_at": file["created_at"],
     } == file  # fmt: skip
     assert [file] == client.get(FILES).json()["data"]
-    assert file == client.get(f"{FILES}/{id}").json() == client.post(f"{FILES}/{id}/preprocess").json()
-    assert LINES == client.get(f"{FILES}/{id}/content").content
+    assert file == client.get(f"{FILES}/{file_id}").json() == client.post(f"{FILES}/{file_id}/preprocess").json()
+    assert LINES == client.get(f"{FILES}/{file_id}/content").content
     assert [] == together.charges()
 
 

@@ -7,12 +7,13 @@ documentation, not from the client.
 from __future__ import annotations
 
 from prefect_together.sandbox.api import Endpoint
-from prefect_together.sandbox.endpoints import files, images, models, videos
+from prefect_together.sandbox.endpoints import batches, files, images, models, videos
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *videos.ENDPOINTS,
     *models.ENDPOINTS,
     *files.ENDPOINTS,
+    *batches.ENDPOINTS,
 )
 """Every route of the API; a new endpoint is a new file and a line here."""

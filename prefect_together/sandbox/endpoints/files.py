@@ -44,12 +44,12 @@ async def announce(api: Api, request: HttpRequest) -> Response:
 
 async def preprocess(api: Api, request: HttpRequest) -> Response:
     """Answer `POST /v1/files/{id}/preprocess`: take the bytes that were sent, and answer with the file."""
-    owner, id = account(request), str(request.path_params["id"])
-    incoming = next((one for one in api.store.incoming.values() if one.id == id), None)
+    owner, file_id = account(request), str(request.path_params["id"])
+    incoming = next((one for one in api.store.incoming.values() if one.id == file_id), None)
     if incoming is None or incoming.announced.account != owner:
-        return success(_find(api, id, owner).view())
+        return success(_find(api, file_id, owner).view())
     if not incoming.parts:
-        raise error_messages.Refusal(400, f"The bytes of file {id} were not uploaded.")
+        raise error_messages.Refusal(400, f"The bytes of file {file_id} were not uploaded.")
     return await _finished(api, PREPROCESS, incoming)
 
 
@@ -80,7 +80,7 @@ async def initiate(api: Api, request: HttpRequest) -> Response:
         raise error_messages.missing("num_parts")
 
     async def answer() -> Response:
-        parts = [
+        parts: list[dict[str, Any]] = [
             {"PartNumber": number, "URL": f"{api.files_url}/uploads/{incoming.token}?part={number}", "Headers": {}}
             for number in range(1, count + 1)
         ]

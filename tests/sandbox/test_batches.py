@@ -1,0 +1,309 @@
+"""Batches: made of an uploaded file, worked at in their own time, charged line by line, read from two files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from prefect_together import sandbox
+from prefect_together.sandbox import batch_lines
+
+from .asking import LLAMA, batch_line, jsonl, upload
+
+BATCHES = "/v1/batches"
+CHAT = "/v1/chat/completions"
+KEY = {"Authorization": "Bearer k"}
+NAMES = ["a", "b", "c", "d", "e", "f", "g"]
+LINES = jsonl([batch_line(name) for name in NAMES])
+
+
+@pytest.fixture
+def together() -> Iterator[sandbox.Sandbox]:
+    """Run a sandbox whose batches are done as soon as somebody can look."""
+    with sandbox.serve(batch_seconds=0) as running:
+        yield running
+
+
+@pytest.fixture
+def slow() -> Iterator[sandbox.Sandbox]:
+    """Run a sandbox whose batches take a second and a half."""
+    with sandbox.serve(batch_seconds=1.5) as running:
+        yield running
+
+
+@pytest.fixture
+def slowly(slow: sandbox.Sandbox) -> Iterator[httpx.Client]:
+    """Give a client of the slow sandbox."""
+    with httpx.Client(base_url=slow.url, headers=KEY, timeout=30) as ready:
+        yield ready
+
+
+def create(client: httpx.Client, content: bytes = LINES, *, endpoint: str = CHAT, **fields: Any) -> dict[str, Any]:
+    """Upload a file, make a batch of it and return the job."""
+    sent = {"input_file_id": upload(client, content)["id"], "endpoint": endpoint, **fields}
+    answer = client.post(BATCHES, json=sent)
+    assert 201 == answer.status_code, answer.text
+    job: dict[str, Any] = answer.json()["job"]
+    return job
+
+
+def looks(client: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Look at a batch until it is over; return what was seen."""
+    seen = list[dict[str, Any]]()
+    ends = time.monotonic() + 30
+    while not seen or seen[-1]["status"] in ("VALIDATING", "IN_PROGRESS"):
+        assert time.monotonic() < ends, seen[-1]
+        seen.append(client.get(f"{BATCHES}/{job['id']}").json())
+    return seen
+
+
+def finished(client: httpx.Client, content: bytes = LINES, **fields: Any) -> dict[str, Any]:
+    """Make a batch and return how it looks when it is over."""
+    return looks(client, create(client, content, **fields))[-1]
+
+
+def rows(client: httpx.Client, file_id: str) -> list[dict[str, Any]]:
+    """Return the lines of a file that a batch wrote."""
+    return [json.loads(line) for line in client.get(f"/v1/files/{file_id}/content").content.splitlines()]
+
+
+def charged(together: sandbox.Sandbox) -> Counter[str | None]:
+    """Count the charges of each line."""
+    return Counter(charge.custom_id for charge in together.charges())
+
+
+def test_a_batch_runs_and_is_charged_by_the_line(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """201 with the job, then the job bare; every line is answered and charged once, at half the price for this model."""
+    made = create(client)
+    assert {
+        "id", "user_id", "input_file_id", "file_size_bytes", "status", "job_deadline", "created_at", "endpoint", "progress",
+        "model_id",
+    } == set(made)  # fmt: skip
+    assert ("VALIDATING", LLAMA, len(LINES), CHAT, 0) == (
+        made["status"], made["model_id"], made["file_size_bytes"], made["endpoint"], made["progress"],
+    )  # fmt: skip
+    done = looks(client, made)[-1]
+    assert ("COMPLETED", 100.0, False) == (done["status"], done["progress"], "error_file_id" in done)
+    assert [done] == client.get(BATCHES).json() == together.batches()
+    output = rows(client, done["output_file_id"])
+    assert sorted(NAMES) == sorted(row["custom_id"] for row in output)
+    assert [200] * len(NAMES) == [row["response"]["status_code"] for row in output]
+    assert dict.fromkeys(NAMES, 1) == charged(together)
+    for charge in together.charges():
+        body = next(row["response"]["body"] for row in output if row["custom_id"] == charge.custom_id)
+        assert charge.usd == body["usage"]["total_tokens"] * Decimal("1.04") / 1_000_000 / 2
+        assert (done["id"], "chat", LLAMA) == (charge.batch, charge.kind, charge.model)
+    shown = client.get("/sandbox/batches").json()
+    assert (1, 7) == (shown["count"], shown["batches"][0]["charges"])
+
+
+def test_only_discounted_models_are_cheaper(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """A model without a discount in the catalogue costs in a batch what it costs online."""
+    done = finished(client, jsonl([batch_line("a", model="openai/gpt-oss-120b")]))
+    usage = rows(client, done["output_file_id"])[0]["response"]["body"]["usage"]
+    full = usage["prompt_tokens"] * Decimal("0.15") + usage["completion_tokens"] * Decimal("0.60")
+    assert [full / 1_000_000] == [charge.usd for charge in together.charges()]
+
+
+def test_output_is_shuffled_and_the_same_each_time(client: httpx.Client) -> None:
+    """The order of the answers is not that of the lines, and depends on the file alone."""
+    first, second = (
+        [row["custom_id"] for row in rows(client, finished(client)["output_file_id"])],
+        [row["custom_id"] for row in rows(client, again(client)["output_file_id"])],
+    )
+    assert first == second != NAMES
+
+
+def again(client: httpx.Client) -> dict[str, Any]:
+    """Make another batch of the file of the last one."""
+    last = client.get(BATCHES).json()[0]
+    made = client.post(BATCHES, json={"input_file_id": last["input_file_id"], "endpoint": CHAT})
+    return looks(client, made.json()["job"])[-1]
+
+
+def test_two_batches_of_one_file_are_paid_twice(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """Nothing keeps a second creation from running."""
+    finished(client)
+    again(client)
+    assert 2 == len(together.batches())
+    assert dict.fromkeys(NAMES, 2) == charged(together)
+    assert 2 == len({charge.batch for charge in together.charges()})
+
+
+def test_a_batch_takes_its_time(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:
+    """Validated, then in progress with a progress that grows, then completed; charges come with the lines."""
+    seen = looks(slowly, create(slowly))
+    assert ["VALIDATING", "IN_PROGRESS", "COMPLETED"] == list(dict.fromkeys(look["status"] for look in seen))
+    progress = [look["progress"] for look in seen]
+    assert progress == sorted(progress)
+    assert len(set(progress)) > 3
+    assert 7 == len(slow.charges())
+
+
+def test_a_cancelled_batch_keeps_what_it_did(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:
+    """What was answered until then is in the output file and charged, the rest is neither."""
+    made = create(slowly)
+    while not slow.charges():
+        time.sleep(0.01)
+    done = slowly.post(f"{BATCHES}/{made['id']}/cancel").json()
+    assert "CANCELLED" == done["status"]
+    names = [row["custom_id"] for row in rows(slowly, done["output_file_id"])]
+    assert 0 < len(names) < 7
+    assert dict.fromkeys(sorted(names), 1) == dict(sorted(charged(slow).items()))
+    refused = slowly.post(f"{BATCHES}/{made['id']}/cancel")
+    assert (400, {"error": f"batch {made['id']} is CANCELLED and cannot be cancelled"}) == (
+        refused.status_code,
+        refused.json(),
+    )
+
+
+def test_bad_lines_stop_no_other(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """What the endpoint refuses is a line of the error file, and free."""
+    done = finished(client, jsonl([batch_line("good"), batch_line("bad", model="x/y")]))
+    assert "COMPLETED" == done["status"]
+    assert ["good"] == [row["custom_id"] for row in rows(client, done["output_file_id"])]
+    (failed,) = rows(client, done["error_file_id"])
+    assert ("bad", "model_not_available", True) == (
+        failed["custom_id"], failed["error"]["code"], "Unable to access model x/y" in failed["error"]["message"],
+    )  # fmt: skip
+    assert {"good": 1} == charged(together)
+
+
+def test_a_line_can_be_struck(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """A status given for the endpoint strikes the line that matches."""
+    together.fault(f"POST {CHAT}", "503", match='Say c"')
+    (failed,) = rows(client, finished(client)["error_file_id"])
+    assert "c" == failed["custom_id"]
+    assert 6 == len(together.charges())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'{"custom_id": "a", "body": {}}\n{"custom_id"', "line 2: not valid JSON"),
+        (jsonl([batch_line("a"), batch_line("a")]), "line 2: custom_id 'a' is not unique"),
+        (jsonl([batch_line("x" * 65)]), "line 1: custom_id must be a string of 1 to 64 characters"),
+        (jsonl([{"custom_id": "a"}]), "line 1: body must be an object"),
+        (jsonl([1]), "line 1: custom_id must be"),
+        (b"\xff\xfe", "line 1: not valid JSON"),
+        (b"\n\n", "input file is empty"),
+        (jsonl([batch_line(str(number)) for number in range(12)]), "input file has 12 lines, more than 11"),
+        (jsonl([batch_line("a", padding="x" * 6_000)]), "input file is larger than 5000 bytes"),
+    ],
+)
+def test_a_bad_file_fails_as_a_whole(
+    together: sandbox.Sandbox, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, content: bytes, says: str
+) -> None:
+    """FAILED with a text after validation, nothing answered and nothing charged."""
+    monkeypatch.setattr(batch_lines, "MAX_LINES", 11)
+    monkeypatch.setattr(batch_lines, "MAX_BYTES", 5_000)
+    done = finished(client, content)
+    assert ("FAILED", True) == (done["status"], done["error"].startswith(says)), done
+    assert {"output_file_id", "error_file_id"}.isdisjoint(done)
+    assert [] == together.charges()
+
+
+def test_limits_are_those_that_are_documented() -> None:
+    """50,000 lines, 100 MB, 10 MB a line, 64 characters."""
+    assert (50_000, 100_000_000, 10_000_000, 64) == (
+        batch_lines.MAX_LINES, batch_lines.MAX_BYTES, batch_lines.MAX_LINE_BYTES, batch_lines.MAX_ID,
+    )  # fmt: skip
+
+
+def test_an_oversized_line_fails_late(slow: sandbox.Sandbox, slowly: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passes validation, and the batch fails while it is in progress."""
+    monkeypatch.setattr(batch_lines, "MAX_LINE_BYTES", 2_000)
+    seen = looks(slowly, create(slowly, jsonl([batch_line("a"), batch_line("b", user="x" * 2_000)])))
+    assert ["VALIDATING", "IN_PROGRESS", "FAILED"] == list(dict.fromkeys(look["status"] for look in seen))
+    assert "error reading input file" == seen[-1]["error"]
+    assert [] == slow.charges()
+
+
+@pytest.mark.parametrize("endpoint", ["/v1/audio/transcriptions", "/v1/audio/translations"])
+def test_audio_without_a_method_fails_by_the_line(client: httpx.Client, endpoint: str) -> None:
+    """Such lines must say that they hold a file."""
+    line = {"custom_id": "a", "body": {"file": "https://example.com/a.mp3", "model": "openai/whisper-large-v3"}}
+    done = finished(client, jsonl([line]), endpoint=endpoint)
+    assert "Content-Type must be multipart/form-data" == rows(client, done["error_file_id"])[0]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "says"),
+    [
+        ({"endpoint": "/v1/images/generations"}, 400, "endpoint"),
+        ({"endpoint": None}, 400, "endpoint"),
+        ({"input_file_id": None}, 400, "input_file_id"),
+        ({"input_file_id": "file-none"}, 404, "file file-none not found"),
+    ],
+)
+def test_refusals_are_one_string(client: httpx.Client, change: dict[str, Any], status: int, says: str) -> None:
+    """Errors of batches are `{"error": "<string>"}`; nothing is created."""
+    sent = {"input_file_id": upload(client, LINES)["id"], "endpoint": CHAT, **change}
+    refused = client.post(BATCHES, json={name: value for name, value in sent.items() if value is not None})
+    assert (status, {"error"}, True) == (refused.status_code, set(refused.json()), says in refused.json()["error"])
+    assert [] == client.get(BATCHES).json()
+
+
+def test_batches_belong_to_an_account(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """Another key sees neither the batch nor the file, and a wrong key is told so in one string."""
+    made = create(client)
+    with httpx.Client(base_url=together.url, headers={"Authorization": "Bearer other"}) as other:
+        assert [] == other.get(BATCHES).json()
+        sent = {"input_file_id": made["input_file_id"], "endpoint": CHAT}
+        answers = [
+            other.get(f"{BATCHES}/{made['id']}"),
+            other.post(f"{BATCHES}/{made['id']}/cancel"),
+            other.post(BATCHES, json=sent),
+        ]
+    assert [404] * 3 == [answer.status_code for answer in answers]
+    unknown = httpx.get(f"{together.url}{BATCHES}", headers={"Authorization": "Bearer bad"})
+    assert (401, str) == (unknown.status_code, type(unknown.json()["error"]))
+
+
+def test_what_has_no_effect_is_warned_of(client: httpx.Client) -> None:
+    """Nobody documents what a window does."""
+    sent = {"input_file_id": upload(client, LINES)["id"], "endpoint": CHAT, "completion_window": "1h"}
+    assert "completion_window has no effect." == client.post(BATCHES, json=sent).json()["warning"]
+
+
+def test_a_batch_goes_on_after_a_kill(tmp_path: Path) -> None:
+    """A sandbox that is started again finishes the batch and charges no line twice."""
+    with sandbox.serve(state=tmp_path, batch_seconds=3) as first, httpx.Client(base_url=first.url, headers=KEY) as client:
+        made = create(client)
+        while len(first.charges()) < 3:
+            time.sleep(0.01)
+    with sandbox.serve(state=tmp_path) as second, httpx.Client(base_url=second.url, headers=KEY) as client:
+        done = looks(client, made)[-1]
+        assert "COMPLETED" == done["status"]
+        assert sorted(NAMES) == sorted(row["custom_id"] for row in rows(client, done["output_file_id"]))
+        assert dict.fromkeys(NAMES, 1) == charged(second)
+    with sandbox.serve(state=tmp_path) as third:
+        assert [done] == third.batches()
+
+
+def test_a_reset_forgets_batches(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:
+    """One that runs stops, and charges nothing any more."""
+    create(slowly)
+    while not slow.charges():
+        time.sleep(0.01)
+    slow.reset()
+    time.sleep(0.6)
+    assert ([], []) == (slow.charges(), slow.batches())
+
+
+def test_many_lines_are_quick(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """Two thousand lines are answered within seconds, and other requests are answered meanwhile."""
+    made = create(client, jsonl([batch_line(f"line-{number}") for number in range(2_000)]))
+    began = time.monotonic()
+    assert 200 == client.get("/v3/whoami").status_code
+    assert time.monotonic() - began < 5
+    assert "COMPLETED" == looks(client, made)[-1]["status"]
+    assert 2_000 == len(together.charges())
