@@ -42,6 +42,8 @@ class Api:
     """How long a job takes, queue included."""
     image_seconds: float
     """How long an image request takes, drawing not included."""
+    dedicated: frozenset[str]
+    """Models that are served on an endpoint of one's own."""
     batch_seconds: float
     """How long a batch takes."""
     bill_unfinished: bool

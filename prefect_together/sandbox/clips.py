@@ -7,7 +7,7 @@ of CPU.
 import random
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +27,8 @@ ENCODERS: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
 }
 ZOOM = 0.09
 """How much closer a picture comes over its part of the clip."""
+SHOWN, SHOWN_SIDE = 4, 96
+"""Frames of a second that are shown, and their sides in pixels: enough to know a clip again by any of its frames."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,14 @@ class Caption:
     corner: tuple[int, int]
 
 
-def render(recipe: Clip, open_input: OpenInput) -> bytes:
-    """Return the clip's bytes: exact size, frame count and rate; it begins and ends on the keyframes it was given."""
+def render(recipe: Clip, open_input: OpenInput, show: Callable[[Image.Image], None]) -> bytes:
+    """Return the clip's bytes: exact size, frame count and rate; it begins and ends on the keyframes it was given.
+
+    Args:
+        recipe: What to draw.
+        open_input: Opens the pictures that it is made of.
+        show: Called with a few frames of every second, and the last one.
+    """
     codec, container, options, muxing = ENCODERS[recipe.format]
     scenes, caption = _storyboard(recipe, open_input)
     # A file on disk, because faststart reads what it wrote a second time and cannot do so in memory.
@@ -60,6 +68,8 @@ def render(recipe: Clip, open_input: OpenInput) -> bytes:
             target.metadata["title"] = recipe.prompt[:200]
             for index, planes in enumerate(_motion(recipe, scenes, caption)):
                 frame = _to_frame(planes, recipe)
+                if index % max(1, recipe.fps // SHOWN) == 0 or index == recipe.frames - 1:
+                    show(cast("Image.Image", frame.to_image(width=SHOWN_SIDE, height=SHOWN_SIDE)))
                 frame.pts, frame.time_base = index, Fraction(1, recipe.fps)
                 target.mux(stream.encode(frame))
             target.mux(stream.encode(None))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import JSONResponse, Response
 
 from prefect_together.sandbox import error_messages
-from prefect_together.sandbox.broken_responses import HTML, Drop, wait_headers
+from prefect_together.sandbox.broken_responses import HTML, Drop, Stream, wait_headers
 from prefect_together.sandbox.faults import Fault
 
 Accept = Callable[[Fault | None], Awaitable[None]]
@@ -41,7 +41,19 @@ async def apply_fault(fault: Fault | None, accept: Accept | None, answer: Answer
         await accept(fault)
     if fault is not None and (broken := await _after_acceptance(fault)) is not None:
         return broken
-    return await answer()
+    answered = await answer()
+    return _half(answered) if fault is not None and fault.name == "answer_cut" else answered
+
+
+def _half(answered: Response) -> Response:
+    """Announce a whole answer and send the first half of it; a stream announces no length."""
+    content = bytes(answered.body) if hasattr(answered, "body") else b""
+    headers = {name: value for name, value in answered.headers.items() if name != "content-length"}
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content[: len(content) // 2]
+
+    return Stream(pieces(), headers=headers, length=len(content), cut=True) if content else answered
 
 
 async def _before_acceptance(fault: Fault) -> Response | None:

@@ -47,6 +47,8 @@ class Place(Flag):
     """What makes a batch, for the whole life of that batch."""
     CONTENT = auto()
     """What gives the bytes of an uploaded file, or of one that a batch wrote."""
+    CHAT = auto()
+    """An answer in words."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ KINDS: dict[str, _Kind] = {
     "html": _Kind(Place.CALL, {"charged": True}),
     "invalid_json": _Kind(Place.CALL, {"charged": True}),
     "edge_block": _Kind(Place.CALL, {}),
+    "answer_cut": _Kind(Place.CALL, {}),
     # Jobs.
     "queued_forever": _Kind(Place.JOB, {}),
     "unknown_status": _Kind(Place.JOB, {}),
@@ -76,6 +79,14 @@ KINDS: dict[str, _Kind] = {
     "cost": _Kind(Place.JOB, {"value": "missing"}),
     "unix_timestamps": _Kind(Place.JOB, {}),
     "not_found": _Kind(Place.POLL, {}),
+    # Answers in words.
+    "stream_cut": _Kind(Place.CHAT, {}),
+    "stream_error": _Kind(Place.CHAT, {}),
+    "thought_only": _Kind(Place.CHAT, {}),
+    "json_cut": _Kind(Place.CHAT, {}),
+    "json_fenced": _Kind(Place.CHAT, {}),
+    "json_wrong": _Kind(Place.CHAT, {}),
+    "no_usage": _Kind(Place.CHAT, {}),
     # Batches: failed at a malformed line; cancelled or expired when half of the lines are answered.
     "errors_only": _Kind(Place.BATCH, {}),
     "stuck_validating": _Kind(Place.BATCH, {"seconds": 3600.0}),

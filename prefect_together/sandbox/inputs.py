@@ -46,6 +46,23 @@ def is_loopback(host: str | None) -> bool:
 
 def name_input(text: str, store: Store) -> str:
     """Return the name of the input that `text` speaks of; raise ValueError if there is no picture or film behind it."""
+    found = read_input(text, store)
+    if isinstance(found, str):
+        return found
+    _picture(found)
+    return store.keep_input(found)
+
+
+def read_input(text: str, store: Store) -> str | bytes:
+    """Return the name of a picture that is ours or far away, else its bytes, which may be none of a picture.
+
+    Args:
+        text: An address, a data URL, base64, or the id of a picture that is kept at the provider.
+        store: Which knows what is ours.
+
+    Raises:
+        ValueError: There is nothing behind it.
+    """
     if text.startswith(("http://", "https://")):
         address = urlsplit(text)
         if not is_loopback(address.hostname):
@@ -54,18 +71,15 @@ def name_input(text: str, store: Store) -> str:
         # Our own file, perhaps from before a restart on another port: no need to fetch it.
         if hosted and hosted[1] in store.files:
             return f"file:{hosted[1]}"
-        content = _fetch(text)
-    elif text.startswith("data:"):
+        return _fetch(text)
+    if text.startswith("data:"):
         head, _, data = text.partition(",")
         if not head.endswith(";base64"):
             raise ValueError("a data URL must be base64")
-        content = _decode(data)
-    elif ASSET.fullmatch(text.lower()):
+        return _decode(data)
+    if ASSET.fullmatch(text.lower()):
         return f"away:{text}"
-    else:
-        content = _decode(text)
-    _picture(content)
-    return store.keep_input(content)
+    return _decode(text)
 
 
 def open_input(name: str, store: Store, render: Callable[[Recipe], bytes]) -> Image.Image:

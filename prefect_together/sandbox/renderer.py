@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from prefect_together.sandbox import clips, inputs, pictures
+from prefect_together.sandbox import clips, inputs, pictures, signatures
 from prefect_together.sandbox._media import Image
 from prefect_together.sandbox.recipes import Picture, Recipe
 from prefect_together.sandbox.store import Store
@@ -41,8 +41,10 @@ class Renderer:
 
     def _draw(self, recipe: Recipe) -> bytes:
         if isinstance(recipe, Picture):
-            return pictures.encode(pictures.draw(recipe, self._open), recipe.format)
-        return clips.render(recipe, self._open)
+            picture = pictures.draw(recipe, self._open)
+            self._store.drew(signatures.signature(picture), recipe.prompt)
+            return pictures.encode(picture, recipe.format)
+        return clips.render(recipe, self._open, lambda frame: self._store.drew(signatures.signature(frame), recipe.prompt))
 
     def _open(self, name: str) -> Image.Image:
         return inputs.open_input(name, self._store, self.render)

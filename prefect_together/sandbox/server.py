@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -127,6 +127,7 @@ def serve(
     batch_seconds: float = 2.0,
     state: str | Path | None = None,
     host: str = "127.0.0.1",
+    dedicated: Sequence[str] = (),
     bill_unfinished: bool = True,
 ) -> Generator[Sandbox, None, None]:
     """Run a local Together in the background and yield its handle.
@@ -139,6 +140,7 @@ def serve(
         batch_seconds: How long a batch takes, a quarter of it being validated; its lines are answered one after the other.
         state: A folder in which jobs, charges and files survive the process; without one they are gone with it.
         host: A loopback address.
+        dedicated: Models that are served as on an endpoint of one's own: for completions, embeddings and ranking too.
         bill_unfinished: Whether billing shows the hour or day that is not over yet; Together shows it only afterwards.
 
     Raises:
@@ -157,6 +159,7 @@ def serve(
             render_seconds=render_seconds,
             image_seconds=image_seconds,
             batch_seconds=batch_seconds,
+            dedicated=frozenset(dedicated),
             bill_unfinished=bill_unfinished,
             batch_lines={one.path: one.answer_line for one in ENDPOINTS if one.answer_line is not None},
         )
@@ -191,6 +194,7 @@ def run(
     image_seconds: float = 0.0,
     batch_seconds: float = 2.0,
     state: str | Path | None = None,
+    dedicated: Sequence[str] = (),
 ) -> None:
     """Run a local Together until Ctrl-C or SIGTERM; print the two lines that point a client at it."""
     ended = threading.Event()
@@ -208,6 +212,7 @@ def run(
             batch_seconds=batch_seconds,
             state=state,
             host=host,
+            dedicated=dedicated,
         ) as sandbox:
             lines = f"export TOGETHER_BASE_URL={sandbox.url}\nexport TOGETHER_API_KEY={sandbox.api_key}\n"
             sys.stdout.write(lines)

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect_together.sandbox import recipes
+from prefect_together.sandbox import recipes, signatures
 from prefect_together.sandbox.batch_jobs import BatchJob
+from prefect_together.sandbox.chat.counting import Prefixes
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.records import Charge, Job, Request
 from prefect_together.sandbox.uploads import Incoming, Upload
@@ -38,6 +39,9 @@ class Store:
         self.incoming: dict[str, Incoming] = {}
         """By the token in the address to which the bytes are sent."""
         self.batches: dict[str, BatchJob] = {}
+        self.prefixes = Prefixes()
+        """Beginnings of prompts in words, as servers keep them for a while."""
+        self._drawn: dict[bytes, str] = {}
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.counts: Counter[tuple[str, str]] = Counter()
         if folder is not None:
@@ -109,6 +113,24 @@ class Store:
         key = name.removeprefix("input:")
         return self._inputs[key] if self._folder is None else (self._folder / "inputs" / key).read_bytes()
 
+    def drew(self, looks: bytes, prompt: str) -> None:
+        """Remember how a picture looks that was drawn from a prompt.
+
+        Args:
+            looks: What `signatures.signature` makes of it.
+            prompt: What it shows.
+        """
+        with self._lock:
+            if looks not in self._drawn:
+                self._drawn[looks] = prompt
+                self._write([{"entry": "drawn", "looks": looks.hex(), "prompt": prompt}])
+
+    def recognise(self, looks: bytes) -> str | None:
+        """Return the prompt of the picture that looks like this, or None for one that was not drawn here."""
+        with self._lock:
+            known = dict(self._drawn)
+        return signatures.nearest(looks, known)
+
     def saw(self, request: Request) -> None:
         """Remember a request, from before it is answered."""
         with self._lock:
@@ -124,9 +146,18 @@ class Store:
         """Forget everything, on disk too."""
         with self._lock:
             for memory in (
-                self._inputs, self.charges, self.jobs, self.files, self.uploads, self.incoming, self.batches,
-                self.requests, self.counts,
-            ):  # fmt: skip
+                self._inputs,
+                self.charges,
+                self.jobs,
+                self.files,
+                self.uploads,
+                self.incoming,
+                self.batches,
+                self._drawn,
+                self.prefixes,
+                self.requests,
+                self.counts,
+            ):
                 memory.clear()
             if self._folder is not None:
                 (self._folder / "journal.jsonl").unlink(missing_ok=True)
@@ -156,6 +187,8 @@ class Store:
                 self.files[token] = recipes.from_json(entry)
             elif kind == "job":
                 self.jobs[entry["id"]] = Job(**entry)
+            elif kind == "drawn":
+                self._drawn[bytes.fromhex(entry["looks"])] = entry["prompt"]
             elif kind == "upload":
                 self.uploads[entry["id"]] = Upload(**entry)
             elif kind == "upload_deleted":

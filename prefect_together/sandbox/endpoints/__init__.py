@@ -7,11 +7,12 @@ documentation, not from the client.
 from __future__ import annotations
 
 from prefect_together.sandbox.api import Endpoint
-from prefect_together.sandbox.endpoints import batches, files, images, models, videos
+from prefect_together.sandbox.endpoints import batches, chat, files, images, models, videos
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *videos.ENDPOINTS,
+    *chat.ENDPOINTS,
     *models.ENDPOINTS,
     *files.ENDPOINTS,
     *batches.ENDPOINTS,

@@ -1,0 +1,81 @@
+"""Write a text that a regular expression matches, from the tree that Python's own parser makes of it."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import re
+import string
+import sys
+from typing import Any
+
+# It has this name since Python 3.11; under the old one it warns.
+_parser: Any = importlib.import_module("sre_parse" if sys.version_info < (3, 11) else "re._parser")
+
+PRINTED = string.ascii_lowercase + string.digits
+MORE = 4
+"""How many more than the least a repetition without an end has."""
+CATEGORIES = {"DIGIT": string.digits, "WORD": string.ascii_lowercase, "SPACE": " ", "NOT_DIGIT": string.ascii_lowercase,
+              "NOT_SPACE": string.ascii_lowercase, "NOT_WORD": " -.,"}  # fmt: skip
+
+
+def example(pattern: str, rng: random.Random) -> str:
+    """Return a text that the pattern matches, short where it may be long; look-arounds are passed over.
+
+    Raises:
+        re.error: It is no regular expression.
+    """
+    re.compile(pattern)
+    groups: dict[int, str] = {}
+    for _ in range(20):
+        text = _written(_parser.parse(pattern), rng, groups)
+        if re.search(pattern, text):
+            return text
+    return text
+
+
+def _written(tree: Any, rng: random.Random, groups: dict[int, str]) -> str:
+    return "".join(_node(str(operation).rpartition(".")[2], value, rng, groups) for operation, value in tree)
+
+
+def _node(operation: str, value: Any, rng: random.Random, groups: dict[int, str]) -> str:
+    match operation:
+        case "LITERAL":
+            return chr(value)
+        case "IN" | "NOT_LITERAL":
+            return _one_of(value if operation == "IN" else [("NEGATE", None), ("LITERAL", value)], rng)
+        case "ANY":
+            return rng.choice(PRINTED)
+        case "BRANCH":
+            return _written(rng.choice(value[1]), rng, groups)
+        case "SUBPATTERN":
+            text = _written(value[3], rng, groups)
+            if value[0] is not None:
+                groups[value[0]] = text
+            return text
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            least, most, inner = value
+            count = rng.randint(least, min(int(most), least + MORE))
+            return "".join(_written(inner, rng, groups) for _ in range(count))
+        case "GROUPREF":
+            return groups.get(value, "")
+        case _:  # anchors and look-arounds take no room
+            return _written(value, rng, groups) if operation == "ATOMIC_GROUP" else ""
+
+
+def _one_of(choices: Any, rng: random.Random) -> str:
+    """Return one character of a set, of its ranges too; of a negated set, one that it does not hold."""
+    allowed, negated = "", False
+    for operation, value in choices:
+        match str(operation):
+            case "NEGATE":
+                negated = True
+            case "LITERAL":
+                allowed += chr(value)
+            case "RANGE":
+                allowed += "".join(chr(code) for code in range(value[0], min(value[1], value[0] + 127) + 1))
+            case _:
+                allowed += CATEGORIES.get(str(value).removeprefix("CATEGORY_"), PRINTED)
+    if negated:
+        allowed = "".join(one for one in PRINTED + " -." if one not in allowed) or "~"
+    return rng.choice(allowed)

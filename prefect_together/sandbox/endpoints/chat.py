@@ -1,0 +1,70 @@
+"""`POST /v1/chat/completions`: check what is asked, charge its tokens, and answer in words, whole or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from prefect_together.sandbox.api import Api, Endpoint, LineAnswer, account, json_body, success
+from prefect_together.sandbox.broken_responses import Stream
+from prefect_together.sandbox.chat import spoiling
+from prefect_together.sandbox.chat.answering import Answered, answer
+from prefect_together.sandbox.chat.shapes import events
+from prefect_together.sandbox.fault_injection import apply_fault
+from prefect_together.sandbox.faults import Fault, Place
+
+COMPLETE = "POST /v1/chat/completions"
+
+
+async def complete(api: Api, request: HttpRequest) -> Response:
+    """Answer `POST /v1/chat/completions`."""
+    owner = account(request)
+    body = await json_body(request)
+    # Answered once before a fault is taken, because a request that is refused uses up none.
+    answered = await api.read(lambda: answer(api, body, owner))
+    fault = api.switchboard.take(COMPLETE, f"{answered.prompt} {answered.asked.model}")
+    if fault is not None and (spoil := spoiling.SPOILS.get(fault.name)):
+        answered = await api.read(lambda: answer(api, body, owner, spoil))
+    ready = answered
+
+    async def accept(_: Fault | None) -> None:
+        api.store.accept(charge=ready.charge(owner), files={})
+
+    async def respond() -> Response:
+        return _streamed(ready, fault) if ready.asked.stream else _whole(ready, fault)
+
+    return await apply_fault(fault, accept, respond)
+
+
+async def answer_line(api: Api, body: Mapping[str, Any], account: str) -> LineAnswer:
+    """Answer a line of a batch; whether it asks for a stream does not matter there."""
+    answered = await api.read(lambda: answer(api, body, account))
+    return LineAnswer(answered.body, answered.charge(account))
+
+
+def _whole(answered: Answered, fault: Fault | None) -> Response:
+    body: dict[str, Any] = answered.body
+    if fault is not None and fault.name == "no_usage":
+        del body["usage"]
+    return success(body, answered.shape.id)
+
+
+def _streamed(answered: Answered, fault: Fault | None) -> Response:
+    name = "" if fault is None else fault.name
+    usage = None if name == "no_usage" else answered.usage
+    pieces = events(answered.shape, answered.asked, answered.choices, usage)
+    headers = {"content-type": "text/event-stream", "x-request-id": answered.shape.id, "cache-control": "no-cache"}
+    if name in ("stream_cut", "stream_error"):
+        pieces = spoiling.broken(list(pieces), name)
+    return Stream(_sent(pieces), headers=headers, length=None, cut=name == "stream_cut")
+
+
+async def _sent(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+ENDPOINTS = (Endpoint(route=COMPLETE, handle=complete, faults=Place.CALL | Place.CHAT, answer_line=answer_line),)
