@@ -24,6 +24,8 @@ from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
 
 RECORD = "sandbox.record"
+ORGANIZATION = "org_sandbox"
+"""To which every key belongs."""
 T = TypeVar("T")
 
 

@@ -7,7 +7,7 @@ documentation, not from the client.
 from __future__ import annotations
 
 from prefect_together.sandbox.api import Endpoint
-from prefect_together.sandbox.endpoints import batches, chat, files, images, models, videos
+from prefect_together.sandbox.endpoints import batches, billing, chat, files, images, models, supported_models, videos
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
@@ -16,5 +16,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *models.ENDPOINTS,
     *files.ENDPOINTS,
     *batches.ENDPOINTS,
+    *billing.ENDPOINTS,
+    *supported_models.ENDPOINTS,
 )
 """Every route of the API; a new endpoint is a new file and a line here."""
