@@ -274,7 +274,7 @@ def test_what_has_no_effect_is_warned_of(client: httpx.Client) -> None:
     assert "completion_window has no effect." == client.post(BATCHES, json=sent).json()["warning"]
 
 
-def test_a_batch_goes_on_after_a_kill(tmp_path: Path) -> None:
+def test_a_batch_goes_on_after_a_restart(tmp_path: Path) -> None:
     """A sandbox that is started again finishes the batch and charges no line twice."""
     with sandbox.serve(state=tmp_path, batch_seconds=3) as first, httpx.Client(base_url=first.url, headers=KEY) as client:
         made = create(client)
@@ -287,6 +287,26 @@ def test_a_batch_goes_on_after_a_kill(tmp_path: Path) -> None:
         assert dict.fromkeys(NAMES, 1) == charged(second)
     with sandbox.serve(state=tmp_path) as third:
         assert [done] == third.batches()
+
+
+def test_a_batch_outlives_its_file(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:
+    """Deleting the input file while the batch runs changes nothing; no further batch can be made of it."""
+    made = create(slowly)
+    assert slowly.delete(f"/v1/files/{made['input_file_id']}").json()["deleted"]
+    assert "COMPLETED" == looks(slowly, made)[-1]["status"]
+    assert 7 == len(slow.charges())
+    sent = {"input_file_id": made["input_file_id"], "endpoint": CHAT}
+    assert 404 == slowly.post(BATCHES, json=sent).status_code
+
+
+def test_a_file_for_something_else_is_refused(client: httpx.Client) -> None:
+    """A batch wants JSON lines that were uploaded for one."""
+    form = {"data": {"purpose": "eval"}, "files": {"file": ("b.jsonl", LINES)}}
+    other = client.post("/v1/files/upload", **form).json()["id"]
+    table = upload(client, b"a,b\n", "b.csv")["id"]
+    for name in (other, table):
+        refused = client.post(BATCHES, json={"input_file_id": name, "endpoint": CHAT})
+        assert (400, True) == (refused.status_code, "batch-api" in refused.json()["error"])
 
 
 def test_a_reset_forgets_batches(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:

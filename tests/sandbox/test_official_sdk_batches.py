@@ -93,7 +93,11 @@ def test_a_large_file_goes_in_parts(official: Any, path: Path, monkeypatch: pyte
     """What is too large for one form is sent in parts, and is the same file in the end."""
     module = importlib.import_module("together.lib.resources.files")
     monkeypatch.setattr(module, "MULTIPART_THRESHOLD_GB", 0)
-    monkeypatch.setattr(module, "_calculate_parts", lambda size: (size // 2 + 1, 2))
+
+    def two_parts(size: int) -> tuple[int, int]:
+        return size // 2 + 1, 2
+
+    monkeypatch.setattr(module, "_calculate_parts", two_parts)
     file = official.files.upload(file=path, purpose="batch-api", check=False)
     assert LINES == official.files.content(file.id).read()
     assert file.id == official.files.upload(file=path, purpose="batch-api", check=False).id
