@@ -60,6 +60,10 @@ def _sandbox(commands: Any) -> None:
     seconds = "how many seconds a clip takes (default: %(default)s)"
     parser.add_argument("--render-seconds", type=number(0), default=2.0, metavar="SECONDS", help=seconds)
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="where its jobs, charges and files survive it")
+    own = (
+        "a model that is served as on an endpoint of one's own, for completions, embeddings and ranking; may be given often"
+    )
+    parser.add_argument("--dedicated", action="append", default=[], metavar="MODEL", help=own)
 
 
 def _gallery(commands: Any) -> None:
@@ -161,7 +165,13 @@ def _run_sandbox(given: argparse.Namespace) -> int | None:
     from prefect_together import sandbox
 
     try:
-        sandbox.run(given.host, given.port, render_seconds=given.render_seconds, state=given.state)
+        sandbox.run(
+            given.host,
+            given.port,
+            render_seconds=given.render_seconds,
+            state=given.state,
+            dedicated=given.dedicated,
+        )
     except OSError as error:  # a port that somebody has, a folder that cannot be written
         return _not_served("sandbox", error)
     return None

@@ -7,12 +7,15 @@ documentation, not from the client.
 from __future__ import annotations
 
 from prefect_together.sandbox.api import Endpoint
-from prefect_together.sandbox.endpoints import chat, images, models, videos
+from prefect_together.sandbox.endpoints import chat, completions, embeddings, images, models, rerank, videos
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *videos.ENDPOINTS,
     *chat.ENDPOINTS,
+    *completions.ENDPOINTS,
+    *embeddings.ENDPOINTS,
+    *rerank.ENDPOINTS,
     *models.ENDPOINTS,
 )
 """Every route of the API; a new endpoint is a new file and a line here."""
