@@ -5,7 +5,8 @@
     sandbox.fault("GET file", "truncated", match="the second prompt")
 
 A fault strikes the next `times` requests to its route (those whose prompt or model contains `match`, if given), in the
-order the faults were given; then everything is normal again. A refused request (a 400, say) uses up no fault. Nothing
+order the faults were given; then everything is normal again. With `every=2` it strikes every second of them, the first
+included, so that a server can be seen to waver. A refused request (a 400, say) uses up no fault. Nothing
 that was accepted goes uncounted: a POST that is accepted and then cut is a charge.
 
 Uploads are matched by file name and purpose; batches by the input file's name and id and the model of its first line. A
@@ -120,6 +121,8 @@ class Fault:
     name: str
     match: str | None
     options: Mapping[str, Any]
+    every: int = 1
+    """Of how many requests it strikes the first."""
 
     @property
     def status(self) -> int | None:
@@ -141,6 +144,8 @@ class Fault:
 class _Pending:
     fault: Fault
     left: int
+    met: int = 0
+    """Requests that it could have struck."""
 
 
 class Switchboard:
@@ -155,7 +160,16 @@ class Switchboard:
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
 
-    def add(self, route: str, fault: str, *, times: int | None, match: str | None, options: Mapping[str, Any]) -> None:
+    def add(
+        self,
+        route: str,
+        fault: str,
+        *,
+        times: int | None,
+        match: str | None,
+        options: Mapping[str, Any],
+        every: int | None = None,
+    ) -> None:
         """Queue a fault; raise ValueError, with the words that would be right, for one that does not exist."""
         kind = KINDS.get(fault)
         if kind is None and fault in ERRORS:
@@ -167,15 +181,17 @@ class Switchboard:
             raise ValueError(f"{fault!r} cannot strike {route!r}, only: {', '.join(possible)}.")
         for name in options:
             if name not in kind.options:
-                raise ValueError(f"{fault!r} takes no {name!r}, only: {', '.join(['times', 'match', *kind.options])}.")
+                raise ValueError(
+                    f"{fault!r} takes no {name!r}, only: {', '.join(['times', 'match', 'every', *kind.options])}."
+                )
         if options.get("hint") not in (None, *HINTS):
             raise ValueError(f"A hint is one of: {', '.join(HINTS)}.")
-        if times is not None and times < 1:
-            raise ValueError("times must be at least 1.")
+        if min(1 if times is None else times, 1 if every is None else every) < 1:
+            raise ValueError("times and every must be at least 1.")
         loop = fault == "redirect" and options.get("location", "loop") == "loop"
         polls = fault == "queued_forever" and Place.POLL in self._routes[route]
         left = times or (FOREVER if loop or polls else 1)
-        ready = Fault(route=route, name=fault, match=match, options={**kind.options, **options})
+        ready = Fault(route=route, name=fault, match=match, options={**kind.options, **options}, every=every or 1)
         with self._lock:
             self._pending.append(_Pending(ready, left))
 
@@ -196,6 +212,9 @@ class Switchboard:
                 if fault.route != route or (fault.match is not None and fault.match not in text):
                     continue
                 if (names is not None and fault.name not in names) or fault.name in without:
+                    return None
+                pending.met += 1
+                if (pending.met - 1) % fault.every:
                     return None
                 pending.left -= 1
                 if not pending.left:

@@ -72,6 +72,7 @@ class Sandbox:
         *,
         times: int | None = None,
         match: str | None = None,
+        every: int | None = None,
         hint: str | None = None,
         wait: float | None = None,
         seconds: float | None = None,
@@ -90,6 +91,7 @@ class Sandbox:
             fault: Its name, or an error status such as `"429"`.
             times: How many requests it strikes; by default 1, and every poll for `queued_forever`.
             match: Strike only requests whose prompt or model contains this.
+            every: Strike the first of so many requests only, and again the first of the next so many.
             hint: For a status: which header asks to wait (`faults.HINTS`); `x-ratelimit-reset` on 429 and 503.
             wait: For a status: the seconds that the header asks for.
             seconds: How long a delay lasts, or a slow file takes.
@@ -109,7 +111,7 @@ class Sandbox:
             "value": value, "location": location, "bytes": bytes, "reset": reset,
         }  # fmt: skip
         options = {name: option for name, option in given.items() if option is not None}
-        self._switchboard.add(route, fault, times=times, match=match, options=options)
+        self._switchboard.add(route, fault, times=times, match=match, options=options, every=every)
 
     def reset(self) -> None:
         """Forget requests, charges, jobs, files and faults."""

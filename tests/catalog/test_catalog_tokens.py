@@ -65,7 +65,7 @@ def test_a_request_is_bounded(model_id: str, fields: dict[str, Any], usd: str | 
 
 
 TOOLS = [{"type": "function", "function": {"name": "look"}}]
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
+SCHEMA: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
 ERRORS = [
     pytest.param("Qwen/Qwen35-9B", {}, "model", "did you mean Qwen/Qwen3.5-9B?", id="misspelled"),
     pytest.param(LLAMA, {"images": ["a", "b"]}, "images", "does not take images (2 items)", id="blind"),

@@ -53,10 +53,15 @@ class Answered:
         """The `chat.completion`."""
         return self.shape.completion(self.asked, self.choices, self.usage)
 
-    def charge(self, account: str) -> Charge:
-        """Return what it costs, as the store takes it; `account` is what `api.account` returned for the request."""
+    def charge(self, account: str, *, kind: str = "chat") -> Charge:
+        """Return what it costs, as the store takes it.
+
+        Args:
+            account: What `api.account` returned for the request.
+            kind: What was asked for.
+        """
         return Charge(
-            id=self.shape.id, kind="chat", model=self.asked.model, usd=self.usd, prompt=self.prompt,
+            id=self.shape.id, kind=kind, model=self.asked.model, usd=self.usd, prompt=self.prompt,
             at=dt.datetime.now(dt.timezone.utc), account=account, tokens=self._tokens(),
         )  # fmt: skip
 
@@ -93,7 +98,8 @@ def answer(api: Api, body: checks.Body, account: str, spoil: Spoil | None = None
         prompt=sent, cached=api.store.prefixes.known(f"{account} {asked.model}", text),
         completion=sum(choice.tokens for choice in choices), thoughts=sum(choice.thought_tokens for choice in choices),
     )  # fmt: skip
-    price = catalog.token_price(asked.model)
+    # An endpoint of one's own is paid by its time.
+    price = None if asked.model in api.dedicated else catalog.token_price(asked.model)
     usd = price and price.cost(input_tokens=usage.prompt, cached_tokens=usage.cached, output_tokens=usage.completion)
     return Answered(
         asked=asked, choices=choices, usage=usage, usd=usd, prompt=whole(asked.question), shape=shape_of(asked, identity)

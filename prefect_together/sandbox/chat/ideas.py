@@ -25,6 +25,23 @@ LOOKS = (
     "weathered natural materials", "expressive flowing lines",
 )  # fmt: skip
 NAMES = ("Ada Lindqvist", "Mateo Rossi", "Aiko Tanaka", "Noor Haddad", "Lena Fischer", "Tom Okafor")
+OPENINGS = (
+    ("The picture shows", "This is a picture of", "Here one sees", "In the frame there is"),
+    ("The pictures show", "These are pictures of", "Here one sees"),
+)
+BEGINNINGS = (
+    "{} is at the heart of this.", "{} has more to it than one expects.", "it begins with {}.",
+    "few things hold the eye like {}.", "{} comes first here.",
+)  # fmt: skip
+SENTENCES = (
+    "What stands out is {look} in {light}.",
+    "It begins quietly, and {what} soon takes all the attention.",
+    "The mood is calm, held together by {look}.",
+    "Seen closely, {what} tells a small story of its own.",
+    "A careful eye finds more of it with every look.",
+    "In {light} even the smallest part of it seems to speak.",
+    "Nothing is left to chance, least of all the {look}.",
+)
 LEAST, FOR_EACH = 0.3, 0.06
 """The share of the best score that any picture gets, and what each descriptive word of its prompt adds."""
 KEPT_WORDS = 14
@@ -46,6 +63,8 @@ class Ideas:
     seen: tuple[str, ...]
     """What each picture shows: the prompt from which it was drawn."""
     rng: random.Random
+    first: int
+    """Which sentence comes first."""
 
     @property
     def about(self) -> str:
@@ -75,18 +94,19 @@ class Ideas:
         more = ["landscape", "colour", "light", "scene", "mood", "nature", "story", "detail"]
         return list(dict.fromkeys([*words, *more]))[:count]
 
+    def opening(self) -> str:
+        """Return the first sentence: what is to be seen, or what it is about."""
+        if len(self.seen) > 1:
+            return f"{self.rng.choice(OPENINGS[1])} {'; '.join(dict.fromkeys(self.seen))}."
+        if self.seen:
+            return f"{self.rng.choice(OPENINGS[0])} {self.about.rstrip('.')}."
+        return _capital(self.rng.choice(BEGINNINGS).format(self.about))
+
     def sentence(self, index: int = 0) -> str:
-        """Return one sentence about it."""
-        what = self.about
-        said = (
-            f"{_capital(what)} is at the heart of this.",
-            f"What stands out is {self.rng.choice(LOOKS)} in {self.rng.choice(LIGHTS)}.",
-            f"It begins quietly, and {what} soon takes all the attention.",
-            f"The mood is calm, held together by {self.rng.choice(LOOKS)}.",
-            f"Seen closely, {what} tells a small story of its own.",
-            "A careful eye finds more of it with every look.",
-        )
-        return said[index % len(said)]
+        """Return a sentence that goes on about it; another index gives another one."""
+        look, light = self.rng.choice(LOOKS), self.rng.choice(LIGHTS)
+        what = self.about.rstrip(".")
+        return SENTENCES[(index + self.first) % len(SENTENCES)].format(what=what, look=look, light=light)
 
 
 def gather(question: str, seen: tuple[str, ...], rng: random.Random) -> Ideas:
@@ -98,7 +118,7 @@ def gather(question: str, seen: tuple[str, ...], rng: random.Random) -> Ideas:
         rng: From which everything that is left open is drawn.
     """
     plain = _without_json(question)
-    return Ideas(question=plain, subject=_subject(plain), seen=seen, rng=rng)
+    return Ideas(question=plain, subject=_subject(plain), seen=seen, rng=rng, first=rng.randrange(len(SENTENCES)))
 
 
 def descriptive(prompt: str) -> frozenset[str]:

@@ -81,9 +81,14 @@ class Writer:
             known = {**cast("dict[str, Any]", target), **rest} if isinstance(target, Mapping) else rest
         for part in cast("list[Any]", known.pop("allOf", None) or []):
             more = self._resolved(part)
-            both = {**known.get("properties", {}), **more.get("properties", {})}
-            required = [*known.get("required", []), *more.get("required", [])]
-            known = {**more, **known, **({"properties": both, "required": required} if both else {})}
+            both: dict[str, Any] = {**(known.get("properties") or {}), **(more.get("properties") or {})}
+            required: list[str] = [*(known.get("required") or []), *(more.get("required") or [])]
+            known = {
+                **more,
+                **known,
+                **({"properties": both} if both else {}),
+                **({"required": required} if required else {}),
+            }
         return known
 
     def _type(self, schema: Schema) -> str:

@@ -94,6 +94,10 @@ def _printed(ideas: Ideas, index: int) -> str:
     return ideas.seen[min(index, len(ideas.seen) - 1)] if ideas.seen else ideas.sentence(index)
 
 
+def _language(ideas: Ideas, index: int) -> str:  # noqa: ARG001 - all texts are English
+    return "en"
+
+
 PROPERTIES: tuple[tuple[tuple[str, ...], Callable[[Ideas, int], str]], ...] = (
     (("prompt",), lambda ideas, index: ideas.better(index)),
     (("fault", "issue", "problem", "flaw", "defect", "weakness"), lambda _, index: FAULTY[index % len(FAULTY)]),
@@ -102,7 +106,7 @@ PROPERTIES: tuple[tuple[tuple[str, ...], Callable[[Ideas, int], str]], ...] = (
     (("title", "headline"), _title),
     (("city", "place", "location", "country", "town"), _place),
     (("colour", "color"), lambda ideas, index: COLOURS[(index + len(ideas.about)) % len(COLOURS)]),
-    (("language", "locale"), lambda *_: "en"),
+    (("language", "locale"), _language),
     (("author", "person", "first_name", "full_name"), lambda ideas, _: ideas.rng.choice(NAMES)),
     (("subject", "object", "name"), _about),
     (("text", "print", "ocr"), _printed),

@@ -95,7 +95,7 @@ def read_body(body: checks.Body, *, dedicated: frozenset[str]) -> Asked:
         model=str(body["model"]), known=known, messages=messages, images=images,
         budget=min(wanted or DEFAULT_TOKENS, (known and known.max_output) or wanted or DEFAULT_TOKENS),
         n=checks.integer(body, "n", 1, 128) or 1, stop=_stop(body), seed=seed, format=_format(body, known), tools=tools,
-        must_call=must_call, thinks=thinks, hides_thoughts=hidden, logprobs=checks.integer(body, "logprobs", 0, 20),
+        must_call=must_call, thinks=thinks, hides_thoughts=hidden, logprobs=_logprobs(body),
         echo=body.get("echo") is True, stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and bool(cast("dict[str, Any]", options).get("include_usage")),
     )  # fmt: skip
@@ -171,6 +171,13 @@ def _replayed(messages: tuple[Mapping[str, Any], ...], model: str) -> None:
             raise error_messages.Refusal(400, "prompt cannot be empty")
         if calls and model.startswith("meta-llama/") and len(cast("list[Any]", calls)) > 1:
             raise error_messages.Refusal(400, "This model only supports single tool-calls at once!")
+
+
+def _logprobs(body: checks.Body) -> int | None:
+    given = body.get("logprobs")
+    if isinstance(given, bool):
+        return 0 if given else None  # how the `openai` library asks for them
+    return checks.integer(body, "logprobs", 0, 20)
 
 
 def _stop(body: checks.Body) -> tuple[str, ...]:

@@ -19,6 +19,9 @@ LENGTH = re.compile(
     r"(\d+|two|three|four|five|six|seven|eight|nine|ten|twelve)(?:\s*-\s*\d+)?[\s-]+(word|sentence|line|paragraph|item|bullet)s?",
     re.IGNORECASE,
 )
+SAY = re.compile(
+    r"(?:please )?(?:say|reply with|answer with)(?: just| only)?:? [\"'“]?([^\"'”.!?]{1,60})[\"'”.!?]*$", re.IGNORECASE
+)
 LISTING = re.compile(r"\blist\b|\bbullet|\bideas\b|\bsuggest(?:ions)?\b", re.IGNORECASE)
 MOST = 4_000
 """Words of the longest text."""
@@ -105,11 +108,13 @@ def _prose(asked: Asked, ideas: Ideas) -> str:
     """Return a text about as long as it was asked for."""
     if asked.results:
         return f"Here is what I found: {' '.join(asked.results)}"
+    if said := SAY.match(ideas.question):
+        return f"{said[1].strip()[:1].upper()}{said[1].strip()[1:]}."
     length = LENGTH.search(ideas.question)
     if re.search(r"\b(?:one|a single) word\b", ideas.question, re.IGNORECASE):
         return (ideas.tags(1)[0]).capitalize()
     if re.search(r"\b(?:one|a single) (?:short )?sentence\b", ideas.question, re.IGNORECASE):
-        return _opening(ideas)
+        return ideas.opening()
     count = phrases.number_in(ideas.question)
     if LISTING.search(ideas.question) and not (length and length[2].lower() in ("word", "sentence", "paragraph")):
         return "\n".join(f"{at + 1}. {ideas.better(at)}" for at in range(count or 5))
@@ -124,17 +129,12 @@ def _number(said: str) -> int:
 
 
 def _sentences(ideas: Ideas, count: int) -> str:
-    return " ".join([_opening(ideas), *(ideas.sentence(index) for index in range(1, count))])
-
-
-def _opening(ideas: Ideas) -> str:
-    if len(ideas.seen) > 1:
-        return f"The pictures show {'; '.join(dict.fromkeys(ideas.seen))}."
-    return f"The picture shows {ideas.about.rstrip('.')}." if ideas.seen else ideas.sentence()
+    return " ".join([ideas.opening(), *(ideas.sentence(index) for index in range(1, count))])
 
 
 def _long(ideas: Ideas, words: int) -> str:
-    sentences, count, index = [_opening(ideas)], len(_opening(ideas).split()), 1
+    sentences, index = [ideas.opening()], 1
+    count = len(sentences[0].split())
     while count < words:
         sentence = ideas.sentence(index)
         sentences.append(sentence)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from prefect_together.sandbox.api import Api, Endpoint, LineAnswer, account, json_body, success
-from prefect_together.sandbox.broken_responses import Stream
+from prefect_together.sandbox.broken_responses import Stream, paced
 from prefect_together.sandbox.chat import spoiling
 from prefect_together.sandbox.chat.answering import Answered, answer
 from prefect_together.sandbox.chat.shapes import events
@@ -59,12 +59,7 @@ def _streamed(answered: Answered, fault: Fault | None) -> Response:
     headers = {"content-type": "text/event-stream", "x-request-id": answered.shape.id, "cache-control": "no-cache"}
     if name in ("stream_cut", "stream_error"):
         pieces = spoiling.broken(list(pieces), name)
-    return Stream(_sent(pieces), headers=headers, length=None, cut=name == "stream_cut")
-
-
-async def _sent(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
+    return Stream(paced(pieces), headers=headers, length=None, cut=name == "stream_cut")
 
 
 ENDPOINTS = (Endpoint(route=COMPLETE, handle=complete, faults=Place.CALL | Place.CHAT, answer_line=answer_line),)
