@@ -88,6 +88,8 @@ class _Run:
         except BadBatch as error:
             return "FAILED", str(error)
         self._show(0.0)
+        # A process that starts again does not show it as being validated again.
+        self._api.store.keep_batch(self._job)
         if found.oversized:
             stopped = await self._stopped(ends - job.seconds / 4)
             return ("CANCELLED", None) if stopped else ("FAILED", "error reading input file")
@@ -160,10 +162,8 @@ class _Run:
         self._api.store.advance_batch(self._job)
 
     def _end(self, status: str, error: str | None) -> None:
-        """Write the files and the last state of the batch, unless everything was forgotten meanwhile."""
+        """Write the files and the last state of the batch."""
         job, api = self._job, self._api
-        if job.id not in api.store.batches:
-            return
         output = self._file("output", self._shuffled()) if error is None else None
         errors = self._file("error", self._errors) if error is None else None
         ended = replace(

@@ -83,9 +83,17 @@ class Store:
             self._write([{"entry": "upload_deleted", "id": id}])
             self.uploads.pop(id, None)
 
-    def keep_batch(self, job: BatchJob, *, files: Sequence[Upload] = ()) -> None:
-        """Remember a batch as it is now, in the place of how it was, with the files that it wrote."""
+    def add_batch(self, job: BatchJob) -> None:
+        """Remember a new batch."""
         with self._lock:
+            self._write([{"entry": "batch", **vars(job)}])
+            self.batches[job.id] = job
+
+    def keep_batch(self, job: BatchJob, *, files: Sequence[Upload] = ()) -> None:
+        """Remember a batch as it is now, with the files that it wrote; one that was forgotten meanwhile stays forgotten."""
+        with self._lock:
+            if job.id not in self.batches:
+                return
             # The files first: a job that speaks of them is never without them.
             self._write([*({"entry": "upload", **vars(one)} for one in files), {"entry": "batch", **vars(job)}])
             self.uploads.update({one.id: one for one in files})

@@ -44,7 +44,7 @@ async def create(api: Api, request: HttpRequest) -> Response:
             model=model, created=time.time(), seconds=api.batch_seconds, fate=fault.name if fault and fated else None,
             fate_seconds=float(fault.options.get("seconds", 0.0)) if fault and fated else 0.0,
         )  # fmt: skip
-        api.store.keep_batch(job)
+        api.store.add_batch(job)
         batch_runner.start(api, job)
 
     async def answer() -> Response:
