@@ -94,11 +94,11 @@ class Stream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def paced(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces of a body one by one, with room for other requests between them."""
+async def paced(pieces: Iterable[bytes], wait: float = 0.0) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body one by one, with `wait` seconds, or room for other requests, between them."""
     for piece in pieces:
         yield piece
-        await asyncio.sleep(0)
+        await asyncio.sleep(wait)
 
 
 def wait_headers(hint: str | None, wait: float) -> dict[str, str]:

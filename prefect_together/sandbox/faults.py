@@ -106,7 +106,7 @@ KINDS: dict[str, _Kind] = {
     "wrong_kind": _Kind(Place.FILE, {}),
     "expired": _Kind(Place.FILE | Place.BATCH, {}),
     "redirect": _Kind(Place.FILE, {"location": "loop"}),
-    "slow": _Kind(Place.FILE, {"seconds": 5.0}),
+    "slow": _Kind(Place.FILE | Place.CHAT, {"seconds": 5.0}),
     "huge": _Kind(Place.FILE, {"bytes": 1_000_000_000}),
     "sleep": _Kind(Place.CALL | Place.FILE, {"seconds": 5.0}),
 }

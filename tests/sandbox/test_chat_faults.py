@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -50,6 +51,14 @@ def test_a_stream_can_hold_an_error(together: sandbox.Sandbox, client: httpx.Cli
     assert 1 == len(together.charges())
 
 
+def test_a_stream_can_be_slow(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """It takes so many seconds, and is whole."""
+    together.fault(ROUTE, "slow", seconds=0.4)
+    began = time.monotonic()
+    assert chunks(client, "Write about foxes")[-1]["choices"][0]["finish_reason"] == "stop"
+    assert time.monotonic() - began >= 0.3
+
+
 @pytest.mark.parametrize("model", [LLAMA, SIGHTED])
 def test_all_can_go_into_thinking(together: sandbox.Sandbox, client: httpx.Client, model: str) -> None:
     """No text, long thoughts, `length`, and all of it is counted and paid."""
@@ -94,6 +103,13 @@ def test_an_answer_can_come_without_its_counts(together: sandbox.Sandbox, client
     assert "usage" not in asked(client)
     assert {None} == {chunk["usage"] for chunk in chunks(client)}
     assert all(charge.usd for charge in together.charges())
+
+
+def test_an_answer_that_is_spoilt_is_written_once(together: sandbox.Sandbox, client: httpx.Client) -> None:
+    """The first of its prompt has nothing cached, whatever goes wrong with it."""
+    together.fault(ROUTE, "json_fenced")
+    counts = [asked(client, "A fox " * 200, response_format=SCHEMA)["usage"]["cached_tokens"] for _ in range(2)]
+    assert (0, True) == (counts[0], counts[1] > 0)
 
 
 def test_a_server_can_waver(together: sandbox.Sandbox, client: httpx.Client) -> None:

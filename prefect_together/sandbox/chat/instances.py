@@ -81,7 +81,8 @@ class Writer:
             known = {**cast("dict[str, Any]", target), **rest} if isinstance(target, Mapping) else rest
         for part in cast("list[Any]", known.pop("allOf", None) or []):
             more = self._resolved(part)
-            both: dict[str, Any] = {**(known.get("properties") or {}), **(more.get("properties") or {})}
+            ours, theirs = (cast("dict[str, Any]", one.get("properties") or {}) for one in (known, more))
+            both = {**ours, **theirs}
             required: list[str] = [*(known.get("required") or []), *(more.get("required") or [])]
             known = {
                 **more,

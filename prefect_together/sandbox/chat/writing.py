@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prefect_together.sandbox import error_messages
 from prefect_together.sandbox.chat import counting, patterns, phrases
 from prefect_together.sandbox.chat.ideas import PLAIN, Ideas, words_of
 from prefect_together.sandbox.chat.instances import Writer
@@ -101,7 +102,15 @@ def _text(asked: Asked, ideas: Ideas) -> str:
     }
     # gpt-oss prints what it writes over several lines, as was seen.
     indent = 2 if asked.model.startswith("openai/") else None
-    return json.dumps(Writer(schema, ideas).write(), ensure_ascii=False, indent=indent)
+    return json.dumps(_instance(schema, ideas, "response_format"), ensure_ascii=False, indent=indent)
+
+
+def _instance(schema: Mapping[str, Any], ideas: Ideas, field: str) -> Any:
+    """Return an instance; refuse a schema of which there is none, or which is none itself."""
+    try:
+        return Writer(schema, ideas).write()
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, re.error) as error:
+        raise error_messages.Refusal(400, "Invalid schema: no value could be written by it.", param=field) from error
 
 
 def _prose(asked: Asked, ideas: Ideas) -> str:
@@ -158,7 +167,7 @@ def _call(asked: Asked, ideas: Ideas) -> tuple[str, str] | None:
     if not asked.must_call and not said & _spoken(ranked[0]):
         return None
     schema: Any = ranked[0].get("parameters") or {"type": "object"}
-    return str(ranked[0]["name"]), json.dumps(Writer(schema, ideas).write(), separators=(",", ":"), ensure_ascii=False)
+    return str(ranked[0]["name"]), json.dumps(_instance(schema, ideas, "tools"), separators=(",", ":"), ensure_ascii=False)
 
 
 def _spoken(tool: Mapping[str, Any]) -> set[str]:
