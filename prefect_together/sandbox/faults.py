@@ -11,7 +11,8 @@ that was accepted goes uncounted: a POST that is accepted and then cut is a char
 
 Uploads are matched by file name and purpose; batches by the input file's name and id and the model of its first line. A
 fault of `POST /v1/batches` stays with the batch that it strikes. An error status given for the endpoint to which the lines
-of batches go strikes one line, matched by its custom_id and body: it is a line of the error file then.
+of batches go strikes one line, matched by its custom_id and body: it is a line of the error file then. A spoiled answer
+(`json_cut`, `no_usage`, ...) strikes a line as it strikes a call.
 
 Without `times` a fault strikes once; `queued_forever` on polls and a `redirect` that loops strike until they are
 cleared.

@@ -178,10 +178,14 @@ def test_bad_lines_stop_no_other(together: sandbox.Sandbox, client: httpx.Client
 
 
 def test_a_line_can_be_struck(together: sandbox.Sandbox, client: httpx.Client) -> None:
-    """A status given for the endpoint strikes the line that matches."""
+    """A fault of the endpoint strikes the line that matches: a status is an error and free, a spoiled answer is charged."""
     together.fault(f"POST {CHAT}", "503", match='Say c"')
-    (failed,) = rows(client, finished(client)["error_file_id"])
+    together.fault(f"POST {CHAT}", "no_usage", match="Say d")
+    done = finished(client)
+    (failed,) = rows(client, done["error_file_id"])
     assert "c" == failed["custom_id"]
+    bare = [row["custom_id"] for row in rows(client, done["output_file_id"]) if "usage" not in row["response"]["body"]]
+    assert ["d"] == bare
     assert 6 == len(together.charges())
 
 

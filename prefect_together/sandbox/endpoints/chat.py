@@ -17,6 +17,8 @@ from prefect_together.sandbox.fault_injection import apply_fault
 from prefect_together.sandbox.faults import Fault, Place
 
 COMPLETE = "POST /v1/chat/completions"
+SPOILED = frozenset({*spoiling.SPOILS, "no_usage"})
+"""Faults that change what is answered, however it is sent."""
 
 
 async def complete(api: Api, request: HttpRequest) -> Response:
@@ -38,16 +40,23 @@ async def complete(api: Api, request: HttpRequest) -> Response:
 
 
 async def answer_line(api: Api, body: Mapping[str, Any], account: str) -> LineAnswer:
-    """Answer a line of a batch; whether it asks for a stream does not matter there."""
-    answered = await api.read(lambda: answer(api, body, account))
-    return LineAnswer(answered.body, answered.charge(account))
+    """Answer a line of a batch: never as a stream; what can go wrong with an answer goes wrong there too."""
+    prepared = await api.read(lambda: prepare(api, body))
+    fault = api.switchboard.take(COMPLETE, prepared.said, names=SPOILED)
+    spoil = None if fault is None else spoiling.SPOILS.get(fault.name)
+    answered = await api.read(lambda: finish(api, prepared, account, spoil))
+    return LineAnswer(_body(answered, fault), answered.charge(account))
 
 
 def _whole(answered: Answered, fault: Fault | None) -> Response:
+    return success(_body(answered, fault), answered.shape.id)
+
+
+def _body(answered: Answered, fault: Fault | None) -> dict[str, Any]:
     body: dict[str, Any] = answered.body
     if fault is not None and fault.name == "no_usage":
         del body["usage"]
-    return success(body, answered.shape.id)
+    return body
 
 
 def _streamed(answered: Answered, fault: Fault | None) -> Response:
