@@ -8,7 +8,7 @@ import pytest
 from prefect_together import sandbox
 
 from .asking import upload
-from .test_batches import (
+from .batching import (
     BATCHES,
     CHAT,
     LINES,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,70 +11,11 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
-from prefect_together.sandbox import batch_lines
 
 from .asking import LLAMA, batch_line, jsonl, upload
+from .batching import BATCHES, CHAT, KEY, LINES, NAMES, charged, create, finished, looks, rows, slow, slowly, together
 
-BATCHES = "/v1/batches"
-CHAT = "/v1/chat/completions"
-KEY = {"Authorization": "Bearer k"}
-NAMES = ["a", "b", "c", "d", "e", "f", "g"]
-LINES = jsonl([batch_line(name) for name in NAMES])
-
-
-@pytest.fixture
-def together() -> Iterator[sandbox.Sandbox]:
-    """Run a sandbox whose batches are done as soon as somebody can look."""
-    with sandbox.serve(batch_seconds=0) as running:
-        yield running
-
-
-@pytest.fixture
-def slow() -> Iterator[sandbox.Sandbox]:
-    """Run a sandbox whose batches take a second and a half."""
-    with sandbox.serve(batch_seconds=1.5) as running:
-        yield running
-
-
-@pytest.fixture
-def slowly(slow: sandbox.Sandbox) -> Iterator[httpx.Client]:
-    """Give a client of the slow sandbox."""
-    with httpx.Client(base_url=slow.url, headers=KEY, timeout=30) as ready:
-        yield ready
-
-
-def create(client: httpx.Client, content: bytes = LINES, *, endpoint: str = CHAT, **fields: Any) -> dict[str, Any]:
-    """Upload a file, make a batch of it and return the job."""
-    sent = {"input_file_id": upload(client, content)["id"], "endpoint": endpoint, **fields}
-    answer = client.post(BATCHES, json=sent)
-    assert 201 == answer.status_code, answer.text
-    job: dict[str, Any] = answer.json()["job"]
-    return job
-
-
-def looks(client: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Look at a batch until it is over; return what was seen."""
-    seen = list[dict[str, Any]]()
-    ends = time.monotonic() + 30
-    while not seen or seen[-1]["status"] in ("VALIDATING", "IN_PROGRESS"):
-        assert time.monotonic() < ends, seen[-1]
-        seen.append(client.get(f"{BATCHES}/{job['id']}").json())
-    return seen
-
-
-def finished(client: httpx.Client, content: bytes = LINES, **fields: Any) -> dict[str, Any]:
-    """Make a batch and return how it looks when it is over."""
-    return looks(client, create(client, content, **fields))[-1]
-
-
-def rows(client: httpx.Client, file_id: str) -> list[dict[str, Any]]:
-    """Return the lines of a file that a batch wrote."""
-    return [json.loads(line) for line in client.get(f"/v1/files/{file_id}/content").content.splitlines()]
-
-
-def charged(together: sandbox.Sandbox) -> Counter[str | None]:
-    """Count the charges of each line."""
-    return Counter(charge.custom_id for charge in together.charges())
+__all__ = ["slow", "slowly", "together"]
 
 
 def test_a_batch_runs_and_is_charged_by_the_line(together: sandbox.Sandbox, client: httpx.Client) -> None:
@@ -189,87 +127,12 @@ def test_a_line_can_be_struck(together: sandbox.Sandbox, client: httpx.Client) -
     assert 6 == len(together.charges())
 
 
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (b'{"custom_id": "a", "body": {}}\n{"custom_id"', "line 2: not valid JSON"),
-        (jsonl([batch_line("a"), batch_line("a")]), "line 2: custom_id 'a' is not unique"),
-        (jsonl([batch_line("x" * 65)]), "line 1: custom_id must be a string of 1 to 64 characters"),
-        (jsonl([{"custom_id": "a"}]), "line 1: body must be an object"),
-        (jsonl([1]), "line 1: custom_id must be"),
-        (b"\xff\xfe", "line 1: not valid JSON"),
-        (b"\n\n", "input file is empty"),
-        (jsonl([batch_line(str(number)) for number in range(12)]), "input file has 12 lines, more than 11"),
-        (jsonl([batch_line("a", padding="x" * 6_000)]), "input file is larger than 5000 bytes"),
-    ],
-)
-def test_a_bad_file_fails_as_a_whole(
-    together: sandbox.Sandbox, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, content: bytes, says: str
-) -> None:
-    """FAILED with a text after validation, nothing answered and nothing charged."""
-    monkeypatch.setattr(batch_lines, "MAX_LINES", 11)
-    monkeypatch.setattr(batch_lines, "MAX_BYTES", 5_000)
-    done = finished(client, content)
-    assert ("FAILED", True) == (done["status"], done["error"].startswith(says)), done
-    assert {"output_file_id", "error_file_id"}.isdisjoint(done)
-    assert [] == together.charges()
-
-
-def test_limits_are_those_that_are_documented() -> None:
-    """50,000 lines, 100 MB, 10 MB a line, 64 characters."""
-    assert (50_000, 100_000_000, 10_000_000, 64) == (
-        batch_lines.MAX_LINES, batch_lines.MAX_BYTES, batch_lines.MAX_LINE_BYTES, batch_lines.MAX_ID,
-    )  # fmt: skip
-
-
-def test_an_oversized_line_fails_late(slow: sandbox.Sandbox, slowly: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It passes validation, and the batch fails while it is in progress."""
-    monkeypatch.setattr(batch_lines, "MAX_LINE_BYTES", 2_000)
-    seen = looks(slowly, create(slowly, jsonl([batch_line("a"), batch_line("b", user="x" * 2_000)])))
-    assert ["VALIDATING", "IN_PROGRESS", "FAILED"] == list(dict.fromkeys(look["status"] for look in seen))
-    assert "error reading input file" == seen[-1]["error"]
-    assert [] == slow.charges()
-
-
 @pytest.mark.parametrize("endpoint", ["/v1/audio/transcriptions", "/v1/audio/translations"])
 def test_audio_without_a_method_fails_by_the_line(client: httpx.Client, endpoint: str) -> None:
     """Such lines must say that they hold a file."""
     line = {"custom_id": "a", "body": {"file": "https://example.com/a.mp3", "model": "openai/whisper-large-v3"}}
     done = finished(client, jsonl([line]), endpoint=endpoint)
     assert "Content-Type must be multipart/form-data" == rows(client, done["error_file_id"])[0]["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("change", "status", "says"),
-    [
-        ({"endpoint": "/v1/images/generations"}, 400, "endpoint"),
-        ({"endpoint": None}, 400, "endpoint"),
-        ({"input_file_id": None}, 400, "input_file_id"),
-        ({"input_file_id": "file-none"}, 404, "file file-none not found"),
-    ],
-)
-def test_refusals_are_one_string(client: httpx.Client, change: dict[str, Any], status: int, says: str) -> None:
-    """Errors of batches are `{"error": "<string>"}`; nothing is created."""
-    sent = {"input_file_id": upload(client, LINES)["id"], "endpoint": CHAT, **change}
-    refused = client.post(BATCHES, json={name: value for name, value in sent.items() if value is not None})
-    assert (status, {"error"}, True) == (refused.status_code, set(refused.json()), says in refused.json()["error"])
-    assert [] == client.get(BATCHES).json()
-
-
-def test_batches_belong_to_an_account(together: sandbox.Sandbox, client: httpx.Client) -> None:
-    """Another key sees neither the batch nor the file, and a wrong key is told so in one string."""
-    made = create(client)
-    with httpx.Client(base_url=together.url, headers={"Authorization": "Bearer other"}) as other:
-        assert [] == other.get(BATCHES).json()
-        sent = {"input_file_id": made["input_file_id"], "endpoint": CHAT}
-        answers = [
-            other.get(f"{BATCHES}/{made['id']}"),
-            other.post(f"{BATCHES}/{made['id']}/cancel"),
-            other.post(BATCHES, json=sent),
-        ]
-    assert [404] * 3 == [answer.status_code for answer in answers]
-    unknown = httpx.get(f"{together.url}{BATCHES}", headers={"Authorization": "Bearer bad"})
-    assert (401, str) == (unknown.status_code, type(unknown.json()["error"]))
 
 
 def test_what_has_no_effect_is_warned_of(client: httpx.Client) -> None:
@@ -303,15 +166,6 @@ def test_a_batch_outlives_its_file(slow: sandbox.Sandbox, slowly: httpx.Client) 
     assert 7 == len(slow.charges())
     sent = {"input_file_id": made["input_file_id"], "endpoint": CHAT}
     assert 404 == slowly.post(BATCHES, json=sent).status_code
-
-
-def test_a_file_for_something_else_is_refused(client: httpx.Client) -> None:
-    """A batch wants JSON lines that were uploaded for one."""
-    other = client.post("/v1/files/upload", data={"purpose": "eval"}, files={"file": ("b.jsonl", LINES)}).json()["id"]
-    table = upload(client, b"a,b\n", "b.csv")["id"]
-    for name in (other, table):
-        refused = client.post(BATCHES, json={"input_file_id": name, "endpoint": CHAT})
-        assert (400, True) == (refused.status_code, "batch-api" in refused.json()["error"])
 
 
 def test_a_reset_forgets_batches(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:

@@ -15,7 +15,7 @@ import pytest
 from prefect_together import sandbox
 
 from .asking import FLUX, IMAGES, LLAMA, image_body, message
-from .test_batches import finished
+from .batching import finished
 
 USAGE = "/v1/billing/usage"
 CHAT = "/v1/chat/completions"
