@@ -11,6 +11,8 @@ from typing import Any
 from prefect_together.sandbox.chat.ideas import NAMES, Ideas, words_of
 
 MOST_ITEMS = 20
+SOON = 2
+"""Where a number stands, in words, that says how many things are wanted."""
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
 COLOURS = ("amber", "teal", "indigo", "rose", "olive", "slate")
 FAULTY = (
@@ -33,11 +35,19 @@ def bounds(schema: Mapping[str, Any], *, default: tuple[float, float]) -> tuple[
     return low, max(low, high)
 
 
-def number_in(question: str) -> int | None:
-    """Return how many things a question asks for, if it says so."""
-    for word in words_of(question):
-        if word in NUMBERS or (word.isdecimal() and 1 <= int(word) <= MOST_ITEMS):
-            return NUMBERS.get(word) or int(word)
+def number_in(question: str, name: str = "") -> int | None:
+    """Return how many things a question asks for, if it says so.
+
+    Args:
+        question: Such as `Write four prompts about foxes`.
+        name: Of these things; without one, or where it names others, only what follows the first words counts.
+    """
+    words = words_of(question)
+    for at, word in enumerate(words):
+        count = NUMBERS.get(word) or (int(word) if word.isdecimal() and len(word) < 3 else 0)
+        following = {singular(other) for other in words[at + 1 : at + 4]}
+        if 1 <= count <= MOST_ITEMS and (at <= SOON or singular(name.lower()) in following):
+            return count
     return None
 
 

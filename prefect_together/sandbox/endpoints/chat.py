@@ -40,7 +40,10 @@ def _whole(answered: Answered, fault: Fault | None) -> Response:
     body: dict[str, Any] = answered.body
     if fault is not None and fault.name == "no_usage":
         del body["usage"]
-    return success(body, answered.shape.id)
+    response = success(body, answered.shape.id)
+    if answered.shape.backend != "deepseek":
+        response.headers["content-type"] = "application/json; charset=utf-8"  # as was seen of this backend
+    return response
 
 
 def _streamed(answered: Answered, fault: Fault | None) -> Response:
