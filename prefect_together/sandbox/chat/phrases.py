@@ -15,6 +15,12 @@ SOON = 2
 """Where a number stands, in words, that says how many things are wanted."""
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
 COLOURS = ("amber", "teal", "indigo", "rose", "olive", "slate")
+MOODS = ("calm", "hopeful", "wistful", "playful", "tense")
+CAMERA = ("slow push in", "gentle pan to the left", "rising crane shot", "steady close-up", "slow pull back")
+QUESTIONS = (
+    "What makes {} worth a second look?", "What is so important about {}?", "What was there before {}?", "What do people get wrong about {}?",
+    "Which part of {} is the hardest to explain?", "Who should know more about {}?", "What would change without {}?",
+)  # fmt: skip
 FAULTY = (
     "The light is flat and could lead the eye more", "The foreground lacks detail", "The composition is a little crowded",
     "The colours do not separate the subject from what is behind it", "The mood is not clear yet",
@@ -120,7 +126,9 @@ PROPERTIES: tuple[tuple[tuple[str, ...], Callable[[Ideas, int], str]], ...] = (
     (("author", "person", "first_name", "full_name"), lambda ideas, _: ideas.rng.choice(NAMES)),
     (("subject", "object", "name"), _about),
     (("text", "print", "ocr"), _printed),
-    (("question",), lambda ideas, index: f"What makes {_about(ideas, index)} worth a second look?"),
+    (("question",), lambda ideas, index: QUESTIONS[index % len(QUESTIONS)].format(_about(ideas, index // len(QUESTIONS)))),
+    (("mood", "tone", "emotion"), lambda ideas, index: MOODS[(index + ideas.first) % len(MOODS)]),
+    (("motion", "camera", "movement", "shot"), lambda _, index: CAMERA[index % len(CAMERA)]),
     (("reason", "explanation", "rationale", "feedback", "critique", "comment", "answer", "story", "narration", "sentence",
       "body", "paragraph", "script", "line", "thought", "analysis"), lambda ideas, index: ideas.sentence(index)),
 )  # fmt: skip
