@@ -79,7 +79,8 @@ def origin(host: str, port: int) -> str:
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind a port, 0 for any free one; raise OSError with a sentence where that fails."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # asyncio sends at once only on sockets that say that they are TCP: others wait 40 ms for the client's acknowledgement.
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -91,6 +91,7 @@ NOTHING = [
     pytest.param(SIGHTED, {"images": ["a"], "response_format": SCHEMA, "reasoning": {"enabled": False}}, id="sighted"),
     pytest.param(SIGHTED, {"tools": TOOLS, "response_format": {"type": "text"}}, id="plain-text-is-no-format"),
     pytest.param(DEEPSEEK, {"reasoning_effort": "none"}, id="effort-none"),
+    pytest.param(LLAMA, {"images": (), "tools": [], "response_format": SCHEMA}, id="nothing-in-lists"),
     pytest.param(OSS, {"reasoning_effort": "low", "tools": TOOLS}, id="effort-low"),
     pytest.param("zai-org/GLM-5.3", {"reasoning": {"enabled": True}}, id="on"),
     pytest.param("Qwen/Qwen3.7-Plus", {"images": ["a"], "tools": TOOLS}, id="not-documented"),

@@ -27,6 +27,7 @@ def test_the_native_form(client: httpx.Client) -> None:
     answer = client.post(CHAT, json=chat_body(max_tokens=8))
     body = answer.json()
     assert answer.headers["x-request-id"] == body["id"]
+    assert "application/json; charset=utf-8" == answer.headers["content-type"]
     assert ["id", "object", "created", "model", "prompt", "choices", "usage"] == keys(body)
     assert ("chat.completion", LLAMA, []) == (body["object"], body["model"], body["prompt"])
     (choice,) = body["choices"]

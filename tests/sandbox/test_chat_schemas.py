@@ -78,6 +78,21 @@ def test_properties_speak_of_the_question(client: httpx.Client) -> None:
     assert all(prompt.startswith("a paper boat on a lake, ") for prompt in prompts)
 
 
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ("Give me 5 of them about foxes", 5),
+        ("Score it from 1 to 10 and list two tags of this fox", 2),
+        ("A fox of 12 years", 3),
+        ("Here is a fox, judge it from 0 to 10", 3),
+    ],
+)
+def test_lists_are_as_long_as_asked(client: httpx.Client, question: str, count: int) -> None:
+    """By a number that is about them, and not by any other."""
+    wanted = schema(tags={"type": "array", "items": {"type": "string"}})
+    assert count == len(json.loads(said(client, question, response_format=wanted, max_tokens=3000))["tags"])
+
+
 def test_a_choice_is_one_that_is_spoken_of(client: httpx.Client) -> None:
     """Of the values of an enum, the one that the question names."""
     mood = {"enum": ["happy", "sad", "angry"]}

@@ -21,6 +21,7 @@ SCORES = ("score", "rating", "quality", "grade", "points", "adherence", "aesthet
 SHARES = ("confidence", "probability", "share", "fraction")
 FAULTS = ("fault", "issue", "problem", "flaw", "defect", "weakness")
 APPROVALS = ("pass", "accept", "approved", "good", "keep", "matches", "ok")
+WRONGS = ("nsfw", "unsafe", "harmful", "toxic", "blurry", "duplicate", "error", "fail", "watermark")
 GOOD = 0.7
 """Quality from which something passes."""
 
@@ -131,7 +132,10 @@ class Writer:
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
         first = cast("list[Any]", schema.get("prefixItems") or [])
         least = int(schema.get("minItems", 0))
-        most = int(schema.get("maxItems", max(least, phrases.number_in(self._ideas.question) or ITEMS)))
+        wanted = phrases.number_in(str(schema.get("description") or ""), name) or phrases.number_in(
+            self._ideas.question, name
+        )
+        most = int(schema.get("maxItems", max(least, wanted or ITEMS)))
         if any(word in name.lower() for word in FAULTS):
             most = min(most, round((1 - self._ideas.quality()) * 5))
         count = max(least, len(first), min(most, phrases.MOST_ITEMS) if depth < DEEP else least)
@@ -166,6 +170,8 @@ class Writer:
     def _boolean(self, name: str) -> bool:
         if self._ideas.seen and self._is(name, APPROVALS):
             return self._ideas.quality() >= GOOD
+        if self._is(name, WRONGS):
+            return False
         return self._ideas.rng.random() < GOOD
 
     def _choice(self, values: list[Any], index: int) -> Any:

@@ -14,8 +14,8 @@ from prefect_together.sandbox.chat.ideas import PLAIN, Ideas, words_of
 from prefect_together.sandbox.chat.instances import Writer
 from prefect_together.sandbox.chat.reading import Asked, schema_of
 
-ENOUGH = 60
-"""Words of a text whose length is not asked for."""
+USUAL = 4
+"""Sentences of a text whose length is not asked for."""
 LENGTH = re.compile(
     r"(\d+|two|three|four|five|six|seven|eight|nine|ten|twelve)(?:\s*-\s*\d+)?[\s-]+(word|sentence|line|paragraph|item|bullet)s?",
     re.IGNORECASE,
@@ -23,7 +23,7 @@ LENGTH = re.compile(
 SAY = re.compile(
     r"(?:please )?(?:say|reply with|answer with)(?: just| only)?:? [\"'“]?([^\"'”.!?]{1,60})[\"'”.!?]*$", re.IGNORECASE
 )
-LISTING = re.compile(r"\blist\b|\bbullet|\bideas\b|\bsuggest(?:ions)?\b", re.IGNORECASE)
+LISTING = re.compile(r"\b(?:list|bullets?|ideas|titles|names|prompts|suggest(?:ions)?)\b", re.IGNORECASE)
 MOST = 4_000
 """Words of the longest text."""
 WORDS_OF = {"word": 1, "paragraph": 60, "line": 11, "item": 11, "bullet": 11}
@@ -126,11 +126,13 @@ def _prose(asked: Asked, ideas: Ideas) -> str:
         return ideas.opening()
     count = phrases.number_in(ideas.question)
     if LISTING.search(ideas.question) and not (length and length[2].lower() in ("word", "sentence", "paragraph")):
-        return "\n".join(f"{at + 1}. {ideas.better(at)}" for at in range(count or 5))
+        entry = ideas.better if "prompt" in ideas.question.lower() else ideas.item
+        return "\n".join(f"{at + 1}. {entry(at)}" for at in range(count or 5))
     if length and length[2].lower() == "sentence":
         return _sentences(ideas, min(_number(length[1]), MOST))
-    wanted = _number(length[1]) * WORDS_OF[length[2].lower()] if length else ENOUGH
-    return _long(ideas, max(1, min(wanted, MOST)))
+    if length is None:
+        return _sentences(ideas, USUAL)
+    return _long(ideas, max(1, min(_number(length[1]) * WORDS_OF[length[2].lower()], MOST)))
 
 
 def _number(said: str) -> int:

@@ -49,7 +49,10 @@ async def answer_line(api: Api, body: Mapping[str, Any], account: str) -> LineAn
 
 
 def _whole(answered: Answered, fault: Fault | None) -> Response:
-    return success(_body(answered, fault), answered.shape.id)
+    response = success(_body(answered, fault), answered.shape.id)
+    if answered.shape.backend != "deepseek":
+        response.headers["content-type"] = "application/json; charset=utf-8"  # as was seen of this backend
+    return response
 
 
 def _body(answered: Answered, fault: Fault | None) -> dict[str, Any]:
