@@ -15,7 +15,7 @@ import pytest
 from prefect_together import sandbox
 
 RENDER_SECONDS = 0.2
-"""How long a video job takes in tests."""
+"""How long a video job or a batch takes in tests."""
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def together_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     `TOGETHER_BASE_URL`, `TOGETHER_API_KEY` and `PREFECT_INTEGRATIONS_TOGETHER_LIBRARY` (a fresh folder) are set for the
     test and put back after it. The handle counts charges and lets things go wrong: see `prefect_together.sandbox`.
     """
-    with sandbox.serve(render_seconds=RENDER_SECONDS) as running:
+    with sandbox.serve(render_seconds=RENDER_SECONDS, batch_seconds=RENDER_SECONDS) as running:
         monkeypatch.setenv("TOGETHER_BASE_URL", running.url)
         monkeypatch.setenv("TOGETHER_API_KEY", running.api_key)
         monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_LIBRARY", str(tmp_path / "library"))

@@ -30,7 +30,7 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
     model = find(model_id)
     if model is None:
         return tuple(_misspelled(model_id))
-    present = {name: value for name, value in fields.items() if value is not None and not _is_plain(name, value)}
+    present = {name: value for name, value in fields.items() if not _is_nothing(name, value)}
     return (
         *_listing(model, model_id),
         *_missing(model, present),
@@ -42,9 +42,9 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
     )
 
 
-def _is_plain(name: str, value: Any) -> bool:
-    """Tell whether a field asks for what there is without it: an answer in text."""
-    return name == "response_format" and value == {"type": "text"}
+def _is_nothing(name: str, value: Any) -> bool:
+    """Tell whether a field asks for nothing: an empty list, or the format that answers have without it."""
+    return value is None or value in ([], ()) or (name == "response_format" and value == {"type": "text"})
 
 
 def _misspelled(model_id: str) -> Iterator[Finding]:

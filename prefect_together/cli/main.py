@@ -59,7 +59,13 @@ def _sandbox(commands: Any) -> None:
     parser.add_argument("--port", type=port, default=8484, help="0 for any free one (default: %(default)s)")
     seconds = "how many seconds a clip takes (default: %(default)s)"
     parser.add_argument("--render-seconds", type=number(0), default=2.0, metavar="SECONDS", help=seconds)
+    batch = "how many seconds a batch takes (default: %(default)s)"
+    parser.add_argument("--batch-seconds", type=number(0), default=2.0, metavar="SECONDS", help=batch)
     parser.add_argument("--state", type=Path, metavar="FOLDER", help="where its jobs, charges and files survive it")
+    own = (
+        "a model that is served as on an endpoint of one's own, for completions, embeddings and ranking; may be given often"
+    )
+    parser.add_argument("--dedicated", action="append", default=[], metavar="MODEL", help=own)
 
 
 def _gallery(commands: Any) -> None:
@@ -161,7 +167,14 @@ def _run_sandbox(given: argparse.Namespace) -> int | None:
     from prefect_together import sandbox
 
     try:
-        sandbox.run(given.host, given.port, render_seconds=given.render_seconds, state=given.state)
+        sandbox.run(
+            given.host,
+            given.port,
+            render_seconds=given.render_seconds,
+            batch_seconds=given.batch_seconds,
+            state=given.state,
+            dedicated=given.dedicated,
+        )
     except OSError as error:  # a port that somebody has, a folder that cannot be written
         return _not_served("sandbox", error)
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
@@ -40,6 +41,12 @@ class AdminApi:
         now = time.time()
         return JSONResponse({"jobs": [job.view(now, self.files_url) for job in list(self.store.jobs.values())]})
 
+    async def batches(self, _: Request) -> Response:
+        """`GET /sandbox/batches`: every batch as it looks now, and of how many lines each was charged."""
+        now, charged = time.time(), Counter(charge.batch for charge in list(self.store.charges))
+        jobs = [{**job.view(now), "charges": charged[job.id]} for job in list(self.store.batches.values())]
+        return JSONResponse({"count": len(jobs), "batches": jobs})
+
     async def faults(self, request: Request) -> Response:
         """`GET`, `POST` or `DELETE /sandbox/faults`: see, add or clear what shall go wrong."""
         if request.method == "DELETE":
@@ -63,11 +70,13 @@ def add_fault(switchboard: faults.Switchboard, given: Any) -> None:
     if not isinstance(given, dict):
         raise ValueError('A fault is an object: {"route": "POST /v2/videos", "fault": "429", "times": 1}.')  # noqa: TRY004 - bad JSON from outside
     fields = cast("dict[str, Any]", given)
-    unknown = set(fields) - OPTIONS - {"route", "fault", "times", "match"}
+    unknown = set(fields) - OPTIONS - {"route", "fault", "times", "match", "every"}
     if unknown or "route" not in fields or "fault" not in fields:
-        raise ValueError(f"A fault needs route and fault, and may have times, match and: {', '.join(sorted(OPTIONS))}.")
+        raise ValueError(
+            f"A fault needs route and fault, and may have times, match, every and: {', '.join(sorted(OPTIONS))}."
+        )
     options = {name: value for name, value in fields.items() if name in OPTIONS and value is not None}
-    times, match = fields.get("times"), fields.get("match")
-    if not isinstance(times, int | None) or not isinstance(match, str | None):
-        raise ValueError("times is a whole number and match a string.")  # noqa: TRY004 - bad JSON from outside
-    switchboard.add(str(fields["route"]), str(fields["fault"]), times=times, match=match, options=options)
+    times, match, every = fields.get("times"), fields.get("match"), fields.get("every")
+    if not isinstance(times, int | None) or not isinstance(match, str | None) or not isinstance(every, int | None):
+        raise ValueError("times and every are whole numbers and match a string.")  # noqa: TRY004 - bad JSON from outside
+    switchboard.add(str(fields["route"]), str(fields["fault"]), times=times, match=match, options=options, every=every)

@@ -9,8 +9,8 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
@@ -24,6 +24,8 @@ from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
 
 RECORD = "sandbox.record"
+ORGANIZATION = "org_sandbox"
+"""To which every key belongs."""
 T = TypeVar("T")
 
 
@@ -44,6 +46,14 @@ class Api:
     """How long an image request takes, drawing not included."""
     dedicated: frozenset[str]
     """Models that are served on an endpoint of one's own."""
+    batch_seconds: float
+    """How long a batch takes."""
+    bill_unfinished: bool
+    """Whether billing shows the hour or day that is not over yet."""
+    batch_lines: Mapping[str, AnswerLine]
+    """How a line of a batch is answered, by the path of its endpoint."""
+    running: dict[str, RunningBatch] = field(default_factory=dict[str, "RunningBatch"])
+    """The batches at which somebody works."""
 
     def charge(self, charge_id: str, *, kind: str, body: Mapping[str, Any], prompt: str, account: str) -> Charge:
         """Return what accepting this body costs; it counts once the store has accepted it.
@@ -79,6 +89,26 @@ class Api:
 Handler: TypeAlias = Callable[[Api, HttpRequest], Awaitable[Response]]
 
 
+@dataclass(frozen=True)
+class LineAnswer:
+    """What a line of a batch is answered with, and what that costs without a batch's discount."""
+
+    body: Mapping[str, Any]
+    charge: Charge
+
+
+AnswerLine: TypeAlias = Callable[[Api, Mapping[str, Any], str], Awaitable[LineAnswer]]
+"""Takes the line's body and the account; raises Refusal for a body that the endpoint refuses. Charges nothing itself."""
+
+
+class RunningBatch(Protocol):
+    """A batch that is being worked at."""
+
+    async def cancel(self) -> None:
+        """End it with what is answered so far."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One route of the API."""
@@ -90,6 +120,8 @@ class Endpoint:
     handle: Handler
     faults: faults.Place = faults.Place.CALL
     """Which faults can strike here."""
+    answer_line: AnswerLine | None = None
+    """How a line of a batch is answered; None where there are no batches."""
 
     @property
     def method(self) -> str:
@@ -140,19 +172,20 @@ def file_token() -> str:
     return secrets.token_urlsafe(9).replace("-", "a").replace("_", "b")
 
 
-def success(content: Any, request_id: str | None = None) -> Response:
-    """Answer 200 with the headers that Together sends.
+def success(content: Any, request_id: str | None = None, *, status: int = 200) -> Response:
+    """Answer with the headers that Together sends.
 
     Args:
         content: JSON values.
         request_id: The id that the answer itself carries, if it does.
+        status: 200, or 201 where something was created.
     """
     headers = {
         "x-request-id": request_id or error_messages.request_id(),
         "x-ratelimit-limit": "600",
         "x-ratelimit-reset": "0",
     }
-    return JSONResponse(content, headers=headers)
+    return JSONResponse(content, status, headers=headers)
 
 
 class BadInput(ValueError):

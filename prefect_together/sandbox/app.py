@@ -18,6 +18,7 @@ from prefect_together.sandbox.admin_api import AdminApi
 from prefect_together.sandbox.endpoints import ENDPOINTS
 from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.records import Request
+from prefect_together.sandbox.upload_host import UploadHost
 
 
 def build(shared: api.Api, files: FileServer, admin: AdminApi, *, files_port: int) -> ASGIApp:
@@ -35,6 +36,7 @@ def build(shared: api.Api, files: FileServer, admin: AdminApi, *, files_port: in
             Route("/sandbox/charges", admin.charges, methods=["GET"]),
             Route("/sandbox/requests", admin.requests, methods=["GET"]),
             Route("/sandbox/jobs", admin.jobs, methods=["GET"]),
+            Route("/sandbox/batches", admin.batches, methods=["GET"]),
             Route("/sandbox/faults", admin.faults, methods=["GET", "POST", "DELETE"]),
             Route("/sandbox/reset", admin.reset, methods=["POST"]),
         ],
@@ -50,6 +52,7 @@ def build(shared: api.Api, files: FileServer, admin: AdminApi, *, files_port: in
         routes=[
             Route("/shrt/{token}", files.short_link, methods=["GET"]),
             Route("/files/{name}", files.file, methods=["GET"]),
+            Route("/uploads/{token}", UploadHost(shared.store, shared.switchboard).put, methods=["PUT"]),
         ]
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from email.utils import formatdate
 from typing import Any
 
@@ -92,6 +92,13 @@ class Stream(Response):
             await hang_up(scope, receive)
         elif not transport.is_closing():
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def paced(pieces: Iterable[bytes], wait: float = 0.0) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body one by one, with `wait` seconds, or room for other requests, between them."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(wait)
 
 
 def wait_headers(hint: str | None, wait: float) -> dict[str, str]:

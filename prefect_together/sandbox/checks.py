@@ -35,6 +35,17 @@ def known_model(body: Body, kind: str) -> catalog.Model | None:
     return model
 
 
+def dedicated_model(body: Body, dedicated: frozenset[str]) -> str:
+    """Return a model that is served on an endpoint of one's own; refuse any other, as no other does this kind of work."""
+    name = body.get("model")
+    if not isinstance(name, str) or not name:
+        raise error_messages.missing("model")
+    if name in dedicated:
+        return name
+    model = catalog.find(name)
+    raise error_messages.unknown_model(name) if model is None or model.id != name else error_messages.no_model(name)
+
+
 def known_fields(body: Body, fields: frozenset[str]) -> None:
     """Refuse the first field that the endpoint does not have."""
     for name in body:

@@ -84,18 +84,23 @@ async def _after_acceptance(fault: Fault) -> Response | None:
 
 def status_answer(fault: Fault) -> Response:
     """Answer an error status in Together's shape, with the wait hint that was asked for."""
+    refusal = refusal_of(fault)
+    # The documented hint is x-ratelimit-reset; it is what a 429 or 503 carries unless told otherwise.
+    hint = fault.options["hint"] or ("x-ratelimit-reset" if refusal.status in (429, 503) else "none")
+    request_id = error_messages.request_id()
+    headers = {"x-request-id": request_id, **wait_headers(hint, float(fault.options["wait"]))}
+    return JSONResponse(refusal.body(request_id), refusal.status, headers=headers)
+
+
+def refusal_of(fault: Fault) -> error_messages.Refusal:
+    """Return the refusal that a fault of an error status stands for."""
     status = fault.status or 500
     message, kind = WORDS.get(status, (f"Request failed with status {status}.", error_messages.INVALID))
     message, code = fault.options["message"] or message, fault.options["code"]
-    refusal = error_messages.Refusal(status, message, type=kind, code=code)
     if code == "model_not_available":
         # Seen for models without capacity or without a serverless offer: permanent, though it comes as a 503.
-        refusal = error_messages.Refusal(status, error_messages.no_model("of this request").message, code=code)
-    # The documented hint is x-ratelimit-reset; it is what a 429 or 503 carries unless told otherwise.
-    hint = fault.options["hint"] or ("x-ratelimit-reset" if status in (429, 503) else "none")
-    request_id = error_messages.request_id()
-    headers = {"x-request-id": request_id, **wait_headers(hint, float(fault.options["wait"]))}
-    return JSONResponse(refusal.body(request_id), status, headers=headers)
+        return error_messages.Refusal(status, error_messages.no_model("of this request").message, code=code)
+    return error_messages.Refusal(status, message, type=kind, code=code)
 
 
 def edge_block() -> Response:

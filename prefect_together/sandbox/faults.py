@@ -5,8 +5,14 @@
     sandbox.fault("GET file", "truncated", match="the second prompt")
 
 A fault strikes the next `times` requests to its route (those whose prompt or model contains `match`, if given), in the
-order the faults were given; then everything is normal again. A refused request (a 400, say) uses up no fault. Nothing
+order the faults were given; then everything is normal again. With `every=2` it strikes every second of them, the first
+included, so that a server can be seen to waver. A refused request (a 400, say) uses up no fault. Nothing
 that was accepted goes uncounted: a POST that is accepted and then cut is a charge.
+
+Uploads are matched by file name and purpose; batches by the input file's name and id and the model of its first line. A
+fault of `POST /v1/batches` stays with the batch that it strikes. An error status given for the endpoint to which the lines
+of batches go strikes one line, matched by its custom_id and body: it is a line of the error file then. A spoiled answer
+(`json_cut`, `no_usage`, ...) strikes a line as it strikes a call.
 
 Without `times` a fault strikes once; `queued_forever` on polls and a `redirect` that loops strike until they are
 cleared.
@@ -21,7 +27,11 @@ from enum import Flag, auto
 from typing import Any
 
 FILE = "GET file"
-"""The route of every hosted file; all others are those of the endpoints."""
+"""The route of every hosted file."""
+SEND = "PUT file"
+"""The route to which the bytes of an announced file are sent; all others are those of the endpoints."""
+CONTENT_FAULTS = frozenset({"truncated", "truncated_silently"})
+"""What can happen to an uploaded file's bytes as to a hosted file's."""
 
 HINTS = ("none", "retry-after", "retry-after-date", "retry-after-ms", "x-ratelimit-reset")
 FOREVER = 1_000_000_000
@@ -39,6 +49,10 @@ class Place(Flag):
     """What tells of a job."""
     FILE = auto()
     """A hosted file."""
+    BATCH = auto()
+    """What makes a batch, for the whole life of that batch."""
+    CONTENT = auto()
+    """What gives the bytes of an uploaded file, or of one that a batch wrote."""
     CHAT = auto()
     """An answer in words."""
 
@@ -65,8 +79,8 @@ KINDS: dict[str, _Kind] = {
     "queued_forever": _Kind(Place.JOB, {}),
     "unknown_status": _Kind(Place.JOB, {}),
     "no_status": _Kind(Place.JOB, {}),
-    "failed": _Kind(Place.JOB, {}),
-    "cancelled": _Kind(Place.JOB, {}),
+    "failed": _Kind(Place.JOB | Place.BATCH, {}),
+    "cancelled": _Kind(Place.JOB | Place.BATCH, {}),
     "completed_without_url": _Kind(Place.JOB, {}),
     "cost": _Kind(Place.JOB, {"value": "missing"}),
     "unix_timestamps": _Kind(Place.JOB, {}),
@@ -79,13 +93,21 @@ KINDS: dict[str, _Kind] = {
     "json_fenced": _Kind(Place.CHAT, {}),
     "json_wrong": _Kind(Place.CHAT, {}),
     "no_usage": _Kind(Place.CHAT, {}),
+    # Batches: failed at a malformed line; cancelled or expired when half of the lines are answered.
+    "errors_only": _Kind(Place.BATCH, {}),
+    "stuck_validating": _Kind(Place.BATCH, {"seconds": 3600.0}),
+    "progress_backwards": _Kind(Place.BATCH, {}),
+    "late_output": _Kind(Place.BATCH, {"seconds": 3.0}),
+    "duplicate_ids": _Kind(Place.BATCH, {}),
+    "missing_ids": _Kind(Place.BATCH, {}),
+    "empty": _Kind(Place.CONTENT, {}),
     # Files.
-    "truncated": _Kind(Place.FILE, {}),
-    "truncated_silently": _Kind(Place.FILE, {}),
+    "truncated": _Kind(Place.FILE | Place.CONTENT, {}),
+    "truncated_silently": _Kind(Place.FILE | Place.CONTENT, {}),
     "wrong_kind": _Kind(Place.FILE, {}),
-    "expired": _Kind(Place.FILE, {}),
+    "expired": _Kind(Place.FILE | Place.BATCH, {}),
     "redirect": _Kind(Place.FILE, {"location": "loop"}),
-    "slow": _Kind(Place.FILE, {"seconds": 5.0}),
+    "slow": _Kind(Place.FILE | Place.CHAT, {"seconds": 5.0}),
     "huge": _Kind(Place.FILE, {"bytes": 1_000_000_000}),
     "sleep": _Kind(Place.CALL | Place.FILE, {"seconds": 5.0}),
 }
@@ -100,6 +122,8 @@ class Fault:
     name: str
     match: str | None
     options: Mapping[str, Any]
+    every: int = 1
+    """Of how many requests it strikes the first."""
 
     @property
     def status(self) -> int | None:
@@ -107,15 +131,22 @@ class Fault:
         return int(self.name) if self.name.isdecimal() else None
 
     @property
+    def places(self) -> Place:
+        """Where it can strike."""
+        return KINDS.get(self.name, _STATUS).places
+
+    @property
     def changes_job(self) -> bool:
         """Whether it changes how a job looks, rather than the answer that tells of it."""
-        return self.name in KINDS and KINDS[self.name].places == Place.JOB
+        return Place.JOB in self.places
 
 
 @dataclass
 class _Pending:
     fault: Fault
     left: int
+    met: int = 0
+    """Requests that it could have struck."""
 
 
 class Switchboard:
@@ -126,11 +157,20 @@ class Switchboard:
     """
 
     def __init__(self, routes: Mapping[str, Place]) -> None:
-        self._routes = {**routes, FILE: Place.FILE}
+        self._routes = {**routes, FILE: Place.FILE, SEND: Place.CALL}
         self._lock = threading.Lock()
         self._pending: list[_Pending] = []
 
-    def add(self, route: str, fault: str, *, times: int | None, match: str | None, options: Mapping[str, Any]) -> None:
+    def add(
+        self,
+        route: str,
+        fault: str,
+        *,
+        times: int | None,
+        match: str | None,
+        options: Mapping[str, Any],
+        every: int | None = None,
+    ) -> None:
         """Queue a fault; raise ValueError, with the words that would be right, for one that does not exist."""
         kind = KINDS.get(fault)
         if kind is None and fault in ERRORS:
@@ -142,15 +182,17 @@ class Switchboard:
             raise ValueError(f"{fault!r} cannot strike {route!r}, only: {', '.join(possible)}.")
         for name in options:
             if name not in kind.options:
-                raise ValueError(f"{fault!r} takes no {name!r}, only: {', '.join(['times', 'match', *kind.options])}.")
+                raise ValueError(
+                    f"{fault!r} takes no {name!r}, only: {', '.join(['times', 'match', 'every', *kind.options])}."
+                )
         if options.get("hint") not in (None, *HINTS):
             raise ValueError(f"A hint is one of: {', '.join(HINTS)}.")
-        if times is not None and times < 1:
-            raise ValueError("times must be at least 1.")
+        if min(1 if times is None else times, 1 if every is None else every) < 1:
+            raise ValueError("times and every must be at least 1.")
         loop = fault == "redirect" and options.get("location", "loop") == "loop"
         polls = fault == "queued_forever" and Place.POLL in self._routes[route]
         left = times or (FOREVER if loop or polls else 1)
-        ready = Fault(route=route, name=fault, match=match, options={**kind.options, **options})
+        ready = Fault(route=route, name=fault, match=match, options={**kind.options, **options}, every=every or 1)
         with self._lock:
             self._pending.append(_Pending(ready, left))
 
@@ -171,6 +213,9 @@ class Switchboard:
                 if fault.route != route or (fault.match is not None and fault.match not in text):
                     continue
                 if (names is not None and fault.name not in names) or fault.name in without:
+                    return None
+                pending.met += 1
+                if (pending.met - 1) % fault.every:
                     return None
                 pending.left -= 1
                 if not pending.left:

@@ -68,11 +68,12 @@ class FileServer:
             "cache-control": "private, max-age=3600",
         }
         if fault is not None:
-            return _faulty(fault, content, headers)
-        return _part(request.headers.get("range"), content, headers)
+            return faulty(fault, content, headers)
+        return ranged(request.headers.get("range"), content, headers)
 
 
-def _faulty(fault: faults.Fault, content: bytes, headers: dict[str, str]) -> Response:
+def faulty(fault: faults.Fault, content: bytes, headers: dict[str, str]) -> Response:
+    """Answer with a file that goes wrong in the way of the fault."""
     half = content[: len(content) // 2]
     if fault.name == "truncated":
         return Stream(_pieces(half), headers=headers, length=len(content), cut=True)
@@ -86,7 +87,7 @@ def _faulty(fault: faults.Fault, content: bytes, headers: dict[str, str]) -> Res
     return Stream(_pieces(content), headers=headers, length=len(content))
 
 
-def _part(wanted: str | None, content: bytes, headers: dict[str, str]) -> Response:
+def ranged(wanted: str | None, content: bytes, headers: dict[str, str]) -> Response:
     """Answer 200 with everything, 206 with one range, or 416 (RFC 9110, section 14)."""
     asked = RANGE.match(wanted) if wanted else None
     if asked is None or asked.groups() == ("", ""):

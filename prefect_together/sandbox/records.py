@@ -14,6 +14,16 @@ KEPT_TEXT = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """How many tokens of each price a charge is made of."""
+
+    input: int
+    """All that went in, those that were cached among them."""
+    cached: int
+    output: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Charge:
     """One request that was accepted and, at Together, would have been paid for."""
 
@@ -29,6 +39,12 @@ class Charge:
     """When it was accepted, UTC."""
     account: str
     """A short hash of the key."""
+    tokens: Tokens | None = None
+    """For what is sold in tokens."""
+    batch: str | None = None
+    """The batch of which it is a line."""
+    custom_id: str | None = None
+    """What the line of the batch is called."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; money as a string."""
@@ -36,13 +52,15 @@ class Charge:
         return {
             "id": self.id, "kind": self.kind, "model": self.model, "usd": usd, "prompt": self.prompt,
             "at": self.at.isoformat(), "account": self.account,
+            "tokens": None if self.tokens is None else vars(self.tokens), "batch": self.batch, "custom_id": self.custom_id,
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Charge:
         """Return the charge that `to_json` wrote."""
         usd = None if data["usd"] is None else Decimal(data["usd"])
-        fields: dict[str, Any] = {**data, "usd": usd, "at": dt.datetime.fromisoformat(data["at"])}
+        tokens = data.get("tokens") and Tokens(**data["tokens"])
+        fields: dict[str, Any] = {**data, "usd": usd, "at": dt.datetime.fromisoformat(data["at"]), "tokens": tokens}
         return cls(**fields)
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.server import ServerState
-
-from prefect_together.sandbox import faults
+from prefect_together.sandbox import batch_runner, faults
 from prefect_together.sandbox.admin_api import AdminApi
 from prefect_together.sandbox.api import Api
 from prefect_together.sandbox.app import build
-from prefect_together.sandbox.broken_responses import Protocol
+from prefect_together.sandbox.background import Background, listen, origin
 from prefect_together.sandbox.endpoints import ENDPOINTS
 from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.inputs import is_loopback
@@ -32,8 +28,6 @@ from prefect_together.sandbox.store import Store
 
 API_KEY = "sandbox-key"
 RENDER_THREADS, READ_THREADS = 2, 4
-BACKLOG = 2_048
-START_SECONDS = 20
 
 
 class Sandbox:
@@ -66,6 +60,11 @@ class Sandbox:
         now = time.time()
         return [job.view(now, self.files_url) for job in list(self._store.jobs.values())]
 
+    def batches(self) -> list[dict[str, Any]]:
+        """Return the batches that were ever created, as they look now, oldest first."""
+        now = time.time()
+        return [job.view(now) for job in list(self._store.batches.values())]
+
     def fault(
         self,
         route: str,
@@ -73,6 +72,7 @@ class Sandbox:
         *,
         times: int | None = None,
         match: str | None = None,
+        every: int | None = None,
         hint: str | None = None,
         wait: float | None = None,
         seconds: float | None = None,
@@ -91,6 +91,7 @@ class Sandbox:
             fault: Its name, or an error status such as `"429"`.
             times: How many requests it strikes; by default 1, and every poll for `queued_forever`.
             match: Strike only requests whose prompt or model contains this.
+            every: Strike the first of so many requests only, and again the first of the next so many.
             hint: For a status: which header asks to wait (`faults.HINTS`); `x-ratelimit-reset` on 429 and 503.
             wait: For a status: the seconds that the header asks for.
             seconds: How long a delay lasts, or a slow file takes.
@@ -110,7 +111,7 @@ class Sandbox:
             "value": value, "location": location, "bytes": bytes, "reset": reset,
         }  # fmt: skip
         options = {name: option for name, option in given.items() if option is not None}
-        self._switchboard.add(route, fault, times=times, match=match, options=options)
+        self._switchboard.add(route, fault, times=times, match=match, options=options, every=every)
 
     def reset(self) -> None:
         """Forget requests, charges, jobs, files and faults."""
@@ -125,9 +126,11 @@ def serve(
     files_port: int = 0,
     render_seconds: float = 2.0,
     image_seconds: float = 0.0,
+    batch_seconds: float = 2.0,
     state: str | Path | None = None,
     host: str = "127.0.0.1",
     dedicated: Sequence[str] = (),
+    bill_unfinished: bool = True,
 ) -> Generator[Sandbox, None, None]:
     """Run a local Together in the background and yield its handle.
 
@@ -136,9 +139,11 @@ def serve(
         files_port: Port of the hosted files, 0 for any free one.
         render_seconds: How long a video job takes, queue included.
         image_seconds: How long an image request takes, drawing not included.
+        batch_seconds: How long a batch takes, a quarter of it being validated; its lines are answered one after the other.
         state: A folder in which jobs, charges and files survive the process; without one they are gone with it.
         host: A loopback address.
         dedicated: Models that are served as on an endpoint of one's own: for completions, embeddings and ranking too.
+        bill_unfinished: Whether billing shows the hour or day that is not over yet; Together shows it only afterwards.
 
     Raises:
         ValueError: The host is not a loopback address: the sandbox lets everybody in.
@@ -147,40 +152,35 @@ def serve(
         raise ValueError(f"The sandbox listens on this machine only, not on {host}: it accepts every key.")
     store = Store(None if state is None else Path(state))
     switchboard = faults.Switchboard({endpoint.route: endpoint.faults for endpoint in ENDPOINTS})
-    with _listen(host, port) as first, _listen(host, files_port) as second:
-        yield from _serve([first, second], store, switchboard, render_seconds, image_seconds, frozenset(dedicated))
+    with listen(host, port) as first, listen(host, files_port) as second:
+        settled = partial(
+            Api,
+            store=store,
+            renderer=Renderer(store),
+            switchboard=switchboard,
+            render_seconds=render_seconds,
+            image_seconds=image_seconds,
+            batch_seconds=batch_seconds,
+            dedicated=frozenset(dedicated),
+            bill_unfinished=bill_unfinished,
+            batch_lines={one.path: one.answer_line for one in ENDPOINTS if one.answer_line is not None},
+        )
+        yield from _serve([first, second], settled)
 
 
-def _serve(
-    sockets: list[socket.socket],
-    store: Store,
-    switchboard: faults.Switchboard,
-    render_seconds: float,
-    image_seconds: float,
-    dedicated: frozenset[str],
-) -> Generator[Sandbox, None, None]:
+def _serve(sockets: list[socket.socket], settled: Callable[..., Api]) -> Generator[Sandbox, None, None]:
     """Put the parts together, serve them on two bound sockets, and yield the handle."""
-    url, files_url = (_origin(*bound.getsockname()[:2]) for bound in sockets)
+    url, files_url = (origin(*bound.getsockname()[:2]) for bound in sockets)
     render_threads = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="sandbox-render")
     read_threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="sandbox-read")
-    renderer = Renderer(store)
-    api = Api(
-        store=store,
-        renderer=renderer,
-        switchboard=switchboard,
-        render_threads=render_threads,
-        read_threads=read_threads,
-        files_url=files_url,
-        render_seconds=render_seconds,
-        image_seconds=image_seconds,
-        dedicated=dedicated,
-    )
-    files = FileServer(store, renderer, switchboard, render_threads)
-    admin = AdminApi(store, switchboard, files_url)
-    background = _Background(build(api, files, admin, files_port=sockets[1].getsockname()[1]), sockets)
+    api = settled(render_threads=render_threads, read_threads=read_threads, files_url=files_url)
+    files = FileServer(api.store, api.renderer, api.switchboard, render_threads)
+    admin = AdminApi(api.store, api.switchboard, files_url)
+    app = build(api, files, admin, files_port=sockets[1].getsockname()[1])
+    background = Background(app, sockets, partial(batch_runner.resume, api))
     try:
         background.start()
-        yield Sandbox(url, files_url, store, switchboard)
+        yield Sandbox(url, files_url, api.store, api.switchboard)
     finally:
         background.stop()
         for pool in (render_threads, read_threads):
@@ -194,6 +194,7 @@ def run(
     files_port: int = 0,
     render_seconds: float = 2.0,
     image_seconds: float = 0.0,
+    batch_seconds: float = 2.0,
     state: str | Path | None = None,
     dedicated: Sequence[str] = (),
 ) -> None:
@@ -210,6 +211,7 @@ def run(
             files_port=files_port,
             render_seconds=render_seconds,
             image_seconds=image_seconds,
+            batch_seconds=batch_seconds,
             state=state,
             host=host,
             dedicated=dedicated,
@@ -223,66 +225,3 @@ def run(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Background:
-    """One thread with one event loop that serves both sockets until it is told to stop."""
-
-    def __init__(self, app: ASGIApp, sockets: list[socket.socket]) -> None:
-        self._app = app
-        self._sockets = sockets
-        self._ready = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="sandbox", daemon=True)
-
-    def start(self) -> None:
-        """Start and wait until requests are answered."""
-        self._thread.start()
-        if not self._ready.wait(START_SECONDS):
-            raise RuntimeError("The sandbox did not start; see the traceback of its thread above.")
-
-    def stop(self) -> None:
-        """Cut every connection and end the thread."""
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(START_SECONDS)
-
-    async def _serve(self) -> None:
-        # uvicorn's protocol without its `Server`, which takes 0.2 s to stop and wants the signals for itself.
-        loop = self._loop = asyncio.get_running_loop()
-        stop = self._stop = asyncio.Event()
-        config = uvicorn.Config(self._app, http=Protocol, ws="none", lifespan="off", log_config=None, log_level=None)
-        config.load()
-        state = ServerState()
-        servers = [
-            await loop.create_server(lambda: Protocol(config, state, {}), sock=bound, backlog=BACKLOG)
-            for bound in self._sockets
-        ]
-        self._ready.set()
-        await stop.wait()
-        for server in servers:
-            server.close()
-        for connection in list(state.connections):
-            transport: asyncio.Transport = connection.transport  # pyright: ignore[reportAssignmentType]
-            transport.abort()
-        await asyncio.sleep(0)
-        for task in list(state.tasks):
-            task.cancel()
-        await asyncio.gather(*state.tasks, return_exceptions=True)
-
-
-def _origin(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"The sandbox cannot listen on {host}:{port}: {error.strerror}") from error
-    return listening

@@ -1,4 +1,4 @@
-"""Remember charges, jobs, hosted files and inputs, in memory or in a folder that survives kill -9; draws nothing.
+"""Remember charges, jobs, hosted files, uploads and inputs, in memory or in a folder that survives kill -9; draws nothing.
 
 In a folder everything small goes into one append-only `journal.jsonl`, all entries of one acceptance in a single write,
 and pictures that were sent in go into `inputs/`. Hosted files are not kept: they are drawn again from their recipes.
@@ -11,14 +11,16 @@ import json
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect_together.sandbox import recipes, signatures
+from prefect_together.sandbox.batch_jobs import BatchJob
 from prefect_together.sandbox.chat.counting import Prefixes
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.records import Charge, Job, Request
+from prefect_together.sandbox.uploads import Incoming, Upload
 
 KEPT_REQUESTS = 20_000
 
@@ -33,6 +35,10 @@ class Store:
         self.charges: list[Charge] = []
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, Recipe] = {}
+        self.uploads: dict[str, Upload] = {}
+        self.incoming: dict[str, Incoming] = {}
+        """By the token in the address to which the bytes are sent."""
+        self.batches: dict[str, BatchJob] = {}
         self.prefixes = Prefixes()
         """Beginnings of prompts in words, as servers keep them for a while."""
         self._drawn: dict[bytes, str] = {}
@@ -64,6 +70,40 @@ class Store:
                 self.jobs[job.id] = job
             if charge is not None:
                 self.charges.append(charge)
+
+    def keep_upload(self, upload: Upload) -> None:
+        """Remember a file of the Files API."""
+        with self._lock:
+            self._write([{"entry": "upload", **vars(upload)}])
+            self.uploads[upload.id] = upload
+
+    def forget_upload(self, id: str) -> None:
+        """Forget a file of the Files API; its bytes stay, as others may be the same."""
+        with self._lock:
+            self._write([{"entry": "upload_deleted", "id": id}])
+            self.uploads.pop(id, None)
+
+    def add_batch(self, job: BatchJob) -> None:
+        """Remember a new batch."""
+        with self._lock:
+            self._write([{"entry": "batch", **vars(job)}])
+            self.batches[job.id] = job
+
+    def keep_batch(self, job: BatchJob, *, files: Sequence[Upload] = ()) -> None:
+        """Remember a batch as it is now, with the files that it wrote; one that was forgotten meanwhile stays forgotten."""
+        with self._lock:
+            if job.id not in self.batches:
+                return
+            # The files first: a job that speaks of them is never without them.
+            self._write([*({"entry": "upload", **vars(one)} for one in files), {"entry": "batch", **vars(job)}])
+            self.uploads.update({one.id: one for one in files})
+            self.batches[job.id] = job
+
+    def advance_batch(self, job: BatchJob) -> None:
+        """Show how far a batch is; a process that starts again begins it from what `keep_batch` wrote."""
+        with self._lock:
+            if job.id in self.batches:
+                self.batches[job.id] = job
 
     def keep_input(self, content: bytes) -> str:
         """Keep a picture or film that was sent in; return the name under which recipes speak of it."""
@@ -118,6 +158,9 @@ class Store:
                 self.charges,
                 self.jobs,
                 self.files,
+                self.uploads,
+                self.incoming,
+                self.batches,
                 self._drawn,
                 self.prefixes,
                 self.requests,
@@ -154,5 +197,11 @@ class Store:
                 self.jobs[entry["id"]] = Job(**entry)
             elif kind == "drawn":
                 self._drawn[bytes.fromhex(entry["looks"])] = entry["prompt"]
+            elif kind == "upload":
+                self.uploads[entry["id"]] = Upload(**entry)
+            elif kind == "upload_deleted":
+                self.uploads.pop(entry["id"], None)
+            elif kind == "batch":
+                self.batches[entry["id"]] = BatchJob(**entry)
             else:
                 self.charges.append(Charge.from_json(entry))

@@ -65,7 +65,7 @@ def test_a_request_is_bounded(model_id: str, fields: dict[str, Any], usd: str | 
 
 
 TOOLS = [{"type": "function", "function": {"name": "look"}}]
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
+SCHEMA: dict[str, Any] = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
 ERRORS = [
     pytest.param("Qwen/Qwen35-9B", {}, "model", "did you mean Qwen/Qwen3.5-9B?", id="misspelled"),
     pytest.param(LLAMA, {"images": ["a", "b"]}, "images", "does not take images (2 items)", id="blind"),
@@ -91,6 +91,7 @@ NOTHING = [
     pytest.param(SIGHTED, {"images": ["a"], "response_format": SCHEMA, "reasoning": {"enabled": False}}, id="sighted"),
     pytest.param(SIGHTED, {"tools": TOOLS, "response_format": {"type": "text"}}, id="plain-text-is-no-format"),
     pytest.param(DEEPSEEK, {"reasoning_effort": "none"}, id="effort-none"),
+    pytest.param(LLAMA, {"images": (), "tools": [], "response_format": SCHEMA}, id="nothing-in-lists"),
     pytest.param(OSS, {"reasoning_effort": "low", "tools": TOOLS}, id="effort-low"),
     pytest.param("zai-org/GLM-5.3", {"reasoning": {"enabled": True}}, id="on"),
     pytest.param("Qwen/Qwen3.7-Plus", {"images": ["a"], "tools": TOOLS}, id="not-documented"),

@@ -21,6 +21,7 @@ SCHNELL = "black-forest-labs/FLUX.1-schnell"
 HAILUO = "minimax/hailuo-02"
 SEEDANCE = "ByteDance/Seedance-1.0-pro"
 KLING = "kwaivgI/kling-2.1-standard"
+LLAMA = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 OWN = "sandbox/anything"
 
 
@@ -82,3 +83,22 @@ def message(answer: httpx.Response) -> str:
     assert set(body) == {"id", "error"}, body
     assert set(body["error"]) == {"message", "type", "param", "code"}, body
     return str(body["error"]["message"])
+
+
+def batch_line(custom_id: str, **fields: Any) -> dict[str, Any]:
+    """Return one line of a batch of chat requests, its body changed as told."""
+    messages = [{"role": "user", "content": f"Say {custom_id}"}]
+    return {"custom_id": custom_id, "body": {"model": LLAMA, "messages": messages, "max_tokens": 16, **fields}}
+
+
+def jsonl(lines: list[Any]) -> bytes:
+    """Write JSON lines."""
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def upload(client: httpx.Client, content: bytes, name: str = "batch.jsonl") -> dict[str, Any]:
+    """Upload a file for a batch and return what the API says of it."""
+    answer = client.post("/v1/files/upload", data={"purpose": "batch-api"}, files={"file": (name, content)})
+    assert answer.status_code == 200, answer.text
+    file: dict[str, Any] = answer.json()
+    return file

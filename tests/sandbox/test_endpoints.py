@@ -64,7 +64,7 @@ def test_every_endpoint_can_fail(together: sandbox.Sandbox, endpoint: Endpoint) 
     for fault in ("close_before_accepting", "edge_block", "html", "sleep", "503"):
         together.fault(endpoint.route, fault)
     with pytest.raises(ValueError, match="only: GET file"):
-        together.fault(endpoint.route, "truncated")
+        together.fault(endpoint.route, "huge")
 
 
 def test_a_further_endpoint_gets_what_all_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,7 +226,7 @@ def test_the_edge_can_block_a_client(together: sandbox.Sandbox, client: httpx.Cl
     [
         pytest.param({"route": "POST /v2/videos", "fault": "explode"}, "No fault is called", id="name"),
         pytest.param({"route": "POST /v9", "fault": "429"}, "cannot strike", id="route"),
-        pytest.param({"route": "POST /v2/videos", "fault": "truncated"}, "only: GET file", id="place"),
+        pytest.param({"route": "POST /v2/videos", "fault": "huge"}, "only: GET file", id="place"),
         pytest.param({"route": "POST /v2/videos", "fault": "html", "wait": 1}, "takes no 'wait'", id="option"),
         pytest.param({"route": "POST /v2/videos", "fault": "429", "hint": "soon"}, "A hint is one of", id="hint"),
         pytest.param({"route": "POST /v2/videos", "fault": "429", "times": 0}, "at least 1", id="times"),

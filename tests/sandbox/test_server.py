@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import re
+import statistics
 import subprocess
 import sys
 import threading
@@ -179,6 +180,16 @@ def test_an_image_can_take_its_time() -> None:
         with httpx.Client(base_url=slow.url, headers={"Authorization": "Bearer k"}) as client:
             pictures(client)
         assert time.monotonic() - before >= 0.3
+
+
+def test_answers_are_sent_at_once(client: httpx.Client) -> None:
+    """On a connection that stays open too, no answer waits until the client has acknowledged its head."""
+    took = list[float]()
+    for _ in range(30):
+        before = time.monotonic()
+        client.get("/v3/whoami")
+        took.append(time.monotonic() - before)
+    assert statistics.median(took) < 0.03
 
 
 def test_drawing_does_not_hold_up_other_requests(client: httpx.Client) -> None:

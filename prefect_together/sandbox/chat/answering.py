@@ -23,12 +23,12 @@ from prefect_together.sandbox import checks, error_messages
 from prefect_together.sandbox.api import Api, BadInput
 from prefect_together.sandbox.chat import counting, writing
 from prefect_together.sandbox.chat.counting import Usage
-from prefect_together.sandbox.chat.ideas import Ideas, gather
+from prefect_together.sandbox.chat.ideas import gather
 from prefect_together.sandbox.chat.reading import Asked, read_body
 from prefect_together.sandbox.chat.shapes import Shape, shape_of
 from prefect_together.sandbox.chat.sight import Seen, look
 from prefect_together.sandbox.chat.writing import Choice
-from prefect_together.sandbox.records import Charge, whole
+from prefect_together.sandbox.records import Charge, Tokens, whole
 
 UNSEEN = frozenset({"stream", "stream_options", "prompt_cache_key", "user", "service_tier", "store", "metadata"})
 """Fields that do not change what is answered."""
@@ -53,32 +53,57 @@ class Answered:
         """The `chat.completion`."""
         return self.shape.completion(self.asked, self.choices, self.usage)
 
-    def charge(self, account: str, *, share: Decimal = Decimal(1)) -> Charge:
+    def charge(self, account: str, *, kind: str = "chat") -> Charge:
         """Return what it costs, as the store takes it.
 
         Args:
             account: What `api.account` returned for the request.
-            share: Of the price that is paid, such as 0.5 of one that is half off.
+            kind: What was asked for.
         """
         return Charge(
-            id=self.shape.id, kind="chat", model=self.asked.model, usd=None if self.usd is None else self.usd * share,
-            prompt=self.prompt, at=dt.datetime.now(dt.timezone.utc), account=account,
+            id=self.shape.id, kind=kind, model=self.asked.model, usd=self.usd, prompt=self.prompt,
+            at=dt.datetime.now(dt.timezone.utc), account=account, tokens=self._tokens(),
         )  # fmt: skip
 
+    def _tokens(self) -> Tokens:
+        return Tokens(input=self.usage.prompt, cached=self.usage.cached, output=self.usage.completion)
 
-def answer(api: Api, body: checks.Body, account: str, spoil: Spoil | None = None) -> Answered:
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A request that will be answered, as far as it can be read without being accepted."""
+
+    asked: Asked
+    seen: tuple[Seen, ...]
+    text: str
+    """All that goes in but the pictures."""
+    sent: int
+    """Tokens that go in."""
+    identity: str
+
+    @property
+    def said(self) -> str:
+        """What a fault's `match` is looked for in."""
+        return f"{whole(self.asked.question)} {self.asked.model}"
+
+
+def answer(api: Api, body: checks.Body, account: str) -> Answered:
     """Return the answer to a chat request. It may decode or fetch pictures: call it in a thread.
 
     Args:
         api: Whose store knows what was drawn, and which beginnings of prompts it has seen.
         body: The JSON object that was sent.
         account: What `api.account` returned for the request: beginnings are known to their own account.
-        spoil: Makes something else of each choice before its tokens are counted.
 
     Raises:
         error_messages.Refusal: Together would not answer it.
         BadInput: A picture cannot be read.
     """
+    return finish(api, prepare(api, body), account)
+
+
+def prepare(api: Api, body: checks.Body) -> Prepared:
+    """Check a request and look at its pictures. Arguments and errors as for `answer`."""
     asked = read_body(body, dedicated=api.dedicated)
     try:
         seen = tuple(look(image, api.store) for image in asked.images)
@@ -86,16 +111,30 @@ def answer(api: Api, body: checks.Body, account: str, spoil: Spoil | None = None
         raise BadInput(str(error)) from error
     text = counting.prompt_text(asked)
     sent = counting.TEMPLATE + counting.tokens(text) + sum(_tokens(one) for one in seen)
-    asked = _fit(asked, sent, body)
-    identity = _identity(body)
+    return Prepared(asked=_fit(asked, sent, body), seen=seen, text=text, sent=sent, identity=_identity(body))
+
+
+def finish(api: Api, prepared: Prepared, account: str, spoil: Spoil | None = None) -> Answered:
+    """Write the answer to a request, and remember its prompt as one that was seen. Errors as for `answer`.
+
+    Args:
+        api: As for `answer`.
+        prepared: The request.
+        account: As for `answer`.
+        spoil: Makes something else of each choice before its tokens are counted.
+    """
+    asked, identity = prepared.asked, prepared.identity
+    shows = tuple(one.shows for one in prepared.seen)
     choices = tuple(
-        writing.write(asked, _ideas(asked, seen, f"{identity} {index}"), spoil=spoil) for index in range(asked.n)
+        writing.write(asked, gather(asked.question, shows, random.Random(f"{identity} {index}")), spoil=spoil)
+        for index in range(asked.n)
     )
     usage = Usage(
-        prompt=sent, cached=api.store.prefixes.known(f"{account} {asked.model}", text),
+        prompt=prepared.sent, cached=api.store.prefixes.known(f"{account} {asked.model}", prepared.text),
         completion=sum(choice.tokens for choice in choices), thoughts=sum(choice.thought_tokens for choice in choices),
     )  # fmt: skip
-    price = catalog.token_price(asked.model)
+    # An endpoint of one's own is paid by its time.
+    price = None if asked.model in api.dedicated else catalog.token_price(asked.model)
     usd = price and price.cost(input_tokens=usage.prompt, cached_tokens=usage.cached, output_tokens=usage.completion)
     return Answered(
         asked=asked, choices=choices, usage=usage, usd=usd, prompt=whole(asked.question), shape=shape_of(asked, identity)
@@ -125,7 +164,3 @@ def _identity(body: checks.Body) -> str:
     """Return a hash of all that makes one answer another one."""
     counted = {name: value for name, value in body.items() if name not in UNSEEN}
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode("utf-8", "replace")).hexdigest()
-
-
-def _ideas(asked: Asked, seen: tuple[Seen, ...], identity: str) -> Ideas:
-    return gather(asked.question, tuple(one.shows for one in seen), random.Random(identity))

@@ -11,7 +11,7 @@ a about above after all also an and any are as at be been but by can could do do
 have here how i if in into is it its just like made make makes me my need no not of on one only or other our out over please
 show so some such tell than that the their them then there these they this those to two under up us very was we what when
 where which while who will with would write you your picture image photo describe short caption sentence sentences words
-answer question reply judge score rate wish topic prompt prompts name list
+answer question reply judge score rate wish topic prompt prompts name list he her him his she
 """
 PLAIN = frozenset(_PLAIN.split())
 """Words that say nothing about what something is like."""
@@ -25,6 +25,35 @@ LOOKS = (
     "weathered natural materials", "expressive flowing lines",
 )  # fmt: skip
 NAMES = ("Ada Lindqvist", "Mateo Rossi", "Aiko Tanaka", "Noor Haddad", "Lena Fischer", "Tom Okafor")
+OPENINGS = (
+    ("The picture shows", "This is a picture of", "Here one sees", "In the frame there is"),
+    ("The pictures show", "These are pictures of", "Here one sees"),
+)
+BEGINNINGS = (
+    "{} is at the heart of this.", "{} has more to it than one expects.", "it begins with {}.",
+    "few things hold the eye like {}.", "{} comes first here.",
+)  # fmt: skip
+OF_PICTURES = (
+    "What stands out is {look} in {light}.",
+    "It begins quietly, and {what} soon takes all the attention.",
+    "The mood is calm, held together by {look}.",
+    "Seen closely, {what} tells a small story of its own.",
+    "A careful eye finds more of it with every look.",
+    "In {light} even the smallest part of it seems to speak.",
+)
+SENTENCES = (
+    "There is more than one side to {what}, and each explains a part of the whole.",
+    "It helps to begin with an example and to go on step by step.",
+    "Much that is said about {what} is true, and some of it only half.",
+    "Those who look closely soon find the point at which it becomes interesting.",
+    "Seen from further away, the details of {what} fall into place.",
+    "What remains is a simple thought that is easy to keep in mind.",
+    "Nobody needs to know all about {what} to take something from it.",
+)
+ANGLES = (
+    "a first look", "what most people miss", "a story in three parts", "the quiet side", "an honest beginning",
+    "small wonders", "one day with it", "where it comes from", "notes for beginners", "the last word",
+)  # fmt: skip
 LEAST, FOR_EACH = 0.3, 0.06
 """The share of the best score that any picture gets, and what each descriptive word of its prompt adds."""
 KEPT_WORDS = 14
@@ -33,7 +62,15 @@ INSTRUCTION = re.compile(
     r"turn|expand|invent|create|generate|compose|tell|say|caption|translate|answer|find|show)\b",
     re.IGNORECASE,
 )
-ABOUT = re.compile(r"\b(?:about|of|for|on|into|from|describing|topic|wish|idea|text)\b:?\s+|:\s+", re.IGNORECASE)
+ABOUT = (
+    re.compile(r":\s+|\b(?:about|describing)\s+", re.IGNORECASE),
+    re.compile(r"\b(?:of|for|on|into|from)\s+", re.IGNORECASE),
+)
+"""What stands before the subject of an instruction; where the first is not found, the second."""
+ASKING = re.compile(
+    r"^(?:what|who|which|where|when|why|how|is|are|was|were|does|do|did|can)\b(?:\s+(?:is|are|was|were|does|do|did|makes?|much|many))*\s+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +83,8 @@ class Ideas:
     seen: tuple[str, ...]
     """What each picture shows: the prompt from which it was drawn."""
     rng: random.Random
+    first: int
+    """Which sentence comes first."""
 
     @property
     def about(self) -> str:
@@ -75,18 +114,25 @@ class Ideas:
         more = ["landscape", "colour", "light", "scene", "mood", "nature", "story", "detail"]
         return list(dict.fromkeys([*words, *more]))[:count]
 
+    def opening(self) -> str:
+        """Return the first sentence: what is to be seen, or what it is about."""
+        if len(self.seen) > 1:
+            return f"{self.rng.choice(OPENINGS[1])} {'; '.join(dict.fromkeys(self.seen))}."
+        if self.seen:
+            return f"{self.rng.choice(OPENINGS[0])} {self.about.rstrip('.')}."
+        return _capital(self.rng.choice(BEGINNINGS).format(self.about))
+
     def sentence(self, index: int = 0) -> str:
-        """Return one sentence about it."""
-        what = self.about
-        said = (
-            f"{_capital(what)} is at the heart of this.",
-            f"What stands out is {self.rng.choice(LOOKS)} in {self.rng.choice(LIGHTS)}.",
-            f"It begins quietly, and {what} soon takes all the attention.",
-            f"The mood is calm, held together by {self.rng.choice(LOOKS)}.",
-            f"Seen closely, {what} tells a small story of its own.",
-            "A careful eye finds more of it with every look.",
-        )
-        return said[index % len(said)]
+        """Return a sentence that goes on about it; another index gives another one."""
+        look, light = self.rng.choice(LOOKS), self.rng.choice(LIGHTS)
+        known = OF_PICTURES if self.seen else SENTENCES
+        text = known[(index + self.first) % len(known)]
+        return text.format(what=self.about.rstrip("."), look=look, light=light)
+
+    def item(self, index: int) -> str:
+        """Return one entry of a list about it; another index gives another one."""
+        again = f" ({index // len(ANGLES) + 1})" if index >= len(ANGLES) else ""
+        return _capital(f"{self.about.rstrip('.')}: {ANGLES[index % len(ANGLES)]}{again}")
 
 
 def gather(question: str, seen: tuple[str, ...], rng: random.Random) -> Ideas:
@@ -98,7 +144,9 @@ def gather(question: str, seen: tuple[str, ...], rng: random.Random) -> Ideas:
         rng: From which everything that is left open is drawn.
     """
     plain = _without_json(question)
-    return Ideas(question=plain, subject=_subject(plain), seen=seen, rng=rng)
+    return Ideas(
+        question=plain, subject=_subject(plain), seen=seen, rng=rng, first=rng.randrange(len(SENTENCES) * len(OF_PICTURES))
+    )
 
 
 def descriptive(prompt: str) -> frozenset[str]:
@@ -126,10 +174,14 @@ def _subject(question: str) -> str:
     """Return what a question is about: what follows its instruction, shortened to a few words."""
     first = re.split(r"(?<=[.!?])\s+", question)[0] if question else ""
     if INSTRUCTION.match(first):
-        parts = ABOUT.split(first, maxsplit=1)
-        first = parts[1] if len(parts) > 1 and parts[1].strip() else INSTRUCTION.sub("", first)
+        first = next(
+            (parts[1] for one in ABOUT if len(parts := one.split(first, maxsplit=1)) > 1 and parts[1].strip()),
+            INSTRUCTION.sub("", first),
+        )
     elif ":" in first and (rest := first.partition(":")[2].strip()):
         first = rest
+    elif first.endswith("?"):
+        first = ASKING.sub("", first)
     words = first.strip(" .!?\"'").split()
     return " ".join(words[:KEPT_WORDS]) or "what was asked"
 

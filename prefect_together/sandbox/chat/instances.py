@@ -21,6 +21,7 @@ SCORES = ("score", "rating", "quality", "grade", "points", "adherence", "aesthet
 SHARES = ("confidence", "probability", "share", "fraction")
 FAULTS = ("fault", "issue", "problem", "flaw", "defect", "weakness")
 APPROVALS = ("pass", "accept", "approved", "good", "keep", "matches", "ok")
+WRONGS = ("nsfw", "unsafe", "harmful", "toxic", "blurry", "duplicate", "error", "fail", "watermark")
 GOOD = 0.7
 """Quality from which something passes."""
 
@@ -81,9 +82,15 @@ class Writer:
             known = {**cast("dict[str, Any]", target), **rest} if isinstance(target, Mapping) else rest
         for part in cast("list[Any]", known.pop("allOf", None) or []):
             more = self._resolved(part)
-            both = {**known.get("properties", {}), **more.get("properties", {})}
-            required = [*known.get("required", []), *more.get("required", [])]
-            known = {**more, **known, **({"properties": both, "required": required} if both else {})}
+            ours, theirs = (cast("dict[str, Any]", one.get("properties") or {}) for one in (known, more))
+            both = {**ours, **theirs}
+            required: list[str] = [*(known.get("required") or []), *(more.get("required") or [])]
+            known = {
+                **more,
+                **known,
+                **({"properties": both} if both else {}),
+                **({"required": required} if required else {}),
+            }
         return known
 
     def _type(self, schema: Schema) -> str:
@@ -125,7 +132,10 @@ class Writer:
     def _array(self, schema: Schema, name: str, depth: int) -> list[Any]:
         first = cast("list[Any]", schema.get("prefixItems") or [])
         least = int(schema.get("minItems", 0))
-        most = int(schema.get("maxItems", max(least, phrases.number_in(self._ideas.question) or ITEMS)))
+        wanted = phrases.number_in(str(schema.get("description") or ""), name) or phrases.number_in(
+            self._ideas.question, name
+        )
+        most = int(schema.get("maxItems", max(least, wanted or ITEMS)))
         if any(word in name.lower() for word in FAULTS):
             most = min(most, round((1 - self._ideas.quality()) * 5))
         count = max(least, len(first), min(most, phrases.MOST_ITEMS) if depth < DEEP else least)
@@ -160,6 +170,8 @@ class Writer:
     def _boolean(self, name: str) -> bool:
         if self._ideas.seen and self._is(name, APPROVALS):
             return self._ideas.quality() >= GOOD
+        if self._is(name, WRONGS):
+            return False
         return self._ideas.rng.random() < GOOD
 
     def _choice(self, values: list[Any], index: int) -> Any:

@@ -19,19 +19,20 @@ CATEGORIES = {"DIGIT": string.digits, "WORD": string.ascii_lowercase, "SPACE": "
               "NOT_SPACE": string.ascii_lowercase, "NOT_WORD": " -.,"}  # fmt: skip
 
 
+TRIES = 50
+"""How often a text is written anew where a look-around did not fit it."""
+
+
 def example(pattern: str, rng: random.Random) -> str:
-    """Return a text that the pattern matches, short where it may be long; look-arounds are passed over.
+    """Return a text that the pattern matches, short where it may be long, "" where none is found.
 
     Raises:
         re.error: It is no regular expression.
     """
     re.compile(pattern)
-    groups: dict[int, str] = {}
-    for _ in range(20):
-        text = _written(_parser.parse(pattern), rng, groups)
-        if re.search(pattern, text):
-            return text
-    return text
+    tree = _parser.parse(pattern)
+    tries = (_written(tree, rng, {}) for _ in range(TRIES))
+    return next((text for text in tries if re.search(pattern, text)), "")
 
 
 def _written(tree: Any, rng: random.Random, groups: dict[int, str]) -> str:

@@ -11,8 +11,16 @@ from typing import Any
 from prefect_together.sandbox.chat.ideas import NAMES, Ideas, words_of
 
 MOST_ITEMS = 20
+SOON = 2
+"""Where a number stands, in words, that says how many things are wanted."""
 NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
 COLOURS = ("amber", "teal", "indigo", "rose", "olive", "slate")
+MOODS = ("calm", "hopeful", "wistful", "playful", "tense")
+CAMERA = ("slow push in", "gentle pan to the left", "rising crane shot", "steady close-up", "slow pull back")
+QUESTIONS = (
+    "What makes {} worth a second look?", "What is so important about {}?", "What was there before {}?", "What do people get wrong about {}?",
+    "Which part of {} is the hardest to explain?", "Who should know more about {}?", "What would change without {}?",
+)  # fmt: skip
 FAULTY = (
     "The light is flat and could lead the eye more", "The foreground lacks detail", "The composition is a little crowded",
     "The colours do not separate the subject from what is behind it", "The mood is not clear yet",
@@ -33,11 +41,19 @@ def bounds(schema: Mapping[str, Any], *, default: tuple[float, float]) -> tuple[
     return low, max(low, high)
 
 
-def number_in(question: str) -> int | None:
-    """Return how many things a question asks for, if it says so."""
-    for word in words_of(question):
-        if word in NUMBERS or (word.isdecimal() and 1 <= int(word) <= MOST_ITEMS):
-            return NUMBERS.get(word) or int(word)
+def number_in(question: str, name: str = "") -> int | None:
+    """Return how many things a question asks for, if it says so.
+
+    Args:
+        question: Such as `Write four prompts about foxes`.
+        name: Of these things; without one, or where it names others, only what follows the first words counts.
+    """
+    words = words_of(question)
+    for at, word in enumerate(words):
+        count = NUMBERS.get(word) or (int(word) if word.isdecimal() and len(word) < 3 else 0)
+        following = {singular(other) for other in words[at + 1 : at + 4]}
+        if 1 <= count <= MOST_ITEMS and (at <= SOON or singular(name.lower()) in following):
+            return count
     return None
 
 
@@ -94,6 +110,10 @@ def _printed(ideas: Ideas, index: int) -> str:
     return ideas.seen[min(index, len(ideas.seen) - 1)] if ideas.seen else ideas.sentence(index)
 
 
+def _language(ideas: Ideas, index: int) -> str:  # noqa: ARG001 - all texts are English
+    return "en"
+
+
 PROPERTIES: tuple[tuple[tuple[str, ...], Callable[[Ideas, int], str]], ...] = (
     (("prompt",), lambda ideas, index: ideas.better(index)),
     (("fault", "issue", "problem", "flaw", "defect", "weakness"), lambda _, index: FAULTY[index % len(FAULTY)]),
@@ -102,11 +122,13 @@ PROPERTIES: tuple[tuple[tuple[str, ...], Callable[[Ideas, int], str]], ...] = (
     (("title", "headline"), _title),
     (("city", "place", "location", "country", "town"), _place),
     (("colour", "color"), lambda ideas, index: COLOURS[(index + len(ideas.about)) % len(COLOURS)]),
-    (("language", "locale"), lambda *_: "en"),
+    (("language", "locale"), _language),
     (("author", "person", "first_name", "full_name"), lambda ideas, _: ideas.rng.choice(NAMES)),
     (("subject", "object", "name"), _about),
     (("text", "print", "ocr"), _printed),
-    (("question",), lambda ideas, index: f"What makes {_about(ideas, index)} worth a second look?"),
+    (("question",), lambda ideas, index: QUESTIONS[index % len(QUESTIONS)].format(_about(ideas, index // len(QUESTIONS)))),
+    (("mood", "tone", "emotion"), lambda ideas, index: MOODS[(index + ideas.first) % len(MOODS)]),
+    (("motion", "camera", "movement", "shot"), lambda _, index: CAMERA[index % len(CAMERA)]),
     (("reason", "explanation", "rationale", "feedback", "critique", "comment", "answer", "story", "narration", "sentence",
       "body", "paragraph", "script", "line", "thought", "analysis"), lambda ideas, index: ideas.sentence(index)),
 )  # fmt: skip

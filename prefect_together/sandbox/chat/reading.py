@@ -77,7 +77,8 @@ def read_body(body: checks.Body, *, dedicated: frozenset[str]) -> Asked:
         body: The JSON object that was sent.
         dedicated: Models of one's own that are registered.
     """
-    known = None if body.get("model") in dedicated else checks.known_model(body, "chat")
+    model = body.get("model")
+    known = None if isinstance(model, str) and model in dedicated else checks.known_model(body, "chat")
     messages = _messages(body)
     checks.numbers(body, ("temperature", "top_p", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"))
     checks.booleans(body, ("stream", "echo"))
@@ -95,7 +96,7 @@ def read_body(body: checks.Body, *, dedicated: frozenset[str]) -> Asked:
         model=str(body["model"]), known=known, messages=messages, images=images,
         budget=min(wanted or DEFAULT_TOKENS, (known and known.max_output) or wanted or DEFAULT_TOKENS),
         n=checks.integer(body, "n", 1, 128) or 1, stop=_stop(body), seed=seed, format=_format(body, known), tools=tools,
-        must_call=must_call, thinks=thinks, hides_thoughts=hidden, logprobs=checks.integer(body, "logprobs", 0, 20),
+        must_call=must_call, thinks=thinks, hides_thoughts=hidden, logprobs=_logprobs(body),
         echo=body.get("echo") is True, stream=body.get("stream") is True,
         include_usage=isinstance(options, dict) and bool(cast("dict[str, Any]", options).get("include_usage")),
     )  # fmt: skip
@@ -121,6 +122,7 @@ def _messages(body: checks.Body) -> tuple[Mapping[str, Any], ...]:
         if not isinstance(message, dict) or cast("dict[str, Any]", message).get("role") not in ROLES:
             raise error_messages.wrong_type("messages", "messages with a role of " + ", ".join(ROLES))
         _content(cast("dict[str, Any]", message))
+        _calls(cast("dict[str, Any]", message))
     return tuple(cast("list[dict[str, Any]]", found))
 
 
@@ -143,6 +145,15 @@ def _content(message: Mapping[str, Any]) -> None:
                 400, f"Content of type '{part['type']}' is not supported by this model.", param="messages"
             )
         raise error_messages.wrong_type("messages", "content parts of type text or image_url")
+
+
+def _calls(message: Mapping[str, Any]) -> None:
+    """Refuse calls of an earlier turn that are none."""
+    calls: Any = message.get("tool_calls") or []
+    for call in cast("list[Any]", calls) if isinstance(calls, list) else [None]:
+        function: Any = cast("dict[str, Any]", call).get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(cast("dict[str, Any]", function).get("name"), str):
+            raise error_messages.wrong_type("messages", 'tool_calls of {"function": {"name": ..., "arguments": ...}}')
 
 
 def _image(part: Mapping[str, Any]) -> str:
@@ -171,6 +182,13 @@ def _replayed(messages: tuple[Mapping[str, Any], ...], model: str) -> None:
             raise error_messages.Refusal(400, "prompt cannot be empty")
         if calls and model.startswith("meta-llama/") and len(cast("list[Any]", calls)) > 1:
             raise error_messages.Refusal(400, "This model only supports single tool-calls at once!")
+
+
+def _logprobs(body: checks.Body) -> int | None:
+    given = body.get("logprobs")
+    if isinstance(given, bool):
+        return 0 if given else None  # how the `openai` library asks for them
+    return checks.integer(body, "logprobs", 0, 20)
 
 
 def _stop(body: checks.Body) -> tuple[str, ...]:
@@ -222,7 +240,8 @@ def _tools(body: checks.Body, known: catalog.Model | None) -> tuple[tuple[Mappin
     if choice == "none":
         return (), False
     if isinstance(choice, dict):
-        name = cast("dict[str, Any]", choice).get("function", {}).get("name")
+        wanted: Any = cast("dict[str, Any]", choice).get("function")
+        name: Any = cast("dict[str, Any]", wanted).get("name") if isinstance(wanted, dict) else None
         named = tuple(function for function in found if function["name"] == name)
         if not named:
             raise error_messages.wrong_type("tool_choice", "the name of one of the tools")

@@ -15,6 +15,8 @@ from prefect_together.sandbox.chat.counting import Usage
 from prefect_together.sandbox.chat.reading import Asked, text_of
 from prefect_together.sandbox.chat.writing import Choice
 
+DONE = b"data: [DONE]\n\n"
+"""The last event of every stream."""
 END = 128_009
 """Token that ends a turn of Llama."""
 
@@ -137,7 +139,7 @@ def events(shape: Shape, asked: Asked, choices: tuple[Choice, ...], usage: Usage
             yield event({**_head(shape), "choices": [chunk["choice"]], "model": asked.model, **chunk["usage"]})
     if counts is not None and shape.backend == "openai":
         yield event({**_head(shape), "choices": [], "model": asked.model, "usage": counts})
-    yield b"data: [DONE]\n\n"
+    yield DONE
 
 
 def event(value: Any) -> bytes:

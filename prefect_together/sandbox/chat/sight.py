@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from prefect_together.sandbox import inputs, signatures
 from prefect_together.sandbox._media import Image, opened, resized
+from prefect_together.sandbox.recipes import Picture
 from prefect_together.sandbox.store import Store
 
 HUES = ("red", "orange", "yellow", "green", "green", "teal", "blue", "blue", "violet", "magenta", "rose", "red")
+UNTOLD = "a landscape"
+"""What is drawn without a prompt."""
 STAND_IN = (1024, 768)
 
 
@@ -37,7 +40,9 @@ def look(text: str, store: Store) -> Seen:
         kind, _, key = found.partition(":")
         if kind == "file":
             recipe = store.files[key]
-            return Seen(recipe.prompt or "a landscape", recipe.width, recipe.height)
+            if not isinstance(recipe, Picture):
+                raise ValueError("not an image")
+            return Seen(recipe.prompt or UNTOLD, recipe.width, recipe.height)
         # The sandbox stays offline: the name of the file is all that there is to see.
         name = key.partition("?")[0].rstrip("/").rpartition("/")[2].partition(".")[0]
         return Seen(" ".join(name.replace("-", " ").replace("_", " ").split()) or "a picture", *STAND_IN)
@@ -45,7 +50,7 @@ def look(text: str, store: Store) -> Seen:
     if picture is None:
         raise ValueError("not an image")
     known = store.recognise(signatures.signature(picture))
-    return Seen(_impression(picture) if known is None else known, picture.width, picture.height)
+    return Seen(_impression(picture) if known is None else known or UNTOLD, picture.width, picture.height)
 
 
 def _impression(picture: Image.Image) -> str:

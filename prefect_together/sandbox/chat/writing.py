@@ -8,18 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prefect_together.sandbox import error_messages
 from prefect_together.sandbox.chat import counting, patterns, phrases
 from prefect_together.sandbox.chat.ideas import PLAIN, Ideas, words_of
 from prefect_together.sandbox.chat.instances import Writer
 from prefect_together.sandbox.chat.reading import Asked, schema_of
 
-ENOUGH = 60
-"""Words of a text whose length is not asked for."""
+USUAL = 4
+"""Sentences of a text whose length is not asked for."""
 LENGTH = re.compile(
     r"(\d+|two|three|four|five|six|seven|eight|nine|ten|twelve)(?:\s*-\s*\d+)?[\s-]+(word|sentence|line|paragraph|item|bullet)s?",
     re.IGNORECASE,
 )
-LISTING = re.compile(r"\blist\b|\bbullet|\bideas\b|\bsuggest(?:ions)?\b", re.IGNORECASE)
+SAY = re.compile(
+    r"(?:please )?(?:say|reply with|answer with)(?: just| only)?:? [\"'“]?([^\"'”.!?]{1,60})[\"'”.!?]*$", re.IGNORECASE
+)
+LISTING = re.compile(r"\b(?:list|bullets?|ideas|titles|names|prompts|suggest(?:ions)?)\b", re.IGNORECASE)
 MOST = 4_000
 """Words of the longest text."""
 WORDS_OF = {"word": 1, "paragraph": 60, "line": 11, "item": 11, "bullet": 11}
@@ -98,25 +102,37 @@ def _text(asked: Asked, ideas: Ideas) -> str:
     }
     # gpt-oss prints what it writes over several lines, as was seen.
     indent = 2 if asked.model.startswith("openai/") else None
-    return json.dumps(Writer(schema, ideas).write(), ensure_ascii=False, indent=indent)
+    return json.dumps(_instance(schema, ideas, "response_format"), ensure_ascii=False, indent=indent)
+
+
+def _instance(schema: Mapping[str, Any], ideas: Ideas, field: str) -> Any:
+    """Return an instance; refuse a schema of which there is none, or which is none itself."""
+    try:
+        return Writer(schema, ideas).write()
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, re.error) as error:
+        raise error_messages.Refusal(400, "Invalid schema: no value could be written by it.", param=field) from error
 
 
 def _prose(asked: Asked, ideas: Ideas) -> str:
     """Return a text about as long as it was asked for."""
     if asked.results:
         return f"Here is what I found: {' '.join(asked.results)}"
+    if said := SAY.match(ideas.question):
+        return f"{said[1].strip()[:1].upper()}{said[1].strip()[1:]}."
     length = LENGTH.search(ideas.question)
     if re.search(r"\b(?:one|a single) word\b", ideas.question, re.IGNORECASE):
         return (ideas.tags(1)[0]).capitalize()
     if re.search(r"\b(?:one|a single) (?:short )?sentence\b", ideas.question, re.IGNORECASE):
-        return _opening(ideas)
+        return ideas.opening()
     count = phrases.number_in(ideas.question)
     if LISTING.search(ideas.question) and not (length and length[2].lower() in ("word", "sentence", "paragraph")):
-        return "\n".join(f"{at + 1}. {ideas.better(at)}" for at in range(count or 5))
+        entry = ideas.better if "prompt" in ideas.question.lower() else ideas.item
+        return "\n".join(f"{at + 1}. {entry(at)}" for at in range(count or 5))
     if length and length[2].lower() == "sentence":
         return _sentences(ideas, min(_number(length[1]), MOST))
-    wanted = _number(length[1]) * WORDS_OF[length[2].lower()] if length else ENOUGH
-    return _long(ideas, max(1, min(wanted, MOST)))
+    if length is None:
+        return _sentences(ideas, USUAL)
+    return _long(ideas, max(1, min(_number(length[1]) * WORDS_OF[length[2].lower()], MOST)))
 
 
 def _number(said: str) -> int:
@@ -124,17 +140,12 @@ def _number(said: str) -> int:
 
 
 def _sentences(ideas: Ideas, count: int) -> str:
-    return " ".join([_opening(ideas), *(ideas.sentence(index) for index in range(1, count))])
-
-
-def _opening(ideas: Ideas) -> str:
-    if len(ideas.seen) > 1:
-        return f"The pictures show {'; '.join(dict.fromkeys(ideas.seen))}."
-    return f"The picture shows {ideas.about.rstrip('.')}." if ideas.seen else ideas.sentence()
+    return " ".join([ideas.opening(), *(ideas.sentence(index) for index in range(1, count))])
 
 
 def _long(ideas: Ideas, words: int) -> str:
-    sentences, count, index = [_opening(ideas)], len(_opening(ideas).split()), 1
+    sentences, index = [ideas.opening()], 1
+    count = len(sentences[0].split())
     while count < words:
         sentence = ideas.sentence(index)
         sentences.append(sentence)
@@ -158,7 +169,7 @@ def _call(asked: Asked, ideas: Ideas) -> tuple[str, str] | None:
     if not asked.must_call and not said & _spoken(ranked[0]):
         return None
     schema: Any = ranked[0].get("parameters") or {"type": "object"}
-    return str(ranked[0]["name"]), json.dumps(Writer(schema, ideas).write(), separators=(",", ":"), ensure_ascii=False)
+    return str(ranked[0]["name"]), json.dumps(_instance(schema, ideas, "tools"), separators=(",", ":"), ensure_ascii=False)
 
 
 def _spoken(tool: Mapping[str, Any]) -> set[str]:

@@ -7,12 +7,31 @@ documentation, not from the client.
 from __future__ import annotations
 
 from prefect_together.sandbox.api import Endpoint
-from prefect_together.sandbox.endpoints import chat, images, models, videos
+from prefect_together.sandbox.endpoints import (
+    batches,
+    billing,
+    chat,
+    completions,
+    embeddings,
+    files,
+    images,
+    models,
+    rerank,
+    supported_models,
+    videos,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *images.ENDPOINTS,
     *videos.ENDPOINTS,
     *chat.ENDPOINTS,
+    *completions.ENDPOINTS,
+    *embeddings.ENDPOINTS,
+    *rerank.ENDPOINTS,
     *models.ENDPOINTS,
+    *files.ENDPOINTS,
+    *batches.ENDPOINTS,
+    *billing.ENDPOINTS,
+    *supported_models.ENDPOINTS,
 )
 """Every route of the API; a new endpoint is a new file and a line here."""

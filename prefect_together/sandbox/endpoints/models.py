@@ -8,7 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from prefect_together import catalog
-from prefect_together.sandbox.api import Api, Endpoint, account, success
+from prefect_together.sandbox.api import ORGANIZATION, Api, Endpoint, account, success
 from prefect_together.sandbox.fault_injection import apply_fault
 
 MODELS = "GET /v1/models"
@@ -43,7 +43,7 @@ async def who_am_i(api: Api, request: HttpRequest) -> Response:
     identity = {
         "type": "project_api_key",
         "api_key": {"id": f"key_{who}"},
-        "organization": {"id": "org_sandbox", "name": "Sandbox"},
+        "organization": {"id": ORGANIZATION, "name": "Sandbox"},
         "project": {"id": f"proj_{who}", "name": "Sandbox", "slug": f"sandbox-{who[:6]}"},
     }
 
