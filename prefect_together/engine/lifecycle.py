@@ -47,11 +47,12 @@ async def generate(
         TogetherError: See ``prefect_together.errors``.
     """
     results = await _once(context, timeout, fingerprint)
-    follow_up = context.spec.follow_up
-    while follow_up and (better := follow_up(results[-1])):
+    follow_up, asked = context.spec.follow_up, context.request
+    while follow_up and (better := follow_up(asked, results[-1])):
         context.run.log.warning("%s Asking again.", problem_of(context, results[-1]))
+        asked = better
         try:
-            results += await _once(context.of(better), timeout)
+            results += await _once(context.of(asked), timeout)
         except BudgetExceeded as error:
             context.run.log.warning("It is not asked for again: %s", error)
             break

@@ -69,7 +69,7 @@ class UnknownOutcomePolicy:
         entry = await self._ledger.entry(last, "lost" if last.state == "lost" else "unknown") or {}
         why = str(entry.get("why", "it was sent and no answer was recorded"))
         if self._spent or not await self._allowed(attempts):
-            raise self._error(last, why)
+            raise self._error(last, why, str(entry.get("received", "")))
         self._let_go[last.key] = last
         context.run.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
@@ -91,14 +91,16 @@ class UnknownOutcomePolicy:
         resolved = await self._ledger.entry(before, "resolved") or {}
         return resolved.get("how") != "resubmitted"
 
-    def _error(self, attempt: Attempt, why: str) -> UnknownOutcome:
+    def _error(self, attempt: Attempt, why: str, received: str) -> UnknownOutcome:
         request, at_most = self._context.request, self._context.at_most
+        came = f" {len(received):,} characters of it came, and are kept." if received else ""
         return UnknownOutcome(
-            f"{sentence(why)} At stake: one {request.kind} by {request.model}, {_price(at_most)}.",
+            f"{sentence(why)}{came} At stake: one {self._context.spec.noun} by {request.model}, {_price(at_most)}.",
             advice="Nothing is sent for it until you decide: look at your usage at Together, then run it again with "
             f'on_unknown="resubmit" to send it again. Ledger key: {attempt.key}.',
             key=attempt.key,
             at_risk=at_most,
+            received=received,
         )
 
 

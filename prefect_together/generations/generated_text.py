@@ -202,12 +202,17 @@ def problem(result: GeneratedText) -> TogetherError | None:
     return InvalidOutput.of(result, why) if why else None
 
 
-def follow_up(result: GeneratedText) -> ChatRequest | None:
-    """Return the request that asks for a better answer, or None where it is good, or none is left to be asked for."""
+def follow_up(request: ChatRequest, result: GeneratedText) -> ChatRequest | None:
+    """Return the request that asks for a better answer, or None where it is good, or none is left to be asked for.
+
+    Args:
+        request: What is asked now: how often may be asked again is no part of what the answer was kept for.
+        result: What was answered.
+    """
     error = problem(result)
-    if error is None or isinstance(error, ReasoningExhausted) or result.request.repair < 1:
+    if error is None or isinstance(error, ReasoningExhausted) or request.repair < 1:
         return None
-    return result.request.repaired(result.text, result.fault() or "")
+    return request.repaired(result.text, result.fault() or "")
 
 
 def _price(request: ChatRequest, content: Mapping[str, Any]) -> Decimal | None:

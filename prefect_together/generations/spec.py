@@ -192,7 +192,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     row: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None
     problem: Callable[[ResultT], TogetherError | None] | None = None
-    follow_up: Callable[[ResultT], RequestT | None] | None = None
+    follow_up: Callable[[RequestT, ResultT], RequestT | None] | None = None
 
     def count(self, number: int) -> str:
         """Return a number of results in words, such as ``2 clips``."""
