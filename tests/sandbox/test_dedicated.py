@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
+from prefect_together.cli.main import main
 
 from .asking import message
 from .talking import LLAMA, asked, chat_body
@@ -108,6 +109,18 @@ def test_what_is_missing_is_refused(client: httpx.Client, path: str, fields: dic
     answer = client.post(path, json={**BODIES[path], **fields})
     assert 400 == answer.status_code
     assert message(answer)
+
+
+def test_the_command_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--dedicated`, once for each."""
+    given = dict[str, Any]()
+
+    def run(host: str, port: int, **options: Any) -> None:
+        given.update(options)
+
+    monkeypatch.setattr(sandbox, "run", run, raising=False)
+    assert main(["sandbox", "--port", "0", "--dedicated", OWN, "--dedicated", "team/second"]) == 0
+    assert [OWN, "team/second"] == given["dedicated"]
 
 
 def test_it_chats_too(client: httpx.Client) -> None:

@@ -74,10 +74,9 @@ def picture_tokens(width: int, height: int) -> int:
 
 
 def prompt_text(asked: Asked) -> str:
-    """Return all the text that goes in: functions and schema first, as templates write them."""
-    given: list[Any] = [*asked.tools, *([asked.format] if asked.format else [])]
-    calls = [call for message in asked.messages for call in message.get("tool_calls") or ()]
-    extra = "".join(json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in (*given, *calls))
+    """Return the text that goes in, functions first, as templates write it; a schema only bounds what comes out."""
+    calls: list[Any] = [call for message in asked.messages for call in message.get("tool_calls") or ()]
+    extra = "".join(json.dumps(one, separators=(",", ":"), ensure_ascii=False) for one in (*asked.tools, *calls))
     return extra + "".join(_turn(message) for message in asked.messages)
 
 

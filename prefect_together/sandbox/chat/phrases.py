@@ -18,8 +18,9 @@ COLOURS = ("amber", "teal", "indigo", "rose", "olive", "slate")
 MOODS = ("calm", "hopeful", "wistful", "playful", "tense")
 CAMERA = ("slow push in", "gentle pan to the left", "rising crane shot", "steady close-up", "slow pull back")
 QUESTIONS = (
-    "What makes {} worth a second look?", "What is so important about {}?", "What was there before {}?", "What do people get wrong about {}?",
-    "Which part of {} is the hardest to explain?", "Who should know more about {}?", "What would change without {}?",
+    "What makes {} worth a second look?", "What is so important about {}?", "What was there before {}?",
+    "What do people get wrong about {}?", "Which part of {} is the hardest to explain?", "Who should know more about {}?",
+    "What would change without {}?",
 )  # fmt: skip
 FAULTY = (
     "The light is flat and could lead the eye more", "The foreground lacks detail", "The composition is a little crowded",
