@@ -13,7 +13,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 _KINDS = frozenset({"text", "json_schema", "json_object", "regex"})
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 _LONGEST_NAME = 64
 
 
@@ -127,13 +127,13 @@ def instruction(wanted: Mapping[str, Any] | None) -> str | None:
 
 
 def read_json(text: str) -> Any:
-    """Return the value of an answer in JSON, which some models put into a code fence.
+    """Return the value of an answer in JSON, which some models put into a code fence, with words around it.
 
     Raises:
         ValueError: It is no JSON.
     """
-    fenced = _FENCED.match(text)
-    return json.loads(fenced[1] if fenced else text)
+    fenced = _FENCED.findall(text)
+    return json.loads(fenced[0] if len(fenced) == 1 else text)
 
 
 def fault(text: str, wanted: Mapping[str, Any] | None) -> str | None:
