@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
@@ -60,20 +61,24 @@ RUN_LOGS = ShortTracebacks()
 """What Prefect's loggers of runs are given, once per process."""
 
 
-def shorten_last_words() -> None:
+def shorten_last_words(interrupt: Callable[[], None]) -> None:
     """Have a script that ends with an error of ours end with a short traceback, where nobody else has a say in that.
 
     One that is interrupted while it waits ends with what becomes of what it waited for.
+
+    Args:
+        interrupt: Cuts off what other threads wait for: Python waits for them before it ends.
     """
+
+    def hook(kind: type[BaseException], error: BaseException, lines: TracebackType | None) -> None:
+        words = traceback_of(error) if isinstance(error, TogetherError) else ""
+        if isinstance(error, KeyboardInterrupt):
+            words = last_words()
+            interrupt()
+        if words and not os.environ.get(TRACEBACKS):
+            print(words, file=sys.stderr)  # noqa: T201 - it is where Python itself would
+        else:
+            sys.__excepthook__(kind, error, lines)
+
     if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _last_words
-
-
-def _last_words(kind: type[BaseException], error: BaseException, lines: TracebackType | None) -> None:
-    words = traceback_of(error) if isinstance(error, TogetherError) else ""
-    if isinstance(error, KeyboardInterrupt):
-        words = last_words()
-    if words and not os.environ.get(TRACEBACKS):
-        print(words, file=sys.stderr)  # noqa: T201 - it is where Python itself would
-    else:
-        sys.__excepthook__(kind, error, lines)
+        sys.excepthook = hook

@@ -6,13 +6,10 @@ import argparse
 import logging
 import os
 import shutil
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import httpx
@@ -21,7 +18,7 @@ from prefect.settings import get_current_settings
 
 from prefect_together import sandbox
 from prefect_together._internal.event_loop import interrupt, run, shutdown
-from prefect_together._internal.interruption import last_words
+from prefect_together._internal.interruption import IN_GENERAL, last_words
 from prefect_together._internal.prefect_compat import wrong_parameters
 from prefect_together._internal.tracebacks import RUN_LOGS
 from prefect_together.batch.plan import Plan
@@ -56,15 +53,11 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         flow = _planning(flow)
     RUN_LOGS.lines = given.traceback
     with ExitStack() as stack:
-        stack.enter_context(_interruptible())
         try:
             state = _run(flow, parameters, stack, sandboxed=given.sandbox)
         except KeyboardInterrupt:
-            words = (
-                last_words()
-                or "Interrupted: what was paid for is kept or in the ledger, and the next run goes on from there."
-            )
-            print(f"\n{words}", file=sys.stderr)
+            print(f"\n{last_words() or IN_GENERAL}", file=sys.stderr)
+            interrupt()
             return INTERRUPTED
         result = state.result(raise_on_failure=False)
     flow_run = str(state.state_details.flow_run_id)
@@ -115,28 +108,6 @@ def _gallery() -> str:
     except Exception as error:  # it is an extra: the sentence before it has to be said
         logging.getLogger("prefect.together").warning("No gallery page: %s", error)
     return ""
-
-
-@contextmanager
-def _interruptible() -> Generator[None, None, None]:
-    """Let the first Ctrl-C cut off what all threads wait for; Prefect would wait for theirs to the end."""
-
-    def cut_off(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler)
-        interrupt()
-        signal.default_int_handler(number, frame)
-
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, cut_off)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _leave(words: str) -> NoReturn:

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.runtime import task_run
 
+from prefect_together._internal.event_loop import interrupt
 from prefect_together._internal.prefect_compat import error_of, filter_run_logs, tag_run
 from prefect_together._internal.tracebacks import RUN_LOGS, shorten_last_words
 from prefect_together.errors import TogetherError
@@ -23,7 +24,7 @@ _NO_LIMIT = re.compile(r"[/%&><]")
 """What the name of a concurrency limit must not hold, and so no tag."""
 
 filter_run_logs(RUN_LOGS)
-shorten_last_words()
+shorten_last_words(interrupt)
 
 
 class Options(TypedDict):
