@@ -24,6 +24,7 @@ from prefect_together import (
     check_table_path,
     expected,
     generate_batch,
+    named_after,
     requests_from_table,
     run_as_command,
 )
@@ -31,7 +32,7 @@ from prefect_together import plan as plan_batch
 from prefect_together.errors import InvalidRequest
 
 
-@flow(name="prompt-table", flow_run_name="{table:.60}")
+@flow(name="prompt-table", flow_run_name=named_after("table"))
 def prompt_table(
     table: str,
     template: str | None = None,
