@@ -141,7 +141,7 @@ class Plan(BaseModel):
             },
             notes=list(dict.fromkeys((*self.notes, *other.notes))),
             undecided_cost=self.undecided_cost + other.undecided_cost,
-            warnings=(self.warnings + other.warnings)[:PROBLEMS],
+            warnings=list(dict.fromkeys((*self.warnings, *other.warnings)))[:PROBLEMS],
         )
 
     def text(self) -> str:

@@ -64,11 +64,7 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
         data, found = await asyncio.to_thread(_read, request, use)
         if not isinstance(value, MediaReference):
             hashes[str(value)] = hashlib.sha256(data).hexdigest()
-        if form == "base64" and len(data) > INLINE_FRAME_WARNING:
-            warnings.append(
-                f"A frame of {len(data) // 1024} KB goes inline, and Together may refuse frames above "
-                f"{INLINE_FRAME_WARNING // 1024} KB: host it and give its URL if it does."
-            )
+        warnings += _large_frame(form, len(data))
         text = base64.b64encode(data).decode()
         written[value, form] = text if form == "base64" else f"data:{found.media_type};base64,{text}"
     if note := await differing_shapes(request):
@@ -78,6 +74,29 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
         return written[value, form]
 
     return Body(request.body(render), tuple(warnings), hashes)
+
+
+async def large_frames(request: Request) -> list[str]:
+    """Return what to say of the frames that would go inline, as far as they are known: those that are made are not yet."""
+
+    def size(value: MediaInput) -> int:
+        if isinstance(value, MediaReference):
+            return value.size
+        try:
+            return Path(value).stat().st_size
+        except OSError:  # whoever reads it says so
+            return 0
+
+    inline = dict.fromkeys((use.value, use.form) for use in request.media_inputs() if not _hosted(use.value))
+    return [note for value, form in inline for note in _large_frame(form, await asyncio.to_thread(size, value))]
+
+
+def _large_frame(form: Form, size: int) -> list[str]:
+    if form != "base64" or size <= INLINE_FRAME_WARNING:
+        return []
+    most = INLINE_FRAME_WARNING // 1024
+    said = f"A frame of {size // 1024} KB goes inline, and Together may refuse frames above {most} KB"
+    return [f"{said}: host it and give its URL if it does."]
 
 
 async def differing_shapes(request: Request) -> str | None:
