@@ -89,6 +89,17 @@ def filter_run_logs(records: logging.Filter) -> None:
         logging.getLogger(name).addFilter(records)
 
 
+def filter_console(records: logging.Filter) -> None:
+    """Have a filter see what Prefect prints, and not what it sends to its API: handlers of its loggers (3.8.8, 3.9.1)."""
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))]
+    for handler in {
+        handler for logger in loggers for handler in logger.handlers if isinstance(handler, PrefectConsoleHandler)
+    }:
+        handler.addFilter(records)
+
+
 def wrong_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> list[str]:
     """Return what a flow has against parameters, as lines ``name: reason``; Prefect also logs what it raises (3.9.1)."""
     from prefect.exceptions import ParameterTypeError

@@ -44,10 +44,14 @@ class ShortTracebacks(logging.Filter):
         self.lines = lines
         self.tasks: set[str] = set()
         """The names of our tasks, as far as they have run."""
+        self.sentences: set[str] = set()
+        """What the errors of ours said that have been logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten what the record shows."""
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TogetherError):
+            self.sentences.add(error.what)
         if isinstance(error, TogetherError) and not os.environ.get(TRACEBACKS):
             record.exc_info = None
             lines = traceback_of(error) if self.lines else ""
@@ -55,6 +59,27 @@ class ShortTracebacks(logging.Filter):
         if getattr(record, "task_name", None) in self.tasks and not in_a_run():
             record.send_to_api = False
         return True
+
+
+class SaidOnce(logging.Filter):
+    """Lets a sentence of an error of ours pass once: Prefect says it of the task, of the task's state, and of all above it.
+
+    Args:
+        errors: Knows the sentences.
+    """
+
+    def __init__(self, errors: ShortTracebacks) -> None:
+        super().__init__()
+        self._errors = errors
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record says something that was not said yet."""
+        text = record.getMessage()
+        told = {sentence for sentence in self._errors.sentences if sentence in text}
+        new = told - self._said
+        self._said |= told
+        return bool(new) or not told
 
 
 RUN_LOGS = ShortTracebacks()

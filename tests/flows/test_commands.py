@@ -94,6 +94,9 @@ def test_an_error_is_one_sentence(options: list[str], key: str, said: str, envir
     assert 1 == done.returncode
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+    if not key:
+        assert 2 == done.stderr.count("There is no API key")  # in the log, and as the last word
+        assert "credentials=" not in done.stderr.splitlines()[-1]
     asked = _run("image_to_video.py", "--traceback", *options, environment=environment)
     assert "Traceback" in asked.stderr
     assert "event_loop" in asked.stderr

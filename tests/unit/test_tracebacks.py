@@ -10,7 +10,7 @@ import pytest
 
 from prefect_together._internal import interruption
 from prefect_together._internal.event_loop import arun, interrupt, run
-from prefect_together._internal.tracebacks import ShortTracebacks, shorten_last_words
+from prefect_together._internal.tracebacks import SaidOnce, ShortTracebacks, shorten_last_words
 from prefect_together.errors import TRACEBACKS, ConfigurationError, TogetherError, traceback_of
 
 
@@ -168,3 +168,22 @@ def test_an_interruption_names_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> 
         with interruption.waiting_for(None):
             assert "job-3" not in interruption.last_words()
     assert "" == interruption.last_words()
+
+
+def test_what_prefect_says_five_times_is_printed_once() -> None:
+    """Of the records about one error the first passes; another error, and what is about none, pass too."""
+    short = ShortTracebacks()
+    once = SaidOnce(short)
+
+    def passes(text: str, error: BaseException | None = None) -> bool:
+        record = _record(error)
+        record.msg = text
+        return short.filter(record) and once.filter(record)
+
+    error, other = ConfigurationError("There is no key."), ConfigurationError("There is no room.")
+    assert passes("Task run failed with exception: ConfigurationError('There is no key.')", error)
+    assert not passes("Finished in state Failed('ConfigurationError: There is no key.')")
+    assert not passes("Encountered exception during execution: ConfigurationError('There is no key.')", error)
+    assert passes("Task run failed with exception: ConfigurationError('There is no room.')", other)
+    assert passes("Waiting for job 7.")
+    assert passes("Waiting for job 7.")
