@@ -136,10 +136,12 @@ def flow_is_cut_off() -> bool:
     runner = context.task_runner if context else None
     if not isinstance(runner, ThreadPoolTaskRunner) or not _is_ending(runner):
         return False
-    for frame in sys._current_frames().values():  # noqa: SLF001 - documented, to see what threads wait for
+    ending = cast("Any", ThreadPoolTaskRunner).__exit__.__code__
+    running = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - documented: what threads wait for
+    for frame in running.values():
         here: FrameType | None = frame
         while here is not None:
-            if here.f_code is ThreadPoolTaskRunner.__exit__.__code__ and here.f_locals["self"] is runner:
+            if here.f_code is ending and here.f_locals["self"] is runner:
                 reason = here.f_locals["exc_type"]
                 return reason is not None and not issubclass(reason, Exception)
             here = here.f_back

@@ -91,7 +91,7 @@ async def large_frames(request: Request) -> list[str]:
     return [note for value, form in inline for note in _large_frame(form, await asyncio.to_thread(size, value))]
 
 
-def _large_frame(form: Form, size: int) -> list[str]:
+def _large_frame(form: str, size: int) -> list[str]:
     if form != "base64" or size <= INLINE_FRAME_WARNING:
         return []
     most = INLINE_FRAME_WARNING // 1024

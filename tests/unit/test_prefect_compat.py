@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect import Task, flow, task
@@ -184,7 +184,7 @@ def test_a_thread_learns_that_its_flow_is_cut_off(reason: type[BaseException]) -
 
     @flow
     def interrupted() -> None:
-        working.submit()
+        cast("Any", working).submit()
         begun.wait(60)
         raise reason
 
@@ -208,7 +208,7 @@ def test_a_thread_of_a_flow_that_ends_by_itself_goes_on(error: Exception | None)
 
     @flow
     def ending() -> None:
-        working.submit()
+        cast("Any", working).submit()
         begun.wait(60)
         if error:
             raise error

@@ -95,7 +95,11 @@ def test_the_columns_of_the_ledger_align(monkeypatch: pytest.MonkeyPatch, capsys
         return rows
 
     monkeypatch.setattr(library_commands, "list_attempts", listed)
-    monkeypatch.setattr(library_commands, "opened", lambda _: None)
+
+    def opened(_: object) -> None:
+        """Open nothing."""
+
+    monkeypatch.setattr(library_commands, "opened", opened)
     library_commands.show_ledger(argparse.Namespace(state=None, limit=None, json=False))
     lines = capsys.readouterr().out.splitlines()
     assert 1 == len({line.index("XX a fox") for line in lines[1:3]} | {lines[0].index("what and where")})
