@@ -19,6 +19,7 @@ from prefect_together import (
     Plan,
     expected,
     generate_image,
+    named_after,
     publish_gallery,
     publish_grid,
     run_as_command,
@@ -29,7 +30,7 @@ from prefect_together import plan as plan_requests
 EDITS = ["make it dusk, windows lit", "first snow on the roofs", "as a woodcut in two colours"]
 
 
-@flow(name="edit-chain", flow_run_name="{subject:.60}")
+@flow(name="edit-chain", flow_run_name=named_after("subject"))
 def edit_chain(
     subject: str = "a harbour town in the morning",
     start: str | None = None,

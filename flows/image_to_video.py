@@ -19,6 +19,7 @@ from prefect_together import (
     expected,
     generate_image,
     generate_video,
+    named_after,
     publish_gallery,
     run_as_command,
     summary,
@@ -26,7 +27,7 @@ from prefect_together import (
 from prefect_together import plan as plan_requests
 
 
-@flow(name="image-to-video", flow_run_name="{idea:.60}")
+@flow(name="image-to-video", flow_run_name=named_after("idea"))
 def image_to_video(
     idea: str = "a red fox asleep under an old oak, first snow falling",
     motion: str = "slow push in, snow drifting past",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from prefect import flow
 
@@ -24,6 +25,7 @@ from prefect_together import (
     check_table_path,
     expected,
     generate_batch,
+    named_after,
     requests_from_table,
     run_as_command,
 )
@@ -31,7 +33,14 @@ from prefect_together import plan as plan_batch
 from prefect_together.errors import InvalidRequest
 
 
-@flow(name="prompt-table", flow_run_name="{table:.60}")
+class Written(NamedTuple):
+    """What came of a batch, and where its tables are."""
+
+    result: BatchResult
+    tables: tuple[str, ...]
+
+
+@flow(name="prompt-table", flow_run_name=named_after("table"))
 def prompt_table(
     table: str,
     template: str | None = None,
@@ -46,7 +55,7 @@ def prompt_table(
     concurrency: int = 32,
     max_cost: float | None = None,
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
-) -> Plan | list[BatchResult]:
+) -> Plan | list[Written]:
     """Make a picture of every row of a table, and write a table of what came of each.
 
     Args:
@@ -85,7 +94,7 @@ def prompt_table(
         check_table_path(path)
     results = [_batch(requests, name, tables, concurrency, max_cost)]
     if clip_model:
-        stills = [picture for picture in results[0].media if isinstance(picture, GeneratedImage)]
+        stills = [picture for picture in results[0].result.media if isinstance(picture, GeneratedImage)]
         clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[still], seed=seed) for still in stills]
         results.append(_batch(clips, f"{name} {clip_model}", clip_tables, concurrency, max_cost))
     return results
@@ -93,28 +102,29 @@ def prompt_table(
 
 def _batch(
     requests: RequestTable | list[VideoRequest], name: str, tables: list[str], concurrency: int, max_cost: float | None
-) -> BatchResult:
+) -> Written:
     """Run a batch and write its tables; a batch that failed has some too, for what it paid for is in them."""
     try:
         result = generate_batch(requests, name=name, concurrency=concurrency, max_cost=max_cost)
     except BatchFailed as failed:
         if failed.result is not None:
-            _write(failed.result, tables)
+            written = _write(failed.result, tables)
+            failed.advice = f"{failed.advice} Its tables: {', '.join(written.tables)}."
         raise
-    _write(result, tables)
-    return result
+    return _write(result, tables)
 
 
-def _write(result: BatchResult, tables: list[str]) -> None:
+def _write(result: BatchResult, tables: list[str]) -> Written:
     """Write every table that can be written, and then raise what kept another one from it."""
-    problems: list[Exception] = []
+    written, problems = list[str](), list[Exception]()
     for path in tables:
         try:
-            result.write_table(path)
+            written.append(result.write_table(path))
         except Exception as error:  # noqa: PERF203 - whatever is wrong with one place: the others may be fine
             problems.append(error)
     if problems:
         raise problems[0]
+    return Written(result, tuple(written))
 
 
 def _expected(requests: RequestTable) -> Iterator[MediaReference]:
@@ -125,9 +135,9 @@ def _expected(requests: RequestTable) -> Iterator[MediaReference]:
                 yield expected(row.request)
 
 
-def report(results: list[BatchResult]) -> str:
+def report(written: list[Written]) -> str:
     """Return what is printed at the end."""
-    return "\n".join(f"{result}\nManifest: {result.manifest}" for result in results)
+    return "\n".join(f"{one.result}\nManifest: {one.result.manifest}\nTables: {', '.join(one.tables)}" for one in written)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from prefect_together import (
     generate_video,
     join_videos,
     last_frame,
+    named_after,
     publish_gallery,
     review_images,
     run_as_command,
@@ -66,7 +67,7 @@ SHOTS = [
 ]
 
 
-@flow(name="storyboard", flow_run_name="{title:.60}")
+@flow(name="storyboard", flow_run_name=named_after("title"))
 def storyboard(
     title: str = "The lighthouse",
     shots: list[Shot] = SHOTS,

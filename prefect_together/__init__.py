@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         write_gallery,
     )
     from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
+    from prefect_together.tasks.naming import named_after
     from prefect_together.tasks.plan import aexpected, aplan, expected, plan
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
@@ -104,6 +105,7 @@ _HOMES = {
     "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
     "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
+    "prefect_together.tasks.naming": ("named_after",),
     "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
     "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
     "prefect_together.tasks.videos": (
@@ -175,6 +177,7 @@ __all__ = [
     "generate_video",
     "join_videos",
     "last_frame",
+    "named_after",
     "plan",
     "publish_gallery",
     "publish_grid",

@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from prefect_together._internal.background import wait_for_spawned
-from prefect_together._internal.prefect_compat import before_prefects_services_end
+from prefect_together._internal.interruption import note_cut_off
+from prefect_together._internal.prefect_compat import before_prefects_services_end, flow_is_cut_off
 from prefect_together._internal.tracebacks import without_frames
 from prefect_together.errors import ConfigurationError
 
@@ -119,11 +120,14 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
             except NotYet:  # noqa: PERF203 - waiting is the point
                 if future.done():
                     return future.result()
+                if flow_is_cut_off():
+                    raise KeyboardInterrupt from None
     except BaseException as error:
         future.cancel()
         if isinstance(error, CancelledError) and runtime().interrupted:
             raise KeyboardInterrupt from None
         if not isinstance(error, (Exception, asyncio.CancelledError)):
+            note_cut_off()
             # Ctrl-C, or Prefect's SIGTERM: Prefect then sends itself the signal again, which ends the process without
             # `atexit`. The answer to what has been paid for may be seconds away.
             with suppress(Exception):
@@ -133,9 +137,17 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 
 async def arun(work: Coroutine[Any, Any, _T]) -> _T:
     """Run work on the background loop and await it from any loop; cancelling the await cancels the work."""
+    future = asyncio.wrap_future(_start(work))
     try:
-        return await asyncio.wrap_future(_start(work))
+        if threading.current_thread() is not threading.main_thread():  # a loop of Prefect's, for a task of its thread pool
+            while not (await asyncio.wait([future], timeout=1.0))[0]:
+                if flow_is_cut_off():
+                    raise KeyboardInterrupt
+        return await future
     except BaseException as error:
+        future.cancel()
+        if not isinstance(error, Exception):
+            note_cut_off()
         raise without_frames(error)  # noqa: B904 - the same error
 
 
@@ -157,7 +169,7 @@ def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:
 
 
 def interrupt() -> None:
-    """Cut off every call under way: for a Ctrl-C, of which only the main thread hears by itself, and others may wait."""
+    """Cut off every call under way: for a Ctrl-C that ends the process, which waits for threads that nobody tells."""
     if _runtime is not None and _runtime.pid == os.getpid():
         _runtime.interrupted = True
         for future in list(_runtime.waited_for):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+IN_GENERAL = "Interrupted: what was paid for is kept or in the ledger, and the next run goes on from there."
+
 _SHOWN = 3
+_JUST = 60.0  # seconds: a call that was cut off so long ago has to do with how the process ends
 _jobs: dict[str, None] = {}  # in the order in which they were waited for
+_cut_off_at: float | None = None
 
 
 @contextmanager
@@ -25,10 +30,16 @@ def waiting_for(job_id: str | None) -> Generator[None, None, None]:
     _jobs.pop(str(job_id), None)
 
 
+def note_cut_off() -> None:
+    """Note that a call was cut off right now."""
+    global _cut_off_at
+    _cut_off_at = time.monotonic()
+
+
 def last_words() -> str:
-    """Return what becomes of the jobs that were waited for, or nothing where there were none."""
+    """Return what becomes of the jobs that were waited for, or nothing where no call was cut off."""
     if not _jobs:
-        return ""
+        return IN_GENERAL if _cut_off_at is not None and time.monotonic() - _cut_off_at < _JUST else ""
     shown = ", ".join(list(_jobs)[:_SHOWN]) + (", …" if len(_jobs) > _SHOWN else "")
     what, go, it = (
         ("job", "is paid for and goes", "it makes") if len(_jobs) == 1 else ("jobs", "are paid for and go", "they make")

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from prefect import Flow, Task
     from prefect.client.schemas.objects import State
     from prefect.context import TaskRunContext
@@ -86,6 +89,17 @@ def filter_run_logs(records: logging.Filter) -> None:
         logging.getLogger(name).addFilter(records)
 
 
+def filter_console(records: logging.Filter) -> None:
+    """Have a filter see what Prefect prints, and not what it sends to its API: handlers of its loggers (3.8.8, 3.9.1)."""
+    from prefect.logging.handlers import PrefectConsoleHandler
+
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))]
+    for handler in {
+        handler for logger in loggers for handler in logger.handlers if isinstance(handler, PrefectConsoleHandler)
+    }:
+        handler.addFilter(records)
+
+
 def wrong_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> list[str]:
     """Return what a flow has against parameters, as lines ``name: reason``; Prefect also logs what it raises (3.9.1)."""
     from prefect.exceptions import ParameterTypeError
@@ -107,6 +121,36 @@ def in_a_run() -> bool:
     from prefect.context import FlowRunContext, TaskRunContext
 
     return FlowRunContext.get() is not None or TaskRunContext.get() is not None
+
+
+def flow_is_cut_off() -> bool:
+    """Tell whether the flow that this thread works for was interrupted or ended, and waits for this thread (3.8.8, 3.9.1).
+
+    Prefect's task runner sets an event for each of its threads that no task sees, and waits for them, whatever the reason:
+    the flow returned, or Ctrl-C, SIGTERM or a cancellation goes through it. The reason is an argument of its ``__exit__``.
+    """
+    from prefect.context import FlowRunContext
+    from prefect.task_runners import ThreadPoolTaskRunner
+
+    context = FlowRunContext.get()
+    runner = context.task_runner if context else None
+    if not isinstance(runner, ThreadPoolTaskRunner) or not _is_ending(runner):
+        return False
+    ending = cast("Any", ThreadPoolTaskRunner).__exit__.__code__
+    running = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - documented: what threads wait for
+    for frame in running.values():
+        here: FrameType | None = frame
+        while here is not None:
+            if here.f_code is ending and here.f_locals["self"] is runner:
+                reason = here.f_locals["exc_type"]
+                return reason is not None and not issubclass(reason, Exception)
+            here = here.f_back
+    return True  # nobody waits any more, and this thread still works: the wait itself was interrupted
+
+
+def _is_ending(runner: Any) -> bool:
+    first = next(iter(list(getattr(runner, "_cancel_events", {}).values())), None)  # all of them are set together
+    return first is not None and first.is_set()
 
 
 def keep_class(made: Task[..., Any], original: Task[..., Any]) -> None:

@@ -33,13 +33,27 @@ def words_of(address: str) -> str:
     name = unquote(urlsplit(address).path if "://" in address else address).replace("\\", "/").rstrip("/").rpartition("/")[2]
     name = _PLANNED_SIZE.sub("", name)
     stem = name.rpartition(".")[0] or name
-    digits = ""
+    digits, cut = "", False
     if kept := _KEPT.search(stem):
         stem = stem[: kept.start()]
+        cut = len(stem) == _SLUG and "-" in stem
     elif made := _MADE.search(stem):
         stem, digits = stem[: made.start()], f" {made.group(1)[:4]}"
     words = " ".join(re.split(r"[\s_-]+", stem)).strip() or urlsplit(address).netloc
+    if cut:  # most likely in the middle of its last word
+        words = words.rpartition(" ")[0] + "…"
     return words + digits
+
+
+def clipped(text: str, length: int) -> str:
+    """Return a text as one line of at most so many characters, cut between words, and then with an ellipsis at its end."""
+    line = " ".join(text.split())
+    if len(line) <= length:
+        return line
+    head = line[: length - 1]
+    # Some scripts have no spaces, and some words no end: of those, part of one is better than next to nothing.
+    at = len(head) if line[length - 1] == " " else head.rfind(" ")
+    return (head[:at] if at >= length // 2 else head).rstrip(" ,;:·–—-") + "…"
 
 
 def sentence(text: str) -> str:

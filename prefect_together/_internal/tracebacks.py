@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
@@ -43,10 +44,14 @@ class ShortTracebacks(logging.Filter):
         self.lines = lines
         self.tasks: set[str] = set()
         """The names of our tasks, as far as they have run."""
+        self.sentences: set[str] = set()
+        """What the errors of ours said that have been logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Shorten what the record shows."""
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TogetherError):
+            self.sentences.add(error.what)
         if isinstance(error, TogetherError) and not os.environ.get(TRACEBACKS):
             record.exc_info = None
             lines = traceback_of(error) if self.lines else ""
@@ -56,24 +61,49 @@ class ShortTracebacks(logging.Filter):
         return True
 
 
+class SaidOnce(logging.Filter):
+    """Lets a sentence of an error of ours pass once: Prefect says it of the task, of the task's state, and of all above it.
+
+    Args:
+        errors: Knows the sentences.
+    """
+
+    def __init__(self, errors: ShortTracebacks) -> None:
+        super().__init__()
+        self._errors = errors
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record says something that was not said yet."""
+        text = record.getMessage()
+        told = {sentence for sentence in self._errors.sentences if sentence in text}
+        new = told - self._said
+        self._said |= told
+        return bool(new) or not told
+
+
 RUN_LOGS = ShortTracebacks()
 """What Prefect's loggers of runs are given, once per process."""
 
 
-def shorten_last_words() -> None:
+def shorten_last_words(interrupt: Callable[[], None]) -> None:
     """Have a script that ends with an error of ours end with a short traceback, where nobody else has a say in that.
 
     One that is interrupted while it waits ends with what becomes of what it waited for.
+
+    Args:
+        interrupt: Cuts off what other threads wait for: Python waits for them before it ends.
     """
+
+    def hook(kind: type[BaseException], error: BaseException, lines: TracebackType | None) -> None:
+        words = traceback_of(error) if isinstance(error, TogetherError) else ""
+        if isinstance(error, KeyboardInterrupt):
+            words = last_words()
+            interrupt()
+        if words and not os.environ.get(TRACEBACKS):
+            print(words, file=sys.stderr)  # noqa: T201 - it is where Python itself would
+        else:
+            sys.__excepthook__(kind, error, lines)
+
     if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _last_words
-
-
-def _last_words(kind: type[BaseException], error: BaseException, lines: TracebackType | None) -> None:
-    words = traceback_of(error) if isinstance(error, TogetherError) else ""
-    if isinstance(error, KeyboardInterrupt):
-        words = last_words()
-    if words and not os.environ.get(TRACEBACKS):
-        print(words, file=sys.stderr)  # noqa: T201 - it is where Python itself would
-    else:
-        sys.__excepthook__(kind, error, lines)
+        sys.excepthook = hook

@@ -12,13 +12,14 @@ import uuid
 from array import array
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.text import slug
 from prefect_together.batch.results import ROOT, read_lines
 from prefect_together.batch.table_schema import ENDING, TableSchema
-from prefect_together.storage.references import to_keys
+from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 
 
@@ -89,6 +90,17 @@ async def write(storage: Storage, key: str, spool: Spool, schema: TableSchema | 
         await storage.write(f"{key}{ENDING}", schema.model_dump_json(exclude_none=True).encode())
     await storage.write_stream(f"{key}.jsonl", chunks())
     return storage.uri(f"{key}.jsonl")
+
+
+def write_here(storage: Storage, spool: Spool, schema: TableSchema | None) -> str:
+    """Write a manifest that its library does not take into a folder of this machine's for passing things; return where."""
+    folder = Path(tempfile.mkdtemp(prefix="prefect-together-batch-"))
+    if schema is not None:
+        (folder / f"manifest{ENDING}").write_bytes(schema.model_dump_json(exclude_none=True).encode())
+    with (folder / "manifest.jsonl").open("wb") as file:
+        for line in spool:
+            file.write(compact(to_addresses(read(line), storage)) + b"\n")
+    return (folder / "manifest.jsonl").as_uri()
 
 
 class Index(Mapping[str, dict[str, Any]]):

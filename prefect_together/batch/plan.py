@@ -9,6 +9,7 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together import catalog
+from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 
 PROBLEMS = 20
@@ -36,10 +37,9 @@ class PlannedRequest(BaseModel):
 
     def cells(self) -> tuple[str, str, str, str]:
         """Return model, price, seed and title, as a person reads them."""
-        title = " ".join(self.title.split())
         price = "price unknown" if self.cost is None else f"about {dollars(self.cost)}"
         seed = "" if self.seed is None else f"seed {self.seed}"
-        return self.model.rpartition("/")[2], price, seed, title if len(title) <= _TITLE else title[:_TITLE].rstrip() + "…"
+        return self.model.rpartition("/")[2], price, seed, clipped(self.title, _TITLE)
 
 
 class Plan(BaseModel):
@@ -141,7 +141,7 @@ class Plan(BaseModel):
             },
             notes=list(dict.fromkeys((*self.notes, *other.notes))),
             undecided_cost=self.undecided_cost + other.undecided_cost,
-            warnings=(self.warnings + other.warnings)[:PROBLEMS],
+            warnings=list(dict.fromkeys((*self.warnings, *other.warnings)))[:PROBLEMS],
         )
 
     def text(self) -> str:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from prefect_together import catalog
 from prefect_together.batch.plan import PROBLEMS, SHOWN, Plan, PlannedRequest
 from prefect_together.batch.request_table import TableRow
 from prefect_together.engine.attempt import BoundAttempt
@@ -16,8 +15,7 @@ from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.inputs import differing_shapes, missing
-from prefect_together.generations.request import Request
+from prefect_together.generations.inputs import differing_shapes, large_frames, missing
 from prefect_together.ledger.ledger import History, Ledger
 
 LOOKS = 32
@@ -48,7 +46,7 @@ class Planner:
         self._risk_known = True
         self._unknown_prices = self._over = 0
         self._problems: list[tuple[int, str]] = []
-        self._warnings: list[tuple[int, str]] = []
+        self._warnings: dict[str, list[int]] = {}
         self._to_send: list[PlannedRequest] = []
         self._seen: set[str] = set()
 
@@ -74,7 +72,7 @@ class Planner:
             models=dict(self._models.most_common()),
             to_send=sorted(self._to_send, key=lambda planned: planned.row),
             problems=[why for _, why in sorted(self._problems)],
-            warnings=[note for _, note in sorted(self._warnings)],
+            warnings=self._warned(),
         )
 
     async def _longest_wait(self) -> float | None:
@@ -93,9 +91,7 @@ class Planner:
                 continue
             context = self._context.of(row.request)
             try:
-                errors = [finding.message for finding in self._findings(row.request) if finding.severity == "error"]
-                if errors and context.policy.preflight == "error":
-                    raise InvalidRequest(errors[0])
+                notes = context.findings()
                 fingerprint = await fingerprint_of(row.request, environment=context.client.environment)
             except InvalidRequest as error:
                 self._refuse(row, f"Row {row.number}: {error}")
@@ -104,13 +100,14 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
-            if len(self._warnings) < PROBLEMS and (note := await differing_shapes(row.request)):
-                self._warnings.append((row.number, f"Row {row.number}: {note}"))
+            if note := await differing_shapes(row.request):
+                notes.append(note)
             history = await self._ledger.history(fingerprint)
             if gone := await self._gone(context, fingerprint, history):
                 self._refuse(row, f"Row {row.number}: {gone}")
             else:
-                self._count(row.number, context, _state(history, context.scope()))
+                self._count(row.number, context, state := _state(history, context.scope()))
+                self._warn(row.number, notes + (await large_frames(row.request) if state == "send" else []))
 
     async def _gone(self, context: GenerationContext, fingerprint: str, history: History) -> str | None:
         """Return which file is gone that was kept of a request, or that one which is to be sent needs; None if none is."""
@@ -123,8 +120,15 @@ class Planner:
             return str(error)
         return None
 
-    def _findings(self, request: Request) -> tuple[catalog.Finding, ...]:
-        return catalog.preflight(request.model, request.given())
+    def _warn(self, number: int, notes: Iterable[str]) -> None:
+        for note in notes:
+            if note in self._warnings or len(self._warnings) < PROBLEMS:
+                self._warnings.setdefault(note, []).append(number)
+
+    def _warned(self) -> list[str]:
+        """Return each warning once, with the first row that it is of and how many others, in the order of the rows."""
+        told = sorted((min(rows), len(rows) - 1, note) for note, rows in self._warnings.items())
+        return [f"Row {first}{f' and {more:,} more' if more else ''}: {note}" for first, more, note in told]
 
     def _refuse(self, row: TableRow, why: str) -> None:
         self._counts["refused"] += 1

@@ -250,10 +250,11 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
         file, storage, key = open_moved(uri)
     except FileNotFoundError:
         raise LibraryError(f"The manifest {uri} is gone.", advice="Run the batch again: what is kept is reused.") from None
-    library = Storage(storage.uri(key).rpartition(f"/{ROOT}/")[0], storage.options)
+    root, inside, _ = storage.uri(key).rpartition(f"/{ROOT}/")
+    library = Storage(root, storage.options) if inside else None  # else the library took none, and lines have addresses
     with file:
         for line in file:
-            yield to_addresses(read(line), library)
+            yield to_addresses(read(line), library) if library else read(line)
 
 
 def read_schema(uri: str) -> TableSchema | None:
@@ -267,6 +268,15 @@ def read_schema(uri: str) -> TableSchema | None:
             return TableSchema.model_validate_json(file.read())
     except FileNotFoundError:
         return None
+
+
+def without_row(number: int, text: str) -> str:
+    """Return what is wrong with a row without its number, for texts that have named it: rows of tables say it themselves."""
+    row = f"Row {number}"
+    for follows, instead in ((": ", ""), (", ", ""), (" is ", "it is ")):
+        if text.startswith(row + follows):
+            return instead + text[len(row + follows) :]
+    return text
 
 
 def _sum(files: list[dict[str, Any]], name: str) -> Decimal | None:

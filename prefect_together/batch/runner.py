@@ -18,7 +18,7 @@ from prefect_together.batch.cells import as_json
 from prefect_together.batch.manifest import Spool
 from prefect_together.batch.quiet_log import Quiet
 from prefect_together.batch.request_table import TableRow
-from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry
+from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry, without_row
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.lifecycle import generate
 from prefect_together.engine.tracing import span
@@ -218,8 +218,9 @@ class Batch:
             line["job_id"] = results[0].job_id if results else _job_of(error)
         if error is not None or said:
             line["error"] = said or str(error)
-            reason = error.without_money() if isinstance(error, TogetherError) else str(error)
-            self.first_problem = min(filter(None, (self.first_problem, (row.number, said or reason))))
+            reason = said or (error.without_money() if isinstance(error, TogetherError) else str(error))
+            problem = row.number, without_row(row.number, reason)
+            self.first_problem = min(self.first_problem or problem, problem)
         if error is not None:
             line |= {"error_type": type(error).__name__, "paid": error.paid if isinstance(error, TogetherError) else "maybe"}
             self._note(line, error)
@@ -244,7 +245,7 @@ class Batch:
         self.retryable += bool(getattr(error, "retryable", False))
         self.problems[line["error_type"]] += 1
         if self.problems[line["error_type"]] <= 3:
-            self._log.warning("Row %d was %s: %s", line["row"], line["outcome"], line["error"])
+            self._log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
 
     def _show(self, kind: str, file: dict[str, Any]) -> None:
         """Remember every so manieth file: twice as many as are shown at most, then every second is let go."""

@@ -6,13 +6,10 @@ import argparse
 import logging
 import os
 import shutil
-import signal
 import sys
-import threading
-from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import httpx
@@ -21,13 +18,14 @@ from prefect.settings import get_current_settings
 
 from prefect_together import sandbox
 from prefect_together._internal.event_loop import interrupt, run, shutdown
-from prefect_together._internal.interruption import last_words
-from prefect_together._internal.prefect_compat import wrong_parameters
-from prefect_together._internal.tracebacks import RUN_LOGS
+from prefect_together._internal.interruption import IN_GENERAL, last_words
+from prefect_together._internal.prefect_compat import filter_console, wrong_parameters
+from prefect_together._internal.tracebacks import RUN_LOGS, SaidOnce
 from prefect_together.batch.plan import Plan
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
 from prefect_together.cli.temporary_server import temporary_server
+from prefect_together.cli.wording import on_the_command_line
 from prefect_together.errors import ConfigurationError, TogetherError
 from prefect_together.ledger.ledger import ROOT as LEDGER
 from prefect_together.ui.addresses import of_flow_run
@@ -55,21 +53,19 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     if parameters.get("plan"):
         flow = _planning(flow)
     RUN_LOGS.lines = given.traceback
+    if not given.traceback:
+        filter_console(SaidOnce(RUN_LOGS))
     with ExitStack() as stack:
-        stack.enter_context(_interruptible())
         try:
             state = _run(flow, parameters, stack, sandboxed=given.sandbox)
         except KeyboardInterrupt:
-            words = (
-                last_words()
-                or "Interrupted: what was paid for is kept or in the ledger, and the next run goes on from there."
-            )
-            print(f"\n{words}", file=sys.stderr)
+            print(f"\n{last_words() or IN_GENERAL}", file=sys.stderr)
+            interrupt()
             return INTERRUPTED
         result = state.result(raise_on_failure=False)
     flow_run = str(state.state_details.flow_run_id)
     if isinstance(result, BaseException):
-        print(f"\n{_ui(flow_run)}\n{flow.name} failed: {result}", file=sys.stderr)
+        print(f"\n{_ui(flow_run)}\n{flow.name} failed: {on_the_command_line(str(result))}", file=sys.stderr)
         if not isinstance(result, TogetherError):
             raise result  # nobody's words: its origin is what there is to know
         return 1
@@ -98,7 +94,7 @@ def _run(flow: Flow[Any, Any], parameters: dict[str, Any], stack: ExitStack, *, 
         return flow(**parameters, return_state=True)
     except ConfigurationError as error:
         stack.close()
-        _leave(f"\n{flow.name} failed: {error}")
+        _leave(f"\n{flow.name} failed: {on_the_command_line(str(error))}")
     except Exception as error:  # the flow's own are in its state; these are Prefect's
         if not _is_network(error):
             raise
@@ -115,28 +111,6 @@ def _gallery() -> str:
     except Exception as error:  # it is an extra: the sentence before it has to be said
         logging.getLogger("prefect.together").warning("No gallery page: %s", error)
     return ""
-
-
-@contextmanager
-def _interruptible() -> Generator[None, None, None]:
-    """Let the first Ctrl-C cut off what all threads wait for; Prefect would wait for theirs to the end."""
-
-    def cut_off(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler)
-        interrupt()
-        signal.default_int_handler(number, frame)
-
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield
-        return
-    signal.signal(signal.SIGINT, cut_off)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _leave(words: str) -> NoReturn:

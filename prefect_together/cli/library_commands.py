@@ -8,6 +8,7 @@ import logging
 from typing import Any
 
 from prefect_together._internal.event_loop import run
+from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.engine.trace import trace
 from prefect_together.errors import InvalidRequest
@@ -29,9 +30,11 @@ def show_ledger(given: argparse.Namespace) -> None:
         for row in found:
             print(json.dumps(as_json(row), ensure_ascii=False, default=str))
         return
-    print(f"{'asked (UTC)':<17} {'state':<9} {'cost':>14}  {'kind':<6} {'model':<34} what and where")
-    for row in found:
-        print(_line(row))
+    rows = [("asked (UTC)", "state", "cost", "kind", "model", "what and where"), *map(_cells, found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for asked, state, cost, kind, model, what in rows:
+        cells = (asked, state, cost.rjust(widths[2]), kind, model)
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), what]))
     print(f"{len(found)} attempt(s).")
 
 
@@ -95,13 +98,13 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
     }
 
 
-def _line(row: LedgerRow) -> str:
+def _cells(row: LedgerRow) -> tuple[str, str, str, str, str, str]:
     cost = "unknown" if row.estimated is None else f"about {dollars(row.estimated)}"
     cost = cost if row.reported is None else dollars(row.reported)
-    title = row.title() if len(row.title()) <= _TITLE else row.title()[: _TITLE - 1] + "…"
     files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
     place = files or (f"job {row.job_id}" if row.job_id else "") or row.key
-    return f"{row.asked_at:%Y-%m-%d %H:%M}  {row.state:<9} {cost:>14}  {row.kind:<6} {row.model:<34} {title}  {place}"
+    what = f"{clipped(row.title(), _TITLE)}  {place}"
+    return f"{row.asked_at:%Y-%m-%d %H:%M}", row.state, cost, row.kind, row.model, what
 
 
 def opened(given: argparse.Namespace) -> Storage:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
+from prefect_together.cli.wording import on_the_command_line
 from prefect_together.errors import TRACEBACKS, TogetherError
 
 
@@ -32,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return given.run(given) or 0
     except (TogetherError, ValueError) as error:
-        if os.environ.get(TRACEBACKS):
+        # Of other values than ours, only wrong settings are told to people, by pydantic: the rest are bugs.
+        if os.environ.get(TRACEBACKS) or not (isinstance(error, TogetherError) or type(error).__name__ == "ValidationError"):
             raise
-        print(f"prefect-together: {error}", file=sys.stderr)
+        print(f"prefect-together: {on_the_command_line(str(error))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `| head` has seen enough
         sys.stderr.close()

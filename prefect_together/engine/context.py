@@ -123,9 +123,19 @@ class GenerationContext(RunContext):
                 policy says that this is an error.
         """
         spec_of(self.request)
+        for finding in self.findings():
+            self.run.log.warning("%s", finding)
+
+    def findings(self) -> list[str]:
+        """Return what the catalogue warns of.
+
+        Raises:
+            InvalidRequest: A documented rule is broken, and the policy says that this is an error.
+        """
         if self.policy.preflight == "off":
-            return
-        for finding in catalog.preflight(self.request.model, self.request.given()):
-            if finding.severity == "error" and self.policy.preflight == "error":
-                raise InvalidRequest(finding.message)
-            self.run.log.warning("%s", finding.message)
+            return []
+        found = catalog.preflight(self.request.model, self.request.given())
+        errors = [finding.message for finding in found if finding.severity == "error"]
+        if errors and self.policy.preflight == "error":
+            raise InvalidRequest(errors[0])
+        return [finding.message for finding in found]

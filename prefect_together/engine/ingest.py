@@ -50,7 +50,7 @@ class FileNaming:
         """
         today = datetime.now(timezone.utc).date().isoformat()
         last = hashlib.sha256(unique_token().encode()).hexdigest()[:6]
-        return f"{self.spec.kind}s/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
+        return f"{self.spec.folder}/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
 
 
 async def keep_inline(storage: Storage, naming: FileNaming, item: bytes | str) -> StoredFile:

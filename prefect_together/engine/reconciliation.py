@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.registry import AnyResult
 from prefect_together.ledger.queries import LedgerRow
@@ -32,7 +33,7 @@ class Entry(BaseModel):
     def of(cls, row: LedgerRow, why: str = "") -> Entry:
         """Return the entry of a row of the ledger."""
         said = why or str(row.outcome.get("why") or "")
-        about = {"key": row.key, "kind": row.kind, "model": row.model, "title": row.title()[:_TITLE], "why": said}
+        about = {"key": row.key, "kind": row.kind, "model": row.model, "title": clipped(row.title(), _TITLE), "why": said}
         return cls(**about, asked_at=row.asked_at, estimated_cost=row.estimated)  # pyright: ignore[reportArgumentType]
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from prefect_together.catalog.money import dollars
 from prefect_together.engine import provenance
@@ -59,11 +59,12 @@ class Story:
             "job": media.get("job_id"),
             "flow run": self.row.flow_run if self.row else None,
             "sha256": media.get("sha256"),
-            "asked": json.dumps(_plain(self.request), ensure_ascii=False) if self.request else None,
             "known from": self.source,
         }
         lines = [f"{indent}{self.file}"]
         lines += [f"{indent}  {name + ':':<12} {value}" for name, value in facts.items() if value is not None]
+        if self.request is not None:
+            lines += [f"{indent}  asked:", *(f"{indent}    {line}" for line in _fields(_plain(self.request)))]
         for made_from in self.inputs:
             lines.append(f"{indent}  made from:")
             lines.append(made_from.text(depth + 2) if isinstance(made_from, Story) else f"{indent}    {made_from}")
@@ -210,6 +211,30 @@ def _cost(media: dict[str, Any]) -> str:
         return dollars(Decimal(media["cost"]))
     estimated = media.get("estimated_cost")
     return "unknown" if estimated is None else f"about {dollars(Decimal(estimated))}"
+
+
+def _fields(asked: dict[str, Any]) -> list[str]:
+    """Return a line for each field, and for each item of a list; texts as they are, where they are of one line."""
+    lines: list[str] = []
+    for name, value in asked.items():
+        if isinstance(value, list):
+            lines += [f"{name}:", *(f"  - {_said_as(one)}" for one in cast("list[Any]", value))]
+        else:
+            lines.append(f"{name}: {_said_as(value)}")
+    return lines
+
+
+def _said_as(value: Any) -> str:
+    value = _places(value)
+    return value if isinstance(value, str) and value.isprintable() else json.dumps(value, ensure_ascii=False)
+
+
+def _places(value: Any) -> Any:
+    """Return a value with kept files by their addresses: what made them is told below."""
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    return fields["uri"] if "uri" in fields else {name: _places(inner) for name, inner in fields.items()}
 
 
 def _plain(request: Request) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from prefect_together._internal.text import slug, words_of
 from prefect_together.generations.formats import Shape
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
@@ -13,6 +14,9 @@ DERIVED = "derived"
 
 Operation = Literal["last_frame", "join", "contact_sheet"]
 """How a file was made of others."""
+
+_NAMED = 3
+"""Files that it was made from that its title names at most."""
 
 
 class DerivedMedia(KeptFile):
@@ -41,8 +45,17 @@ class DerivedMedia(KeptFile):
 
     @property
     def maker(self) -> str:
-        """What made it, for people."""
-        return self.title()
+        """What made it, for people: how, and of how many."""
+        if self.operation == "last_frame":
+            return "last frame of a clip"
+        if self.operation == "join":
+            return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
+        return f"contact sheet of {len(self.sources)}"
+
+    @property
+    def name(self) -> str:
+        """What tells it from other files, as the name of a file."""
+        return f"{slug(self.maker)}-{self.sha256[:6]}"
 
     @property
     def shape(self) -> Shape:
@@ -50,12 +63,10 @@ class DerivedMedia(KeptFile):
         return Shape(self.width, self.height, self.seconds, self.fps)
 
     def title(self) -> str:
-        """Return what a person would call it."""
-        if self.operation == "last_frame":
-            return "last frame of a clip"
-        if self.operation == "join":
-            return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
-        return f"contact sheet of {len(self.sources)}"
+        """Return what a person would call it: what it was made from, and what tells it from others of the same prompts."""
+        names = list(dict.fromkeys(words_of(source.uri) for source in self.sources))
+        named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+        return f"{self.maker}: {named} · {self.sha256[:4]}"
 
     def made_from(self) -> tuple[MediaReference, ...]:
         """Return the kept files that it was made from, in the order in which they were given."""

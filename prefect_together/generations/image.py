@@ -179,4 +179,5 @@ SPEC = GenerationSpec(
     columns=FILE_COLUMNS,
     noun="picture",
     plural="pictures",
+    folder="images",
 )

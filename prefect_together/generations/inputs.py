@@ -56,11 +56,7 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
         written[use.value, use.form] = inline
         if not isinstance(use.value, MediaReference):
             hashes[str(use.value)] = sha256
-        if use.form == "base64" and size > INLINE_FRAME_WARNING:
-            warnings.append(
-                f"A frame of {size // 1024} KB goes inline, and Together may refuse frames above "
-                f"{INLINE_FRAME_WARNING // 1024} KB: host it and give its URL if it does."
-            )
+        warnings += _large_frame(use.form, size)
     if note := await differing_shapes(request):
         warnings.append(note)
 
@@ -97,6 +93,29 @@ def _inline(request: Request, use: InputUse) -> tuple[Any, str, int]:
 
 def _data_url(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+async def large_frames(request: Request) -> list[str]:
+    """Return what to say of the frames that would go inline, as far as they are known: those that are made are not yet."""
+
+    def size(value: MediaInput) -> int:
+        if isinstance(value, MediaReference):
+            return value.size
+        try:
+            return local(str(value)).stat().st_size
+        except (OSError, ValueError, RuntimeError):  # whoever reads it says so
+            return 0
+
+    inline = dict.fromkeys((use.value, use.form) for use in request.media_inputs() if not _hosted(use.value))
+    return [note for value, form in inline for note in _large_frame(form, await asyncio.to_thread(size, value))]
+
+
+def _large_frame(form: Form, size: int) -> list[str]:
+    if form != "base64" or size <= INLINE_FRAME_WARNING:
+        return []
+    most = INLINE_FRAME_WARNING // 1024
+    said = f"A frame of {size // 1024} KB goes inline, and Together may refuse frames above {most} KB"
+    return [f"{said}: host it and give its URL if it does."]
 
 
 async def differing_shapes(request: Request) -> str | None:

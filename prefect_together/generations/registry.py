@@ -5,6 +5,7 @@ A type is registered here, once; everything else in the package asks for its ``G
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import PlainSerializer, PlainValidator, ValidationError
@@ -18,14 +19,20 @@ from prefect_together.generations.spec import GenerationSpec
 AnySpec: TypeAlias = "GenerationSpec[Any, Any]"
 
 _specs: dict[str, AnySpec] = {}
+_FOLDER = re.compile(r"[a-z][a-z0-9-]*")
+_TAKEN = frozenset({"ledger", "derived", "batches", "gallery", "limits", "spending"})
+"""Folders of a library that hold something else."""
 
 
 def register(spec: AnySpec) -> None:
     """Make a type known.
 
     Raises:
-        ValueError: Another type has its name.
+        ValueError: Another type has its name, or its files have no folder of their own.
     """
+    folders = {known.folder for known in _specs.values() if known is not spec} | _TAKEN
+    if spec.keeping.media_types and (spec.folder in folders or not _FOLDER.fullmatch(spec.folder)):
+        raise ValueError(f"files of the generation type {spec.kind!r} need a folder of their own, not {spec.folder!r}")
     if _specs.setdefault(spec.kind, spec) is not spec:
         raise ValueError(f"there is a generation type {spec.kind!r} already")
 

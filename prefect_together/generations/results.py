@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from prefect_together._internal.text import slug
+from prefect_together._internal.text import clipped, slug
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
 from prefect_together.generations.formats import Shape
@@ -165,8 +165,7 @@ class GeneratedValue(Generated):
         return ""
 
     def __str__(self) -> str:
-        shown = " ".join(self.text.split())
-        return f"{shown if len(shown) <= 80 else shown[:80].rstrip() + '…'!r} ({self.maker}, {self.price()})"
+        return f"{clipped(self.text, 80)!r} ({self.maker}, {self.price()})"
 
 
 class GenerationJob(BaseModel):

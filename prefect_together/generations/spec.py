@@ -157,7 +157,8 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     """Everything that the rest of the package has to know about one generation type.
 
     Args:
-        kind: Names it in the ledger, in folders, tags and the catalogue: a word that is never changed.
+        kind: Names it in the ledger, tags and the catalogue: a word that is never changed.
+        folder: Where its files are in a library, such as ``images``; never changed either. Empty for values.
         request: Its request.
         result: What a caller gets for each thing that was made.
         path: Of the paid POST.
@@ -186,6 +187,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     columns: Mapping[str, ColumnType]
     noun: str
     plural: str
+    folder: str = ""
     reuse: Literal["seed", "always"] = "seed"
     job: JobProtocol | None = None
     columns_of: Callable[[Mapping[str, Any]], Mapping[str, ColumnType]] | None = None

@@ -294,5 +294,6 @@ SPEC = GenerationSpec(
     columns=FILE_COLUMNS,
     noun="clip",
     plural="clips",
+    folder="videos",
     job=JobProtocol(path="/v2/videos/{id}", parse=_parse_status, job=VideoJob, pace=_pace),
 )

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -15,16 +15,20 @@ from prefect.concurrency.asyncio import concurrency as global_limit
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
+from prefect_together._internal.logs import Log
 from prefect_together.batch.plan import Plan
 from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.batch.results import BatchFailed, BatchResult, Retry
+from prefect_together.batch.table_schema import TableSchema
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import RunContext
+from prefect_together.errors import LibraryError
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
+from prefect_together.storage.storage import Storage
 from prefect_together.tasks._batch_requests import Requests, check, filled, rows_of, schema
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
 from prefect_together.tasks._checks import Money, one_of, seconds, spend_limit, text, usd, whole
@@ -145,12 +149,13 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         if context.budget:
             await context.budget.close()
         columns = await asyncio.to_thread(schema, arguments.requests, work.names, work.made)
-        where = await manifest.write(storage, key, work.spool, columns)
+        where = await _written(storage, key, work, columns, log)
         result = _result(work, where, previous, arguments)
         sheet = await asyncio.to_thread(_sheet, work)
-        if sheet is not None:
-            await storage.write(f"{key}.webp", sheet)
-            result = result.model_copy(update={"contact_sheet": storage.uri(f"{key}.webp")})
+        if sheet is not None and storage.key(where):
+            with suppress(LibraryError):  # decoration
+                await storage.write(f"{key}.webp", sheet)
+                result = result.model_copy(update={"contact_sheet": storage.uri(f"{key}.webp")})
         reporting.cancel()
         log.info("%s", result)
         emit_batch(result)
@@ -159,6 +164,19 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         progress.end(work)
         await show_batch(result, sheet)
     return _judged(result, work, arguments)
+
+
+async def _written(storage: Storage, key: str, work: Batch, columns: TableSchema, log: Log) -> str:
+    """Write the manifest and return where it is: what was made is worth more than the place of its list."""
+    from prefect_together.batch import manifest
+
+    try:
+        return await manifest.write(storage, key, work.spool, columns)
+    except (LibraryError, OSError) as error:
+        where = await asyncio.to_thread(manifest.write_here, storage, work.spool, columns)
+        why = error.without_money() if isinstance(error, LibraryError) else f"{error}."
+        log.warning("The manifest is not in the library but in %s, which this machine clears some day: %s", where, why)
+        return where
 
 
 async def _chunks(work: Batch, arguments: BatchArguments) -> None:

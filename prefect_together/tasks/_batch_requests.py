@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, TypeAlias, cast
 
+from pydantic import BaseModel
+
 from prefect_together._internal.text import with_article
 from prefect_together.batch.request_table import RequestTable, TableRow
+from prefect_together.batch.results import BatchResult
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Request
 from prefect_together.generations.validation import unfinished
@@ -67,7 +71,7 @@ def check(requests: Any) -> None:
             f"A batch takes requests, and was given {given}: make requests of the table, with "
             f'generate_batch(requests_from_table({table}, constants={{"model": …}})).'
         )
-    if hint := unfinished(requests):
+    if hint := unfinished(requests) or _made_of_what(requests):
         raise InvalidRequest(f"A batch takes requests, and was given {given}: {hint}.")
     if not isinstance(requests, Iterable) or isinstance(requests, (Mapping, str, bytes)):
         raise InvalidRequest(f"A batch takes requests, and was given {given}: give a list of them.")
@@ -80,7 +84,21 @@ def _table(requests: Any) -> str | None:
     if isinstance(requests, (list, tuple)):
         rows = cast("list[Any]", requests)
         return "rows" if rows and all(isinstance(row, Mapping) for row in rows) else None
-    return "frame" if hasattr(requests, "columns") and not isinstance(requests, Mapping) else None
+    return "frame" if hasattr(requests, "columns") and not isinstance(requests, (Mapping, BaseModel)) else None
+
+
+def _made_of_what(requests: Any) -> str:
+    """Return how to make requests of what is none: results of a batch, texts, files; nothing where that is not known."""
+    if isinstance(requests, BatchResult):
+        return "make requests of its files, such as [VideoRequest(frame_images=[file], …) for file in result.media]"
+    if isinstance(requests, BaseModel):
+        return "give a list of requests"
+    items: list[Any] = list(cast("Sequence[Any]", requests)) if isinstance(requests, (list, tuple, set, frozenset)) else []
+    if items and all(isinstance(item, str) for item in items):
+        return "make requests of the texts, such as [ImageRequest(prompt=text, model=…) for text in texts]"
+    if items and all(isinstance(item, KeptFile) for item in items):
+        return "make requests of the files, such as [VideoRequest(frame_images=[file], …) for file in files]"
+    return ""
 
 
 def _instead(request: Any) -> str:

@@ -11,8 +11,9 @@ from prefect.events import emit_event
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.logs import Log
+from prefect_together._internal.text import clipped
 from prefect_together.batch.plan import Plan
-from prefect_together.batch.results import BatchItem, BatchResult
+from prefect_together.batch.results import BatchItem, BatchResult, without_row
 from prefect_together.ui import progress
 from prefect_together.ui.artifacts import publish_markdown, wanted
 from prefect_together.ui.contact_sheet import data_uri
@@ -75,8 +76,7 @@ def _summary(result: BatchResult, sheet: bytes | None) -> str:
 
 
 def _problem(item: BatchItem) -> str:
-    text = " ".join(str(item.error).split())
-    return f"| {item.row} | {item.outcome} | {escaped(text if len(text) <= _LONGEST else text[:_LONGEST] + '…')} |"
+    return f"| {item.row} | {item.outcome} | {escaped(clipped(without_row(item.row, str(item.error)), _LONGEST))} |"
 
 
 async def show_plan(plan: Plan) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias, TypeVar, get_args
 
 from prefect_together._internal.text import with_article
+from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
 from prefect_together.ledger.spend_limit import SpendLimit
@@ -92,5 +93,9 @@ def expect(value: Any, kind: type[_T], task: str) -> _T:
         hint = ": await it, and give what comes of it"
     elif callable(getattr(value, "result", None)):  # a future, of Prefect or of Python
         hint = ": call .result() on it, and give what comes of it"
+    elif isinstance(value, RequestTable):
+        hint = ": generate_batch makes all its rows"
+    elif isinstance(value, TableRow):
+        hint = ": give its .request, or the whole table to generate_batch"
     given = with_article(type(value).__name__)
     raise InvalidRequest(f"{task} takes {with_article(kind.__name__)}, and was given {given}{hint}.")

@@ -12,7 +12,9 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.runtime import task_run
 
+from prefect_together._internal.event_loop import interrupt
 from prefect_together._internal.prefect_compat import error_of, filter_run_logs, tag_run
+from prefect_together._internal.text import clipped
 from prefect_together._internal.tracebacks import RUN_LOGS, shorten_last_words
 from prefect_together.errors import TogetherError
 from prefect_together.generations.request import Request
@@ -23,7 +25,7 @@ _NO_LIMIT = re.compile(r"[/%&><]")
 """What the name of a concurrency limit must not hold, and so no tag."""
 
 filter_run_logs(RUN_LOGS)
-shorten_last_words()
+shorten_last_words(interrupt)
 
 
 class Options(TypedDict):
@@ -76,11 +78,7 @@ def run_name(parameters: dict[str, Any]) -> str:
     model = request.model.rpartition("/")[2]
     _tag(_NO_LIMIT.sub("-", model))
     title, dot, made_of = (" ".join(request.label().split())).rpartition(" · ")
-    return f"{model}: {_clipped(title)}{dot}{_clipped(made_of)}"
-
-
-def _clipped(words: str) -> str:
-    return words if len(words) <= _TITLE else words[:_TITLE].rstrip() + "..."
+    return f"{model}: {clipped(title, _TITLE)}{dot}{clipped(made_of, _TITLE)}"
 
 
 def _tag(tag: str) -> None:
@@ -92,7 +90,7 @@ def _tag(tag: str) -> None:
 def _count(requests: Any) -> str:
     if isinstance(requests, (list, tuple)):
         return f"{len(cast('list[Any]', requests)):,} requests"
-    return repr(requests)[:_TITLE]
+    return clipped(repr(requests), _TITLE)
 
 
 def is_retryable(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature

@@ -13,6 +13,7 @@ from prefect.states import Completed
 from pydantic import BaseModel
 
 from prefect_together._internal.prefect_compat import keep_class, result_of
+from prefect_together.errors import InvalidRequest
 from prefect_together.tasks._options import options
 from prefect_together.tasks._typed import AsyncTask, SyncTask
 
@@ -55,7 +56,19 @@ class _TogetherTask(Task[_P, _R]):
     """
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the task once for each element of its iterable arguments."""
+        """Run the task once for each element of its iterable arguments.
+
+        Raises:
+            InvalidRequest: A table of requests is among them, of which some rows may be none.
+        """
+        from prefect_together.batch.request_table import RequestTable  # is slow to import, and few flows have tables
+
+        if any(isinstance(given, RequestTable) for given in (*args, *kwargs.values())):
+            name = self.name.replace("-", "_")
+            raise InvalidRequest(
+                f"{name}.map takes requests, and was given a RequestTable: generate_batch(table) makes all its rows in one "
+                f"task run, or give {name}.map([row.request for row in table if row.request])."
+            )
         return cast("Any", super()).map(*map(_whole, args), **{name: _whole(value) for name, value in kwargs.items()})
 
     def with_options(self, *args: Any, **changed: Any) -> Task[_P, _R]:

@@ -179,7 +179,7 @@ async def _derive(
     note = f"{DERIVED}/{name}.json"
     extension = media_type.partition("/")[2]
     if known := await _known(storage, note):
-        run_logger().info("Made before: the %s, %s", known.title(), where(known.uri))
+        run_logger().info("Made before: the %s, %s", known.maker, where(known.uri))
         return known
     with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
         path = Path(folder, f"made.{extension}")
@@ -206,7 +206,7 @@ async def _derive(
     )
     entry = {"version": _VERSION, "media": to_keys(media.model_dump(mode="json", exclude_none=True), storage)}
     await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())
-    run_logger().info("Made here, for free: the %s, %s", media.title(), where(media.uri))
+    run_logger().info("Made here, for free: the %s, %s", media.maker, where(media.uri))
     await show([media])
     return media
 

@@ -19,7 +19,7 @@ _PICTURES = "gallery"  # the small ones of the page
 def media_type_served(key: str) -> str | None:
     """Return what a key of a library is served as, or None for what nobody is shown: ledger, batches, notes, drafts."""
     top, *below = key.split("/")
-    folders = {f"{spec.kind}s" for spec in specs()} | {DERIVED, _PICTURES}
+    folders = {spec.folder for spec in specs()} | {DERIVED, _PICTURES}
     if top not in folders or not below or not {"", ".", ".."}.isdisjoint(below):
         return None
     return MEDIA_TYPES.get(PurePosixPath(key).suffix.removeprefix("."))

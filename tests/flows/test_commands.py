@@ -94,6 +94,9 @@ def test_an_error_is_one_sentence(options: list[str], key: str, said: str, envir
     assert 1 == done.returncode
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+    if not key:
+        assert 2 == done.stderr.count("There is no API key")  # in the log, and as the last word
+        assert "credentials=" not in done.stderr.splitlines()[-1]
     asked = _run("image_to_video.py", "--traceback", *options, environment=environment)
     assert "Traceback" in asked.stderr
     assert "event_loop" in asked.stderr
@@ -120,6 +123,64 @@ def test_an_interruption_is_one_sentence(flow: str, environment: dict[str, str],
     assert words.splitlines()[-1].startswith("Interrupted: job")
     assert "paid for" in words.splitlines()[-1]
     assert "for free" in words.splitlines()[-1]
+    assert all(job["id"] in words.splitlines()[-1] for job in together.jobs())
+    assert "Traceback" not in words
+
+
+SCRIPT = """
+import asyncio, sys, time
+from prefect import flow
+from prefect_together import VideoRequest, agenerate_video, generate_video
+
+clips = [VideoRequest(prompt="rain", model="minimax/hailuo-02", seed=time.time_ns() % 10**9 + i) for i in range(2)]
+
+@flow
+def submitted():
+    return [future.result() for future in [generate_video.submit(clip) for clip in clips]]
+
+@flow
+def mapped():
+    return agenerate_video.map(clips).result()
+
+@flow
+async def slept():
+    coming = generate_video.map(clips)
+    await asyncio.sleep(600)
+    return coming.result()
+
+@flow
+async def gathered():
+    return await asyncio.gather(*map(agenerate_video, clips))
+
+@flow
+def called():
+    return [generate_video(clip) for clip in clips]
+
+ran = {"submitted": submitted, "mapped": mapped, "slept": slept, "gathered": gathered, "called": called}[sys.argv[1]]()
+if asyncio.iscoroutine(ran):
+    asyncio.run(ran)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT to a process of its own")
+@pytest.mark.parametrize("flow", ["submitted", "mapped", "slept", "gathered", "called"])
+def test_an_interrupted_script_ends_in_one_sentence(flow: str, environment: dict[str, str], tmp_path: Path) -> None:
+    """A user's own flow ends soon after Ctrl-C, whatever waits in its threads, and says what becomes of the clips."""
+    with sandbox.serve(render_seconds=300) as together, (tmp_path / "said").open("w+") as said:
+        environment["TOGETHER_BASE_URL"] = together.url
+        running = subprocess.Popen([sys.executable, "-c", SCRIPT, flow], env=environment, stdout=said, stderr=said)
+        waiting = 1 if flow == "called" else 2
+        for _ in range(600):
+            if len(together.jobs()) == waiting or running.poll() is not None:
+                break
+            time.sleep(0.1)
+        time.sleep(1.0)
+        running.send_signal(signal.SIGINT)
+        code = running.wait(30)
+        said.seek(0)
+        words = said.read()
+    assert code != 0
+    assert "for free" in words.splitlines()[-1], words
     assert all(job["id"] in words.splitlines()[-1] for job in together.jobs())
     assert "Traceback" not in words
 

@@ -97,18 +97,22 @@ def test_a_table_in_tables_out(together_sandbox: Sandbox, prefect_server: str, t
     assert isinstance(planned, Plan)
     assert (5, 1) == (planned.send, planned.refused)
     assert 0 == together_sandbox.count(POST)
-    results: list[BatchResult] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
-    assert [(5, 1), (5, 0)] == [(result.kept, result.refused) for result in results]
+    results: list[Any] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
+    assert [(5, 1), (5, 0)] == [(one.result.kept, one.result.refused) for one in results]
     assert 10 == len(together_sandbox.charges())
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [*(f"fox {row}" for row in range(5)), "no prompt"] == [row["animal"] for row in rows]
     assert "Row 6, column 'prompt'" in rows[5]["error"]
-    again: list[BatchResult] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
-    assert [5, 5] == [result.reused for result in again]
+    again: list[Any] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
+    assert [5, 5] == [one.result.reused for one in again]
     assert 10 == len(together_sandbox.charges())
     assert 6 == len(requests_from_table(tmp_path / "out.parquet", constants={"model": "m"}))
-    assert results[0].contact_sheet
+    assert results[0].result.contact_sheet
+    last = module.report(results).splitlines()
+    for name in ("out.parquet", "out.csv", "out-clips.parquet", "out-clips.csv"):
+        assert 1 == sum(str(tmp_path / name) in line for line in last)
+        assert (tmp_path / name).is_file()
 
 
 def _prompts(folder: Path, rows: int) -> Path:
@@ -238,6 +242,7 @@ def test_a_second_batch_that_fails_leaves_the_first_ones_table(together_sandbox:
     (still,) = csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines())
     (clip,) = csv.DictReader((tmp_path / "out-clips.csv").read_text(encoding="utf-8").splitlines())
     assert ("kept", "failed") == (still["status"], clip["status"])
+    assert str(tmp_path / "out-clips.csv") in str(caught.value)
 
 
 def test_one_table_that_cannot_be_written_does_not_keep_the_other(

@@ -149,6 +149,7 @@ SKETCH = GenerationSpec(
     columns={**FILE_COLUMNS, "strokes": "int64"},
     noun="sketch",
     plural="sketches",
+    folder="sketches",
 )
 
 

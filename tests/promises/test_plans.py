@@ -106,12 +106,11 @@ def test_a_plan_warns_of_keyframes_that_differ_in_shape(together_sandbox: Sandbo
     Image.new("RGB", (300, 300)).save(tmp_path / "mine.png")
 
     def warned(*frames: Any) -> list[str]:
-        asked = VideoRequest(prompt="x", model="pixverse/pixverse-v5", frame_images=list(frames), seed=1)
+        asked = VideoRequest(prompt="rain", model="pixverse/pixverse-v5", frame_images=list(frames), seed=1)
         found = plan([asked])
-        assert found.warnings == [
-            line for line in found.text().splitlines() if line.startswith("Row 1: The keyframes differ")
-        ]
-        return found.warnings
+        differing = [line for line in found.warnings if line.startswith("Row 1: The keyframes differ")]
+        assert set(differing) <= set(found.text().splitlines())
+        return differing
 
     later = expected(square)
     assert later.uri.startswith("planned:")
@@ -119,7 +118,7 @@ def test_a_plan_warns_of_keyframes_that_differ_in_shape(together_sandbox: Sandbo
         (said,) = warned(*frames)
         assert "640x384" in said
     assert "with a warning" in str(
-        plan([VideoRequest(model="pixverse/pixverse-v5", frame_images=[kept, later], prompt="x")])
+        plan([VideoRequest(model="pixverse/pixverse-v5", frame_images=[kept, later], prompt="rain")])
     )
     same = expected(picture("smaller", seed=3, width=320, height=192))
     for frames in ((kept, same), (kept,), (kept, "https://example.com/a.png"), (later, str(tmp_path / "mine.png"))):
@@ -145,3 +144,32 @@ async def test_a_plan_needs_no_key(together_sandbox: Sandbox, monkeypatch: pytes
         assert (2, 1) == (found.send, found.reused)
     with pytest.raises(ConfigurationError, match="no API key"):
         await agenerate_batch(requests)
+
+
+def test_a_plan_warns_of_what_the_run_would_warn_of(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """What the catalogue advises against, and frames that are large inline: each once, with its first row."""
+    rng = Image.effect_noise((600, 600), 90)
+    rng.save(frame := tmp_path / "frame.png")
+    kontext = [
+        picture(prompt, model="black-forest-labs/FLUX.1-kontext-pro", seed=1, image_url="https://example.com/a.png")
+        for prompt in ("a fox", "an owl", "a heron")
+    ]
+    requests = [picture(seed=9), *kontext, clip(frame_images=[str(frame)], seed=3)]
+    found = plan(requests)
+    about = [text for text in found.warnings if "does not take width=256 and height=256" in text]
+    assert 1 == len(about)
+    assert about[0].startswith("Row 2 and 2 more: ")
+    (large,) = (text for text in found.warnings if "goes inline" in text)
+    assert large.startswith("Row 5: A frame of ")
+    assert found.warnings[0] in found.text()
+    assert found.warnings == (found + found).warnings
+    assert [] == plan([picture(seed=9)]).warnings
+    assert 0 == len(together_sandbox.requests())
+
+
+def test_a_plan_warns_of_nothing_that_is_not_sent(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A clip that is kept already sends no frame."""
+    Image.effect_noise((600, 600), 90).save(frame := tmp_path / "frame.png")
+    asked = clip(frame_images=[str(frame)], seed=3)
+    generate_video(asked)
+    assert [] == plan([asked]).warnings

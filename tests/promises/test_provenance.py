@@ -90,6 +90,10 @@ def test_a_trace_leads_back_to_the_inputs(
     printed = capsys.readouterr().out
     for said in ("it wakes", "a fox", "made from:", moving.sha256, still.sha256):
         assert said in printed
+    lines = printed.splitlines()
+    assert "    prompt: it wakes" in lines
+    assert 1 == len([line for line in lines if line.startswith("      - ") and still.uri in line and "sha256" not in line])
+    assert 1 == lines.count("        prompt: a fox")
 
 
 def test_a_copy_elsewhere_is_traced_by_what_it_says(

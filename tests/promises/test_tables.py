@@ -14,19 +14,22 @@ import pytest
 from prefect import flow
 
 from prefect_together import (
+    BatchFailed,
     BatchResult,
     ImageRequest,
     Keyframe,
     Plan,
     VideoRequest,
+    agenerate_image,
     expected,
     generate_batch,
     generate_image,
     plan,
     requests_from_table,
 )
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.sandbox import Sandbox
+from prefect_together.storage.storage import Storage
 
 from .asking import picture, run_batch, shown
 
@@ -186,3 +189,62 @@ def test_an_empty_table_is_a_table(together_sandbox: Sandbox, tmp_path: Path) ->
         result.write_table(path)
         schemas.append(parquet.read_schema(path))
     assert schemas[0].equals(schemas[1])
+
+
+def test_a_row_is_named_once(together_sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In the log, in the error of the batch and in its summary, what is wrong with a row does not name it again."""
+    (tmp_path / "rows.csv").write_text("prompt,steps\n,1\na fox,many\n", encoding="utf-8")
+    table = requests_from_table(tmp_path / "rows.csv", constants={"model": "black-forest-labs/FLUX.2-pro"})
+    with caplog.at_level("WARNING"), pytest.raises(BatchFailed) as caught:
+        run_batch(table)
+    assert str(caught.value).count("ow 1") == 1
+    logged = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
+    assert 2 == len(logged)
+    assert all(1 == line.lower().count("row ") for line in logged)
+    with caplog.at_level("WARNING"), pytest.raises(BatchFailed, match=r"row 1: it is a dict, not a request"):
+        run_batch([{"prompt": "a fox"}, 7])
+
+
+@pytest.mark.parametrize("error", [LibraryError("read-only"), OSError("no room")])
+def test_a_manifest_that_cannot_be_written_loses_nothing(
+    error: Exception, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A library that takes no manifest costs no results: they are returned, with a warning that says where their list is."""
+    requests = [picture("a fox", seed=1), picture("an owl", seed=2)]
+    generate_batch(requests)
+
+    async def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Storage, "write", refused)
+    monkeypatch.setattr(Storage, "write_stream", refused)
+    with caplog.at_level(logging.WARNING):
+        found = run_batch(requests)
+    assert (2, None) == (found.reused, found.contact_sheet)
+    assert all(file.verify() for file in found.media)
+    assert 2 == len(found.to_table())
+    (said,) = (record.getMessage() for record in caplog.records if "manifest is not in the library" in record.getMessage())
+    assert found.manifest in said
+    assert str(error) in said
+    assert 2 == len(together_sandbox.charges())
+
+
+def test_what_is_no_request_says_the_call_to_use(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Texts, files, a batch's result, and a table that is mapped: one sentence each, at once and for free."""
+    made = generate_batch([picture(seed=1)])
+    for wrong, said in (
+        (["a fox", "an owl"], r"given a list: make requests of the texts, such as \[ImageRequest\(prompt=text"),
+        (("a fox",), "given a tuple: make requests of the texts"),
+        (made.media, r"given a list: make requests of the files, such as \[VideoRequest"),
+        (made, r"given a BatchResult: make requests of its files, such as .* in result.media"),
+        (plan([picture(seed=1)]), "given a Plan: give a list of requests"),
+    ):
+        with pytest.raises(InvalidRequest, match=said):
+            generate_batch(cast("Any", wrong))
+    table = requests_from_table([{"prompt": "a fox"}], constants={"model": "black-forest-labs/FLUX.2-pro", "seed": 1})
+    for task in (generate_image, agenerate_image):
+        with pytest.raises(InvalidRequest, match=r"given a RequestTable: generate_batch\(table\)"):
+            task.map(table)
+    with pytest.raises(InvalidRequest, match=r"given a TableRow: give its \.request"):
+        generate_image(cast("Any", next(iter(table))))
+    assert 1 == len(together_sandbox.charges())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
 from prefect_together.cli.main import main
+from prefect_together.cli.wording import on_the_command_line
 from prefect_together.errors import TRACEBACKS, InvalidRequest
 
 
@@ -89,3 +91,50 @@ def test_a_traceback_is_shown_on_request(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv(TRACEBACKS, "")
     with pytest.raises(InvalidRequest, match="no media library"):
         main(["ledger", "--traceback", "--library", str(tmp_path / "none")])
+
+
+def test_a_missing_key_is_told_as_what_can_be_done_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that needs a key speaks of the environment, not of an argument of Python's."""
+    monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "a.json").write_text("{}", encoding="utf-8")
+    assert 1 == _main(["reconcile", "--library", str(tmp_path)])
+    said = capsys.readouterr().err
+    assert "set the TOGETHER_API_KEY environment variable, or try the sandbox" in said
+    assert "credentials" not in said
+
+
+PYTHON = re.compile(r"\b[a-z_]+=|\w\(\w")
+"""An argument or a call of Python's."""
+
+
+def test_no_advice_speaks_of_python() -> None:
+    """Sentences that advise a program are advice for somebody at a command line where a command says them."""
+    key = "a" * 40 + "/any/0001"
+    said = {
+        f'Lost. Look at your usage at Together, then run it again with on_unknown="resubmit" to send it again. Ledger key: {key}.': (
+            f"`prefect-together reconcile --resubmit {key}`"
+        ),
+        "Job 1 still runs. Run it again, or wait_for_video(error.job), to go on waiting.": "Run it again to go on waiting.",
+        'Gone. Restore it, or ask with reuse="never" for a new one.': "Restore it from a backup.",
+        "x has two columns for prompt, 'a' and 'b': say which one is meant, columns={'prompt': 'b'}.": "remove one of them",
+        "Two columns. Name one in columns=, or give a template or a constant.": "Rename or remove one of them in the table.",
+        "The table x begins with the mark of UTF-16, and encoding= says 'utf-8': leave it out.": "save it as UTF-8",
+    }
+    for text, expected in said.items():
+        assert PYTHON.search(text)
+        assert expected in on_the_command_line(text)
+        assert not PYTHON.search(on_the_command_line(text))
+
+
+def test_a_bug_is_no_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A ValueError that nobody raised for people is shown with its origin."""
+
+    def broken(_: object) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("prefect_together.cli.library_commands.show_ledger", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        main(["ledger", "--library", str(tmp_path)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from prefect_together._internal.text import slug
 from prefect_together.engine.ingest import FileNaming
-from prefect_together.generations.registry import spec_named
+from prefect_together.generations.registry import register, spec_named, specs, unregister
+from prefect_together.ui.links import media_type_served
 
 SLUG = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -49,12 +51,12 @@ def test_any_title_makes_a_safe_slug(title: str) -> None:
     assert made == slug(made)
 
 
-@given(st.text(max_size=60), st.sampled_from(["image", "video"]), st.sampled_from(["jpg", "mp4"]))
-def test_any_title_makes_a_safe_key(title: str, kind: str, extension: str) -> None:
-    """A key is kind, day and file: three parts, none of which leads anywhere else."""
-    key = FileNaming(spec_named(kind), title, "0123456789abcdef").key(extension)
+@given(st.text(max_size=60), st.sampled_from(["images", "videos"]), st.sampled_from(["jpg", "mp4"]))
+def test_any_title_makes_a_safe_key(title: str, where: str, extension: str) -> None:
+    """A key is the folder of its type, day and file: three parts, none of which leads anywhere else."""
+    key = FileNaming(spec_named({"images": "image", "videos": "video"}[where]), title, "0123456789abcdef").key(extension)
     folder, day, name = PurePosixPath(key).parts
-    assert f"{kind}s" == folder
+    assert where == folder
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", day)
     assert re.fullmatch(rf"[a-z0-9-]{{1,40}}-01234567-[0-9a-f]{{6}}\.{extension}", name)
 
@@ -71,3 +73,25 @@ def test_no_two_keys_are_the_same() -> None:
     """Two processes that keep the same file write to two names."""
     name = FileNaming(spec_named("image"), "a fox", "f" * 40)
     assert 500 == len({name.key("jpg") for _ in range(500)})
+
+
+@pytest.mark.parametrize("folder", ["", "images", "ledger", "derived", "batches", "../up", "a/b", "Speech"])
+def test_files_need_a_folder_of_their_own(folder: str) -> None:
+    """A type of files without a folder, with that of another type, or with one of the library's own is no type."""
+    spec = replace(spec_named("video"), kind="speech", folder=folder)
+    with pytest.raises(ValueError, match="'speech' need a folder of their own"):
+        register(spec)
+    assert "speech" not in {known.kind for known in specs()}
+
+
+def test_a_folder_is_called_what_its_type_says() -> None:
+    """No letter is put to the name of a type: files of speech are in the folder that it names, and are served from it."""
+    spec = replace(spec_named("video"), kind="speech", folder="speech")
+    register(spec)
+    try:
+        key = FileNaming(spec, "a fox", "7f3a9c12" + "0" * 32).key("mp4")
+        assert key.startswith("speech/")
+        assert "video/mp4" == media_type_served(key)
+    finally:
+        unregister("speech")
+    assert media_type_served(key) is None

@@ -6,7 +6,9 @@ import inspect
 import logging
 import subprocess
 import sys
-from typing import Any
+import threading
+import time
+from typing import Any, cast
 
 import pytest
 from prefect import Task, flow, task
@@ -162,3 +164,54 @@ def test_the_loggers_of_runs_are_filtered(prefect_server: str, capsys: pytest.Ca
         for name in ("prefect.flow_runs", "prefect.task_runs"):
             logging.getLogger(name).removeFilter(seeing)
     assert {("prefect.task_runs", "as meant"), ("prefect.flow_runs", "as meant")} == set(seen)
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, SystemExit])
+def test_a_thread_learns_that_its_flow_is_cut_off(reason: type[BaseException]) -> None:
+    """A task in Prefect's thread pool can tell that what goes through its flow will not come back for its result."""
+    begun, told = threading.Event(), list[bool]()
+
+    @task
+    def working() -> None:
+        told.append(compat.flow_is_cut_off())
+        begun.set()
+        for _ in range(300):
+            if compat.flow_is_cut_off():
+                told.append(True)
+                return
+            time.sleep(0.1)  # noqa: TID251 - Prefect's thread waits without end for this one
+
+    @flow
+    def interrupted() -> None:
+        cast("Any", working).submit()
+        begun.wait(60)
+        raise reason
+
+    with pytest.raises(reason):
+        interrupted()
+    assert [False, True] == told
+
+
+@pytest.mark.usefixtures("prefect_server")
+@pytest.mark.parametrize("error", [None, ValueError("it failed")])
+def test_a_thread_of_a_flow_that_ends_by_itself_goes_on(error: Exception | None) -> None:
+    """A flow that returns, or fails, before its tasks are done waits for them: nothing that is paid for is cut off."""
+    begun, told = threading.Event(), list[bool]()
+
+    @task
+    def working() -> None:
+        begun.set()
+        for _ in range(10):
+            told.append(compat.flow_is_cut_off())
+            time.sleep(0.1)  # noqa: TID251 - Prefect's thread waits without end for this one
+
+    @flow
+    def ending() -> None:
+        cast("Any", working).submit()
+        begun.wait(60)
+        if error:
+            raise error
+
+    ending(return_state=True)
+    assert [False] * 10 == told

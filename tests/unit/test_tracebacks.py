@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 
 import pytest
 
 from prefect_together._internal import interruption
-from prefect_together._internal.event_loop import arun, run
-from prefect_together._internal.tracebacks import ShortTracebacks, shorten_last_words
+from prefect_together._internal.event_loop import arun, interrupt, run
+from prefect_together._internal.tracebacks import SaidOnce, ShortTracebacks, shorten_last_words
 from prefect_together.errors import TRACEBACKS, ConfigurationError, TogetherError, traceback_of
 
 
@@ -119,7 +120,7 @@ def test_a_task_outside_of_runs_is_quiet() -> None:
 def test_a_script_ends_with_few_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An error of ours that nobody catches is the user's lines and the sentence; a bug is what Python shows."""
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    shorten_last_words()
+    shorten_last_words(interrupt)
     error = _caught(ConfigurationError("There is no key."))
     sys.excepthook(type(error), error, error.__traceback__)
     said = capsys.readouterr().err
@@ -137,12 +138,23 @@ def test_another_hook_stays(monkeypatch: pytest.MonkeyPatch) -> None:
         """Show nothing."""
 
     monkeypatch.setattr(sys, "excepthook", own)
-    shorten_last_words()
+    shorten_last_words(interrupt)
     assert sys.excepthook is own
 
 
-def test_an_interruption_names_what_goes_on() -> None:
+def test_an_interruption_without_jobs_says_where_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that was cut off before anything was waited for is spoken of in general; one of long ago is not."""
+    monkeypatch.setattr(interruption, "_cut_off_at", None)
+    assert "" == interruption.last_words()
+    interruption.note_cut_off()
+    assert interruption.IN_GENERAL == interruption.last_words()
+    monkeypatch.setattr(interruption, "_cut_off_at", time.monotonic() - 3600)
+    assert "" == interruption.last_words()
+
+
+def test_an_interruption_names_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs that were waited for when the wait was cut off are named; those that ended are not."""
+    monkeypatch.setattr(interruption, "_cut_off_at", None)
     assert "" == interruption.last_words()
     with interruption.waiting_for("job-1"):
         assert (
@@ -156,3 +168,22 @@ def test_an_interruption_names_what_goes_on() -> None:
         with interruption.waiting_for(None):
             assert "job-3" not in interruption.last_words()
     assert "" == interruption.last_words()
+
+
+def test_what_prefect_says_five_times_is_printed_once() -> None:
+    """Of the records about one error the first passes; another error, and what is about none, pass too."""
+    short = ShortTracebacks()
+    once = SaidOnce(short)
+
+    def passes(text: str, error: BaseException | None = None) -> bool:
+        record = _record(error)
+        record.msg = text
+        return short.filter(record) and once.filter(record)
+
+    error, other = ConfigurationError("There is no key."), ConfigurationError("There is no room.")
+    assert passes("Task run failed with exception: ConfigurationError('There is no key.')", error)
+    assert not passes("Finished in state Failed('ConfigurationError: There is no key.')")
+    assert not passes("Encountered exception during execution: ConfigurationError('There is no key.')", error)
+    assert passes("Task run failed with exception: ConfigurationError('There is no room.')", other)
+    assert passes("Waiting for job 7.")
+    assert passes("Waiting for job 7.")
