@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.errors import PydanticUserError
 
 _KINDS = frozenset({"text", "json_schema", "json_object", "regex"})
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
@@ -17,7 +17,7 @@ _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 _LONGEST_NAME = 64
 
 
-def response_format(value: object) -> object:
+def response_format(value: object) -> dict[str, Any] | None:
     """Return what is sent as ``response_format`` for what a user gives.
 
     Args:
@@ -35,12 +35,14 @@ def response_format(value: object) -> object:
         return _wrapped(value.model_json_schema(), value.__name__)
     if isinstance(value, Mapping):
         return _of_mapping(dict(cast("Mapping[str, Any]", value)))
+    wrong = "give a pydantic class, a JSON schema as a dict, or a pattern made by re.compile"
+    if isinstance(value, str):
+        raise ValueError(wrong)  # noqa: TRY004 - pydantic wants it
     try:
         known: Any = value
         return _wrapped(TypeAdapter(known).json_schema(), getattr(known, "__name__", "answer"))
-    except (PydanticSchemaGenerationError, TypeError, NameError):
-        what = "give a pydantic class, a JSON schema as a dict, or a pattern made by re.compile"
-        raise ValueError(what) from None
+    except (PydanticUserError, TypeError, NameError):
+        raise ValueError(wrong) from None
 
 
 def _of_mapping(value: dict[str, Any]) -> dict[str, Any]:
