@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from prefect_together import catalog
+from prefect_together.generations.registry import specs
 from prefect_together.sandbox import Sandbox
 
 README = Path(__file__).parent.parent / "README.md"
@@ -86,6 +87,7 @@ def test_the_tables_name_what_exists() -> None:
     tasks = {name for name in prefect_together.__all__ if name.startswith(("generate", "submit", "wait", "a"))}
     assert tasks <= set(re.findall(r"`(\w+)`", text))
     named = set(re.findall(r"`(\w+(?:Error|Request|Balance|Blocked|Limited|Failed|Outcome|Timeout))`", text))
-    assert [] == [name for name in sorted(named - {"ImageRequest", "VideoRequest"}) if not hasattr(errors, name)]
+    requests = {spec.request.__name__ for spec in specs()}
+    assert [] == [name for name in sorted(named - requests) if not hasattr(errors, name)]
     settings = set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE))
     assert {name.upper() for name in TogetherSettings.model_fields} == settings

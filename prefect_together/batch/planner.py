@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -49,6 +49,9 @@ class Planner:
         self._warnings: dict[str, list[int]] = {}
         self._to_send: list[PlannedRequest] = []
         self._seen: set[str] = set()
+        self._spent: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._bounds: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._costs: defaultdict[str, Decimal] = defaultdict(Decimal)
 
     async def plan(self, rows: Iterable[TableRow]) -> Plan:
         """Look at all rows."""
@@ -62,7 +65,7 @@ class Planner:
             await asyncio.gather(*workers, return_exceptions=True)
         return Plan(
             **self._counts,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-            cost=self._cost,
+            cost=self._cost - sum((cost * (1 - self._share(model)) for model, cost in self._costs.items()), Decimal(0)),
             cost_at_most=self._cost_at_most,
             unknown_prices=self._unknown_prices,
             worst_case=self._worst_case,
@@ -70,10 +73,20 @@ class Planner:
             over=self._over,
             longest_wait=await self._longest_wait(),
             models=dict(self._models.most_common()),
-            to_send=sorted(self._to_send, key=lambda planned: planned.row),
+            to_send=[self._usual(planned) for planned in sorted(self._to_send, key=lambda planned: planned.row)],
             problems=[why for _, why in sorted(self._problems)],
             warnings=self._warned(),
         )
+
+    def _share(self, model: str) -> Decimal:
+        """Return which part of the most that a model's answers may cost those that are kept already did cost."""
+        bound = self._bounds[model]
+        return self._spent[model] / bound if bound else Decimal(1)
+
+    def _usual(self, planned: PlannedRequest) -> PlannedRequest:
+        if planned.cost is None or planned.model not in self._costs:
+            return planned
+        return planned.model_copy(update={"cost": planned.cost * self._share(planned.model)})
 
     async def _longest_wait(self) -> float | None:
         """Return how long all would take if they went at once by model: nine of ten jobs are over by then."""
@@ -115,7 +128,11 @@ class Planner:
         if attempt is None:
             return await missing(context.request) if _state(history, context.scope()) == "send" else None
         try:
-            await Delivery(context, fingerprint).stored(BoundAttempt(self._ledger, attempt, context.run.log))
+            kept = await Delivery(context, fingerprint).stored(BoundAttempt(self._ledger, attempt, context.run.log))
+            for result in kept if context.spec.cost else ():
+                if result.cost is not None and result.estimated_cost:
+                    self._spent[result.model] += result.cost
+                    self._bounds[result.model] += result.estimated_cost
         except MediaError as error:
             return str(error)
         return None
@@ -156,6 +173,8 @@ class Planner:
         self._models[request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
+        if context.spec.cost:  # answers prove what they cost, and mostly that is far below the bound
+            self._costs[request.model] += estimate or 0
         self._cost_at_most += at_most or 0
 
 

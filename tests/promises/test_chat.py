@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import re
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -26,7 +25,6 @@ from prefect_together import (
     generate_image,
     generate_text,
     generate_video,
-    requests_from_table,
 )
 from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcome
 from prefect_together.sandbox import Sandbox
@@ -308,66 +306,3 @@ def test_a_limit_holds_for_tokens(together_sandbox: Sandbox) -> None:
     assert result.kept > 3
     assert result.kept + result.refused == len(rows)
     assert charged(together_sandbox) <= Decimal("0.003")
-
-
-def test_a_column_made_by_a_model(together_sandbox: Sandbox, tmp_path: Path) -> None:
-    """A table goes in and comes out with a typed column for each field of the schema, tokens and exact costs."""
-    table = requests_from_table(
-        [{"topic": "foxes", "id": 1}, {"topic": "owls", "id": 2}, {"topic": None, "id": 3}],
-        type="chat",
-        templates={"prompt": "A scene about {topic}."},
-        constants={"model": LLAMA, "response_format": Scene, "seed": 7, "max_tokens": 300},
-    )
-    result = generate_batch(table, name="scenes")
-    assert (2, 1) == (result.kept, result.refused)
-    where = tmp_path / "scenes.parquet"
-    result.write_table(where)
-    found: Any = import_module("pyarrow.parquet").read_table(where)
-    types = {field.name: str(field.type) for field in found.schema}
-    assert ("string", "int64", "list<element: string>", "string") == tuple(
-        types[name] for name in ("prompt", "seconds", "tags", "mood")
-    )
-    assert "int64" == types["input_tokens"]
-    rows = found.to_pylist()
-    assert ["kept", "kept", "refused"] == [row["status"] for row in rows]
-    assert isinstance(rows[0]["tags"], list)
-    assert charged(together_sandbox) == sum(row["cost"] for row in rows if row["cost"] is not None)
-    again = generate_batch(table, name="scenes")
-    assert (2, 0) == (again.reused, again.kept)
-    assert 2 == together_sandbox.count(PATH)
-
-
-def test_an_invalid_row_is_a_row(together_sandbox: Sandbox, tmp_path: Path) -> None:
-    """It has a status of its own, its text and its cost, and is not asked again."""
-    together_sandbox.fault(CHAT, "json_wrong", times=9, match="owls")
-    table = requests_from_table(
-        [{"topic": "foxes"}, {"topic": "owls"}],
-        type="chat",
-        templates={"prompt": "A scene about {topic}."},
-        constants={"model": LLAMA, "response_format": Scene, "max_tokens": 300, "repair": 0},
-    )
-    result = generate_batch(table, name="owls")
-    assert (1, 1) == (result.kept, result.invalid)
-    assert 2 == len(together_sandbox.charges())
-    good, bad = [item.record() for item in result.stream()]
-    assert ("kept", None) == (good["status"], good["text"])
-    assert "invalid" == bad["status"]
-    assert bad["text"]
-    assert bad["cost"] + good["cost"] == charged(together_sandbox)
-    assert "not asked for" in str(bad["error"])
-    again = generate_batch(table, name="owls")
-    assert (1, 1) == (again.reused, again.invalid)
-    assert 2 == len(together_sandbox.charges())
-
-
-def test_pictures_in_a_column(together_sandbox: Sandbox) -> None:
-    """A column of files is what the questions are about."""
-    stills = [generate_image(picture(f"a {animal} in the snow", seed=7)) for animal in ("fox", "owl")]
-    table = requests_from_table(
-        [{"picture": still.uri} for still in stills],
-        type="chat",
-        columns={"images": "picture"},
-        constants={"prompt": "What is it?", "model": SEES, "seed": 7},
-    )
-    texts = [item.record()["text"] for item in generate_batch(table).stream()]
-    assert ["fox" in texts[0], "owl" in texts[1]] == [True, True]
