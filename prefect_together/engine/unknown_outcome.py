@@ -95,7 +95,7 @@ class UnknownOutcomePolicy:
         request, at_most = self._context.request, self._context.at_most
         came = f" {len(received):,} characters of it came, and are kept." if received else ""
         return UnknownOutcome(
-            f"{sentence(why)}{came} At stake: one {self._context.spec.noun} by {request.model}, {_price(at_most)}.",
+            f"{sentence(why)}{came} At stake: one {request.kind} by {request.model}, {_price(at_most)}.",
             advice="Nothing is sent for it until you decide: look at your usage at Together, then run it again with "
             f'on_unknown="resubmit" to send it again. Ledger key: {attempt.key}.',
             key=attempt.key,

@@ -73,6 +73,8 @@ def opened(request: Request, use: InputUse, largest: int | None = None) -> Gener
         MediaError: A kept file has changed since it was kept.
         LibraryError: A kept file cannot be read now.
     """
+    if largest is not None and isinstance(use.value, MediaReference) and use.value.size > largest:
+        raise _too_large(request, use, use.value.size, largest)
     with _open(request, use) as file:
         try:
             size = file.seek(0, io.SEEK_END)
