@@ -67,6 +67,8 @@ class ChatRequest(Request):
 
     kind: ClassVar[str] = "chat"
 
+    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    """Together's model id, e.g. `zai-org/GLM-5.3-Flash`; one that sees pictures is `Qwen/Qwen3.5-9B`."""
     prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = None
     """What is asked: the short way for one message of the user."""
     system: Annotated[str, Field(min_length=1)] | None = None

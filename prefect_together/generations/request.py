@@ -128,6 +128,12 @@ Seed = Annotated[int, Field(ge=0, le=2147483647)]
 """Together answers 400 to any other seed (together-api.md 2.6: measured 2026-09-06)."""
 
 
+def _for_forms(schema: dict[str, Any]) -> None:
+    """Leave out of the description, which Prefect's forms show, what is for those who write code."""
+    said = str(schema.get("description", ""))
+    schema["description"] = said.partition("\n\nExample:")[0].partition("\n\nRaises:")[0]
+
+
 class FrozenValue(BaseModel):
     """A frozen value that says in one sentence what is wrong with it.
 
@@ -135,7 +141,7 @@ class FrozenValue(BaseModel):
         InvalidRequest: On construction, naming the field, the value and what is allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, json_schema_extra=_for_forms)
 
     if not TYPE_CHECKING:  # so that editors complete the fields
 
