@@ -144,6 +144,7 @@ def _model(entry: Mapping[str, Any], *, table: Mapping[str, Any], known: Mapping
         requires=tuple(values.get("requires", ())),
         expects=tuple(values.get("expects", ())),
         conflicts=tuple((first, second) for first, second in values.get("conflicts", ())),
+        fails={name: tuple(found) for name, found in values.get("fails", {}).items()},
         excludes=tuple((first, second) for first, second in values.get("excludes", ())),
         prompt=values.get("prompt", "optional"),
         sizes=tuple(values.get("sizes", ())),

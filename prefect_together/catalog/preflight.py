@@ -35,6 +35,7 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
         *_listing(model, model_id),
         *_missing(model, present),
         *_unsupported(model, present),
+        *_failing(model, present),
         *_together(model, present),
         *exceeded(model, present),
         *thinking(model, present),
@@ -110,6 +111,15 @@ def _unsupported(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:
             name,
             f"{model.id} does not take {what} {dated(model.dates.get(name))}: {_advice(model, name, fields)}.",
         )
+
+
+def _failing(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:
+    """Report values at which the server always fails: what it answers then looks as if it might have been paid for."""
+    for name, values in model.fails.items():
+        if fields.get(name) in values:
+            when = dated(model.dates.get("fails"))
+            what = f"{model.id} fails with {given(name, fields[name])}, every time {when}"
+            yield Finding("error", name, f"{what}: leave it out, or choose another model.")
 
 
 def _advice(model: Model, name: str, fields: Mapping[str, Any]) -> str:

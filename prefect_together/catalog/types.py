@@ -109,6 +109,8 @@ class Model:
     """Fields of which it usually needs at least one, such as the image of an image-to-video model."""
     conflicts: tuple[tuple[str, str], ...]
     """Pairs of fields that cannot be used together."""
+    fails: Mapping[str, tuple[Any, ...]] = field(hash=False)
+    """Values of a field at which the server was seen to fail, every time: it may charge, and never answers."""
     excludes: tuple[tuple[str, str], ...]
     """Pairs of fields of which the documentation rules out in so many words that they are used together."""
     prompt: Literal["required", "optional"]

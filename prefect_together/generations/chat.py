@@ -208,16 +208,10 @@ class ChatRequest(Request):
             answer: What was answered.
             why: What is wrong with it, in words.
         """
-        said = self.messages or tuple(
-            Message(role=role, content=text)
-            for role, text in (("system", self.system), ("user", self.prompt))
-            if text and role in {"system", "user"}
-        )
+        said = self.messages or (Message(role="user", content=self.prompt),)
         again = f"That is not what was asked for: {why}. Answer again, with nothing but what was asked for."
         more = (Message(role="assistant", content=answer), Message(role="user", content=again))
-        return self.model_copy(
-            update={"prompt": None, "system": None, "messages": (*said, *more), "repair": self.repair - 1}
-        )
+        return self.model_copy(update={"prompt": None, "messages": (*said, *more), "repair": self.repair - 1})
 
     def _messages(self) -> list[dict[str, Any]]:
         """Return what is said, without the pictures."""

@@ -112,7 +112,8 @@ class GeneratedText(GeneratedValue):
             return TypeAdapter(wanted).validate_python(read_json(self.text), strict=False)
         except ValidationError as error:
             is_model = inspect.isclass(wanted) and issubclass(wanted, BaseModel)
-            why = explain(wanted, error) if is_model else str(error.errors(include_url=False)[0]["msg"])
+            model = cast("type[BaseModel]", wanted)
+            why = explain(model, error) if is_model else str(error.errors(include_url=False)[0]["msg"])
             raise InvalidOutput.of(self, why.removesuffix(".")) from None
         except ValueError as error:
             raise InvalidOutput.of(self, f"it is no JSON: {error}") from None

@@ -106,8 +106,8 @@ async def large_frames(request: Request) -> list[str]:
         except (OSError, ValueError, RuntimeError):  # whoever reads it says so
             return 0
 
-    inline = dict.fromkeys((use.value, use.form) for use in request.media_inputs() if not _hosted(use.value))
-    return [note for value, form in inline for note in _large_frame(form, await asyncio.to_thread(size, value))]
+    inline = [use for use in dict.fromkeys(request.media_inputs()) if not _hosted(use.value)]
+    return [note for use in inline for note in _large_frame(use.form, await asyncio.to_thread(size, use.value))]
 
 
 def _large_frame(form: Form, size: int) -> list[str]:

@@ -137,7 +137,7 @@ def count_tokens_at_most(messages: Iterable[Mapping[str, Any]], more: Any, pictu
     for message in messages:
         count += 1
         content: Any = message.get("content")
-        parts: Any = content if isinstance(content, (list, tuple)) else ()
+        parts: list[dict[str, Any]] = [] if content is None or isinstance(content, str) else list(content)
         text.append(content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in parts))
         rest = {key: value for key, value in message.items() if key not in {"role", "content"}}
         text.append(json.dumps(rest, default=str) if rest else "")

@@ -119,3 +119,12 @@ def test_what_has_another_effect_is_a_warning(model_id: str, fields: dict[str, A
 def test_what_is_fine_or_unknown_has_no_finding(model_id: str, fields: dict[str, Any]) -> None:
     """What no page rules out is the server's business."""
     assert () == catalog.preflight(model_id, fields)
+
+
+@pytest.mark.parametrize(("choice", "found"), [("required", 1), ("auto", 0), ({"type": "function"}, 0), (None, 0)])
+def test_what_always_fails_is_not_sent(choice: Any, found: int) -> None:
+    """gpt-oss answers 500 to ``tool_choice="required"``, every time: that looks as if it might have been paid for."""
+    findings = catalog.preflight("openai/gpt-oss-120b", {"tool_choice": choice, "tools": [{"name": "look"}]})
+    assert found == len([one for one in findings if one.field == "tool_choice"])
+    assert all("every time" in one.message for one in findings if one.field == "tool_choice")
+    assert () == catalog.preflight("zai-org/GLM-5.3-Flash", {"tool_choice": "required", "tools": [{"name": "look"}]})

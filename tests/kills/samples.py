@@ -39,6 +39,12 @@ def seeded(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in fields.items() if name != "kind"}, "seed": 7}
 
 
+NO_ANSWERS: tuple[dict[str, Any], ...] = (
+    {"choices": []},
+    {"choices": [{"finish_reason": "stop"}]},
+    {"choices": [{"message": {}}]},
+    {"error": {"message": "It broke off.", "type": "server_error"}},
+)
 QUESTION = {"prompt": "Name a fox.", "model": "zai-org/GLM-5.3-Flash", "seed": 7, "max_tokens": 200}
 
 SAMPLES: dict[str, dict[str, Sample]] = {
@@ -78,12 +84,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             fields=QUESTION,
             fingerprint="e72c24f38bff35ffc84a0a1f601cc5263e215859",
             answer={"choices": [{"message": {"role": "assistant", "content": "Rusty."}, "finish_reason": "stop"}]},
-            malformed=(
-                {"choices": []},
-                {"choices": [{"finish_reason": "stop"}]},
-                {"choices": [{"message": {}}]},
-                {"error": {"message": "It broke off.", "type": "server_error"}},
-            ),
+            malformed=NO_ANSWERS,
             changes=(
                 {"system": "Be brief."},
                 {"temperature": 0.5},

@@ -141,3 +141,15 @@ def test_names() -> None:
         Message(role="user", content="Go."),
     ]
     assert "Go." == ask(prompt=None, messages=said).title()
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["prompt", "messages"])
+def test_what_is_asked_again(long: bool) -> None:
+    """The whole conversation with its system message, the answer, what is wrong with it; one repair fewer is left."""
+    said = {"messages": [Message(role="user", content="Name a fox.")], "prompt": None} if long else {}
+    again = ask(system="Be brief.", repair=2, seed=3, **said).repaired("Nonsense", "it is no JSON")
+    assert ["system", "user", "assistant", "user"] == [message["role"] for message in body(again)["messages"]]
+    assert ["Be brief.", "Name a fox.", "Nonsense"] == [message["content"] for message in body(again)["messages"]][:3]
+    assert "it is no JSON" in body(again)["messages"][3]["content"]
+    assert (1, 3) == (again.repair, again.seed)
+    assert again == ask(**again.model_dump(exclude_unset=True, exclude={"model"}))
