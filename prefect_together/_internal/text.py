@@ -48,6 +48,12 @@ def sentence(text: str) -> str:
     return text if text.endswith(".") else text + "."
 
 
+def clipped(text: str, length: int) -> str:
+    """Return a text in one line of at most so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[:length].rstrip() + "…"
+
+
 def with_article(noun: str) -> str:
     """Return a noun with its indefinite article."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

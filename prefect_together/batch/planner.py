@@ -16,7 +16,7 @@ from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.inputs import differing_shapes, missing
+from prefect_together.generations.inputs import doubts, missing
 from prefect_together.generations.request import Request
 from prefect_together.ledger.ledger import History, Ledger
 
@@ -74,7 +74,7 @@ class Planner:
             models=dict(self._models.most_common()),
             to_send=sorted(self._to_send, key=lambda planned: planned.row),
             problems=[why for _, why in sorted(self._problems)],
-            warnings=[note for _, note in sorted(self._warnings)],
+            warnings=[note for _, note in sorted(self._warnings)][:PROBLEMS],
         )
 
     async def _longest_wait(self) -> float | None:
@@ -104,8 +104,8 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
-            if len(self._warnings) < PROBLEMS and (note := await differing_shapes(row.request)):
-                self._warnings.append((row.number, f"Row {row.number}: {note}"))
+            if len(self._warnings) < PROBLEMS:
+                self._warnings += [(row.number, f"Row {row.number}: {note}") for note in await doubts(row.request)]
             history = await self._ledger.history(fingerprint)
             if gone := await self._gone(context, fingerprint, history):
                 self._refuse(row, f"Row {row.number}: {gone}")

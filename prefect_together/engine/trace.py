@@ -10,13 +10,15 @@ from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.engine import provenance
 from prefect_together.engine.attempt import sidecar
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.generations.derived import DERIVED, DerivedMedia
-from prefect_together.generations.registry import read_request
+from prefect_together.generations.registry import read_request, read_result
 from prefect_together.generations.request import MediaReference, Request
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.ledger.ledger import decode
 from prefect_together.ledger.queries import LedgerRow, list_attempts
 from prefect_together.storage.addresses import local_folder
@@ -28,6 +30,7 @@ _NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `ingest.FileNam
 _DERIVED = re.compile(r"-([0-9a-f]{12})\.\w+$")  # the same of a file that was made here, see `editing`
 _KEY = re.compile(r"([0-9a-f]{40})(/[^/]+/\d+)?")
 _DEPTH = 8
+_SAID = 600  # characters of what a result says
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Story:
         else:
             cost = _cost(media)
             facts |= {"kind": self.request.kind, "model": self.request.model, "seed": media.get("seed"), "cost": cost}
+            facts |= self._told()
         facts |= {
             "job": media.get("job_id"),
             "flow run": self.row.flow_run if self.row else None,
@@ -68,6 +72,22 @@ class Story:
             lines.append(f"{indent}  made from:")
             lines.append(made_from.text(depth + 2) if isinstance(made_from, Story) else f"{indent}    {made_from}")
         return "\n".join(lines)
+
+    def _told(self) -> dict[str, Any]:
+        """Return what the result says of itself."""
+        if self.request is None:
+            return {}
+        try:
+            told = read_result(self.request.kind, self.media).description()
+        except ValueError:  # what is known of it does not have to be whole
+            return {}
+        rounds = f"asked again {self.request.repair_round} time(s)" if self.request.repair_round else None
+        return {
+            **{name.lower(): value for name, value in told.facts.items()},
+            "repair": rounds,
+            "not asked": told.fault or None,
+            "said": clipped(told.line(), _SAID) or None,
+        }
 
 
 async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
@@ -95,7 +115,21 @@ async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
 async def _whole(storage: Storage, story: Story, depth: int) -> Story:
     """Return a story with those of its inputs."""
     inputs = [await _before(storage, address, depth - 1) for address in _inputs(story)]
+    sources = story.request.sources() if story.request else ()
+    inputs += [await _source(storage, source, depth - 1) for source in sources]
     return replace(story, inputs=tuple(inputs))
+
+
+async def _source(storage: Storage, source: ResultReference, depth: int) -> Story | str:
+    """Return the story of a result that words came from, or what it is called where nothing is known of it."""
+    for row in await list_attempts(storage, source.fingerprint) if depth >= 0 else []:
+        if row.results and source.means(row.attempt.fingerprint, row.attempt.scope):
+            return await _whole(storage, _of_row(row.key, row), depth)
+    return f"{source.title or source.kind} ({source.fingerprint})"
+
+
+def _of_row(target: str, row: LedgerRow) -> Story:
+    return Story(target, read_request(row.kind, row.claim["request"]), row.results[0], "ledger", row)
 
 
 async def _before(storage: Storage, address: str, depth: int) -> Story | str:
@@ -139,7 +173,7 @@ async def _by_key(storage: Storage, target: str) -> Story | None:
     named = _KEY.fullmatch(target)
     for row in await list_attempts(storage, named.group(1)) if named else []:
         if row.results and target in {row.key, row.attempt.fingerprint}:
-            return Story(target, read_request(row.kind, row.claim["request"]), row.results[0], "ledger", row)
+            return _of_row(target, row)
     return None
 
 

@@ -11,9 +11,12 @@ from typing import Any, ClassVar, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from prefect_together import catalog
+from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
+from prefect_together.generations.answer_description import describe
 from prefect_together.generations.answers import Choice, ToolCall, Usage, parse
 from prefect_together.generations.chat import ChatRequest
+from prefect_together.generations.description import Description
 from prefect_together.generations.messages import Message
 from prefect_together.generations.response_format import fault, read_json, response_format, schema_of
 from prefect_together.generations.results import GeneratedValue, ResultFacts
@@ -37,6 +40,10 @@ class Tariff(BaseModel):
     """Tokens of the answer."""
     as_of: date
     """When that was the list price."""
+
+    def __str__(self) -> str:
+        cached = f", {dollars(self.cached)} cached" if self.cached != self.input else ""
+        return f"{dollars(self.input)} in{cached}, {dollars(self.output)} out per million (list price of {self.as_of})"
 
 
 class GeneratedText(GeneratedValue):
@@ -128,6 +135,19 @@ class GeneratedText(GeneratedValue):
         calls = tuple(call.body() for call in self.tool_calls) or None
         return Message(role="assistant", content=self.text or None, tool_calls=calls)
 
+    def description(self) -> Description:
+        """Return what it says, what it counted, and what is wrong with it."""
+        wanted, fault = self.request.response_format, self.fault() or ""
+        data = wanted and wanted["type"] in {"json_schema", "json_object"} and not fault and not self.tool_calls
+        return describe(
+            self.choices,
+            self.usage,
+            tariff=str(self.tariff or ""),
+            parsed=read_json(self.text) if data else None,
+            fault=fault,
+            request_id=self.request_id,
+        )
+
     def span_attributes(self) -> dict[str, Any]:
         """Return the tokens, in the words of OpenTelemetry's conventions for such answers."""
         usage = self.usage
@@ -207,7 +227,7 @@ def follow_up(result: GeneratedText) -> ChatRequest | None:
     error = problem(result)
     if error is None or isinstance(error, ReasoningExhausted) or result.request.repair < 1:
         return None
-    return result.request.repaired(result.text, result.fault() or "")
+    return result.request.repaired(result.text, result.fault() or "", result.cited())
 
 
 def _price(request: ChatRequest, content: Mapping[str, Any]) -> Decimal | None:

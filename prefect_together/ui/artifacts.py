@@ -15,11 +15,12 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import busy, later
+from prefect_together._internal.text import clipped
 from prefect_together.blocks.settings import current_settings
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
 from prefect_together.ui.links import link
-from prefect_together.ui.markdown import Result, clipped, cost, details, escaped, facts, image
+from prefect_together.ui.markdown import Result, cost, details, escaped, facts, image
 from prefect_together.ui.thumbnails import thumbnail
 
 if TYPE_CHECKING:

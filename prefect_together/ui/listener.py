@@ -6,13 +6,13 @@ import re
 from decimal import Decimal
 from functools import partial
 
-from prefect_together._internal.text import slug
+from prefect_together._internal.text import clipped, slug
 from prefect_together.engine.daily_spend import spending
 from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener
 from prefect_together.generations.registry import spec_of
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.events import emit, emit_exceeded
-from prefect_together.ui.markdown import clipped, escaped
+from prefect_together.ui.markdown import escaped
 from prefect_together.ui.progress import Progress, share
 
 

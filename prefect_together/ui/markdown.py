@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timezone
 from typing import TypeAlias
 
+from prefect_together._internal.text import clipped
 from prefect_together.errors import TogetherError
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import parents
@@ -153,12 +154,6 @@ def image(media: Result, picture: str | None) -> str:
     if isinstance(media, GeneratedValue):
         return escaped(clipped(media.text, _REASON))
     return f"_{media.media_type}_" if isinstance(media, KeptFile) else ""
-
-
-def clipped(text: str, length: int) -> str:
-    """Return a text in one line of at most so many characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[:length].rstrip() + "…"
 
 
 def escaped(text: str) -> str:

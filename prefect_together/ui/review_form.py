@@ -10,10 +10,11 @@ from html import escape
 from textwrap import wrap
 from typing import Literal, Protocol
 
+from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.links import link
-from prefect_together.ui.markdown import clipped, escaped
+from prefect_together.ui.markdown import escaped
 
 Verdict = Literal["approve", "redo", "drop"]
 """What becomes of one picture."""
