@@ -83,6 +83,7 @@ class Story:
             return {}
         rounds = f"asked again {self.request.repair_round} time(s)" if self.request.repair_round else None
         return {
+            "counted": told.brief or None,
             **{name.lower(): value for name, value in told.facts.items()},
             "repair": rounds,
             "not asked": told.fault or None,

@@ -27,13 +27,13 @@ def describe(
     texts = tuple(choice.content for choice in choices[1 if values else 0 :] if choice.content.strip())
     thought = [choice.reasoning for choice in choices if choice.reasoning and choice.reasoning.strip()]
     ended = dict.fromkeys(choice.finish_reason for choice in choices if choice.finish_reason)
-    facts = {"Tokens": _tokens(usage) if usage else "", "Tariff": tariff if usage else ""}
-    facts |= {"Ended by": ", ".join(ended), "Together's id": request_id or ""}
+    facts = {"Tariff": tariff if usage else "", "Ended by": ", ".join(ended), "Together's id": request_id or ""}
     return Description(
         texts=texts,
         values=values,
         calls=tuple((call.name, call.arguments) for choice in choices for call in choice.tool_calls),
         aside={"Thinking": "\n\n".join(thought)} if thought else {},
+        brief=_tokens(usage) if usage else "",
         facts={name: value for name, value in facts.items() if value},
         fault=fault,
     )
@@ -42,7 +42,7 @@ def describe(
 def _tokens(usage: Usage) -> str:
     cached = f" ({usage.cached_tokens:,} of them cached)" if usage.cached_tokens else ""
     thought = f" ({usage.reasoning_tokens:,} of them thought)" if usage.reasoning_tokens else ""
-    return f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out{thought}"
+    return f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{thought}"
 
 
 def _value(value: Any) -> str:

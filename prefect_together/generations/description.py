@@ -18,8 +18,10 @@ class Description:
     """Functions that it asks for, with their arguments as JSON."""
     aside: Mapping[str, str] = field(default_factory=dict[str, str])
     """What is long and read by few, such as what was thought."""
+    brief: str = ""
+    """What stands beside its cost, such as its tokens."""
     facts: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What else is known of it, such as its tokens."""
+    """What else is known of it."""
     fault: str = ""
     """What is wrong with it, where it was paid for and is not what was asked for."""
 
