@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html import escape
 
 from prefect_together.generations.description import Description
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
-from prefect_together.ui.text import escaped
+from prefect_together.ui.text import escaped, narrow
 
 _LONGEST = 20_000  # characters of one text: Prefect keeps artifacts in its database, and the ledger has all of it
 _CODE = re.compile(r"^(?:```|~~~)[^\n]*\n(.*?)(?:^(?:```|~~~)[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
@@ -27,27 +28,34 @@ def answer(told: Description) -> str:
     """Return what a result says: its values as a table, texts with their code as code, and what it asks to be called."""
     parts = [f"**Not what was asked for:** {escaped(told.fault)}"] if told.fault else []
     if told.values:
-        rows = [f"| {escaped(name)} | {_cell(value)} |" for name, value in told.values.items()]
+        rows = [f"| {escaped(name)} | {narrow(value, _WIDE)} |" for name, value in told.values.items()]
         parts.append("\n".join(["| | |", "|---|---|", *rows]))
     numbered = len(told.texts) > 1
     for number, text in enumerate(told.texts, 1):
         parts += [f"**{number}**", prose(text)] if numbered else [prose(text)]
     parts += [f"**Asks for** `{name.replace('`', '')}`\n\n{fenced(arguments)}" for name, arguments in told.calls]
-    parts += [
-        f"<details><summary>{escaped(name)}</summary>\n\n{prose(text)}\n\n</details>" for name, text in told.aside.items()
-    ]
+    parts += [_folded(name, text) for name, text in told.aside.items()]
     return "\n\n".join(parts)
 
 
 def prose(text: str) -> str:
     """Return a text that was written by a model: its lines as lines, its code as code, and nothing else as markup."""
-    cut = text if len(text) <= _LONGEST else text[:_LONGEST].rstrip() + f"… ({len(text):,} characters, all in the ledger)"
-    parts, end = list[str](), 0
+    cut, parts, end = _cut(text), list[str](), 0
     for found in _CODE.finditer(cut):
         parts += [_lines(cut[end : found.start()]), fenced(found[1])]
         end = found.end()
     parts.append(_lines(cut[end:]))
     return "\n\n".join(part for part in parts if part)
+
+
+def _folded(name: str, text: str) -> str:
+    """Return a text that is shown where one asks for it. In one line: the first UI takes what follows an empty one out."""
+    lines = "<br>".join(map(escape, _cut(text).splitlines()))
+    return f"<details><summary>{escape(name)}</summary>{lines}</details>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}… ({len(text):,} characters, all in the ledger)"
 
 
 def fenced(code: str) -> str:
@@ -69,21 +77,6 @@ def _line(line: str) -> str:
         mark = found[0]
         shown = f"{mark}\\{shown[len(mark) :]}" if mark.isdigit() else f"\\{shown}"
     return indent + shown
-
-
-def _cell(value: str) -> str:
-    """Return a value in lines that are short enough for a table."""
-    lines: list[str] = []
-    for line in value.splitlines() or [""]:
-        words, row = line.split(" "), ""
-        for word in words:
-            if row and len(row) + 1 + len(word) > _WIDE:
-                lines.append(row)
-                row = word
-            else:
-                row = f"{row} {word}" if row else word
-        lines.append(row)
-    return "<br>".join(map(escaped, lines))
 
 
 def below_what_they_speak_of(results: Sequence[KeptFile | Generated]) -> list[KeptFile | Generated]:

@@ -21,7 +21,7 @@ from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
 from prefect_together.ui.answers import asked_about
 from prefect_together.ui.links import link
-from prefect_together.ui.markdown import Result, came_from, cost, details, facts, said
+from prefect_together.ui.markdown import PROMPT, Result, came_from, cost, details, facts, said
 from prefect_together.ui.text import escaped
 from prefect_together.ui.thumbnails import LARGEST, SIDE, thumbnail
 
@@ -37,7 +37,6 @@ _AT_ONCE = 8
 _CARDS_AT_ONCE = 4
 _REST = 20.0  # times as long as a card took, while other work is under way: what people wait for comes first
 _LONGEST_REST = 2.0
-_PROMPT = 500
 _ABOUT = 3  # pictures that the card of an answer shows
 
 
@@ -150,7 +149,7 @@ def describe(media: Result, pictures: Sequence[str]) -> str:
     parts += [] if isinstance(media, KeptFile) else [said(media)]
     parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, Generated):
-        parts.append(f"_{escaped(clipped(media.title(), _PROMPT))}_")
+        parts.append(f"_{escaped(clipped(media.title(), PROMPT))}_")
     parts += [*came_from(media), link(media) or ""]
     return "<br>".join(part for part in parts if part)
 

@@ -16,7 +16,7 @@ from prefect_together.generations.results import Generated
 from prefect_together.generations.summary import money, where
 from prefect_together.ui.answers import answer, below_what_they_speak_of, prose
 from prefect_together.ui.links import link
-from prefect_together.ui.text import escaped
+from prefect_together.ui.text import escaped, narrow
 
 ROWS = 200
 """Files that one gallery lists; more are counted."""
@@ -26,7 +26,10 @@ ROOM = 900 * 1024
 """Bytes of all thumbnails of one gallery: Prefect refuses the event of an artifact beyond 1.5 MB (measured on 3.8)."""
 SIDE = 240
 _PROMPT = 160
+PROMPT = 500
+"""Characters of a prompt or question on a card."""
 _REASON = 300
+_WIDE = 48  # characters of a line in a table
 _VALUES = 8  # fields of an answer that stand in one cell
 
 Result: TypeAlias = "KeptFile | Generated"
@@ -108,7 +111,7 @@ def made(media: Result, among: Sequence[Result]) -> str:
     came = ", ".join(f"#{place + 1}" for place in before)
     lines = [f"**{escaped(media.maker)}**" + (f" ← {came}" if came else ""), facts(media)]
     if isinstance(media, Generated):
-        lines.insert(1, escaped(clipped(media.title(), _PROMPT)))
+        lines.insert(1, narrow(clipped(media.title(), _PROMPT), _WIDE))
     named = {one.fingerprint for place in before if isinstance(one := among[place], Generated)}
     lines += [*came_from(media, named), link(media) or ""]
     return "<br>".join(line for line in lines if line)
@@ -149,7 +152,9 @@ def details(media: Result) -> str:
     else:
         told = media.description()
         what = {**{name: escaped(fact) for name, fact in told.facts.items()}, "Ledger": media.fingerprint}
-        parts = [f"### Question\n\n{prose(media.title())}", f"### {media.noun.capitalize()}\n\n{answer(told)}"]
+        # What fits on the card is said there.
+        parts = [f"### Question\n\n{prose(title)}"] if clipped(title := media.title(), PROMPT) != title else []
+        parts += [answer(told)]
     # No table: that of Prefect's first UI cuts off a long path, while these lines break.
     parts.append("<br>".join(f"**{name}** {one}" for name, one in {**what, "Kept": kept}.items()))
     return "\n\n".join(parts) + "\n"
@@ -162,7 +167,8 @@ def came_from(media: Result, known: Collection[str] = ()) -> list[str]:
         media: The result.
         known: Fingerprints of those that are named otherwise.
     """
-    sources = media.sources() if isinstance(media, Generated) else ()
+    # A repair is of the same question, and called one.
+    sources = media.sources() if isinstance(media, Generated) and not media.request.repair_round else ()
     left = [source for source in sources if source.fingerprint not in known]
     return [f"← {_noun(source.kind)}: {escaped(clipped(source.title, _PROMPT))}" for source in left]
 
@@ -183,10 +189,10 @@ def image(media: Result, picture: str | None) -> str:
 def said(result: Generated) -> str:
     """Return the beginning of what an answer says, for one cell of a table."""
     told = result.description()
-    lines = [f"**Not what was asked for:** {escaped(clipped(told.fault, _REASON))}"] if told.fault else []
-    lines += [f"**{escaped(name)}** {escaped(clipped(value, _PROMPT))}" for name, value in told.values.items()][:_VALUES]
-    lines += [escaped(clipped(text, _REASON)) for text in told.texts[:_VALUES]]
-    lines += [f"asks for {escaped(clipped(f'{name}({arguments})', _PROMPT))}" for name, arguments in told.calls[:_VALUES]]
+    lines = [f"**Not what was asked for:** {narrow(clipped(told.fault, _REASON), _WIDE)}"] if told.fault else []
+    lines += [f"**{escaped(name)}** {narrow(clipped(value, _PROMPT), _WIDE)}" for name, value in told.values.items()]
+    lines = lines[:_VALUES] + [narrow(clipped(text, _REASON), _WIDE) for text in told.texts[:_VALUES]]
+    lines += [f"asks for {narrow(clipped(f'{name}({given})', _PROMPT), _WIDE)}" for name, given in told.calls[:_VALUES]]
     return "<br>".join(lines)
 
 
