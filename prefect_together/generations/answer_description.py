@@ -40,8 +40,8 @@ def describe(
 
 
 def _tokens(usage: Usage) -> str:
-    cached = f" ({usage.cached_tokens:,} of them cached)" if usage.cached_tokens else ""
-    thought = f" ({usage.reasoning_tokens:,} of them thought)" if usage.reasoning_tokens else ""
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    thought = f" ({usage.reasoning_tokens:,} thought)" if usage.reasoning_tokens else ""
     return f"{usage.input_tokens:,} tokens in{cached}, {usage.output_tokens:,} out{thought}"
 
 

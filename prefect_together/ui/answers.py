@@ -12,7 +12,7 @@ from prefect_together.generations.results import Generated
 from prefect_together.ui.text import escaped, narrow
 
 _LONGEST = 20_000  # characters of one text: Prefect keeps artifacts in its database, and the ledger has all of it
-_CODE = re.compile(r"^(?:```|~~~)[^\n]*\n(.*?)(?:^(?:```|~~~)[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _MARKUP = re.compile(r"^([#+=-]|\d+(?=[.)]))")
 _WIDE = 60  # characters of a value that stand in one line: tables of Prefect's first UI break none
 
@@ -42,7 +42,7 @@ def prose(text: str) -> str:
     """Return a text that was written by a model: its lines as lines, its code as code, and nothing else as markup."""
     cut, parts, end = _cut(text), list[str](), 0
     for found in _CODE.finditer(cut):
-        parts += [_lines(cut[end : found.start()]), fenced(found[1])]
+        parts += [_lines(cut[end : found.start()]), fenced(found[2])]
         end = found.end()
     parts.append(_lines(cut[end:]))
     return "\n\n".join(part for part in parts if part)

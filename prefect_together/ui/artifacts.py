@@ -37,6 +37,7 @@ _AT_ONCE = 8
 _CARDS_AT_ONCE = 4
 _REST = 20.0  # times as long as a card took, while other work is under way: what people wait for comes first
 _LONGEST_REST = 2.0
+_NARROW = 34  # characters of a line of a card
 _ABOUT = 3  # pictures that the card of an answer shows
 
 
@@ -128,12 +129,10 @@ async def _show_now(media: Result) -> None:
 
 async def _pictures(media: Result) -> list[str]:
     """Return the thumbnails of a file, or of the first files that an answer is about."""
-    if isinstance(media, KeptFile):
-        found = await thumbnails([media], side=SIDE, largest=LARGEST)
-    else:
-        about = asked_about(media)[:_ABOUT]
-        found = await thumbnails(about, side=SIDE // max(1, len(about)), largest=LARGEST // max(1, len(about)))
-    return list(found.values())
+    shown = [media] if isinstance(media, KeptFile) else asked_about(media)[:_ABOUT]
+    count = max(1, len(shown))
+    found = await thumbnails(shown, side=SIDE // count, largest=LARGEST // count)
+    return [found[file.sha256] for file in shown if file.sha256 in found]
 
 
 def describe(media: Result, pictures: Sequence[str]) -> str:
@@ -146,7 +145,7 @@ def describe(media: Result, pictures: Sequence[str]) -> str:
     # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
     # markdown: hence one line, broken into short ones.
     parts = [" ".join(f"![{escaped(media.maker)}]({picture})" for picture in pictures)]
-    parts += [] if isinstance(media, KeptFile) else [said(media)]
+    parts += [] if isinstance(media, KeptFile) else [said(media, _NARROW)]
     parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, Generated):
         parts.append(f"_{escaped(clipped(media.title(), PROMPT))}_")

@@ -127,7 +127,7 @@ def facts(media: Result) -> str:
     if shape.seconds:
         found.append(f"{shape.seconds:.3g} s")
     if isinstance(media, Generated) and (brief := media.description().brief):
-        found.append(escaped(brief))
+        return "<br>".join(filter(None, (" · ".join(found), escaped(brief))))
     return " · ".join(found)
 
 
@@ -186,13 +186,13 @@ def image(media: Result, picture: str | None) -> str:
     return f"_{media.media_type}_" if isinstance(media, KeptFile) else said(media)
 
 
-def said(result: Generated) -> str:
-    """Return the beginning of what an answer says, for one cell of a table."""
+def said(result: Generated, width: int = _WIDE) -> str:
+    """Return the beginning of what an answer says, in lines of so many characters, for one cell of a table or a card."""
     told = result.description()
-    lines = [f"**Not what was asked for:** {narrow(clipped(told.fault, _REASON), _WIDE)}"] if told.fault else []
-    lines += [f"**{escaped(name)}** {narrow(clipped(value, _PROMPT), _WIDE)}" for name, value in told.values.items()]
-    lines = lines[:_VALUES] + [narrow(clipped(text, _REASON), _WIDE) for text in told.texts[:_VALUES]]
-    lines += [f"asks for {narrow(clipped(f'{name}({given})', _PROMPT), _WIDE)}" for name, given in told.calls[:_VALUES]]
+    lines = [f"**Not what was asked for:** {narrow(clipped(told.fault, _REASON), width)}"] if told.fault else []
+    lines += [f"**{escaped(name)}** {narrow(clipped(value, _PROMPT), width)}" for name, value in told.values.items()]
+    lines = lines[:_VALUES] + [narrow(clipped(text, _REASON), width) for text in told.texts[:_VALUES]]
+    lines += [f"asks for {narrow(clipped(f'{name}({given})', _PROMPT), width)}" for name, given in told.calls[:_VALUES]]
     return "<br>".join(lines)
 
 
