@@ -27,7 +27,7 @@ def describe(
     texts = tuple(choice.content for choice in choices[1 if values else 0 :] if choice.content.strip())
     thought = [choice.reasoning for choice in choices if choice.reasoning and choice.reasoning.strip()]
     ended = dict.fromkeys(choice.finish_reason for choice in choices if choice.finish_reason)
-    facts = {"Tariff": tariff if usage else "", "Ended by": ", ".join(ended), "Together's id": request_id or ""}
+    facts = {"Tariff": tariff if usage else "", "Ended by": ", ".join(ended), "Answer id": request_id or ""}
     return Description(
         texts=texts,
         values=values,

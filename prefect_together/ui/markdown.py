@@ -189,7 +189,7 @@ def image(media: Result, picture: str | None) -> str:
 def said(result: Generated, width: int = _WIDE) -> str:
     """Return the beginning of what an answer says, in lines of so many characters, for one cell of a table or a card."""
     told = result.description()
-    lines = [f"**Not what was asked for:** {narrow(clipped(told.fault, _REASON), width)}"] if told.fault else []
+    lines = [f"**Not what was asked for:**<br>{narrow(clipped(told.fault, _REASON), width)}"] if told.fault else []
     lines += [f"**{escaped(name)}** {narrow(clipped(value, _PROMPT), width)}" for name, value in told.values.items()]
     lines = lines[:_VALUES] + [narrow(clipped(text, _REASON), width) for text in told.texts[:_VALUES]]
     lines += [f"asks for {narrow(clipped(f'{name}({given})', _PROMPT), width)}" for name, given in told.calls[:_VALUES]]

@@ -91,3 +91,22 @@ def test_the_ledger_has_the_way_from_text_to_picture(
     assert not isinstance(before, str)
     assert said.request == before.request
     assert said.text[:40] in before.text()
+
+
+def test_a_way_with_many_branches_is_told_once(
+    together_sandbox: sandbox.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds that are each based on the two before: every story is told once, however many ways lead to it."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_LIBRARY", str(tmp_path / "library"))
+
+    @flow
+    def rounds() -> list[GeneratedText]:
+        said = [generate_text(question(seed=1))]
+        for seed in range(2, 7):
+            said.append(generate_text(question(seed=seed, based_on=said[-2:])))
+        return said
+
+    said = rounds()
+    text = run(trace(Storage(str(tmp_path / "library")), said[-1].fingerprint)).text()
+    assert len(said) == text.count("known from:")
+    assert "(told above)" in text
