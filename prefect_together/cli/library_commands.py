@@ -29,7 +29,7 @@ def show_ledger(given: argparse.Namespace) -> None:
         for row in found:
             print(json.dumps(as_json(row), ensure_ascii=False, default=str))
         return
-    print(f"{'asked (UTC)':<17} {'state':<9} {'cost':>14}  {'kind':<6} {'model':<34} what and where")
+    print(f"{'asked (UTC)':<17} {'state':<9} {'cost':>18}  {'kind':<6} {'model':<40} what and where")
     for row in found:
         print(_line(row))
     print(f"{len(found)} attempt(s).")
@@ -101,7 +101,7 @@ def _line(row: LedgerRow) -> str:
     title = row.title() if len(row.title()) <= _TITLE else row.title()[: _TITLE - 1] + "…"
     files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
     place = files or (f"job {row.job_id}" if row.job_id else "") or row.key
-    return f"{row.asked_at:%Y-%m-%d %H:%M}  {row.state:<9} {cost:>14}  {row.kind:<6} {row.model:<34} {title}  {place}"
+    return f"{row.asked_at:%Y-%m-%d %H:%M}  {row.state:<9} {cost:>18}  {row.kind:<6} {row.model:<40} {title}  {place}"
 
 
 def opened(given: argparse.Namespace) -> Storage:

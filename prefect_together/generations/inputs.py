@@ -102,7 +102,7 @@ def _data_url(media_type: str, data: bytes) -> str:
 async def doubts(request: Request) -> list[str]:
     """Return what should be said before a request is paid for: what may not come out as it was meant."""
     # A better answer to the same question is no further thing that is made of the first one.
-    fleeting = None if request.repair_round else does_not_last(request.sources())
+    fleeting = None if request.repair_round else does_not_last(request.words_from())
     return [note for note in (await _differing_shapes(request), fleeting) if note]
 
 

@@ -210,7 +210,7 @@ class Request(FrozenValue):
         self.fields(note)
         yield from seen
 
-    def sources(self) -> tuple[ResultReference, ...]:
+    def words_from(self) -> tuple[ResultReference, ...]:
         """Return the results that its words came from."""
         return references(self.based_on)
 
@@ -241,7 +241,7 @@ class Request(FrozenValue):
         """Return what tells it from others of its title: the clips of a film often have one prompt, and other pictures."""
         title, made_of = self.title(), self._made_of()
         again = f"repair {self.repair_round}" if self.repair_round else ""
-        return " · ".join(part for part in (title, "" if made_of == title else made_of, again) if part)
+        return " · ".join(part for part in (again, title, "" if made_of == title else made_of) if part)
 
     def _made_of(self) -> str:
         """Return the first two files that it is made of, in words."""

@@ -139,14 +139,14 @@ class Generated(BaseModel):
         """Return the kept files that it was made from, in the order in which they were given."""
         return tuple(use.value for use in self.request.media_inputs() if isinstance(use.value, MediaReference))
 
-    def sources(self) -> tuple[ResultReference, ...]:
+    def words_from(self) -> tuple[ResultReference, ...]:
         """Return the results that the words of its request came from."""
-        return self.request.sources()
+        return self.request.words_from()
 
     def cited(self) -> ResultReference:
         """Return the reference to it that a request can be based on."""
         lasts = self.request.seeded if self.scope is None else self.scope == "any" or self.scope.startswith("batch-")
-        anew = not lasts or any(source.asked_anew for source in self.sources())
+        anew = not lasts or any(source.asked_anew for source in self.words_from())
         title = clipped(self.title(), _TITLE)
         return ResultReference(kind=self.kind, fingerprint=self.fingerprint, scope=self.scope, title=title, asked_anew=anew)
 
@@ -190,7 +190,7 @@ class GeneratedValue(Generated):
         return Description(texts=(self.text,) if self.text.strip() else ())
 
     def __str__(self) -> str:
-        return f"{clipped(self.text, 80)!r} ({self.maker}, {self.price()})"
+        return f"{clipped(self.description().line(), 80)!r} ({self.maker}, {self.price()})"
 
 
 class GenerationJob(BaseModel):

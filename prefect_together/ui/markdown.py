@@ -168,7 +168,7 @@ def came_from(media: Result, known: Collection[str] = ()) -> list[str]:
         known: Fingerprints of those that are named otherwise.
     """
     # A repair is of the same question, and called one.
-    sources = media.sources() if isinstance(media, Generated) and not media.request.repair_round else ()
+    sources = media.words_from() if isinstance(media, Generated) and not media.request.repair_round else ()
     left = [source for source in sources if source.fingerprint not in known]
     return [f"← {_noun(source.kind)}: {escaped(clipped(source.title, _PROMPT))}" for source in left]
 

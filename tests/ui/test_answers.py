@@ -91,7 +91,7 @@ def _card(cards: dict[str, Any], start: str) -> dict[str, Any]:
 
 def test_a_card_says_question_answer_and_cost(page: Page, prefect: Prefect, cards: dict[str, Any], ui: str) -> None:
     """A judgement shows the picture it is about, its fields as a table, tokens and cost, and that it was asked again."""
-    card = next(card for key, card in cards.items() if key.startswith("judge-this") and "repair 1" in card["description"])
+    card = _card(cards, "repair-1-judge-this")
     see(page, prefect, ui, f"artifacts/artifact/{card['id']}")
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 1")
     page.locator("td", has_text="caption").first.wait_for()
@@ -104,9 +104,7 @@ def test_a_card_says_question_answer_and_cost(page: Page, prefect: Prefect, card
 
 def test_an_answer_that_was_asked_again_says_why(cards: dict[str, Any]) -> None:
     """The first of two has a card of its own, which says what was wrong with it and is told apart."""
-    first = next(
-        card for key, card in cards.items() if key.startswith("judge-this") and "repair 1" not in card["description"]
-    )
+    first = _card(cards, "judge-this")
     assert "Not what was asked for" in first["description"]
     assert "Not what was asked for" in first["data"]
 

@@ -53,11 +53,11 @@ def test_it_is_kept_as_references_without_the_answer(make: Any) -> None:
     first, second = answer("secret words"), generated_image(fingerprint="b" * 40)
     for given, count in ((first, 1), ([first, second], 2), ((first.cited(),), 1)):
         request: Request = make(based_on=given)
-        assert count == len(request.sources())
+        assert count == len(request.words_from())
         assert ("chat", "a" * 40, "Name a fox.") == (
-            request.sources()[0].kind,
-            request.sources()[0].fingerprint,
-            request.sources()[0].title,
+            request.words_from()[0].kind,
+            request.words_from()[0].fingerprint,
+            request.words_from()[0].title,
         )
         written = request.model_dump_json(exclude_unset=True)
         assert "secret" not in written
@@ -67,7 +67,7 @@ def test_it_is_kept_as_references_without_the_answer(make: Any) -> None:
 def test_without_it_nothing_is_written_of_it() -> None:
     """A request that is based on nothing is written down as by a release that knew nothing of it."""
     assert "based_on" not in image(seed=7).model_dump(mode="json", exclude_unset=True)
-    assert () == image().sources()
+    assert () == image().words_from()
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,13 @@ def test_a_repair_is_based_on_the_answer_that_it_mends() -> None:
     second = first.request.repaired("no json", "it is no JSON", first.cited())
     third = second.repaired("neither", "it is no JSON", answer(fingerprint="e" * 40).cited())
     assert [0, 1, 2] == [one.repair_round for one in (first.request, second, third)]
-    assert ["Name a fox.", "Name a fox. · repair 1", "Name a fox. · repair 2"] == [
+    assert ["Name a fox.", "repair 1 · Name a fox.", "repair 2 · Name a fox."] == [
         one.label() for one in (first.request, second, third)
     ]
-    assert ["a" * 40] == [source.fingerprint for source in second.sources()]
+    assert ["a" * 40] == [source.fingerprint for source in second.words_from()]
 
 
 def test_requests_of_both_kinds_of_files_take_it() -> None:
     """Pictures and clips may be based on answers."""
     for kind in (ImageRequest, VideoRequest):
-        assert 1 == len(kind(prompt="a", model="b", based_on=answer()).sources())
+        assert 1 == len(kind(prompt="a", model="b", based_on=answer()).words_from())
