@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prefect import flow
@@ -38,7 +38,7 @@ def question(**fields: Any) -> ChatRequest:
 @flow
 def drawn(asked: ChatRequest, **how: Any) -> tuple[GeneratedText, GeneratedImage, str]:
     """Draw what a model says, after a look at the plan."""
-    said = generate_text(asked, **how)
+    said: GeneratedText = cast("Any", generate_text)(asked, **how)
     request = picture(said.text[:60], seed=7, based_on=said)
     told = plan([request]).text()
     return said, generate_image(request), told

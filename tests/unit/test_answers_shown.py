@@ -22,12 +22,13 @@ SCHEMA = {"type": "object", "properties": {"score": {"type": "integer"}, "tags":
 
 def answer(content: str, *, choices: Any = None, usage: Any = None, **asked: Any) -> GeneratedText:
     """Return an answer that was kept."""
+    given: dict[str, Any] = {"prompt": "Judge it.", "model": MODEL, **asked}
     fields: dict[str, Any] = {
         "created_at": datetime(2026, 11, 22, tzinfo=timezone.utc),
         "model": MODEL,
         "fingerprint": "a" * 40,
         "cost": Decimal("0.0003"),
-        "request": ChatRequest(**{"prompt": "Judge it.", "model": MODEL, **asked}),
+        "request": ChatRequest(**given),
         "choices": choices or [{"content": content, "finish_reason": "stop"}],
         "usage": usage,
     }

@@ -23,18 +23,25 @@ def answer(
     text: str = "A fox in the snow.", *, fingerprint: str = "a" * 40, scope: str | None = None, **asked: Any
 ) -> GeneratedText:
     """Return an answer that was kept."""
+    given: dict[str, Any] = {"prompt": "Name a fox.", "model": MODEL, **asked}
     fields: dict[str, Any] = {
         "created_at": datetime(2026, 11, 22, tzinfo=timezone.utc),
         "model": MODEL,
         "fingerprint": fingerprint,
         "scope": scope,
-        "request": ChatRequest(**{"prompt": "Name a fox.", "model": MODEL, **asked}),
+        "request": ChatRequest(**given),
         "choices": [{"content": text}],
     }
     return GeneratedText(**fields)
 
 
-MAKERS: list[Any] = [image, video, lambda **fields: ChatRequest(prompt="And then?", model=MODEL, **fields)]
+def question(**fields: Any) -> ChatRequest:
+    """Ask something, changed as told."""
+    asked: dict[str, Any] = {"prompt": "And then?", "model": MODEL, **fields}
+    return ChatRequest(**asked)
+
+
+MAKERS: list[Any] = [image, video, question]
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=["image", "video", "chat"])
