@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.kept_file import KeptFile
     from prefect_together.generations.messages import Message, Tool
     from prefect_together.generations.request import MediaReference
+    from prefect_together.generations.result_reference import ResultReference
     from prefect_together.generations.results import GenerationTimeout
     from prefect_together.generations.summary import summary
     from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
@@ -88,6 +89,7 @@ _HOMES = {
     "prefect_together.generations.image": ("GeneratedImage", "ImageLora", "ImageRequest"),
     "prefect_together.generations.kept_file": ("KeptFile",),
     "prefect_together.generations.request": ("MediaReference",),
+    "prefect_together.generations.result_reference": ("ResultReference",),
     "prefect_together.generations.results": ("GenerationTimeout",),
     "prefect_together.generations.summary": ("summary",),
     "prefect_together.generations.video": ("GeneratedVideo", "Keyframe", "VideoJob", "VideoRequest"),
@@ -142,6 +144,7 @@ __all__ = [
     "ReasoningExhausted",
     "Reconciliation",
     "RequestTable",
+    "ResultReference",
     "Review",
     "SpendLimit",
     "TogetherCredentials",

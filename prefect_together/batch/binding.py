@@ -57,7 +57,7 @@ class Mapper:
         self.request = request
         self.constants = constants
         self._columns = {name: str(column) for name, column in columns.items()}
-        self._fields = {name for name in request.model_fields if name != "extra"}
+        self._fields = {name for name in request.model_fields if name not in {"extra", "based_on"}}
         for name in (*columns, *templates, *constants):
             if name not in request.model_fields:
                 raise InvalidRequest(f"{request.__name__} has no field {name!r}: {self._instead(name)}")

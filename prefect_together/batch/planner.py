@@ -15,7 +15,7 @@ from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.inputs import differing_shapes, large_frames, missing
+from prefect_together.generations.inputs import doubts, large_frames, missing
 from prefect_together.ledger.ledger import History, Ledger
 
 LOOKS = 32
@@ -113,8 +113,7 @@ class Planner:
                 self._counts["reused"] += 1
                 continue
             self._seen.add(fingerprint)
-            if note := await differing_shapes(row.request):
-                notes.append(note)
+            notes += await doubts(row.request)
             history = await self._ledger.history(fingerprint)
             if gone := await self._gone(context, fingerprint, history):
                 self._refuse(row, f"Row {row.number}: {gone}")

@@ -158,8 +158,8 @@ _PAID_BY: dict[Event, Paid] = {"claimed": "nothing", "unknown": "maybe"}
 
 
 def result_fields(result: Generated) -> dict[str, Any]:
-    """Return a result as it is written down: whether it was reused belongs to the call and not to it."""
-    return result.model_dump(mode="json", exclude={"reused"}, exclude_none=True)
+    """Return a result as it is written down: whether it was reused is the call's, and its scope the attempt's."""
+    return result.model_dump(mode="json", exclude={"reused", "scope"}, exclude_none=True)
 
 
 def sidecar(key: str) -> str:

@@ -81,7 +81,7 @@ async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:
     life = _Lifecycle(context, await fingerprint_of(context.request, environment=context.client.environment))
     attempt = (await life.ledger.history(life.fingerprint)).stored(life.scope)
     results = await life.delivery.stored(life.bound(attempt)) if attempt else []
-    return life.fingerprint, [result.model_copy(update={"reused": True}) for result in results]
+    return life.fingerprint, [result.model_copy(update={"reused": True, "scope": life.scope}) for result in results]
 
 
 async def known(context: GenerationContext) -> tuple[str, list[Generated]]:
@@ -175,7 +175,8 @@ class _Lifecycle:
                 raise
         for result in results:
             self.context.run.log.info("%s %s", "Kept:" if claimed.paid else "Reused, nothing paid:", result)
-        results = [result.model_copy(update={"reused": not claimed.paid}) for result in results]
+        now = {"reused": not claimed.paid, "scope": claimed.attempt.attempt.scope}
+        results = [result.model_copy(update=now) for result in results]
         for result in results:
             since = claimed.acceptance.at if claimed.acceptance else None
             seconds = None if since is None else (result.created_at - since).total_seconds()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
+from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.engine import provenance
 from prefect_together.engine.attempt import sidecar
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.generations.derived import DERIVED, DerivedMedia
-from prefect_together.generations.registry import read_request
+from prefect_together.generations.registry import read_request, read_result
 from prefect_together.generations.request import MediaReference, Request
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.ledger.ledger import decode
 from prefect_together.ledger.queries import LedgerRow, list_attempts
 from prefect_together.storage.addresses import local_folder
@@ -28,6 +31,7 @@ _NAMED = re.compile(r"-([0-9a-f]{8})-[0-9a-f]{6}\.\w+$")  # what `ingest.FileNam
 _DERIVED = re.compile(r"-([0-9a-f]{12})\.\w+$")  # the same of a file that was made here, see `editing`
 _KEY = re.compile(r"([0-9a-f]{40})(/[^/]+/\d+)?")
 _DEPTH = 8
+_SAID = 600  # characters of what a result says
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,25 @@ class Story:
     inputs: tuple[Story | str, ...] = field(default=())
     """The stories of the files that it was made from; just their address where nothing is known of them."""
 
-    def text(self, depth: int = 0) -> str:
-        """Return it for people, inputs indented below what was made from them."""
+    def text(self, depth: int = 0, told: set[str] | None = None) -> str:
+        """Return it for people, inputs indented below what was made from them.
+
+        Args:
+            depth: How many steps it is indented.
+            told: What was told above, which is not told again.
+        """
         indent, media = "  " * depth, self.media
+        told = set() if told is None else told
+        if self.file in told:
+            return f"{indent}{self.file} (told above)"
+        told.add(self.file)
         facts = {"made": media.get("created_at")}
         if self.request is None:
             facts["by"] = f"{str(media.get('operation')).replace('_', ' ')}, on this machine, for free"
         else:
             cost = _cost(media)
             facts |= {"kind": self.request.kind, "model": self.request.model, "seed": media.get("seed"), "cost": cost}
+            facts |= self._told()
         facts |= {
             "job": media.get("job_id"),
             "flow run": self.row.flow_run if self.row else None,
@@ -67,8 +81,26 @@ class Story:
             lines += [f"{indent}  asked:", *(f"{indent}    {line}" for line in _fields(_plain(self.request)))]
         for made_from in self.inputs:
             lines.append(f"{indent}  made from:")
-            lines.append(made_from.text(depth + 2) if isinstance(made_from, Story) else f"{indent}    {made_from}")
+            lines.append(made_from.text(depth + 2, told) if isinstance(made_from, Story) else f"{indent}    {made_from}")
         return "\n".join(lines)
+
+    def _told(self) -> dict[str, Any]:
+        """Return what the result says of itself."""
+        if self.request is None:
+            return {}
+        try:
+            told = read_result(self.request.kind, self.media).description()
+        except ValueError:  # what is known of it does not have to be whole
+            return {}
+        number = self.request.repair_round
+        rounds = f"{number}: asked again, as the answer before was not what was asked for" if number else None
+        return {
+            "counted": told.brief or None,
+            **{name.lower(): value for name, value in told.facts.items()},
+            "repair": rounds,
+            "fault": told.fault or None,
+            "said": clipped(told.line(), _SAID) or None,
+        }
 
 
 async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
@@ -90,19 +122,44 @@ async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
         raise InvalidRequest(
             f"Nothing is known of {target!r}: no ledger entry in {storage.url}, no sidecar beside it, and nothing inside it."
         )
-    return await _whole(storage, found, depth)
+    return await _whole(storage, found, depth, {})
 
 
-async def _whole(storage: Storage, story: Story, depth: int) -> Story:
-    """Return a story with those of its inputs."""
-    inputs = [await _before(storage, address, depth - 1) for address in _inputs(story)]
+_Known = dict[tuple[str, int], "Story | str"]  # what was found, by its name and how far it may be followed
+
+
+async def _whole(storage: Storage, story: Story, depth: int, known: _Known) -> Story:
+    """Return a story with those of its inputs; what several were made from is looked for once."""
+    inputs: list[Story | str] = []
+    for address in _inputs(story):
+        if (address, depth) not in known:
+            known[address, depth] = await _before(storage, address, depth - 1, known)
+        inputs.append(known[address, depth])
+    for source in story.request.words_from() if story.request else ():
+        name = f"{source.fingerprint}/{source.scope}"
+        if (name, depth) not in known:
+            known[name, depth] = await _source(storage, source, depth - 1, known)
+        inputs.append(known[name, depth])
     return replace(story, inputs=tuple(inputs))
 
 
-async def _before(storage: Storage, address: str, depth: int) -> Story | str:
+async def _source(storage: Storage, source: ResultReference, depth: int, known: _Known) -> Story | str:
+    """Return the story of a result that words came from, or what it is called where nothing is known of it."""
+    for row in await list_attempts(storage, source.fingerprint) if depth >= 0 else []:
+        if row.results and source.means(row.attempt.fingerprint, row.attempt.scope):
+            with suppress(ValueError):  # it is of a type that this release does not know
+                return await _whole(storage, _of_row(row.key, row), depth, known)
+    return f"{source.title or source.kind} ({source.fingerprint})"
+
+
+def _of_row(target: str, row: LedgerRow) -> Story:
+    return Story(target, read_request(row.kind, row.claim["request"]), row.results[0], "ledger", row)
+
+
+async def _before(storage: Storage, address: str, depth: int, known: _Known) -> Story | str:
     """Return the story of an input, or its address where nothing is known of it or it is too many steps back."""
     found = await _by_name(storage, address) if depth >= 0 else None
-    return address if found is None else await _whole(storage, found, depth)
+    return address if found is None else await _whole(storage, found, depth, known)
 
 
 async def _by_name(storage: Storage, target: str) -> Story | None:
@@ -140,7 +197,7 @@ async def _by_key(storage: Storage, target: str) -> Story | None:
     named = _KEY.fullmatch(target)
     for row in await list_attempts(storage, named.group(1)) if named else []:
         if row.results and target in {row.key, row.attempt.fingerprint}:
-            return Story(target, read_request(row.kind, row.claim["request"]), row.results[0], "ledger", row)
+            return _of_row(target, row)
     return None
 
 
@@ -238,4 +295,4 @@ def _places(value: Any) -> Any:
 
 
 def _plain(request: Request) -> dict[str, Any]:
-    return request.model_dump(mode="json", exclude_unset=True)
+    return request.model_dump(mode="json", exclude_unset=True, exclude={"based_on"})  # that is told as what it is made from

@@ -55,9 +55,8 @@ def _begin(request: Request, *, prompt: bool) -> Any:
             attributes["gen_ai.request.seed"] = seed
         if request.count > 1:
             attributes["gen_ai.request.choice.count"] = request.count
-        if prompt and (words := getattr(request, "prompt", None)):
-            said = {"role": "user", "parts": [{"type": "text", "content": words}]}
-            attributes["gen_ai.input.messages"] = json.dumps([said], ensure_ascii=False)
+        if prompt:
+            attributes["gen_ai.input.messages"] = _message("user", request.title())
         tracer = trace.get_tracer("prefect-together")
         kind = trace.SpanKind.CLIENT
         return tracer.start_span(f"generate_{request.kind} {request.model}", kind=kind, attributes=attributes)
@@ -101,4 +100,11 @@ def _found(results: Sequence[Generated], *, prompt: bool) -> dict[str, Any]:
         found["prefect_together.sha256"] = first.sha256
         if prompt:  # a file's name begins with the prompt's first words
             found["prefect_together.uri"] = first.uri
+    if prompt and (words := results[-1].description().line()):
+        found["gen_ai.output.messages"] = _message("assistant", words)
     return {**found, "prefect_together.fingerprint": first.fingerprint}
+
+
+def _message(role: str, words: str) -> str:
+    """Return words as OpenTelemetry's conventions have messages."""
+    return json.dumps([{"role": role, "parts": [{"type": "text", "content": words}]}], ensure_ascii=False)

@@ -17,6 +17,7 @@ from prefect_together.generations.messages import (
 )
 from prefect_together.generations.request import Frames, Items, MediaInput, Render, Request, Seed, is_remote, plain
 from prefect_together.generations.response_format import instruction, response_format
+from prefect_together.generations.result_reference import ResultReference
 
 if TYPE_CHECKING:
     Wanted = Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 else:
     Reasoning = Annotated[dict[str, Any] | None, BeforeValidator(_reasoning)]
 
+_AGAIN = "Answer again, with nothing but what was asked for."
 MAX_TOKENS = 4096
 """Tokens that an answer has at most where nobody says: without a bound, what it costs has none."""
 STREAMED_ABOVE = 8192
@@ -163,11 +165,16 @@ class ChatRequest(Request):
         long = self.max_tokens is None or self.max_tokens * self.n > STREAMED_ABOVE
         return long if self.stream is None else self.stream
 
+    @property
+    def repair_round(self) -> int:
+        """Which time it is asked again because an answer was not what was asked for; 0 is the first question."""
+        return sum(text.endswith(_AGAIN) for text in self._asked())
+
     def title(self) -> str:
         """Return what is asked, in words."""
         if self.prompt is not None:
             return self.prompt
-        said = [message.text() for message in self.messages or () if message.role == "user"]
+        said = [text for text in self._asked() if not text.endswith(_AGAIN)]
         return next((text for text in reversed(said) if text.strip()), self.model)
 
     def given(self) -> dict[str, Any]:
@@ -201,17 +208,23 @@ class ChatRequest(Request):
         """Name the fields that say how to answer, and do not change the answer."""
         return ("stream", "stream_options", "prompt_cache_key")
 
-    def repaired(self, answer: str, why: str) -> ChatRequest:
-        """Return the request that asks for the answer again, telling what was wrong with it.
+    def repaired(self, answer: str, why: str, source: ResultReference) -> ChatRequest:
+        """Return the request that asks for the answer again, telling what was wrong with it, and based on it.
 
         Args:
             answer: What was answered.
             why: What is wrong with it, in words.
+            source: The reference to that answer.
         """
         said = self.messages or (Message(role="user", content=self.prompt),)
-        again = f"That is not what was asked for: {why}. Answer again, with nothing but what was asked for."
+        again = f"That is not what was asked for: {why}. {_AGAIN}"
         more = (Message(role="assistant", content=answer), Message(role="user", content=again))
-        return self.model_copy(update={"prompt": None, "messages": (*said, *more), "repair": self.repair - 1})
+        changed = {"prompt": None, "messages": (*said, *more), "repair": self.repair - 1}
+        return self.model_copy(update={**changed, "based_on": (source,)})
+
+    def _asked(self) -> list[str]:
+        """Return what the user says in the messages."""
+        return [message.text() for message in self.messages or () if message.role == "user"]
 
     def _messages(self) -> list[dict[str, Any]]:
         """Return what is said, without the pictures."""

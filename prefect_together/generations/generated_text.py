@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar, cast
@@ -11,14 +11,17 @@ from typing import Any, ClassVar, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from prefect_together import catalog
+from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
+from prefect_together.generations.answer_description import describe
 from prefect_together.generations.answers import Choice, ToolCall, Usage, parse
 from prefect_together.generations.chat import ChatRequest
+from prefect_together.generations.description import Description
 from prefect_together.generations.messages import Message
-from prefect_together.generations.response_format import fault, read_json, response_format, schema_of
+from prefect_together.generations.response_format import fault, read_json
 from prefect_together.generations.results import GeneratedValue, ResultFacts
-from prefect_together.generations.schema_columns import columns_of, row_of
-from prefect_together.generations.spec import ColumnType, GenerationSpec, Keeping, Payload, Value
+from prefect_together.generations.schema_columns import TEXT, TOKENS, answer_columns, answer_row
+from prefect_together.generations.spec import GenerationSpec, Keeping, Payload, Value
 from prefect_together.generations.validation import explain
 
 _T = TypeVar("_T")
@@ -37,6 +40,10 @@ class Tariff(BaseModel):
     """Tokens of the answer."""
     as_of: date
     """When that was the list price."""
+
+    def __str__(self) -> str:
+        cached = f", {dollars(self.cached)} cached" if self.cached != self.input else ""
+        return f"{dollars(self.input)} in{cached}, {dollars(self.output)} out per million (list price of {self.as_of})"
 
 
 class GeneratedText(GeneratedValue):
@@ -129,6 +136,19 @@ class GeneratedText(GeneratedValue):
         calls = tuple(call.body() for call in self.tool_calls) or None
         return Message(role="assistant", content=self.text or None, tool_calls=calls)
 
+    def description(self) -> Description:
+        """Return what it says, what it counted, and what is wrong with it."""
+        wanted, fault = self.request.response_format, self.fault() or ""
+        data = wanted and wanted["type"] in {"json_schema", "json_object"} and not fault and not self.tool_calls
+        return describe(
+            self.choices,
+            self.usage,
+            tariff=str(self.tariff or ""),
+            parsed=read_json(self.text) if data else None,
+            fault=fault,
+            request_id=self.request_id,
+        )
+
     def span_attributes(self) -> dict[str, Any]:
         """Return the tokens, in the words of OpenTelemetry's conventions for such answers."""
         usage = self.usage
@@ -213,7 +233,7 @@ def follow_up(request: ChatRequest, result: GeneratedText) -> ChatRequest | None
     error = problem(result)
     if error is None or isinstance(error, ReasoningExhausted) or request.repair < 1:
         return None
-    return request.repaired(result.text, result.fault() or "")
+    return request.repaired(result.text, result.fault() or "", result.cited())
 
 
 def _price(request: ChatRequest, content: Mapping[str, Any]) -> Decimal | None:
@@ -235,36 +255,6 @@ def _build(request: ChatRequest, value: Value, facts: ResultFacts) -> GeneratedT
     return GeneratedText(**facts.fields(request), **value.content, tariff=tariff)
 
 
-def _columns(given: Mapping[str, Any]) -> dict[str, ColumnType]:
-    try:
-        schema = schema_of(cast("Any", response_format(given.get("response_format"))))
-    except ValueError:  # every row says what is wrong with it
-        schema = None
-    return {**columns_of(schema), **_TOKENS, "cost": "fine_money", "estimated_cost": "fine_money"}
-
-
-_TOKENS: dict[str, ColumnType] = {
-    "finish_reason": "string",
-    "input_tokens": "int64",
-    "cached_tokens": "int64",
-    "output_tokens": "int64",
-}
-
-
-def _row(fields: Mapping[str, Any]) -> dict[str, Any]:
-    first = cast("Sequence[Mapping[str, Any]]", fields.get("choices") or [{}])[0]
-    wanted = fields["request"].get("response_format") if "request" in fields else None
-    text, usage = str(first.get("content") or ""), Usage.model_validate(fields.get("usage") or {})
-    counted = fields.get("usage") is not None
-    return {
-        **row_of(text, wanted),
-        "finish_reason": first.get("finish_reason"),
-        "input_tokens": usage.input_tokens if counted else None,
-        "cached_tokens": usage.cached_tokens if counted else None,
-        "output_tokens": usage.output_tokens if counted else None,
-    }
-
-
 SPEC = GenerationSpec(
     kind="chat",
     request=ChatRequest,
@@ -273,9 +263,9 @@ SPEC = GenerationSpec(
     parse=parse,
     build=_build,
     keeping=Keeping(),
-    columns={"text": "string", **_TOKENS},
-    columns_of=_columns,
-    row=_row,
+    columns={TEXT: "string", **TOKENS},
+    columns_of=answer_columns,
+    row=answer_row,
     cost=_cost,
     problem=problem,
     follow_up=follow_up,

@@ -15,6 +15,7 @@ from prefect_together.generations.formats import Family, image_shape
 from prefect_together.generations.input_files import PLANNED, called, local, opened, read
 from prefect_together.generations.registry import spec_of_file
 from prefect_together.generations.request import Form, Frames, InputUse, MediaInput, MediaReference, Request, is_remote
+from prefect_together.generations.result_reference import does_not_last
 from prefect_together.generations.vision import NotDecodable, frames, seen
 from prefect_together.storage.opening import open_moved
 
@@ -57,8 +58,7 @@ async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]
         if not isinstance(use.value, MediaReference):
             hashes[str(use.value)] = sha256
         warnings += _large_frame(use.form, size)
-    if note := await differing_shapes(request):
-        warnings.append(note)
+    warnings += await doubts(request)
 
     def render(value: MediaInput, form: Form, _: Family | None = None, /) -> Any:
         return written[value, form]
@@ -118,7 +118,14 @@ def _large_frame(form: Form, size: int) -> list[str]:
     return [f"{said}: host it and give its URL if it does."]
 
 
-async def differing_shapes(request: Request) -> str | None:
+async def doubts(request: Request) -> list[str]:
+    """Return what should be said before a request is paid for: what may not come out as it was meant."""
+    # A better answer to the same question is no further thing that is made of the first one.
+    fleeting = None if request.repair_round else does_not_last(request.words_from())
+    return [note for note in (await _differing_shapes(request), fleeting) if note]
+
+
+async def _differing_shapes(request: Request) -> str | None:
     """Return what to say where keyframes are known to differ in shape; None where they do not, or nobody knows."""
     pictures = request.alike()
     if len(pictures) < len(("first", "last")):

@@ -1,4 +1,4 @@
-"""From which kept files a file was made: still to clip, clip to film. Reads references, opens nothing."""
+"""From which results a result was made: text to still, still to clip, clip to film. Reads references, opens nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from prefect_together.generations.results import Generated
 def parents(result: KeptFile | Generated, among: Sequence[KeptFile | Generated]) -> list[int]:
     """Return which of some results a result was made from, as places in the list."""
     wanted = {source.sha256 for source in result.made_from()} - {getattr(result, "sha256", None)}
-    return [place for place, other in enumerate(among) if getattr(other, "sha256", None) in wanted]
+    files = [place for place, other in enumerate(among) if getattr(other, "sha256", None) in wanted]
+    sources = result.words_from() if isinstance(result, Generated) else ()
+    said = [
+        place
+        for place, other in enumerate(among)
+        if isinstance(other, Generated) and any(source.means(other.fingerprint, other.scope) for source in sources)
+    ]
+    return sorted({*files, *said})
 
 
 def flat(results: Any) -> list[Any]:

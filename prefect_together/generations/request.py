@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from prefect_together._internal.text import words_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
+from prefect_together.generations.result_reference import Citations, ResultReference, references
 from prefect_together.generations.validation import explain, unfinished
 from prefect_together.storage.addresses import REMOTE_SCHEMES
 
@@ -168,6 +169,9 @@ class Request(FrozenValue):
     """Body fields that are newer than this package; sent as they are."""
     take: Annotated[int, Field(ge=0)] | None = None
     """Tells equal requests apart: each take is a generation of its own. Never sent."""
+    based_on: Citations = None
+    """The results that its words came from, such as an answer that became the prompt. Never sent, and part of
+    no fingerprint: it shows the way from text to picture."""
 
     @field_validator("extra")
     @classmethod
@@ -190,7 +194,7 @@ class Request(FrozenValue):
 
     def given(self) -> dict[str, Any]:
         """Return the fields that were set, as plain values: what the catalogue judges and prices."""
-        names = self.model_fields_set - {"extra", "take", "model", *self.transport_fields()}
+        names = self.model_fields_set - {"extra", "take", "model", "based_on", *self.transport_fields()}
         return {name: value for name in sorted(names) if (value := getattr(self, name)) is not None}
 
     def body(self, render: Render) -> dict[str, Any]:
@@ -215,10 +219,19 @@ class Request(FrozenValue):
         self.fields(note)
         yield from seen
 
+    def words_from(self) -> tuple[ResultReference, ...]:
+        """Return the results that its words came from."""
+        return references(self.based_on)
+
     @property
     def seeded(self) -> bool:
         """Whether the same request makes the same picture again."""
         return getattr(self, "seed", None) is not None
+
+    @property
+    def repair_round(self) -> int:
+        """Which time it is asked again because a result was not what was asked for; 0 is the first question."""
+        return 0
 
     @property
     def count(self) -> int:
@@ -236,7 +249,8 @@ class Request(FrozenValue):
     def label(self) -> str:
         """Return what tells it from others of its title: the clips of a film often have one prompt, and other pictures."""
         title, made_of = self.title(), self._made_of()
-        return f"{title} · {made_of}" if made_of and made_of != title else title
+        again = f"repair {self.repair_round}" if self.repair_round else ""
+        return " · ".join(part for part in (again, title, "" if made_of == title else made_of) if part)
 
     def _made_of(self) -> str:
         """Return the first two files that it is made of, in words."""

@@ -13,9 +13,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from prefect_together._internal.text import clipped, slug
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
+from prefect_together.generations.description import Description
 from prefect_together.generations.formats import Shape
 from prefect_together.generations.kept_file import KeptFile, StoredFile
 from prefect_together.generations.request import MediaReference, Request
+from prefect_together.generations.result_reference import ResultReference
+
+_TITLE = 200  # characters of a title that another result's reference keeps
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ class Generated(BaseModel):
     """What was asked, as a hash: the name of its folder in the ledger."""
     reused: bool = False
     """Whether it was paid for before this call, so that this call sent and paid nothing."""
+    scope: str | None = None
+    """Who may share it: ``any``, one run, one named batch or one call; None where that is not known."""
     request: Request
     """What was asked."""
 
@@ -133,6 +139,21 @@ class Generated(BaseModel):
         """Return the kept files that it was made from, in the order in which they were given."""
         return tuple(use.value for use in self.request.media_inputs() if isinstance(use.value, MediaReference))
 
+    def words_from(self) -> tuple[ResultReference, ...]:
+        """Return the results that the words of its request came from."""
+        return self.request.words_from()
+
+    def cited(self) -> ResultReference:
+        """Return the reference to it that a request can be based on."""
+        lasts = self.request.seeded if self.scope is None else self.scope == "any" or self.scope.startswith("batch-")
+        anew = not lasts or any(source.asked_anew for source in self.words_from())
+        title = clipped(self.title(), _TITLE)
+        return ResultReference(kind=self.kind, fingerprint=self.fingerprint, scope=self.scope, title=title, asked_anew=anew)
+
+    def description(self) -> Description:
+        """Return what only this type says of its results, for people."""
+        return Description()
+
     def span_attributes(self) -> dict[str, Any]:
         """Return what only this type says of its results in a trace span."""
         return {}
@@ -164,8 +185,12 @@ class GeneratedValue(Generated):
         """The answer as a person reads it."""
         return ""
 
+    def description(self) -> Description:
+        """Return what it says."""
+        return Description(texts=(self.text,) if self.text.strip() else ())
+
     def __str__(self) -> str:
-        return f"{clipped(self.text, 80)!r} ({self.maker}, {self.price()})"
+        return f"{clipped(self.description().line(), 80)!r} ({self.maker}, {self.price()})"
 
 
 class GenerationJob(BaseModel):

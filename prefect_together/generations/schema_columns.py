@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from prefect_together._internal.json import compact
 from prefect_together._internal.readers import as_mapping
-from prefect_together.generations.response_format import fault, read_json, schema_of
+from prefect_together.generations.answers import Usage
+from prefect_together.generations.response_format import fault, read_json, response_format, schema_of
 from prefect_together.generations.spec import ColumnType
 
 _TYPES: dict[str, ColumnType] = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_"}
@@ -19,6 +20,43 @@ _LISTS: dict[ColumnType, ColumnType] = {
 }
 TEXT = "text"
 """Holds answers as they were written: all of them, or where there is a schema those that are not by it."""
+
+
+TOKENS: dict[str, ColumnType] = {
+    "finish_reason": "string",
+    "input_tokens": "int64",
+    "cached_tokens": "int64",
+    "output_tokens": "int64",
+}
+"""Columns of every answer: why it ended, and what it counted."""
+
+
+def answer_columns(given: Mapping[str, Any]) -> dict[str, ColumnType]:
+    """Return the columns of answers to what is asked: those of its schema, then tokens and money.
+
+    Args:
+        given: The fields of a request, as they were given.
+    """
+    try:
+        schema = schema_of(cast("Any", response_format(given.get("response_format"))))
+    except ValueError:  # every row says what is wrong with it
+        schema = None
+    return {**columns_of(schema), **TOKENS, "cost": "fine_money", "estimated_cost": "fine_money"}
+
+
+def answer_row(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands in these columns for an answer that was written down."""
+    first = cast("Sequence[Mapping[str, Any]]", fields.get("choices") or [{}])[0]
+    wanted = fields["request"].get("response_format") if "request" in fields else None
+    text, usage = str(first.get("content") or ""), Usage.model_validate(fields.get("usage") or {})
+    counted = fields.get("usage") is not None
+    return {
+        **row_of(text, wanted),
+        "finish_reason": first.get("finish_reason"),
+        "input_tokens": usage.input_tokens if counted else None,
+        "cached_tokens": usage.cached_tokens if counted else None,
+        "output_tokens": usage.output_tokens if counted else None,
+    }
 
 
 def columns_of(schema: Mapping[str, Any] | None) -> dict[str, ColumnType]:

@@ -18,7 +18,7 @@ from prefect_together.ui import progress
 from prefect_together.ui.artifacts import publish_markdown, wanted
 from prefect_together.ui.contact_sheet import data_uri
 from prefect_together.ui.events import money_text
-from prefect_together.ui.markdown import escaped
+from prefect_together.ui.text import escaped
 
 ENDED = "prefect-together.batch.ended"
 _LONGEST = 500

@@ -25,8 +25,8 @@ from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui import markdown
 from prefect_together.ui.addresses import of_artifact
 from prefect_together.ui.artifacts import publish, thumbnails, wanted
-from prefect_together.ui.markdown import escaped
 from prefect_together.ui.review_form import Answer, Contradiction, Review, decided, larger, question, table
+from prefect_together.ui.text import escaped
 
 OnTimeout = Literal["fail", "keep", "drop"]
 """What happens when nobody answers in time: the run fails, all pictures go on, or none does."""

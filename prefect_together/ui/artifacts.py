@@ -19,9 +19,11 @@ from prefect_together._internal.text import clipped
 from prefect_together.blocks.settings import current_settings
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
+from prefect_together.ui.answers import asked_about
 from prefect_together.ui.links import link
-from prefect_together.ui.markdown import Result, cost, details, escaped, facts, image
-from prefect_together.ui.thumbnails import thumbnail
+from prefect_together.ui.markdown import PROMPT, Result, came_from, cost, details, facts, said
+from prefect_together.ui.text import escaped
+from prefect_together.ui.thumbnails import LARGEST, SIDE, thumbnail
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import PrefectClient
@@ -35,7 +37,8 @@ _AT_ONCE = 8
 _CARDS_AT_ONCE = 4
 _REST = 20.0  # times as long as a card took, while other work is under way: what people wait for comes first
 _LONGEST_REST = 2.0
-_PROMPT = 500
+_NARROW = 34  # characters of a line of a card
+_ABOUT = 3  # pictures that the card of an answer shows
 
 
 async def show(media: Sequence[Result]) -> None:
@@ -119,28 +122,34 @@ async def _show(media: Result) -> None:
 
 
 async def _show_now(media: Result) -> None:
-    if not isinstance(media, KeptFile):
-        card = describe(media, None)
-        await publish(MarkdownArtifact(key=media.name, markdown=card, description=card))
-        return
-    try:
-        picture = await asyncio.to_thread(thumbnail, media)
-    except Exception as error:  # the words are worth showing without it
-        get_logger("together").warning("No thumbnail of %s: %s: %s", media.uri, type(error).__name__, error)
-        picture = None
     # No image artifact: its one address would be Together's, which expires, and as base64 it runs out of the page.
-    await publish(MarkdownArtifact(key=media.name, markdown=details(media), description=describe(media, picture)))
+    card = describe(media, await _pictures(media))
+    await publish(MarkdownArtifact(key=media.name, markdown=details(media), description=card))
 
 
-def describe(media: Result, picture: str | None) -> str:
-    """Return the markdown of one result: its picture or words, how it was made and what it cost."""
+async def _pictures(media: Result) -> list[str]:
+    """Return the thumbnails of a file, or of the first files that an answer is about."""
+    shown = [media] if isinstance(media, KeptFile) else asked_about(media)[:_ABOUT]
+    count = max(1, len(shown))
+    found = await thumbnails(shown, side=SIDE // count, largest=LARGEST // count)
+    return [found[file.sha256] for file in shown if file.sha256 in found]
+
+
+def describe(media: Result, pictures: Sequence[str]) -> str:
+    """Return the markdown of one result: its picture or words, how it was made and what it cost.
+
+    Args:
+        media: The result.
+        pictures: Thumbnails of a file, or of what an answer is about, as data URIs.
+    """
     # Prefect's cards cut lines off at some thirty characters, and those of its first UI show only the first line of
     # markdown: hence one line, broken into short ones.
-    parts = [image(media, picture)] if picture or not isinstance(media, KeptFile) else []
+    parts = [" ".join(f"![{escaped(media.maker)}]({picture})" for picture in pictures)]
+    parts += [] if isinstance(media, KeptFile) else [said(media, _NARROW)]
     parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
     if isinstance(media, Generated):
-        parts.append(f"_{escaped(clipped(media.title(), _PROMPT))}_")
-    parts += [link(media) or ""]
+        parts.append(f"_{escaped(clipped(media.title(), PROMPT))}_")
+    parts += [*came_from(media), link(media) or ""]
     return "<br>".join(part for part in parts if part)
 
 

@@ -11,9 +11,10 @@ from urllib.parse import quote
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.code import as_code
 from prefect_together.generations.derived import DerivedMedia
+from prefect_together.generations.description import Description
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import read_request, read_result, spec_named, spec_of_file
-from prefect_together.generations.results import Generated, GeneratedValue
+from prefect_together.generations.results import Generated
 from prefect_together.ledger.ledger import Attempt
 
 Item = dict[str, Any]
@@ -23,6 +24,7 @@ Place = Callable[[str], "str | None"]
 """Returns the key of an address below the library's root, or None where it is elsewhere."""
 
 _SHOWN = {"stored": "kept", "accepted": "waiting", "claimed": "waiting"}
+_LONGEST = 4000  # characters of a text on the page
 _PASSED_OVER = frozenset({"adopted", "resolved", "refused"})
 """Taken over by another attempt, sent again by another one, or free of charge and said where it was asked for."""
 
@@ -43,8 +45,10 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
     """
     kind = str(claim.get("kind") or _kind(entry))
     if attempt.state == "stored":
-        results = [read_result(kind, fields) for fields in entry["media"]]
-        return [{**of_result(result, place), **_run(claim)} for result in results]
+        results = [read_result(kind, {**fields, "scope": attempt.scope}) for fields in entry["media"]]
+        tiles = [{**of_result(result, place), **_run(claim)} for result in results]
+        # The same question may have been asked in several runs: what has no file is told by its attempt.
+        return [tile if "sha" in tile else {**tile, "id": attempt.key} for tile in tiles]
     request: dict[str, Any] = claim.get("request") or {}
     return [
         {
@@ -62,6 +66,8 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
             "why": entry.get("why") or "",
             "from": [],
             "code": _code(kind, request),
+            # What came of an answer before it broke off.
+            **({"said": {"texts": [str(entry["received"])[:_LONGEST]]}} if entry.get("received") else {}),
         }
     ]
 
@@ -85,15 +91,38 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
     if shape.seconds:
         item |= {"seconds": shape.seconds, "fps": shape.fps}
     if isinstance(result, Generated):
+        item["from"] += [_name(source.fingerprint, source.scope) for source in result.words_from()]
         item["id"] = "-".join(part for part in (item.get("id"), result.fingerprint[:8]) if part)
         item |= {"kind": item.get("kind", result.kind), "model": result.model, "seed": result.seed}
         item |= {"cost": _money(result.cost if result.cost is not None else result.estimated_cost), "how": _how(result)}
-        item["code"] = as_code(result.request)
-    if isinstance(result, GeneratedValue):
-        item["text"] = result.text
+        item |= {"code": as_code(result.request), "names": [_name(result.fingerprint, result.scope), result.fingerprint]}
+        item |= {"round": result.request.repair_round} if result.request.repair_round else {}
+        item |= {"said": said} if (said := _said(result.description())) else {}
     if isinstance(result, DerivedMedia):
         item |= {"model": "made here", "how": "free", "cost": None, "made": result.operation}
     return item
+
+
+def _name(fingerprint: str, scope: str | None) -> str:
+    """Return what a result is called by those that are based on it."""
+    return f"{fingerprint}/{scope}" if scope else fingerprint
+
+
+def _said(told: Description) -> dict[str, Any]:
+    """Return what a result says of itself, without what is empty, and cut where it is long: the ledger has all of it."""
+    found: dict[str, Any] = {
+        "texts": [_cut(text) for text in told.texts],
+        "values": [[name, _cut(value)] for name, value in told.values.items()],
+        "calls": [[name, _cut(arguments)] for name, arguments in told.calls],
+        "aside": [[name, _cut(text)] for name, text in told.aside.items()],
+        "facts": [["Counted", told.brief]] * bool(told.brief) + [[name, fact] for name, fact in told.facts.items()],
+        "fault": told.fault,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST].rstrip()}… ({len(text):,} characters, all in the ledger)"
 
 
 def _run(claim: dict[str, Any]) -> dict[str, str]:

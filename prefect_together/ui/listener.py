@@ -12,8 +12,8 @@ from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener
 from prefect_together.generations.registry import spec_of
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.events import emit, emit_exceeded
-from prefect_together.ui.markdown import escaped
 from prefect_together.ui.progress import Progress, share
+from prefect_together.ui.text import escaped
 
 
 def prefect_listener(storage: Storage, environment: str, alert: Decimal | None, *, alone: bool = True) -> Listener:

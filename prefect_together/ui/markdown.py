@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timezone
 from typing import TypeAlias
 
@@ -12,9 +12,11 @@ from prefect_together.errors import TogetherError
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import parents
 from prefect_together.generations.registry import specs
-from prefect_together.generations.results import Generated, GeneratedValue
+from prefect_together.generations.results import Generated
 from prefect_together.generations.summary import money, where
+from prefect_together.ui.answers import answer, below_what_they_speak_of, prose
 from prefect_together.ui.links import link
+from prefect_together.ui.text import escaped, narrow
 
 ROWS = 200
 """Files that one gallery lists; more are counted."""
@@ -24,7 +26,11 @@ ROOM = 900 * 1024
 """Bytes of all thumbnails of one gallery: Prefect refuses the event of an artifact beyond 1.5 MB (measured on 3.8)."""
 SIDE = 240
 _PROMPT = 160
+PROMPT = 500
+"""Characters of a prompt or question on a card."""
 _REASON = 300
+_WIDE = 48  # characters of a line in a table
+_VALUES = 8  # fields of an answer that stand in one cell
 
 Result: TypeAlias = "KeptFile | Generated"
 """What a gallery shows: kept files, and answers that need none."""
@@ -38,11 +44,12 @@ def gallery(title: str, media: Sequence[Result], failures: Sequence[BaseExceptio
 
     Args:
         title: The heading.
-        media: The files, in order; what one was made from is named by its number.
+        media: The files, in order, an answer below the picture that it is about; what one was made from is named by its
+            number.
         failures: What came instead of files.
         thumbnail: Returns a file's thumbnail.
     """
-    parts = [f"## {escaped(title)}"]
+    parts, media = [f"## {escaped(title)}"], below_what_they_speak_of(media)
     if media:
         lines = ["| | made by | cost |", "|---|---|---|"]
         for number, file in enumerate(media[:ROWS], 1):
@@ -104,13 +111,14 @@ def made(media: Result, among: Sequence[Result]) -> str:
     came = ", ".join(f"#{place + 1}" for place in before)
     lines = [f"**{escaped(media.maker)}**" + (f" ← {came}" if came else ""), facts(media)]
     if isinstance(media, Generated):
-        lines.insert(1, escaped(clipped(media.title(), _PROMPT)))
-    lines.append(link(media) or "")
+        lines.insert(1, narrow(clipped(media.title(), _PROMPT), _WIDE))
+    named = {one.fingerprint for place in before if isinstance(one := among[place], Generated)}
+    lines += [*came_from(media, named), link(media) or ""]
     return "<br>".join(line for line in lines if line)
 
 
 def facts(media: Result) -> str:
-    """Return seed, size and length."""
+    """Return seed, size and length, and what an answer counted."""
     found, shape = list[str](), media.shape
     if isinstance(media, Generated) and media.seed is not None:
         found.append(f"seed {media.seed}")
@@ -118,6 +126,8 @@ def facts(media: Result) -> str:
         found.append(f"{shape.width}×{shape.height}")
     if shape.seconds:
         found.append(f"{shape.seconds:.3g} s")
+    if isinstance(media, Generated) and (brief := media.description().brief):
+        return "<br>".join(filter(None, (" · ".join(found), escaped(brief))))
     return " · ".join(found)
 
 
@@ -133,12 +143,34 @@ def place(media: KeptFile) -> str:
     return escaped(where(media.uri))
 
 
-def details(media: KeptFile) -> str:
-    """Return what the card of a file has no room for: its whole prompt, and what names it for good."""
+def details(media: Result) -> str:
+    """Return what a card has no room for: the whole question and the whole answer, and what names it for good."""
     kept = f"{media.created_at.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
-    told = {"File": place(media), "Type": f"{media.media_type}, {media.size:,} bytes", "SHA-256": media.sha256, "Kept": kept}
+    if isinstance(media, KeptFile):
+        what = {"File": place(media), "Type": f"{media.media_type}, {media.size:,} bytes", "SHA-256": media.sha256}
+        parts = [prose(media.title())]
+    else:
+        told = media.description()
+        what = {**{name: escaped(fact) for name, fact in told.facts.items()}, "Ledger": media.fingerprint}
+        # What fits on the card is said there.
+        parts = [f"### Question\n\n{prose(title)}"] if clipped(title := media.title(), PROMPT) != title else []
+        parts += [answer(told)]
     # No table: that of Prefect's first UI cuts off a long path, while these lines break.
-    return escaped(media.title()) + "\n\n" + "<br>".join(f"**{name}** {what}" for name, what in told.items()) + "\n"
+    parts.append("<br>".join(f"**{name}** {one}" for name, one in {**what, "Kept": kept}.items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def came_from(media: Result, known: Collection[str] = ()) -> list[str]:
+    """Return a line for each result that the words of its request came from, but for those that are known already.
+
+    Args:
+        media: The result.
+        known: Fingerprints of those that are named otherwise.
+    """
+    # A repair is of the same question, and called one.
+    sources = media.words_from() if isinstance(media, Generated) and not media.request.repair_round else ()
+    left = [source for source in sources if source.fingerprint not in known]
+    return [f"← {_noun(source.kind)}: {escaped(clipped(source.title, _PROMPT))}" for source in left]
 
 
 def reason(error: BaseException) -> str:
@@ -151,17 +183,21 @@ def image(media: Result, picture: str | None) -> str:
     """Return the markdown of a thumbnail, or what stands in its place: the words of an answer, the format of a file."""
     if picture:
         return f"![{escaped(media.maker)}]({picture})"
-    if isinstance(media, GeneratedValue):
-        return escaped(clipped(media.text, _REASON))
-    return f"_{media.media_type}_" if isinstance(media, KeptFile) else ""
+    return f"_{media.media_type}_" if isinstance(media, KeptFile) else said(media)
 
 
-def escaped(text: str) -> str:
-    """Keep a text from being read as markdown or HTML."""
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
-    for character in "\\`*_{}[]!~$":
-        text = text.replace(character, f"\\{character}")
-    return text
+def said(result: Generated, width: int = _WIDE) -> str:
+    """Return the beginning of what an answer says, in lines of so many characters, for one cell of a table or a card."""
+    told = result.description()
+    lines = [f"**Not what was asked for:**<br>{narrow(clipped(told.fault, _REASON), width)}"] if told.fault else []
+    lines += [f"**{escaped(name)}** {narrow(clipped(value, _PROMPT), width)}" for name, value in told.values.items()]
+    lines = lines[:_VALUES] + [narrow(clipped(text, _REASON), width) for text in told.texts[:_VALUES]]
+    lines += [f"asks for {narrow(clipped(f'{name}({given})', _PROMPT), width)}" for name, given in told.calls[:_VALUES]]
+    return "<br>".join(lines)
+
+
+def _noun(kind: str) -> str:
+    return next((spec.noun for spec in specs() if spec.kind == kind), kind)
 
 
 def _cell(cell: Result | BaseException | None, thumbnail: Thumbnails) -> str:

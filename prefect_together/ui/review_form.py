@@ -14,7 +14,7 @@ from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.links import link
-from prefect_together.ui.markdown import escaped
+from prefect_together.ui.text import escaped
 
 Verdict = Literal["approve", "redo", "drop"]
 """What becomes of one picture."""

@@ -134,7 +134,7 @@ def test_the_gallery_page_has_both(endpoint: Endpoint) -> None:
     )
     tiles = {(item["noun"], item["state"]): item for item in data["items"]}
     assert {("sketch", "kept"), ("line of words", "kept"), ("line of words", "unknown")} == tiles.keys()
-    assert SAID == tiles["line of words", "kept"]["text"]
+    assert [SAID] == tiles["line of words", "kept"]["said"]["texts"]
     assert tiles["sketch", "kept"]["thumb"]
     assert "CaptionRequest(" in tiles["line of words", "kept"]["code"]
     assert {"line of words": "lines of words", "sketch": "sketches"}.items() <= data["plurals"].items()

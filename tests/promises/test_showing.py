@@ -69,7 +69,7 @@ def test_a_grid_stands_side_by_side(together_sandbox: Sandbox) -> None:
 
     assert work()
     (found,) = shown("grid")
-    assert "**ValueError**: no &#124; such model" in found.data
+    assert "**ValueError**: no \\| such model" in found.data
     assert "| | **cheap** | **dear** |" in found.data
 
 

@@ -31,7 +31,10 @@ if "provider" in sys.argv:
     trace.set_tracer_provider(provider)
 
 from prefect import flow
-from prefect_together import ImageRequest, VideoRequest, agenerate_image, generate_batch, generate_image, generate_video, sandbox
+from prefect_together import (
+    ChatRequest, ImageRequest, Message, VideoRequest, agenerate_image, generate_batch, generate_image, generate_text,
+    generate_video, sandbox,
+)
 from prefect_together.errors import TogetherError
 
 def fox(seed, **more):
@@ -42,6 +45,7 @@ def traced(together):
     still = generate_image(fox(1))
     generate_image.submit(fox(1)).result()
     generate_video(VideoRequest(prompt="secret push", model="sandbox/tiny", frame_images=[still], width=64, height=48, seconds=1))
+    generate_text(ChatRequest(messages=[Message(role="user", content="a secret question")], model="zai-org/GLM-5.3-Flash"))
     together.fault("POST /v1/images/generations", "422")
     try:
         generate_image(fox(2))
@@ -58,7 +62,7 @@ with sandbox.serve(render_seconds=0.1) as together:
     os.environ |= {"TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
     traced.with_options(validate_parameters=False)(together)
     asyncio.run(twin())
-    assert len(together.charges()) == 5, together.charges()
+    assert len(together.charges()) == 6, together.charges()
 spans = [json.loads(one.to_json()) for one in exporter.get_finished_spans()] if "provider" in sys.argv else []
 print("SPANS" + json.dumps({"spans": spans, "sdk": "opentelemetry.sdk" in sys.modules}))
 """
@@ -122,9 +126,9 @@ def test_every_generation_is_a_child_of_its_task_run(spans: list[Span]) -> None:
     """Called, submitted, awaited or in a batch: each has one span, below that of Prefect's task run."""
     runs = {one.id: one for one in spans if one.attributes.get("prefect.run.type") == "task"}
     ours = _ours(spans)
-    assert 7 == len(ours)
+    assert 8 == len(ours)
     parents = [runs[one.parent].name.partition(":")[0] for one in ours if one.parent]
-    assert ["FLUX.2-pro", "FLUX.2-pro", "tiny", "FLUX.2-pro", "batch", "batch", "FLUX.2-pro"] == parents
+    assert ["FLUX.2-pro", "FLUX.2-pro", "tiny", "GLM-5.3-Flash", "FLUX.2-pro", "batch", "batch", "FLUX.2-pro"] == parents
     flows = {one.id for one in spans if one.attributes.get("prefect.run.type") == "flow"}
     assert flows >= {runs[str(one.parent)].parent for one in ours}
 
@@ -162,11 +166,13 @@ def test_a_failure_is_an_error_without_words(spans: list[Span]) -> None:
 
 
 def test_no_prompt_unless_it_is_asked_for(spans: list[Span], prefect_server: object, tmp_path: Path) -> None:
-    """Nothing of ours holds a word of it; `TRACE_PROMPTS` puts it where the conventions say, and the file's address too."""
+    """Nothing of ours holds a word of it, nor of an answer; `TRACE_PROMPTS` puts them where the conventions say."""
     assert [] == [one.all for one in _ours(spans) if "secret" in one.all]
     asked, _ = _trace(tmp_path, "provider", PREFECT_INTEGRATIONS_TOGETHER_TRACE_PROMPTS="true")
     found = [json.loads(one.attributes["gen_ai.input.messages"])[0]["parts"][0]["content"] for one in _ours(asked)]
-    assert sorted(["a secret fox"] * 6 + ["secret push"]) == sorted(found)
+    assert sorted(["a secret fox"] * 6 + ["secret push", "a secret question"]) == sorted(found)
+    (answered,) = [one for one in _ours(asked) if "gen_ai.output.messages" in one.attributes]
+    assert json.loads(answered.attributes["gen_ai.output.messages"])[0]["parts"][0]["content"]
     assert _ours(asked)[0].attributes["prefect_together.uri"].startswith("file://")
 
 

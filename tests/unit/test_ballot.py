@@ -90,7 +90,7 @@ def test_prompts_are_whole() -> None:
     captions = shown.splitlines()[2].removeprefix("| ").split(" | ")
     lines = captions[0].partition("<br>")[2].split("<br>")
     assert lines[0].startswith("**1** · a lighthouse")
-    assert words.replace("|", "&#124;").split() == " ".join(lines).removeprefix("**1** · ").split()
+    assert words.replace("|", "\\|").split() == " ".join(lines).removeprefix("**1** · ").split()
     assert all(len(line) <= 32 for line in lines)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from prefect_together import ChatRequest, Message, Tool
+from prefect_together import ChatRequest, Message, ResultReference, Tool
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.messages import count_tokens_at_most
@@ -147,7 +147,8 @@ def test_names() -> None:
 def test_what_is_asked_again(long: bool) -> None:
     """The whole conversation with its system message, the answer, what is wrong with it; one repair fewer is left."""
     said = {"messages": [Message(role="user", content="Name a fox.")], "prompt": None} if long else {}
-    again = ask(system="Be brief.", repair=2, seed=3, **said).repaired("Nonsense", "it is no JSON")
+    source = ResultReference(kind="chat", fingerprint="0123456789abcdef", title="Name a fox.")
+    again = ask(system="Be brief.", repair=2, seed=3, **said).repaired("Nonsense", "it is no JSON", source)
     assert ["system", "user", "assistant", "user"] == [message["role"] for message in body(again)["messages"]]
     assert ["Be brief.", "Name a fox.", "Nonsense"] == [message["content"] for message in body(again)["messages"]][:3]
     assert "it is no JSON" in body(again)["messages"][3]["content"]
