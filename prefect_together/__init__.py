@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prefect_together.batch.request_table import RequestTable, requests_from_table
     from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
     from prefect_together.batch.table_files import check_table_path
+    from prefect_together.batch.table_writer import write_table
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
     from prefect_together.cli.flow_command import run_as_command
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.messages import Message, Tool
     from prefect_together.generations.request import MediaReference
     from prefect_together.generations.results import GenerationTimeout
-    from prefect_together.generations.summary import summary
+    from prefect_together.generations.summary import money, summary
     from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks.batch import agenerate_batch, generate_batch
@@ -88,7 +89,7 @@ _HOMES = {
     "prefect_together.generations.kept_file": ("KeptFile",),
     "prefect_together.generations.request": ("MediaReference",),
     "prefect_together.generations.results": ("GenerationTimeout",),
-    "prefect_together.generations.summary": ("summary",),
+    "prefect_together.generations.summary": ("money", "summary"),
     "prefect_together.generations.video": ("GeneratedVideo", "Keyframe", "VideoJob", "VideoRequest"),
     "prefect_together.tasks.galleries": (
         "apublish_gallery",
@@ -101,6 +102,7 @@ _HOMES = {
     "prefect_together.tasks.review": ("areview_images", "review_images"),
     "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
     "prefect_together.batch.table_files": ("check_table_path",),
+    "prefect_together.batch.table_writer": ("write_table",),
     "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
     "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
@@ -175,6 +177,7 @@ __all__ = [
     "generate_video",
     "join_videos",
     "last_frame",
+    "money",
     "plan",
     "publish_gallery",
     "publish_grid",
@@ -186,6 +189,7 @@ __all__ = [
     "summary",
     "wait_for_video",
     "write_gallery",
+    "write_table",
 ]
 
 
