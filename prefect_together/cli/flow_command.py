@@ -170,7 +170,8 @@ def _as_option(problem: str) -> str:
     """Return what Prefect says of a parameter, ``review_minutes: …``, with its name as an option."""
     name, _, what = problem.partition(":")
     first, dot, rest = name.partition(".")
-    return f"--{_spelled(first)}{dot}{rest}:{what}"
+    # Where a flow's own check says what is wrong, pydantic puts two words before it.
+    return f"--{_spelled(first)}{dot}{rest}: {what.strip().removeprefix('Value error, ')}"
 
 
 def _spelled(name: str) -> str:

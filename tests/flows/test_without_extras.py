@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "daily.py": ([], 2),
     "edit_chain.py": ([], 4),
     "image_to_video.py": ([], 2),
+    "make_judge_fix.py": (["--width", "256", "--height", "192"], 4),
     "prompt_table.py": (["--table", "prompts.csv"], 2),
     "reconcile.py": ([], 0),
     "storyboard.py": (["--review", "false", "--video-model", "sandbox/tiny"], 6),
@@ -59,4 +60,4 @@ def test_a_flow_without_the_extra(flow: str, prefect_server: str, together_sandb
     assert "Traceback" not in done.stderr
     assert charges == len(together_sandbox.charges())
     kept = [path for path in (tmp_path / "library").rglob("*") if path.suffix in {".jpg", ".png", ".mp4"}]
-    assert charges == len(kept)
+    assert sum(charge.kind != "chat" for charge in together_sandbox.charges()) == len(kept)
