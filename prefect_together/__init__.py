@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_together.batch.picture_files import pictures_in
     from prefect_together.batch.plan import Plan
     from prefect_together.batch.request_table import RequestTable, requests_from_table
     from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "prefect_together.ui.review_form": ("Decision", "Review"),
     "prefect_together.batch.results": ("BatchFailed", "BatchItem", "BatchResult"),
+    "prefect_together.batch.picture_files": ("pictures_in",),
     "prefect_together.batch.plan": ("Plan",),
     "prefect_together.ledger.spend_limit": ("SpendLimit",),
     "prefect_together.blocks.credentials": ("TogetherCredentials",),
@@ -178,6 +180,7 @@ __all__ = [
     "join_videos",
     "last_frame",
     "money",
+    "pictures_in",
     "plan",
     "publish_gallery",
     "publish_grid",

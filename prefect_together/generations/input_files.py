@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
-from prefect_together.errors import InvalidRequest, LibraryError, MediaError
+from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, MediaError
 from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming
 from prefect_together.generations.request import Frames, InputUse, MediaReference, Request
-from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.opening import open_moved
+from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
+from prefect_together.storage.opening import locate, open_moved
 from prefect_together.storage.streams import checksum
 
 LARGEST_INLINE = 30 * 1024 * 1024
@@ -22,9 +24,12 @@ PLANNED = "planned:"
 """The scheme of the stand-in for a file that is still to be made."""
 
 
-def local(name: str) -> Path:
-    """Return the path of a local file that is named by path or ``file://`` address."""
-    return (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
+def open_named(name: str) -> BinaryIO:
+    """Open a file that is named by its path, its ``file://`` address, or that of an object in a bucket."""
+    if "://" in name and urlsplit(name).scheme in REMOTE_SCHEMES:
+        storage, key = locate(name)
+        return storage.open(key)
+    return ((local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()).open("rb")
 
 
 def called(use: InputUse) -> str:
@@ -90,7 +95,7 @@ def _open(request: Request, use: InputUse) -> BinaryIO:
     value, kind = use.value, type(request).__name__
     try:
         if not isinstance(value, MediaReference):
-            return local(str(value)).open("rb")
+            return open_named(str(value))
         if value.uri.startswith(PLANNED):
             raise InvalidRequest(f"{kind}: an input is still to be made: {value.uri} stands for it in plans only.")
         return open_moved(value.uri, value.sha256, size=value.size, sure=True)[0]
@@ -99,8 +104,8 @@ def _open(request: Request, use: InputUse) -> BinaryIO:
             raise InvalidRequest(f"{kind}: {value.uri} is not in the library any more.") from None
         what = f"{kind}: there is no file {str(value)!r}: give an existing path, a URL or a generated file."
         raise InvalidRequest(what) from None
-    except (OSError, ValueError, RuntimeError) as error:  # "~nobody" and a NUL are no OSError
-        if isinstance(error, (InvalidRequest, LibraryError)):
+    except (OSError, ValueError, RuntimeError, LibraryError) as error:  # "~nobody" and a NUL are no OSError
+        if isinstance(error, InvalidRequest) or (isinstance(error, LibraryError) and isinstance(value, MediaReference)):
             raise
         raise _unreadable(request, use, error) from error
 
@@ -109,13 +114,16 @@ def _unreadable(request: Request, use: InputUse, error: Exception) -> InvalidReq
     if isinstance(use.value, MediaReference):
         return LibraryError(f"{use.value.uri} could not be read: {error}.", paid="nothing", retryable=True)
     said = error.strerror if isinstance(error, OSError) else error
+    if isinstance(error, (ConfigurationError, LibraryError)):
+        said = error.without_money().removesuffix(".")
     return InvalidRequest(f"{type(request).__name__}: {called(use)} cannot be read: {said}.")
 
 
 def _size(use: InputUse) -> int:
     try:
-        return local(str(use.value)).stat().st_size
-    except (OSError, ValueError, RuntimeError):
+        with open_named(str(use.value)) as file:
+            return file.seek(0, io.SEEK_END)
+    except (OSError, ValueError, RuntimeError, LibraryError):
         return 0  # opening it says what is wrong
 
 

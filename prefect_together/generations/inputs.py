@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from prefect_together.errors import InvalidRequest, TogetherError
 from prefect_together.generations.formats import Family, image_shape
-from prefect_together.generations.input_files import PLANNED, called, local, opened, read
+from prefect_together.generations.input_files import PLANNED, called, open_named, opened, read
 from prefect_together.generations.registry import spec_of_file
 from prefect_together.generations.request import Form, Frames, InputUse, MediaInput, MediaReference, Request, is_remote
 from prefect_together.generations.vision import NotDecodable, frames, seen
@@ -119,7 +119,7 @@ def _shape(value: MediaInput) -> tuple[int, int] | None:
     """Return the size of a picture that is at hand, or that a request still to be sent asks for."""
     try:
         if not isinstance(value, MediaReference):
-            return None if is_remote(str(value)) else _measured(local(str(value)).open("rb"))
+            return None if is_remote(str(value)) else _measured(open_named(str(value)))
         if value.uri.startswith(PLANNED):
             width, _, height = value.uri.partition("#")[2].partition("x")
             return (int(width), int(height)) if width else None

@@ -17,6 +17,7 @@ from prefect_together._internal.text import words_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
 from prefect_together.generations.validation import explain, unfinished
+from prefect_together.storage.addresses import REMOTE_SCHEMES
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,8 @@ def _media_input(value: object) -> object:
         scheme = urlsplit(value).scheme if "://" in value or value.startswith("data:") else ""
         if scheme == "data":
             raise ValueError("a data: URL is not taken here: give the file's path, it goes inline by itself")
-        if scheme not in {"", "http", "https", "file"}:
-            raise ValueError(f"{scheme}:// is not taken here: give an http(s) URL, a local path or a generated file")
+        if scheme not in {"", "http", "https", "file", *REMOTE_SCHEMES}:
+            raise ValueError(f"{scheme}:// is not taken here: give an http(s) URL, a path, s3://…, or a generated file")
     return cast("object", value)
 
 
@@ -93,7 +94,8 @@ if TYPE_CHECKING:
     MediaInput = str | Path | MediaReference
 else:
     MediaInput = Annotated[str | MediaReference, BeforeValidator(_media_input)]
-"""A URL, a local path, or a ``GeneratedImage`` / ``GeneratedVideo``; kept as a string or as a bare reference."""
+"""A URL, a local path, an object in a bucket (``s3://…``, ``gs://…``, ``az://…``), or a ``GeneratedImage`` /
+``GeneratedVideo``; kept as a string or as a bare reference. What is on a disk or in a bucket goes inline."""
 
 
 class InputUse(NamedTuple):

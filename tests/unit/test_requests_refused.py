@@ -58,7 +58,6 @@ def one_clear_sentence(message: str) -> bool:
         ),
         pytest.param({"guidance_scale": -1}, ["ImageRequest.guidance_scale", "-1", "0 or more"], id="guidance"),
         pytest.param({"guidance_scale": float("nan")}, ["ImageRequest.guidance_scale", "nan"], id="guidance-nan"),
-        pytest.param({"image_url": "s3://bucket/key.png"}, ["ImageRequest.image_url", "s3://bucket/key.png"], id="s3"),
         pytest.param({"image_url": "ftp://host/key.png"}, ["ImageRequest.image_url", "ftp://host/key.png"], id="ftp"),
         pytest.param(
             {"image_url": "data:image/png;base64,AAAA"}, ["ImageRequest.image_url", "data:", "path"], id="data-url"
