@@ -29,7 +29,7 @@ class Command(Protocol):
 class Killed(Protocol):
     """Starts a flow as its users do and kills it."""
 
-    def __call__(self, flow: str, *options: str, at: str, match: str | None = None) -> None:
+    def __call__(self, flow: str, *options: str, at: str, match: str | None = None, after: int = 0) -> None:
         """Kill it where it asks for something a second time, after Together was busy.
 
         Args:
@@ -37,6 +37,7 @@ class Killed(Protocol):
             options: The command line.
             at: Method and path of what it asks for then; all that was sent before is answered and kept.
             match: What is in the prompt of that.
+            after: How much has to be charged before.
         """
         ...
 
@@ -88,17 +89,20 @@ def command(environment: dict[str, str], tmp_path: Path) -> Command:
 def killed(environment: dict[str, str], together_sandbox: Sandbox, tmp_path: Path) -> Killed:
     """Return what starts a flow as a command and kills it (SIGKILL) at a moment at which nothing that is paid for is under way."""
 
-    def run(flow: str, *options: str, at: str, match: str | None = None) -> None:
-        together_sandbox.fault(at, "429", hint="retry-after", wait=120, match=match)
+    def run(flow: str, *options: str, at: str, match: str | None = None, after: int = 0) -> None:
+        busy = False
         line, until = [sys.executable, str(FLOWS / flow), *options], time.monotonic() + 180
         with subprocess.Popen(
             line, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as on:
             try:
                 while not any(request.status == 429 for request in together_sandbox.requests()):
+                    if not busy and len(together_sandbox.charges()) >= after:
+                        together_sandbox.fault(at, "429", hint="retry-after", wait=120, match=match)
+                        busy = True
                     assert on.poll() is None, "it ended before it could be killed"
                     assert time.monotonic() < until
-                    time.sleep(0.05)
+                    time.sleep(0.005)
                 time.sleep(1.0)  # what was sent beside it is answered and kept
             finally:
                 on.kill()

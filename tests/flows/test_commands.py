@@ -55,6 +55,10 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("make_judge_fix.py", ["--table", "nowhere.csv"], "--table: There is no table 'nowhere.csv'"),
         ("make_judge_fix.py", ["--out", "rounds.xls"], "--out: 'rounds.xls' is no table"),
         ("make_judge_fix.py", ["--judge", "zai-org/GLM-5.3"], "--judge: zai-org/GLM-5.3 does not take images"),
+        ("captions.py", [], "the following arguments are required: --pictures"),
+        ("captions.py", ["--pictures", "nowhere"], "--pictures: The folder 'nowhere' is not there"),
+        ("captions.py", ["--pictures", "nowhere.csv"], "--pictures: There is no table 'nowhere.csv'"),
+        ("captions.py", ["--pictures", ".", "--out", "/proc/x.csv"], "The table /proc/x.csv cannot be written"),
         ("edit_chain.py", ["more"], "'more' is more than it takes"),
     ],
 )

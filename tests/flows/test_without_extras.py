@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from prefect_together.sandbox import Sandbox
 
@@ -24,6 +25,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 COMMANDS: dict[str, tuple[list[str], int]] = {
+    "captions.py": (["--pictures", "seen"], 2),
     "compare_models.py": (["--seeds", "[1]"], 6),
     "daily.py": ([], 2),
     "edit_chain.py": ([], 4),
@@ -46,6 +48,9 @@ def test_a_flow_without_the_extra(flow: str, prefect_server: str, together_sandb
     """It completes; each charge has its file; and galleries have words in place of pictures."""
     options, charges = COMMANDS[flow]
     (tmp_path / "prompts.csv").write_text("prompt\na fox\na hare\n")
+    (tmp_path / "seen").mkdir()
+    for number in range(2):  # small enough to be shown as they are
+        Image.new("RGB", (64, 64), (number * 90, 0, 0)).save(tmp_path / "seen" / f"{number}.jpg")
     environment = {
         **os.environ,
         "PREFECT_API_URL": prefect_server,
