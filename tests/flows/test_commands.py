@@ -59,6 +59,9 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("captions.py", ["--pictures", "nowhere"], "--pictures: The folder 'nowhere' is not there"),
         ("captions.py", ["--pictures", "nowhere.csv"], "--pictures: There is no table 'nowhere.csv'"),
         ("captions.py", ["--pictures", ".", "--out", "/proc/x.csv"], "The table /proc/x.csv cannot be written"),
+        ("expand.py", ["--count", "0"], "--count: Input should be greater than or equal to 1"),
+        ("expand.py", ["--wish", " "], "--wish: String should match pattern"),
+        ("expand.py", ["--aspect-ratio", "16:10"], "'16:10' is none of 1:1, 4:3"),
         ("edit_chain.py", ["more"], "'more' is more than it takes"),
     ],
 )

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "compare_models.py": (["--seeds", "[1]"], 6),
     "daily.py": ([], 2),
     "edit_chain.py": ([], 4),
+    "expand.py": ([], 5),
     "image_to_video.py": ([], 2),
     "make_judge_fix.py": (["--width", "256", "--height", "192"], 4),
     "prompt_table.py": (["--table", "prompts.csv"], 2),
