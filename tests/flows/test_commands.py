@@ -62,6 +62,9 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("expand.py", ["--count", "0"], "--count: Input should be greater than or equal to 1"),
         ("expand.py", ["--wish", " "], "--wish: String should match pattern"),
         ("expand.py", ["--aspect-ratio", "16:10"], "'16:10' is none of 1:1, 4:3"),
+        ("synthesize.py", ["--topics", "[]"], "--topics: List should have at least 1 item"),
+        ("synthesize.py", ["--table", "nowhere.csv"], "--table: There is no table 'nowhere.csv'"),
+        ("synthesize.py", ["--out", "rows.txt"], "--out: 'rows.txt' is no table"),
         ("edit_chain.py", ["more"], "'more' is more than it takes"),
     ],
 )

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "make_judge_fix.py": (["--width", "256", "--height", "192"], 4),
     "prompt_table.py": (["--table", "prompts.csv"], 2),
     "reconcile.py": ([], 0),
+    "synthesize.py": (["--count", "1"], 4),
     "storyboard.py": (["--review", "false", "--video-model", "sandbox/tiny"], 6),
 }
 """The options of each flow, and what it is charged."""
