@@ -176,10 +176,9 @@ def synthesize(
     ]
     if plan:
         return _planned(made, judge, seed, max_cost)
-    options: dict[str, Any] = {"concurrency": concurrency, "max_cost": max_cost}
     write = generate_batch.with_options(task_run_name="rows")
     try:
-        written = write([row.asked for row in made], **options)
+        written = write([row.asked for row in made], concurrency=concurrency, max_cost=max_cost)
     except BatchFailed as failed:
         if failed.result is not None:  # what it paid for is in there
             _take(made, failed.result, out)
@@ -189,8 +188,9 @@ def synthesize(
     looked = [(row, _look(row, judge, seed)) for row in made if row.status == "written"]
     if looked:
         look = generate_batch.with_options(task_run_name="judgements")
-        items = look([request for _, request in looked], fail_on="never", **options).items
-        for (row, _), item in zip(looked, items, strict=True):
+        asked = [request for _, request in looked]
+        judged = look(asked, concurrency=concurrency, max_cost=max_cost, fail_on="never")
+        for (row, _), item in zip(looked, judged.stream(), strict=True):
             row.judged_by(item, threshold)
     rows = [row.record() for row in made if rejected or row.status not in {"rejected", "double"}]
     get_run_logger().info("%d rows: %s", len(rows), write_table(rows, out, columns=COLUMNS))

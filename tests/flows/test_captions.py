@@ -33,7 +33,7 @@ ANIMALS = (
 
 
 def _drawn(count: int) -> BatchResult:
-    model = {"model": "black-forest-labs/FLUX.2-pro", "width": 256, "height": 192}
+    model: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro", "width": 256, "height": 192}
     return generate_batch([ImageRequest(prompt=animal, seed=7, **model) for animal in ANIMALS[:count]])
 
 
