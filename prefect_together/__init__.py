@@ -10,10 +10,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_together.batch.picture_files import pictures_in
     from prefect_together.batch.plan import Plan
     from prefect_together.batch.request_table import RequestTable, requests_from_table
     from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
     from prefect_together.batch.table_files import check_table_path
+    from prefect_together.batch.table_writer import write_table
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
     from prefect_together.cli.flow_command import run_as_command
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.request import MediaReference
     from prefect_together.generations.result_reference import ResultReference
     from prefect_together.generations.results import GenerationTimeout
-    from prefect_together.generations.summary import summary
+    from prefect_together.generations.summary import money, summary
     from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks.batch import agenerate_batch, generate_batch
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "prefect_together.ui.review_form": ("Decision", "Review"),
     "prefect_together.batch.results": ("BatchFailed", "BatchItem", "BatchResult"),
+    "prefect_together.batch.picture_files": ("pictures_in",),
     "prefect_together.batch.plan": ("Plan",),
     "prefect_together.ledger.spend_limit": ("SpendLimit",),
     "prefect_together.blocks.credentials": ("TogetherCredentials",),
@@ -91,7 +94,7 @@ _HOMES = {
     "prefect_together.generations.request": ("MediaReference",),
     "prefect_together.generations.result_reference": ("ResultReference",),
     "prefect_together.generations.results": ("GenerationTimeout",),
-    "prefect_together.generations.summary": ("summary",),
+    "prefect_together.generations.summary": ("money", "summary"),
     "prefect_together.generations.video": ("GeneratedVideo", "Keyframe", "VideoJob", "VideoRequest"),
     "prefect_together.tasks.galleries": (
         "apublish_gallery",
@@ -104,6 +107,7 @@ _HOMES = {
     "prefect_together.tasks.review": ("areview_images", "review_images"),
     "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
     "prefect_together.batch.table_files": ("check_table_path",),
+    "prefect_together.batch.table_writer": ("write_table",),
     "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
     "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
@@ -180,7 +184,9 @@ __all__ = [
     "generate_video",
     "join_videos",
     "last_frame",
+    "money",
     "named_after",
+    "pictures_in",
     "plan",
     "publish_gallery",
     "publish_grid",
@@ -192,6 +198,7 @@ __all__ = [
     "summary",
     "wait_for_video",
     "write_gallery",
+    "write_table",
 ]
 
 

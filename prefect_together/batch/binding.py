@@ -42,6 +42,7 @@ class Mapper:
         columns: The column of a field, where their names differ.
         templates: The text of a field with columns in braces.
         constants: The value of a field for all rows.
+        by_name: Whether a column fills the field of its name where nothing else does.
 
     Raises:
         InvalidRequest: There is no such field, or a template cannot be read.
@@ -53,9 +54,12 @@ class Mapper:
         columns: Mapping[str, Any],
         templates: Mapping[str, str],
         constants: Mapping[str, Any],
+        *,
+        by_name: bool = True,
     ) -> None:
         self.request = request
         self.constants = constants
+        self._by_name = by_name
         self._columns = {name: str(column) for name, column in columns.items()}
         self._fields = {name for name in request.model_fields if name not in {"extra", "based_on"}}
         for name in (*columns, *templates, *constants):
@@ -94,7 +98,7 @@ class Mapper:
         reserved: dict[str, str] = {}
         mapped = set(columns.values())
         own: dict[str, list[str]] = {}
-        for column in names:
+        for column in names if self._by_name else ():
             name = alike(column)
             if name not in self._fields or name in self._columns or name in fillers or column in mapped:
                 continue

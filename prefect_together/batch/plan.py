@@ -80,7 +80,7 @@ class Plan(BaseModel):
     columns: dict[str, list[str]] = {}
     """Which columns of a table fill which field of its requests."""
     notes: list[str] = []
-    """What a person might not expect of how the columns are used."""
+    """What a person might not expect, such as of how columns are used, or of what is not known yet."""
     undecided: int = 0
     """Requests among those to send that are sent only if a person approves what they are made of."""
     undecided_cost: Decimal = Decimal(0)
@@ -116,6 +116,10 @@ class Plan(BaseModel):
             ```
         """
         return self.model_copy(update={"undecided": self.send, "undecided_cost": self.cost})
+
+    def noting(self, *sentences: str) -> Plan:
+        """Return it with sentences that stand below its sum, such as on what depends on an answer that is still to come."""
+        return self.model_copy(update={"notes": [*self.notes, *sentences]})
 
     def __add__(self, other: Plan) -> Plan:
         """Return the plan of both, one after the other."""
@@ -160,7 +164,7 @@ class Plan(BaseModel):
         return [f"… and {left:,} more."] if left > 0 else []
 
     def used(self) -> list[str]:
-        """Return in sentences which columns fill which field."""
+        """Return in sentences which columns fill which field, and what a person might not expect."""
         return [*([f"Columns: {columns_text(self.columns)}."] if self.columns else []), *self.notes]
 
     def __str__(self) -> str:

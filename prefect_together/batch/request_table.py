@@ -53,6 +53,7 @@ def requests_from_table(
     rows: int | None = None,
     options: Mapping[str, Any] | None = None,
     encoding: str | None = None,
+    by_name: bool = True,
 ) -> RequestTable:
     """Return the requests of a table, one for each row; rows are read when they are needed, and as often as needed.
 
@@ -89,6 +90,8 @@ def requests_from_table(
         options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same bucket
             that this process has opened, or the store's own environment variables.
         encoding: Of a CSV, TSV or JSON lines file; left out, UTF-8, or UTF-16 where the file says so.
+        by_name: Whether a column fills the field of its name. False, where the table came out of another batch, whose
+            ``prompt``, ``model`` and ``seed`` are those of its own requests: ``columns`` and ``templates`` alone count.
 
     Raises:
         InvalidRequest: There is no such table, a field or column that is named does not exist, two columns have one name or
@@ -100,7 +103,8 @@ def requests_from_table(
         if given is not None and not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             found = with_article(given.__class__.__name__)
             raise InvalidRequest(f'{name}= is {found}: give it by field, {name}={{"prompt": …}}.')
-    table = RequestTable(Source(source, options, encoding), asked, columns or {}, templates or {}, constants or {}, rows)
+    mapper = Mapper(asked, columns or {}, templates or {}, constants or {}, by_name=by_name)
+    table = RequestTable(Source(source, options, encoding), mapper, rows)
     table.check()
     return table
 
@@ -128,19 +132,16 @@ class RequestTable:
     def __init__(
         self,
         source: Source,
-        request: type[Request],
-        columns: Mapping[str, str],
-        templates: Mapping[str, str],
-        constants: Mapping[str, Any],
+        mapper: Mapper,
         rows: int | None = None,
     ) -> None:
         self.source = source
-        self.request = request
+        self.request = mapper.request
         self.rows = rows
-        self._constants = dict(constants)
-        self._mapper = Mapper(request, columns, templates, constants)
+        self._constants = dict(mapper.constants)
+        self._mapper = mapper
         self._bindings: dict[tuple[str, ...], Binding | str] = {}
-        self._nested = _nested_fields(request)
+        self._nested = _nested_fields(mapper.request)
         self._first: Binding | None = None
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,12 +17,17 @@ from prefect_together._internal.optional import library
 from prefect_together.batch.arrow_cells import restored
 from prefect_together.batch.table_files import format_of, put
 from prefect_together.batch.table_schema import TableSchema
+from prefect_together.errors import InvalidRequest
 
 _CHUNK = 1024 * 1024
 _ROWS = 4096
 """Rows that are in memory at once, and in one row group of a Parquet file."""
 _DIGITS = {"money": (18, 6), "fine_money": (24, 12)}
 """Digits of amounts of money, and those of them behind the point: a token costs millionths of a cent."""
+_TYPES: dict[Any, str] = {
+    str: "string", int: "int64", float: "float64", bool: "bool_", Decimal: "fine_money",
+    list[str]: "list_string", list[int]: "list_int64", list[float]: "list_float64", list[bool]: "list_bool_",
+}  # fmt: skip
 _UNFIT = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 
@@ -41,6 +47,43 @@ def frame(records: Iterable[dict[str, Any]], types: Mapping[str, str], theirs: T
         columns = _Columns(spool)
         table = columns.arrow.Table.from_batches(columns.batches(), schema=columns.schema())
     return narwhals.from_native(table, eager_only=True)
+
+
+def write_table(
+    rows: Iterable[Mapping[str, Any]],
+    path: str | Path,
+    *,
+    columns: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> str:
+    """Write rows of one's own as a table, whole or not at all and a part of it in memory at a time; return where it is.
+
+    Example:
+        ```python
+        from decimal import Decimal
+
+        from prefect_together import write_table
+
+        rows = [{"picture": "fox.png", "score": 7, "cost": Decimal("0.03")}, {"picture": "hen.png", "score": None}]
+        write_table(rows, "scores.csv", columns={"picture": str, "score": int, "cost": Decimal})
+        ```
+
+    Args:
+        rows: What stands in each row, by column; a column that a row has not is empty in it.
+        path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
+        columns: The types of columns, for Parquet where nothing or nothing telling stands in one: ``str``, ``int``,
+            ``float``, ``bool``, ``Decimal`` for money, and lists of them such as ``list[str]``.
+        options: Settings of the object store in obstore's names, as for ``BatchResult.write_table``.
+
+    Raises:
+        InvalidRequest: Its ending is of no format that we write, or a type is none of these.
+        LibraryError: It cannot be written.
+        ConfigurationError: The extra ``tables`` is needed and not installed.
+    """
+    if unknown := next((kind for kind in (columns or {}).values() if kind not in _TYPES), None):
+        raise InvalidRequest(f"A column cannot be of {unknown!r}: give str, int, float, bool, Decimal, or a list of those.")
+    types = {name: _TYPES[kind] for name, kind in (columns or {}).items()}
+    return write(path, map(dict, rows), types, options)
 
 
 def write(

@@ -135,7 +135,11 @@ def _read(flow: Flow[Any, Any], arguments: Sequence[str] | None) -> tuple[Any, d
     given = parser.parse_args(arguments)
     parameters = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     parameters = {name: None if value == _NONE else value for name, value in parameters.items()}
-    if problems := wrong_parameters(flow, parameters):
+    try:
+        problems = wrong_parameters(flow, parameters)
+    except TogetherError as error:  # what a flow's own check met, such as a place that nothing can be written to
+        parser.error(error.without_money().removesuffix("."))
+    if problems:
         parser.error("; ".join(map(_as_option, problems)))
     return given, parameters
 
@@ -144,7 +148,8 @@ def _as_option(problem: str) -> str:
     """Return what Prefect says of a parameter, ``review_minutes: …``, with its name as an option."""
     name, _, what = problem.partition(":")
     first, dot, rest = name.partition(".")
-    return f"--{_spelled(first)}{dot}{rest}:{what}"
+    # Where a flow's own check says what is wrong, pydantic puts two words before it.
+    return f"--{_spelled(first)}{dot}{rest}: {what.strip().removeprefix('Value error, ')}"
 
 
 def _spelled(name: str) -> str:

@@ -84,6 +84,19 @@ async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:
     return life.fingerprint, [result.model_copy(update={"reused": True, "scope": life.scope}) for result in results]
 
 
+async def answered(context: GenerationContext) -> Generated | None:
+    """Return what ``generate`` returns last for a request that makes no file, or None where that is still to be asked for.
+
+    Raises:
+        InvalidRequest: As ``lookup``.
+    """
+    (_, results), follow_up, asked = await lookup(context), context.spec.follow_up, context.request
+    while results and follow_up and (better := follow_up(asked, results[-1])):
+        asked = better
+        results = (await lookup(context.of(asked)))[1]
+    return results[-1] if results else None
+
+
 async def known(context: GenerationContext) -> tuple[str, list[Generated]]:
     """Return what ``lookup`` does, whether or not the files are still there.
 

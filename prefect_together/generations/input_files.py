@@ -11,7 +11,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
-from prefect_together.errors import InvalidRequest, LibraryError, MediaError
+from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, MediaError
 from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming
 from prefect_together.generations.request import Frames, InputUse, MediaReference, Request
 from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
@@ -24,9 +24,11 @@ PLANNED = "planned:"
 """The scheme of the stand-in for a file that is still to be made."""
 
 
-def local(name: str) -> Path:
-    """Return the path of a local file that is named by path or ``file://`` address."""
-    return (local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()
+def open_named(name: str) -> BinaryIO:
+    """Open a file that is named by its path, its ``file://`` address, or that of an object in a bucket."""
+    if "://" in name and urlsplit(name).scheme in REMOTE_SCHEMES:
+        return open_moved(name)[0]
+    return ((local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()).open("rb")
 
 
 def called(use: InputUse) -> str:
@@ -98,8 +100,7 @@ def _open(request: Request, use: InputUse) -> BinaryIO:
     value = use.value if isinstance(use.value, MediaReference) else str(use.value)
     try:
         if not isinstance(value, MediaReference):
-            in_bucket = urlsplit(value).scheme in REMOTE_SCHEMES
-            return open_moved(value)[0] if in_bucket else local(value).open("rb")
+            return open_named(value)
         if value.uri.startswith(PLANNED):
             raise InvalidRequest(f"{kind}: an input is still to be made: {value.uri} stands for it in plans only.")
         return open_moved(value.uri, value.sha256, size=value.size, sure=True)[0]
@@ -108,8 +109,8 @@ def _open(request: Request, use: InputUse) -> BinaryIO:
             raise InvalidRequest(f"{kind}: {value.uri} is not in the library any more.") from None
         what = f"{kind}: there is no file {str(value)!r}: give an existing path, a URL or a generated file."
         raise InvalidRequest(what) from None
-    except (OSError, ValueError, RuntimeError) as error:  # "~nobody" and a NUL are no OSError
-        if isinstance(error, (InvalidRequest, LibraryError)):
+    except (OSError, ValueError, RuntimeError, LibraryError) as error:  # "~nobody" and a NUL are no OSError
+        if isinstance(error, InvalidRequest) or (isinstance(error, LibraryError) and isinstance(value, MediaReference)):
             raise
         raise _unreadable(request, use, error) from error
 
@@ -118,6 +119,8 @@ def _unreadable(request: Request, use: InputUse, error: Exception) -> InvalidReq
     if isinstance(use.value, MediaReference):
         return LibraryError(f"{use.value.uri} could not be read: {error}.", paid="nothing", retryable=True)
     said = error.strerror if isinstance(error, OSError) else error
+    if isinstance(error, (ConfigurationError, LibraryError)):
+        said = error.without_money().removesuffix(".")
     return InvalidRequest(f"{type(request).__name__}: {called(use)} cannot be read: {said}.")
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import io
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, BinaryIO
 
-from prefect_together.errors import InvalidRequest, TogetherError
+from prefect_together.errors import InvalidRequest, LibraryError, TogetherError
 from prefect_together.generations.formats import Family, image_shape
-from prefect_together.generations.input_files import PLANNED, called, local, opened, read
+from prefect_together.generations.input_files import PLANNED, called, open_named, opened, read
 from prefect_together.generations.registry import spec_of_file
 from prefect_together.generations.request import Form, Frames, InputUse, MediaInput, MediaReference, Request, is_remote
 from prefect_together.generations.result_reference import does_not_last
@@ -102,8 +103,9 @@ async def large_frames(request: Request) -> list[str]:
         if isinstance(value, MediaReference):
             return value.size
         try:
-            return local(str(value)).stat().st_size
-        except (OSError, ValueError, RuntimeError):  # whoever reads it says so
+            with open_named(str(value)) as file:
+                return file.seek(0, io.SEEK_END)
+        except (OSError, ValueError, RuntimeError, LibraryError):  # whoever reads it says so
             return 0
 
     inline = [use for use in dict.fromkeys(request.media_inputs()) if not _hosted(use.value)]
@@ -145,7 +147,7 @@ def _shape(value: MediaInput) -> tuple[int, int] | None:
     """Return the size of a picture that is at hand, or that a request still to be sent asks for."""
     try:
         if not isinstance(value, MediaReference):
-            return None if is_remote(str(value)) else _measured(local(str(value)).open("rb"))
+            return None if is_remote(str(value)) else _measured(open_named(str(value)))
         if value.uri.startswith(PLANNED):
             width, _, height = value.uri.partition("#")[2].partition("x")
             return (int(width), int(height)) if width else None

@@ -97,7 +97,8 @@ if TYPE_CHECKING:
     MediaInput = str | Path | MediaReference
 else:
     MediaInput = Annotated[str | MediaReference, BeforeValidator(_media_input)]
-"""A URL, a local path, or a ``GeneratedImage`` / ``GeneratedVideo``; kept as a string or as a bare reference."""
+"""A URL, a local path, an object in a bucket (``s3://…``, ``gs://…``, ``az://…``), or a ``GeneratedImage`` /
+``GeneratedVideo``; kept as a string or as a bare reference. What is on a disk or in a bucket goes inline."""
 
 
 class InputUse(NamedTuple):

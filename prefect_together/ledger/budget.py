@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import BudgetExceeded, LibraryError
-from prefect_together.ledger.spend_limit import SharedBudget, SpendLimit
+from prefect_together.ledger.spend_limit import TOGETHER, SharedBudget, SpendLimit
 from prefect_together.storage.storage import Storage
 
 
@@ -19,6 +19,7 @@ class Budget:
         max_cost: USD that this batch may spend, if that is limited.
         limit: The shared limit, if there is one.
         storage: The library that the shared limit is kept in.
+        environment: Whether Together is paid or a sandbox.
     """
 
     def __init__(
@@ -28,13 +29,14 @@ class Budget:
         max_cost: Decimal | None = None,
         limit: SpendLimit | None = None,
         storage: Storage | None = None,
+        environment: str = TOGETHER,
     ) -> None:
         self.worst_case = worst_case
         self.max_cost = max_cost
         self.committed = Decimal(0)
         """USD that this batch has reserved or spent."""
         self._reserved: dict[str, Decimal] = {}
-        self._shared = SharedBudget(limit, storage) if limit and storage else None
+        self._shared = SharedBudget(limit, storage, environment) if limit and storage else None
 
     async def reserve(self, key: str, estimate: Decimal | None) -> None:
         """Set money aside for one attempt.

@@ -31,6 +31,8 @@ from prefect_together.ledger.settlement import settled_cost
 from prefect_together.storage.storage import Storage
 
 ROOT = "limits"
+TOGETHER = "together"
+"""The environment in which money is paid."""
 SWEEP_PAUSE = 5.0
 """Seconds between looks at what others have reserved: a thousand requests that are refused do not look a thousand times."""
 _AT_ONCE = 16
@@ -136,13 +138,15 @@ class SharedBudget:
     Args:
         limit: What all together may spend.
         storage: The library that the limit is kept in.
+        environment: Whether Together is paid or a sandbox: what is spent there takes nothing from what may be spent here.
     """
 
-    def __init__(self, limit: SpendLimit, storage: Storage) -> None:
+    def __init__(self, limit: SpendLimit, storage: Storage, environment: str = TOGETHER) -> None:
         self.limit = limit
         self._holder = unique_token()
         self._ledger = Ledger(storage)
-        log = AppendLog(storage, limit.folder, advice="Look at it; restore it or choose another name for the limit.")
+        folder = limit.folder if environment == TOGETHER else f"{limit.folder}-{environment}"
+        log = AppendLog(storage, folder, advice="Look at it; restore it or choose another name for the limit.")
         self._log = GroupCommitLog[_Reserve | _Settle, bool](log, self._apply)
         self._sweeping = asyncio.Lock()
         self._swept_at: float | None = None

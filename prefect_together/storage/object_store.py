@@ -75,4 +75,4 @@ def open_store(url: str, options: dict[str, Any]) -> ObjectStore:
     if endpoint.startswith("http://"):
         client_options.setdefault("allow_http", True)
     stores: Any = obstore.store  # typed for each store in turn, and which one it is only the URL says
-    return stores.from_url(url, config=options, client_options=client_options, retry_config=retry_config)
+    return stores.from_url(url, config=options, client_options=client_options or None, retry_config=retry_config)

@@ -111,6 +111,7 @@ class BatchArguments:
                 max_cost=None if self.max_cost is None else usd("max_cost", self.max_cost),
                 limit=self.limit,
                 storage=common.storage,
+                environment=common.client.environment,
             )
         return replace(common, budget=budget, share=short(self.name) if self.name else None)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import cast, overload
+
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.batch.plan import Plan
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
 from prefect_together.errors import MediaError
+from prefect_together.generations.chat import ChatRequest
 from prefect_together.generations.fingerprint import stand_in
+from prefect_together.generations.generated_text import GeneratedText
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import MediaReference, Request
 from prefect_together.tasks._batch import BatchArguments
 from prefect_together.tasks._batch_requests import Requests, filled, rows_of
@@ -70,16 +75,33 @@ async def aplan(
     return await arun(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
 
 
+@overload
+def expected(  # pyright: ignore[reportOverlappingOverload] - a request of another type is never a ChatRequest
+    request: ChatRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: AnyLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> GeneratedText | None: ...
+@overload
 def expected(
     request: Request,
     *,
     credentials: TogetherCredentials | None = None,
     library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
-) -> MediaReference:
+) -> MediaReference: ...
+def expected(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: AnyLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> MediaReference | GeneratedText | None:
     """Return what a request will bring, for the plan of what comes after it: its file, or a stand-in while there is none.
 
-    Nothing is sent, and no key is needed. A request with a stand-in can be planned with and not be sent.
+    Nothing is sent, and no key is needed. A request with a stand-in can be planned with and not be sent. Nothing stands for
+    an answer: what is made of one that is still to be asked for is not known, and a plan says so (``Plan.noting``).
 
     Example:
         ```python
@@ -98,7 +120,9 @@ def expected(
 
     Returns:
         The first ``GeneratedImage`` or ``GeneratedVideo`` of the request where it is kept, else a bare reference. Where it
-        was kept and is gone from the library, that is its reference: ``plan`` refuses what needs it, and says so.
+        was kept and is gone from the library, that is its reference: ``plan`` refuses what needs it, and says so. Of a
+        ``ChatRequest`` the ``GeneratedText`` that its task would return, whether or not it is by its schema; None where
+        it, or an answer that it is to be repaired by, is still to be asked for.
 
     Raises:
         ConfigurationError: An address is not understood.
@@ -107,26 +131,44 @@ def expected(
     return run(_expected(request, credentials, library, reuse))
 
 
+@overload
+async def aexpected(  # pyright: ignore[reportOverlappingOverload] - a request of another type is never a ChatRequest
+    request: ChatRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: AnyLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> GeneratedText | None: ...
+@overload
 async def aexpected(
     request: Request,
     *,
     credentials: TogetherCredentials | None = None,
     library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
-) -> MediaReference:
+) -> MediaReference: ...
+async def aexpected(
+    request: Request,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: AnyLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> MediaReference | GeneratedText | None:
     """Return what a request will bring: ``expected`` for async callers."""
     return await arun(_expected(request, credentials, library, reuse))
 
 
 async def _expected(
     request: Request, credentials: TogetherCredentials | None, library: AnyLibrary | None, reuse: Reuse
-) -> MediaReference:
-    from prefect_together.engine.lifecycle import known, lookup  # import the HTTP client, which is slow
+) -> MediaReference | GeneratedText | None:
+    from prefect_together.engine.lifecycle import answered, known, lookup  # import the HTTP client, which is slow
 
     request = expect(request, Request, "expected")
     context = await generation_context(
         request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False
     )
+    if not spec_of(request).keeping.media_types:
+        return cast("GeneratedText | None", await answered(context))
     try:
         fingerprint, results = await lookup(context)
     except MediaError:  # a plan of what comes after it says so, and goes on

@@ -20,17 +20,6 @@ pytestmark = pytest.mark.slow
 FLOWS = Path(__file__).parents[2] / "flows"
 
 
-@pytest.fixture
-def environment(prefect_server: str, together_sandbox: Sandbox) -> dict[str, str]:
-    """Return the environment of a command that talks to the servers of the test."""
-    return {
-        **os.environ,
-        "PREFECT_API_URL": prefect_server,
-        "TOGETHER_BASE_URL": together_sandbox.url,
-        "TOGETHER_API_KEY": together_sandbox.api_key,
-    }
-
-
 def _run(flow: str, *options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(FLOWS / flow), *options]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -61,6 +50,21 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("daily.py", ["--day", "someday"], "--day: "),
         ("reconcile.py", ["--wait", "long"], "argument --wait: 'long' is no number"),
         ("compare_models.py", ["--seeds", "[]"], "--seeds: "),
+        ("make_judge_fix.py", ["--threshold", "11"], "--threshold: Input should be less than or equal to 10"),
+        ("make_judge_fix.py", ["--budget", "0"], "--budget: Input should be greater than 0"),
+        ("make_judge_fix.py", ["--table", "nowhere.csv"], "--table: There is no table 'nowhere.csv'"),
+        ("make_judge_fix.py", ["--out", "rounds.xls"], "--out: 'rounds.xls' is no table"),
+        ("make_judge_fix.py", ["--judge", "zai-org/GLM-5.3"], "--judge: zai-org/GLM-5.3 does not take images"),
+        ("captions.py", [], "the following arguments are required: --pictures"),
+        ("captions.py", ["--pictures", "nowhere"], "--pictures: The folder 'nowhere' is not there"),
+        ("captions.py", ["--pictures", "nowhere.csv"], "--pictures: There is no table 'nowhere.csv'"),
+        ("captions.py", ["--pictures", ".", "--out", "/proc/x.csv"], "The table /proc/x.csv cannot be written"),
+        ("expand.py", ["--count", "0"], "--count: Input should be greater than or equal to 1"),
+        ("expand.py", ["--wish", " "], "--wish: String should match pattern"),
+        ("expand.py", ["--aspect-ratio", "16:10"], "'16:10' is none of 1:1, 4:3"),
+        ("synthesize.py", ["--topics", "[]"], "--topics: List should have at least 1 item"),
+        ("synthesize.py", ["--table", "nowhere.csv"], "--table: There is no table 'nowhere.csv'"),
+        ("synthesize.py", ["--out", "rows.txt"], "--out: 'rows.txt' is no table"),
         ("edit_chain.py", ["more"], "'more' is more than it takes"),
     ],
 )

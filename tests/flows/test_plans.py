@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prefect_together import ImageRequest, MediaReference, Plan, VideoRequest, aexpected, expected, generate_image, plan
+from prefect_together import (
+    ChatRequest,
+    ImageRequest,
+    InvalidOutput,
+    MediaReference,
+    Plan,
+    VideoRequest,
+    aexpected,
+    expected,
+    generate_batch,
+    generate_image,
+    generate_text,
+    plan,
+)
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.image import GeneratedImage
 from prefect_together.sandbox import Sandbox
@@ -73,6 +87,37 @@ async def test_what_is_kept_is_expected_as_it_is(together_sandbox: Sandbox) -> N
     assert isinstance(found, GeneratedImage)
     assert (made.uri, True) == (found.uri, found.reused)
     assert not isinstance(expected(STILL, reuse="never"), GeneratedImage)
+
+
+@pytest.mark.parametrize(
+    ("repair", "spoilt"), [(0, 0), (1, 1), (1, 2), (3, 2)], ids=["good", "repaired", "invalid", "repaired-twice"]
+)
+def test_an_answer_is_expected_as_its_task_returns_it(repair: int, spoilt: int, together_sandbox: Sandbox) -> None:
+    """None while it is still to be asked for; then the last one that was paid for, by its schema or not. Nothing is sent."""
+    asked = ChatRequest(
+        prompt="Name a fox.", model="openai/gpt-oss-120b", seed=7, response_format={"type": "object", "required": ["name"]},
+        repair=repair,
+    )  # fmt: skip
+    assert expected(asked) is None
+    assert [] == together_sandbox.requests()
+    if spoilt:
+        together_sandbox.fault("POST /v1/chat/completions", "json_wrong", times=spoilt)
+    with suppress(InvalidOutput):
+        generate_text(asked)
+    sent = len(together_sandbox.requests())
+    found = expected(asked)
+    assert found is not None
+    again = generate_batch([asked], fail_on="never").results
+    assert (min(spoilt, repair) + 1, again[-1]) == (len(again), found)
+    assert (spoilt > repair) == bool(found.fault())
+    assert sent == len(together_sandbox.requests())
+
+
+def test_what_is_not_known_yet_stands_below_the_sum() -> None:
+    """A plan says it in a sentence, and so does the sum of that plan and another one."""
+    both = Plan(send=1).noting("What comes then depends on an answer.") + Plan(send=2)
+    assert "What comes then depends on an answer." == both.text().splitlines()[-1]
+    assert str(both).startswith("3 to send")
 
 
 def test_a_stand_in_is_not_sent(together_sandbox: Sandbox) -> None:

@@ -60,7 +60,7 @@ def test_a_shared_limit_holds_over_runs(together_sandbox: Sandbox, tmp_path: Pat
     assert (1, 4, 3) == (second.kept, second.reused, second.refused)
     assert 3 == run_batch(pictures(8), limit=SpendLimit(name="autumn", usd=Decimal(10))).kept
     assert 8 == len(together_sandbox.charges())
-    entries = sorted((tmp_path / "library" / limit.folder).iterdir())
+    entries = sorted((tmp_path / "library" / f"{limit.folder}-loopback").iterdir())
     assert "0.24" == json.loads(entries[-1].read_text())["committed"]
 
 
@@ -73,7 +73,7 @@ def test_a_clip_that_another_run_fetches_counts_at_its_cost(together_sandbox: Sa
     assert ["GenerationTimeout"] == [item.error_type for item in first.items]
 
     def committed() -> Decimal:
-        entries = sorted((tmp_path / "library" / limit.folder).iterdir())
+        entries = sorted((tmp_path / "library" / f"{limit.folder}-loopback").iterdir())
         return Decimal(json.loads(entries[-1].read_text())["committed"])
 
     assert Decimal(5) == committed()

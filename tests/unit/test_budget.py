@@ -71,3 +71,17 @@ async def test_a_limit_that_cannot_be_reached_refuses_nothing_it_has_not_got(sto
         await purse.reserve(_key("a"), Decimal(1))
     await purse.reserve(_key("b"), Decimal("0.10"))
     assert Decimal("0.10") == purse.committed
+
+
+async def test_what_a_sandbox_spends_takes_nothing_from_the_limit(tmp_path: Path) -> None:
+    """A flow that was tried on a sandbox has all of its limit left for Together; the sandbox's own is spent once, too."""
+    storage, limit = Storage(str(tmp_path)), SpendLimit(name="shared", usd=Decimal(1))
+
+    def budget(environment: str) -> Budget:
+        return Budget(worst_case=Decimal(5), limit=limit, storage=storage, environment=environment)
+
+    await budget("loopback").reserve("f/any/1", Decimal("0.90"))
+    await budget("together").reserve("f/any/1", Decimal("0.90"))
+    for environment in ("loopback", "together"):
+        with pytest.raises(BudgetExceeded):
+            await budget(environment).reserve("g/any/1", Decimal("0.90"))

@@ -13,8 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from prefect_together.errors import LibraryError, MediaError
+from prefect_together.batch.picture_files import pictures_in
+from prefect_together.errors import InvalidRequest, LibraryError, MediaError
+from prefect_together.generations.fingerprint import fingerprint_of
+from prefect_together.generations.image import ImageRequest
 from prefect_together.storage.opening import shared
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import Reader
@@ -254,3 +258,30 @@ def test_a_stream_is_never_held_in_memory(tmp_path: Path) -> None:
     grown, size = (int(number) for number in done.stdout.split())
     assert 200 * MB == size
     assert grown < 60, f"grew by {grown} MB"
+
+
+def test_pictures_are_found_by_their_endings(place: Place) -> None:
+    """In a folder or bucket and below it, in order of name, without what is hidden; nothing is opened."""
+    storage = place.opened()
+    for key in ("b.PNG", "a/c.jpg", "notes.txt", ".d.jpg", ".e/f.jpg", "jpg"):
+        storage.put_file(key, io.BytesIO(b"x"))
+    found = [
+        storage.key(one if "://" in one else Path(one).as_uri()) for one in pictures_in(place.url, options=place.options)
+    ]
+    assert ["a/c.jpg", "b.PNG"] == found
+
+
+def test_an_object_in_a_bucket_is_an_input(bucket: Place, tmp_path: Path) -> None:
+    """It is known by its bytes, as the same file on a disk is; one that is not there is one sentence."""
+    data = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(data, "JPEG")
+    bucket.opened().put_file("fox.jpg", io.BytesIO(data.getvalue()))
+    (tmp_path / "fox.jpg").write_bytes(data.getvalue())
+
+    def known(value: str) -> str:
+        asked = ImageRequest(prompt="at night", model="m", image_url=value)
+        return asyncio.run(fingerprint_of(asked, environment="together"))
+
+    assert known(str(tmp_path / "fox.jpg")) == known(f"{bucket.url}/fox.jpg")
+    with pytest.raises(InvalidRequest, match=r"there is no file 's3://.*hen.jpg'"):
+        known(f"{bucket.url}/hen.jpg")

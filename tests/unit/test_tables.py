@@ -281,3 +281,13 @@ def test_a_gigabyte(ending: str, head: bytes, body: bytes, tail: bytes, expected
     assert expected == int(count)
     assert ("more than 16,777,216 characters" in error) == (expected == 3)
     assert int(grown) < 80
+
+
+def test_columns_that_fill_no_field_by_their_name() -> None:
+    """Where the table came out of another batch, only what is named fills a field; all columns are carried along."""
+    rows = [{"uri": "a fox", "prompt": "a hare", "seed": 3, "model": "other"}]
+    table = requests_from_table(rows, columns={"prompt": "uri"}, constants={"model": "m"}, by_name=False)
+    (row,) = table
+    assert row.request == ImageRequest(prompt="a fox", model="m")
+    assert rows[0] == dict(row.columns)
+    assert {"prompt": ["uri"]} == table.filled()

@@ -289,3 +289,24 @@ def test_looking_whether_a_table_can_be_written_leaves_nothing(tmp_path: Path) -
     assert f"The table {tmp_path / 'file' / 'a.csv'} cannot be written" in caught.value.what
     assert "is a file" in caught.value.advice
     assert ["file"] == [path.name for path in tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+def test_rows_of_ones_own(kind: str, tmp_path: Path) -> None:
+    """They are a table as well: money exact, columns in which nothing stands of the type that was said, gaps empty."""
+    rows = [{"picture": "fox", "score": None, "cost": Decimal("0.0003074")}, {"picture": None, "tags": ["a", "b"]}]
+    columns = {"picture": str, "score": int, "cost": Decimal, "tags": list[str]}
+    where = writing.write_table(rows, tmp_path / f"out.{kind}", columns=columns)
+    first, second = (row.columns for row in requests_from_table(where, constants={"prompt": "x", **MODEL}))
+    assert ("fox", Decimal("0.0003074")) == (first["picture"], Decimal(str(first["cost"])))
+    assert ["a", "b"] == (json.loads(second["tags"]) if isinstance(second["tags"], str) else second["tags"])
+    if kind == "parquet":
+        types = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "out.parquet")
+        assert ["string", "int64", "decimal128(24, 12)"] == [str(types.field(name).type) for name in list(columns)[:3]]
+
+
+def test_a_type_that_no_column_has(tmp_path: Path) -> None:
+    """One sentence, and nothing is written."""
+    with pytest.raises(InvalidRequest, match=r"A column cannot be of <class 'dict'>: give str, int, float, bool, Decimal"):
+        writing.write_table([{"a": {}}], tmp_path / "out.csv", columns={"a": dict})
+    assert [] == list(tmp_path.iterdir())
