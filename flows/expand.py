@@ -34,7 +34,7 @@ from prefect_together import plan as plan_requests
 from prefect_together.errors import InvalidRequest, TogetherError
 
 Ratio = Literal["1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16"]
-QUESTION = """Write {count} prompts for pictures from this wish: {wish}
+QUESTION = """Write {count} picture prompts about {wish}.
 
 Each shows it in another way and says in plain words what is to be seen, from where, in which light and in which style. Add
 what none of the pictures may show, and the one aspect ratio that suits them all."""
@@ -117,7 +117,7 @@ def _question(wish: str, count: int, writer: str, seed: int) -> ChatRequest:
     """Return the question for as many prompts as are wanted: the same one in every run."""
     prompts: Any = Annotated[list[str], Field(min_length=count, max_length=count)]
     return ChatRequest(
-        prompt=QUESTION.format(count=count, wish=wish),
+        prompt=QUESTION.format(count=count, wish=wish.strip().rstrip(".")),
         model=writer,
         response_format=create_model("Expansion", __base__=Expansion, prompts=(prompts, ...)),
         seed=seed,
