@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prefect_together import catalog
 from prefect_together._internal.logs import Log
 from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener, ignore
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import APIError, InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Policy, Reuse
 from prefect_together.generations.registry import AnySpec, spec_of
 from prefect_together.generations.request import Request
@@ -126,6 +126,13 @@ class GenerationContext(RunContext):
         for finding in self.findings():
             self.run.log.warning("%s", finding)
 
+    def advise(self, error: Exception) -> None:
+        """Say what to do where nobody serves the model, and Together serves none of this type to all."""
+        what = self.spec.dedicated
+        if what and isinstance(error, APIError) and error.code == "model_not_available":
+            how = "start a dedicated endpoint with one, and give the endpoint's name as model"
+            error.advice = f"Together serves no model for {what} to all: {how}."
+
     def findings(self) -> list[str]:
         """Return what the catalogue warns of.
 
@@ -135,6 +142,8 @@ class GenerationContext(RunContext):
         if self.policy.preflight == "off":
             return []
         found = catalog.preflight(self.request.model, self.request.given())
+        if self.spec.dedicated:  # what the catalogue knows is what a model does where it is served to all
+            found = [finding for finding in found if finding.field == "model"]
         errors = [finding.message for finding in found if finding.severity == "error"]
         if errors and self.policy.preflight == "error":
             raise InvalidRequest(errors[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect.artifacts import TableArtifact
 
 from prefect_together.blocks.settings import current_settings
@@ -25,7 +27,7 @@ async def compared(storage: Storage, client: TogetherClient) -> Bill:
     if limit is not None and abs(found.difference) > limit:
         emit_differs(found, limit=limit, environment=client.environment)
     if wanted():
-        table = [dict(zip(HEADINGS, row, strict=True)) for row in found.rows()]
+        table: list[dict[str, Any]] = [dict(zip(HEADINGS, row, strict=True)) for row in found.rows()]
         about = "\n\n".join(found.remarks())
         await publish(TableArtifact(key=f"bill-{found.month}", table=table, description=about))
     return found

@@ -85,8 +85,7 @@ def test_pages_of_a_bill_are_followed(together_sandbox: Sandbox, monkeypatch: py
     found = _bill("day", "2026-10")
     assert Decimal(2) == found.billed
     assert ["", "after=1", "after=2", "after=3"] == [path.partition("limit=1000")[2].lstrip("&") for path in asked]
-    monkeypatch.setattr(billing, "_page", lambda _: billing._Page(data=[], next_cursor="same"))  # pyright: ignore[reportPrivateUsage]
-    pages += pages
+    pages[:] = [{"data": list[Any](), "next_cursor": "same"}] * 9
     with pytest.raises(ServerError, match="does not end"):
         _bill("day", "2026-10")
 
@@ -210,7 +209,12 @@ def test_a_bill_that_is_none_is_one_sentence(
     answer: Any, said: str, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be read is said with its place, and nothing about money that was not spent."""
-    monkeypatch.setattr(billing, "_page", lambda _, read=billing._page: read(answer))  # pyright: ignore[reportPrivateUsage]
+    read = billing._page  # pyright: ignore[reportPrivateUsage]
+
+    def instead(_: Any) -> Any:
+        return read(answer)
+
+    monkeypatch.setattr(billing, "_page", instead)
     with pytest.raises(ServerError, match=said) as raised:
         _bill()
     assert raised.value.paid is None
