@@ -117,6 +117,11 @@ def is_moving(media_type: str) -> bool:
     return media_type.startswith("video/")
 
 
+def is_seen(media_type: str) -> bool:
+    """Tell whether files of a media type are pictures or videos, of which a small picture can be shown."""
+    return media_type.startswith(("image/", "video/"))
+
+
 _STRUCTURES: dict[Format, Callable[[bytes], Structure]] = {
     _PNG: lambda _: PngChunks(),
     _JPEG: lambda _: JpegSegments(),

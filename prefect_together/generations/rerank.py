@@ -148,8 +148,9 @@ def _ranked(found: Mapping[str, Any]) -> Ranked | None:
 def _build(request: RerankRequest, value: Value, facts: ResultFacts) -> Ranking:
     # What names a document that was not given cannot be looked at; `_problem` says that there was one.
     given = len(request.documents or ())
-    content = {**value.content, "results": [one for one in value.content["results"] if one["index"] < given]}
-    return Ranking(**facts.fields(request), **content)
+    known = [one for one in value.content["results"] if one["index"] < given]
+    fields: dict[str, Any] = {**facts.fields(request), **value.content, "results": known}
+    return Ranking(**fields)
 
 
 def _problem(result: Ranking) -> TogetherError | None:

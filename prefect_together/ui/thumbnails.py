@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from prefect_together.generations.formats import is_seen
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.vision import upright
 
@@ -52,7 +53,7 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
     with _lock:
         if known := _made.get(name):
             return known
-    if media.media_type.partition("/")[0] not in {"image", "video"}:
+    if not is_seen(media.media_type):
         return None
     try:
         picture = picture_of(media, side=side).convert("RGB")

@@ -97,7 +97,7 @@ def _said(body: bytes) -> bytes:
     """Return an answer to a question, which no other one is like."""
     words = f"{random.getrandbits(64):016x} " + "A fox has more to it than one expects. " * 12
     text = json.dumps({"words": words, "score": 7}) if b'"response_format"' in body else words
-    message = {"role": "assistant", "content": text, "tool_calls": []}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "tool_calls": list[Any]()}
     usage = {"prompt_tokens": 120, "completion_tokens": 140, "total_tokens": 260, "cached_tokens": 0}
     choice = {"index": 0, "message": message, "finish_reason": "stop", "seed": 1, "logprobs": None}
     answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}

@@ -122,7 +122,11 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             fields={"prompt": "Once upon a time", "model": DEDICATED, "seed": 7, "max_tokens": 20},
             fingerprint="8ed8ca36b221748056a1e7ddf8880e4c82f6896c",
             answer={"choices": [{"text": " there was a fox.", "finish_reason": "stop", "seed": 7}], "usage": None},
-            malformed=({"choices": [{}]}, {"choices": [{"text": None}]}, {"choices": [{"message": {}}]}),
+            malformed=(
+                {"choices": [{"finish_reason": "stop"}]},
+                {"choices": [{"text": None}]},
+                {"choices": [{"message": {"content": "a"}}]},
+            ),
             changes=({"prompt": "Twice upon a time"}, {"temperature": 0.5}, {"n": 2}, {"max_tokens": 21}, {"stop": "fox"}),
             wrong=({"prompt": " "}, {"n": 0}, {"temperature": 3}, {"max_tokens": 0}, {"messages": []}),
         ),
@@ -152,7 +156,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             fingerprint="27bed57a8e7fc6581abbb7136740bea2384c06a7",
             answer={"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}]},
             malformed=(
-                {"results": [{}]},
+                {"results": [{"relevance_score": 0.5}]},
                 {"results": [{"index": 0}]},
                 {"results": [{"index": -1, "relevance_score": 0.9}]},
                 {"results": [{"index": 0, "relevance_score": "high"}]},

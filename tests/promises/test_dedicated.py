@@ -55,7 +55,7 @@ def texts(*given: str, **fields: Any) -> EmbeddingRequest:
     return EmbeddingRequest(input=given or ("a fox in the snow", "a harbour at dusk"), model=MODEL, **fields)
 
 
-ASKED = {
+ASKED: dict[str, Any] = {
     "completion": CompletionRequest(prompt="Once upon a time", model=MODEL, max_tokens=20, seed=7),
     "embedding": texts(),
     "rerank": RerankRequest(query="a fox", documents=["a harbour", "a fox in the snow"], model=MODEL),
@@ -192,7 +192,11 @@ def test_an_answer_that_leaves_something_out_is_an_error(
     """It was paid for and is kept; it says so, and the next run says the same without asking again."""
     spec = embedding.SPEC if isinstance(asked, EmbeddingRequest) else ranks.SPEC
     read = spec.parse
-    object.__setattr__(spec, "parse", lambda _: read(answer))
+
+    def instead(_: Any) -> Any:
+        return read(answer)
+
+    object.__setattr__(spec, "parse", instead)
     try:
         for _ in range(2):
             with pytest.raises(ServerError, match=said) as raised:
