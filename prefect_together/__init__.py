@@ -19,15 +19,19 @@ if TYPE_CHECKING:
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
     from prefect_together.cli.flow_command import run_as_command
+    from prefect_together.engine.bill import Bill
     from prefect_together.engine.reconciliation import Reconciliation
     from prefect_together.generations.answers import ToolCall, Usage
     from prefect_together.generations.chat import ChatRequest
+    from prefect_together.generations.completion import Completion, CompletionRequest
     from prefect_together.generations.derived import DerivedMedia
+    from prefect_together.generations.embedding import EmbeddingRequest, Embeddings
     from prefect_together.generations.generated_text import GeneratedText, InvalidOutput, ReasoningExhausted
     from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
     from prefect_together.generations.kept_file import KeptFile
     from prefect_together.generations.messages import Message, Tool
     from prefect_together.generations.request import MediaReference
+    from prefect_together.generations.rerank import Ranking, RerankRequest
     from prefect_together.generations.result_reference import ResultReference
     from prefect_together.generations.results import GenerationTimeout
     from prefect_together.generations.summary import money, summary
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks.batch import agenerate_batch, generate_batch
     from prefect_together.tasks.chat import agenerate_text, generate_text
+    from prefect_together.tasks.completions import agenerate_completion, generate_completion
     from prefect_together.tasks.editing import (
         acontact_sheet,
         ajoin_videos,
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
         join_videos,
         last_frame,
     )
+    from prefect_together.tasks.embeddings import aembed_texts, embed_texts
     from prefect_together.tasks.galleries import (
         apublish_gallery,
         apublish_grid,
@@ -54,6 +60,7 @@ if TYPE_CHECKING:
     from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
     from prefect_together.tasks.naming import named_after
     from prefect_together.tasks.plan import aexpected, aplan, expected, plan
+    from prefect_together.tasks.ranking import arerank, rerank
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
     from prefect_together.tasks.videos import (
@@ -86,6 +93,13 @@ _HOMES = {
     "prefect_together.engine.reconciliation": ("Reconciliation",),
     "prefect_together.generations.answers": ("ToolCall", "Usage"),
     "prefect_together.generations.chat": ("ChatRequest",),
+    "prefect_together.generations.completion": ("Completion", "CompletionRequest"),
+    "prefect_together.generations.embedding": ("EmbeddingRequest", "Embeddings"),
+    "prefect_together.generations.rerank": ("Ranking", "RerankRequest"),
+    "prefect_together.tasks.completions": ("agenerate_completion", "generate_completion"),
+    "prefect_together.tasks.embeddings": ("aembed_texts", "embed_texts"),
+    "prefect_together.tasks.ranking": ("arerank", "rerank"),
+    "prefect_together.engine.bill": ("Bill",),
     "prefect_together.generations.derived": ("DerivedMedia",),
     "prefect_together.generations.generated_text": ("GeneratedText", "InvalidOutput", "ReasoningExhausted"),
     "prefect_together.generations.messages": ("Message", "Tool"),
@@ -129,9 +143,14 @@ __all__ = [
     "BatchFailed",
     "BatchItem",
     "BatchResult",
+    "Bill",
     "ChatRequest",
+    "Completion",
+    "CompletionRequest",
     "Decision",
     "DerivedMedia",
+    "EmbeddingRequest",
+    "Embeddings",
     "GeneratedImage",
     "GeneratedText",
     "GeneratedVideo",
@@ -145,9 +164,11 @@ __all__ = [
     "MediaReference",
     "Message",
     "Plan",
+    "Ranking",
     "ReasoningExhausted",
     "Reconciliation",
     "RequestTable",
+    "RerankRequest",
     "ResultReference",
     "Review",
     "SpendLimit",
@@ -158,8 +179,10 @@ __all__ = [
     "VideoJob",
     "VideoRequest",
     "acontact_sheet",
+    "aembed_texts",
     "aexpected",
     "agenerate_batch",
+    "agenerate_completion",
     "agenerate_image",
     "agenerate_images",
     "agenerate_text",
@@ -170,14 +193,17 @@ __all__ = [
     "apublish_gallery",
     "apublish_grid",
     "areconcile",
+    "arerank",
     "areview_images",
     "asubmit_video",
     "await_for_video",
     "awrite_gallery",
     "check_table_path",
     "contact_sheet",
+    "embed_texts",
     "expected",
     "generate_batch",
+    "generate_completion",
     "generate_image",
     "generate_images",
     "generate_text",
@@ -192,6 +218,7 @@ __all__ = [
     "publish_grid",
     "reconcile",
     "requests_from_table",
+    "rerank",
     "review_images",
     "run_as_command",
     "submit_video",

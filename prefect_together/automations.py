@@ -11,7 +11,7 @@ from prefect.events.actions import RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
 
 from prefect_together.errors import ConfigurationError
-from prefect_together.ui.events import EXCEEDED, PREFIX
+from prefect_together.ui.events import DIFFERS, EXCEEDED, PREFIX
 
 What = Literal["accepted", "kept", "reused", "failed", "unknown"]
 
@@ -104,6 +104,45 @@ def when_spent(
     )
     actions = _actions(run_deployment, parameters, notify, subject, body)
     return Automation(name=name or "Together: the day's spending is over its limit", trigger=trigger, actions=actions)
+
+
+def when_bill_differs(
+    *,
+    run_deployment: UUID | None = None,
+    notify: UUID | None = None,
+    parameters: dict[str, Any] | None = None,
+    name: str | None = None,
+) -> Automation:
+    """Return an automation that acts when bill and ledger differ by over ``BILL_ALERT``; ``.create()`` puts it in place.
+
+    It acts each time that ``reconcile(bill=True)`` finds them so, whichever of the two is higher; the setting
+    ``PREFECT_INTEGRATIONS_TOGETHER_BILL_ALERT`` belongs where that runs. The bill is that of the whole organisation.
+
+    Args:
+        run_deployment: Id of a deployment to run.
+        notify: Id of a notification block to send with.
+        parameters: What the deployment is given, by default what it defaults to; templates such as
+            ``{{ event.payload.difference }}`` work: there are month, limit, billed, reported, estimated, difference and
+            unknown.
+        name: The automation's name.
+
+    Raises:
+        ConfigurationError: There is nothing to do: neither a deployment nor a block is named.
+    """
+    subject = f"Together: the bill of {{{{ event.payload.month }}}} differs from the ledger by {_dollars('difference')}"
+    body = (
+        f"{_dollars('billed')} billed, {_dollars('reported')} reported, about {_dollars('estimated')} by list price, "
+        "{{ event.payload.unknown }} request(s) of unknown cost"
+    )
+    trigger = EventTrigger(
+        expect={DIFFERS},
+        match={"prefect.resource.id": "prefect-together.bill.*"},  # type: ignore[arg-type]
+        posture=Posture.Reactive,
+        threshold=1,
+        within=timedelta(0),
+    )
+    actions = _actions(run_deployment, parameters, notify, subject, body)
+    return Automation(name=name or "Together: bill and ledger differ", trigger=trigger, actions=actions)
 
 
 def _dollars(name: str) -> str:

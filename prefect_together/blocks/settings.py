@@ -48,6 +48,11 @@ class TogetherSettings(PrefectBaseSettings):
         default=None,
         description="USD: when the spending of a day (UTC) passes it in a library, one event is emitted, for automations.",
     )
+    bill_alert: Annotated[Decimal, Field(ge=0)] | None = Field(
+        default=None,
+        description="USD: when reconcile(bill=True) finds that bill and ledger differ by more, an event is emitted, "
+        "for automations.",
+    )
     provenance: ProvenanceChoice = Field(
         default="none",
         description="How files say what made them, beside the ledger: none, sidecar (a JSON file beside each) or embed (XMP "

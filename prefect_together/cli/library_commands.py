@@ -1,4 +1,4 @@
-"""The commands that look after a library: ledger, reconcile, trace and replay. They print; the work is elsewhere."""
+"""The commands that look after a library: ledger, reconcile, bill, trace and replay. They print; the work is elsewhere."""
 
 from __future__ import annotations
 
@@ -54,6 +54,20 @@ def run_reconcile(given: argparse.Namespace) -> None:
             media = await resubmit(storage, client, given.resubmit, log=_LOG)
             return "\n".join(f"Kept: {file}" for file in media)
         return (await reconcile(storage, client, log=_LOG, wait=given.wait)).text()
+
+    print(run(work()))
+
+
+def show_bill(given: argparse.Namespace) -> None:
+    """Print the bill beside the ledger, as a table or as JSON."""
+    from prefect_together.engine.bill import last_billed_month
+    from prefect_together.engine.billing import bill
+
+    storage, month = opened(given), given.month or last_billed_month()
+
+    async def work() -> str:
+        found = await bill(storage, _client(), month, granularity=given.granularity)
+        return found.model_dump_json() if given.json else found.text()
 
     print(run(work()))
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
-from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
+from prefect_together.cli.parser import INTERRUPTED, Parser, month, number, one_of, whole_number
 from prefect_together.cli.wording import on_the_command_line
 from prefect_together.errors import TRACEBACKS, TogetherError
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _serve(commands)
     _ledger(commands)
     _reconcile(commands)
+    _bill(commands)
     _trace(commands)
     _verify(commands)
     _catalog(commands)
@@ -102,6 +103,15 @@ def _reconcile(commands: Any) -> None:
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--forget", metavar="KEY", help="note that an undecided attempt is settled; it may be sent again")
     decision.add_argument("--resubmit", metavar="KEY", help="send an undecided attempt again, which is paid for")
+
+
+def _bill(commands: Any) -> None:
+    about = "Hold Together's bill beside the ledger, by hour or day and model: reported, estimated, billed, difference."
+    parser = _with_library(commands, "bill", about, _later("show_bill"))
+    parser.add_argument("--month", type=month, help="such as 2026-11 (default: that of yesterday, the last billed day); UTC")
+    by = "what a line is of: day or hour (default: %(default)s)"
+    parser.add_argument("--granularity", type=one_of(("day", "hour")), default="day", metavar="LENGTH", help=by)
+    parser.add_argument("--json", action="store_true", help="as JSON")
 
 
 def _trace(commands: Any) -> None:

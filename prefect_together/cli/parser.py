@@ -6,6 +6,7 @@ import argparse
 import difflib
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -108,6 +109,13 @@ def number(least: float | None = None, most: float | None = None) -> Callable[[s
         return found
 
     return read
+
+
+def month(text: str) -> str:
+    """Read a month such as 2026-11."""
+    if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-11")
+    return text
 
 
 def _within(text: str, found: float, least: float | None, most: float | None) -> None:

@@ -265,6 +265,7 @@ class Claims:
                 why = f"It was sent, and then {type(error).__name__} came up, which nobody expected"
                 await attempt.record_paid("unknown", {"why": why})
                 raise UnknownOutcome(f"{why}, so whether it was accepted is not known.") from error
+            context.advise(error)
             # Nothing was taken: only UnknownOutcome says that it may have been.
             with contextlib.suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
                 await attempt.record("refused", {"why": str(getattr(error, "what", error))})

@@ -6,12 +6,12 @@ import uuid
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect_together import catalog
 from prefect_together._internal.logs import Log
 from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener, ignore
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import APIError, InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Policy, Reuse
 from prefect_together.generations.registry import AnySpec, spec_of
 from prefect_together.generations.request import Request
@@ -99,14 +99,19 @@ class GenerationContext(RunContext):
         return f"call-{run}" if self.reuse == "never" else f"run-{run}"
 
     @cached_property
+    def _given(self) -> dict[str, Any]:
+        """What the catalogue judges and prices: tokens are counted for it, and one request is priced several times."""
+        return self.request.given()
+
+    @cached_property
     def estimate(self) -> Decimal | None:
         """What the request costs by the catalogue, in USD, or None where no price is known."""
-        return catalog.estimate(self.request.model, self.request.given())
+        return catalog.estimate(self.request.model, self._given)
 
     @cached_property
     def at_most(self) -> Decimal | None:
         """The most that it costs by the catalogue, in USD, or None where no price is known: what is put at risk."""
-        return catalog.estimate_at_most(self.request.model, self.request.given())
+        return catalog.estimate_at_most(self.request.model, self._given)
 
     def emit(self, event: LifecycleEvent) -> None:
         """Tell whoever listens what happened; a listener that fails harms nobody."""
@@ -126,6 +131,13 @@ class GenerationContext(RunContext):
         for finding in self.findings():
             self.run.log.warning("%s", finding)
 
+    def advise(self, error: Exception) -> None:
+        """Say what to do where nobody serves the model, and Together serves none of this type to all."""
+        what = self.spec.dedicated
+        if what and isinstance(error, APIError) and error.code == "model_not_available":
+            how = "start a dedicated endpoint with one, and give the endpoint's name as model"
+            error.advice = f"Together serves no model for {what} to all: {how}."
+
     def findings(self) -> list[str]:
         """Return what the catalogue warns of.
 
@@ -134,7 +146,9 @@ class GenerationContext(RunContext):
         """
         if self.policy.preflight == "off":
             return []
-        found = catalog.preflight(self.request.model, self.request.given())
+        found = catalog.preflight(self.request.model, self._given)
+        if self.spec.dedicated:  # what the catalogue knows is what a model does where it is served to all
+            found = [finding for finding in found if finding.field == "model"]
         errors = [finding.message for finding in found if finding.severity == "error"]
         if errors and self.policy.preflight == "error":
             raise InvalidRequest(errors[0])

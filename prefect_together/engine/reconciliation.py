@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
+from prefect_together.engine.bill import Bill
 from prefect_together.generations.registry import AnyResult
 from prefect_together.ledger.queries import LedgerRow
 
@@ -57,6 +58,8 @@ class Reconciliation(BaseModel):
     """Jobs that turned out to have failed, or could not be asked for, each with the reason."""
     elsewhere: int = 0
     """Attempts of another environment: the sandbox's where Together was asked, or the other way round."""
+    bill: Bill | None = None
+    """The bill beside the ledger, where it was asked for."""
 
     def at_stake(self) -> tuple[Decimal, int]:
         """Return what the undecided ones may have cost in USD by the catalogue, and how many have no known price."""
@@ -79,4 +82,5 @@ class Reconciliation(BaseModel):
         money += f", and {unpriced} of unknown price." if unpriced else "."
         counts = f"{len(self.kept)} kept, {len(self.running)} running, {len(self.failed)} failed"
         others = f" {self.elsewhere} attempt(s) of another environment were left alone." if self.elsewhere else ""
-        return "\n".join([*lines, f"{counts}, {len(self.undecided)} undecided. {money}{others}"])
+        end = f"{counts}, {len(self.undecided)} undecided. {money}{others}"
+        return "\n".join([*lines, end, *(["", self.bill.text()] if self.bill else [])])

@@ -91,7 +91,7 @@ def parse(answer: Any) -> Payload:
     choices = [_choice(as_mapping(one)) for one in as_list(body.get("choices"))]
     if not choices or not any(as_mapping(one).get("message") for one in as_list(body.get("choices"))):
         raise ResponseFormatError("the answer holds no message")
-    usage = _usage(body.get("usage"))
+    usage = usage_of(body.get("usage"))
     said = [as_text(as_mapping(one).get("message")) or str(one) for one in as_list(body.get("warnings"))]
     return Value(
         {
@@ -124,7 +124,8 @@ def _tool_call(found: dict[str, Any]) -> ToolCall:
     return ToolCall(id=as_text(found.get("id")) or "", name=as_text(function.get("name")) or "", arguments=written)
 
 
-def _usage(found: Any) -> Usage | None:
+def usage_of(found: Any) -> Usage | None:
+    """Return the tokens of an answer, from whichever backend; None where it does not count them."""
     usage = as_mapping(found)
     if not isinstance(usage.get("prompt_tokens"), int) or not isinstance(usage.get("completion_tokens"), int):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -15,7 +16,7 @@ from prefect_together.generations.messages import (
     with_instruction,
     with_pictures,
 )
-from prefect_together.generations.request import Frames, Items, MediaInput, Render, Request, Seed, is_remote, plain
+from prefect_together.generations.request import Frames, InputUse, Items, MediaInput, Render, Request, Seed, is_remote, plain
 from prefect_together.generations.response_format import instruction, response_format
 from prefect_together.generations.result_reference import ResultReference
 
@@ -202,6 +203,10 @@ class ChatRequest(Request):
         if self.streams:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return {name: value for name, value in body.items() if value is not None}
+
+    def media_inputs(self) -> Iterator[InputUse]:
+        """Yield every picture and clip; most questions have none, and their body is not made for that."""
+        return super().media_inputs() if self.images or self.videos else iter(())
 
     @classmethod
     def transport_fields(cls) -> tuple[str, ...]:

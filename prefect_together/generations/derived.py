@@ -12,9 +12,15 @@ from prefect_together.generations.request import MediaReference
 DERIVED = "derived"
 """Where a library has such files, and a note (JSON) of each."""
 
-Operation = Literal["last_frame", "join", "contact_sheet"]
+Operation = Literal["last_frame", "join", "contact_sheet", "join_vectors"]
 """How a file was made of others."""
 
+_NOUNS: dict[Operation, str] = {
+    "last_frame": "frame",
+    "join": "film",
+    "contact_sheet": "sheet",
+    "join_vectors": "set of vectors",
+}
 _NAMED = 3
 """Files that it was made from that its title names at most."""
 
@@ -41,7 +47,7 @@ class DerivedMedia(KeptFile):
     @property
     def noun(self) -> str:
         """What a person calls it."""
-        return {"last_frame": "frame", "join": "film", "contact_sheet": "sheet"}[self.operation]
+        return _NOUNS[self.operation]
 
     @property
     def maker(self) -> str:
@@ -50,6 +56,8 @@ class DerivedMedia(KeptFile):
             return "last frame of a clip"
         if self.operation == "join":
             return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
+        if self.operation == "join_vectors":
+            return f"vectors of {len(self.sources)} files"
         return f"contact sheet of {len(self.sources)}"
 
     @property

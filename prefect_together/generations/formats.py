@@ -25,6 +25,7 @@ from prefect_together.generations.containers import (
     mpeg_frame,
     riff,
 )
+from prefect_together.generations.numpy_files import START
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
 
 Family = Literal["image", "video", "audio"]
@@ -42,7 +43,7 @@ class Format(NamedTuple):
 
     @property
     def family(self) -> str:
-        """What it is of: ``image``, ``video`` or ``audio``."""
+        """What it is of: ``image``, ``video``, ``audio`` or ``application``."""
         return self.media_type.partition("/")[0]
 
 
@@ -62,8 +63,10 @@ _MP3 = Format("audio/mpeg", "mp3")
 _M4A = Format("audio/mp4", "m4a")
 _OGG = Format("audio/ogg", "ogg")
 _FLAC = Format("audio/flac", "flac")
+NUMPY = "application/x-npy"
+_NPY = Format(NUMPY, "npy")
 
-_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC)
+_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC, _NPY)
 MEDIA_TYPES = {known.extension: known.media_type for known in _ALL}
 """What files in a library are by their extensions, which were given to them by what is in them."""
 
@@ -85,6 +88,7 @@ _STARTS = (
     (b"OggS", _OGG),
     (b"fLaC", _FLAC),
     (b"RF64", _WAV),
+    (START, _NPY),
 )
 _RIFF = {b"WEBP": _WEBP, b"WAVE": _WAV, b"AVI ": _AVI}
 _BRANDS = {
@@ -111,6 +115,11 @@ def sniff(head: bytes) -> Format | None:
 def is_moving(media_type: str) -> bool:
     """Tell whether files of a media type are videos, of which the first frame is shown."""
     return media_type.startswith("video/")
+
+
+def is_seen(media_type: str) -> bool:
+    """Tell whether files of a media type are pictures or videos, of which a small picture can be shown."""
+    return media_type.startswith(("image/", "video/"))
 
 
 _STRUCTURES: dict[Format, Callable[[bytes], Structure]] = {
@@ -166,7 +175,9 @@ class Shape:
 
 def measured(format: Format, file: BinaryIO) -> Shape:
     """Return what a file of a format measures, as far as the file itself tells."""
-    return video_shape(file) if is_moving(format.media_type) else image_shape(file.read(64 * 1024))
+    if is_moving(format.media_type):
+        return video_shape(file)
+    return image_shape(file.read(64 * 1024)) if format.family == "image" else Shape()
 
 
 def image_shape(data: bytes) -> Shape:

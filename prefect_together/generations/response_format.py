@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
@@ -73,15 +74,34 @@ def _pattern(pattern: object) -> str:
 
 
 def _wrapped(schema: dict[str, Any], name: str) -> dict[str, Any]:
-    from jsonschema import SchemaError, validators  # slow to import, and needed for schemas alone
-
     inlined = inline_references(schema)
     try:
-        validators.validator_for(inlined).check_schema(inlined)
-    except SchemaError as error:
-        raise ValueError(f"it is no JSON schema: {error.message}") from None
+        _validator(json.dumps(inlined))
+    except TypeError as error:
+        raise ValueError(f"it is no JSON schema: {error}") from None
     named = _NO_NAME.sub("_", name)[:_LONGEST_NAME].strip("_") or "answer"
     return {"type": "json_schema", "json_schema": {"name": named, "schema": inlined, "strict": True}}
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: str) -> Any:
+    """Return what tells whether a value is by a schema: the rows of a table have one, and making this takes milliseconds.
+
+    Args:
+        schema: As JSON.
+
+    Raises:
+        ValueError: It is none.
+    """
+    from jsonschema import SchemaError, validators  # slow to import, and needed for schemas alone
+
+    read = json.loads(schema)
+    made = validators.validator_for(read)
+    try:
+        made.check_schema(read)
+    except SchemaError as error:
+        raise ValueError(f"it is no JSON schema: {error.message}") from None
+    return made(read)
 
 
 def inline_references(schema: dict[str, Any]) -> dict[str, Any]:
@@ -152,8 +172,6 @@ def fault(text: str, wanted: Mapping[str, Any] | None) -> str | None:
     schema = schema_of(wanted)
     if schema is None:
         return None if isinstance(value, dict) else "it is no JSON object"
-    from jsonschema import validators  # slow to import, and needed for schemas alone
-
-    found = validators.validator_for(schema)(schema)
-    errors = sorted(found.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
+    found = _validator(json.dumps(schema)).iter_errors(value)
+    errors: list[Any] = sorted(found, key=lambda error: list(map(str, error.absolute_path)))
     return "; ".join(f"{error.json_path}: {error.message}" for error in errors[:3]) or None

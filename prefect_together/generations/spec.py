@@ -175,6 +175,8 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         cost: USD that an answer proves, where it does not state them; None is not known.
         problem: The error of a result that was paid for and is not what was asked for, or None.
         follow_up: The request for a better result, where one has a problem and may be asked for again; or None.
+        dedicated: What models of the type are for, such as ``embeddings``, where Together serves none to all and whoever
+            asks for one is told to start an endpoint; empty where it does.
     """
 
     kind: str
@@ -195,6 +197,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None
     problem: Callable[[ResultT], TogetherError | None] | None = None
     follow_up: Callable[[RequestT, ResultT], RequestT | None] | None = None
+    dedicated: str = ""
 
     def count(self, number: int) -> str:
         """Return a number of results in words, such as ``2 clips``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
 _AT_ONCE = 64  # entries read at the same time
+_BUNDLE = 1024  # attempts held at the same time
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class LedgerRow:
         return " ".join(str(self.claim.get("title") or asked.get("prompt") or self.model).split())
 
 
-async def list_attempts(storage: Storage, prefix: str = "") -> list[LedgerRow]:
-    """Return the attempts of a library, the newest first.
+async def stream_attempts(storage: Storage, prefix: str = "") -> AsyncIterator[LedgerRow]:
+    """Yield the attempts of a library in no order, holding few of them at a time.
 
     Args:
         storage: The library.
@@ -114,7 +116,15 @@ async def list_attempts(storage: Storage, prefix: str = "") -> list[LedgerRow]:
             # A claim that somebody removed by hand leaves nothing to say.
             return None if claim is None else LedgerRow(attempt, claim, outcome or {})
 
-    found = [row for row in await asyncio.gather(*map(read, known)) if row is not None]
+    for begin in range(0, len(known), _BUNDLE):
+        for row in await asyncio.gather(*map(read, known[begin : begin + _BUNDLE])):
+            if row is not None:
+                yield row
+
+
+async def list_attempts(storage: Storage, prefix: str = "") -> list[LedgerRow]:
+    """Return the attempts of a library, the newest first; arguments and errors are those of ``stream_attempts``."""
+    found = [row async for row in stream_attempts(storage, prefix)]
     return sorted(found, key=lambda row: (row.asked_at, row.key), reverse=True)
 
 

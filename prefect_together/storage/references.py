@@ -14,6 +14,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from prefect_together.storage.storage import Storage
 
 _SCHEME = "library:"
+_NESTED = (dict, list, tuple)
 _OWN = re.compile(r"^(?P<root>.+)/(?P<key>derived/[^/]+|[^/]+/\d{4}-\d{2}-\d{2}/[^/]+)$")
 """The address of a file that a library keeps, whatever the library's root."""
 
@@ -49,7 +50,9 @@ def _key(quoted: str) -> str:
 def _with_addresses(value: Any, change: Any) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        changed = {name: _with_addresses(field, change) for name, field in fields.items()}
+        changed = {
+            name: _with_addresses(field, change) if isinstance(field, _NESTED) else field for name, field in fields.items()
+        }
         if _is_reference(fields):
             changed["uri"] = change(fields["uri"])
         return changed

@@ -18,6 +18,7 @@ from prefect_together.generations.spec import GenerationSpec
 from prefect_together.tasks._checks import account, expect, seconds
 from prefect_together.tasks._context import generation_context, run_logger
 from prefect_together.ui.artifacts import show
+from prefect_together.ui.bills import compared
 
 _Result = TypeVar("_Result", bound=Generated)
 _Job = TypeVar("_Job", bound=GenerationJob)
@@ -87,13 +88,17 @@ async def waited_for(arguments: Arguments, spec: GenerationSpec[Any, _Result], j
     return cast("list[_Result]", results)
 
 
-async def reconciled(credentials: TogetherCredentials | None, library: AnyLibrary | None, wait: float) -> Reconciliation:
-    """Reconcile a library, and show what came of it."""
+async def reconciled(
+    credentials: TogetherCredentials | None, library: AnyLibrary | None, wait: float, *, bill: bool
+) -> Reconciliation:
+    """Reconcile a library, hold the bill beside its ledger where that is asked for, and show what came of it."""
     from prefect_together.engine.reconcile import reconcile
 
     seconds("wait", wait)
     client, storage = account(credentials).get_client(), await storage_of(library)
     report = await reconcile(storage, client, log=run_logger(), policy=current_settings().policy(), wait=wait)
+    if bill:
+        report.bill = await compared(storage, client)
     run_logger().info("%s", report.text())
     await show(cast("Any", report.kept))
     return report

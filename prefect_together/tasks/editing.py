@@ -120,7 +120,7 @@ async def _last_frame(video: KeptFile, library: AnyLibrary | None) -> DerivedMed
         last_picture(clips[0].path(), path)
         return Spliced()
 
-    return await _derive("last_frame", [video], await storage_of(library), make, "image/png")
+    return await derive("last_frame", [video], await storage_of(library), make, "image/png")
 
 
 async def _join_videos(videos: Sequence[KeptFile], fit: Fit, library: AnyLibrary | None) -> DerivedMedia:
@@ -134,7 +134,7 @@ async def _join_videos(videos: Sequence[KeptFile], fit: Fit, library: AnyLibrary
     def make(clips: Sequence[KeptFile], path: Path) -> Spliced:
         return join([clip.path() for clip in clips], path, fit)
 
-    return await _derive("join", clips, storage, make, "video/mp4", asked)
+    return await derive("join", clips, storage, make, "video/mp4", asked)
 
 
 async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) -> DerivedMedia:
@@ -155,7 +155,7 @@ async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) 
         path.write_bytes(sheet)
         return Spliced()
 
-    return await _derive("contact_sheet", files, await storage_of(library), make, "image/webp")
+    return await derive("contact_sheet", files, await storage_of(library), make, "image/webp")
 
 
 def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
@@ -167,17 +167,27 @@ def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
             raise InvalidRequest(f"{function} takes clips that were generated, and was given {shown}.")
 
 
-async def _derive(
+async def derive(
     operation: Operation,
     sources: Sequence[KeptFile],
     storage: Storage,
     make: Callable[[Sequence[KeptFile], Path], Spliced],
-    media_type: Literal["image/png", "image/webp", "video/mp4"],
+    media_type: Literal["image/png", "image/webp", "video/mp4", "application/x-npy"],
     asked: Sequence[str] = (),
 ) -> DerivedMedia:
+    """Return a file that is made of kept ones, or that was made of them before; it is kept beside a note.
+
+    Args:
+        operation: How it is made.
+        sources: What it is made of, in order.
+        storage: The library.
+        make: Writes it to a path.
+        media_type: What it is.
+        asked: What else makes it what it is.
+    """
     name = hashlib.sha256("\n".join([operation, *asked, *(source.sha256 for source in sources)]).encode()).hexdigest()
     note = f"{DERIVED}/{name}.json"
-    extension = media_type.partition("/")[2]
+    extension = media_type.partition("/")[2].removeprefix("x-")
     if known := await _known(storage, note):
         run_logger().info("Made before: the %s, %s", known.maker, where(known.uri))
         return known

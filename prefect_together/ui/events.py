@@ -9,12 +9,14 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
 from prefect_together.blocks.settings import current_settings
+from prefect_together.engine.bill import Bill
 from prefect_together.engine.daily_spend import SpendTotals
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.generations.kept_file import KeptFile
 
 PREFIX = "prefect-together.generation."
 EXCEEDED = "prefect-together.spending.exceeded"
+DIFFERS = "prefect-together.bill.differs"
 
 
 def emit(event: LifecycleEvent) -> None:
@@ -50,6 +52,27 @@ def emit_exceeded(day: str, spent: SpendTotals, *, limit: Decimal, environment: 
             "reported": money_text(spent.reported),
             "estimated": money_text(spent.estimated),
             "unknown": spent.unknown,
+        },
+    )
+
+
+def emit_differs(bill: Bill, *, limit: Decimal, environment: str) -> None:
+    """Put the event into Prefect's queue that a bill and the ledger differ by more than a limit."""
+    emit_event(
+        DIFFERS,
+        resource={
+            "prefect.resource.id": f"prefect-together.bill.{environment}.{bill.month}",
+            "prefect.resource.name": f"Bill of {bill.month}",
+            "prefect-together.realm": environment,
+        },
+        payload={
+            "month": bill.month,
+            "limit": money_text(limit),
+            "billed": money_text(bill.billed),
+            "reported": money_text(bill.reported),
+            "estimated": money_text(bill.estimated),
+            "difference": money_text(bill.difference),
+            "unknown": sum(line.unknown for line in bill.lines),
         },
     )
 

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from prefect_together.generations.formats import is_seen
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.vision import upright
 
@@ -25,7 +26,7 @@ _lock = threading.Lock()
 
 
 def thumbnail(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> str | None:
-    """Return a ``data:image/webp`` URI of a picture, or of the first frame of a clip; None without Pillow or PyAV.
+    """Return a ``data:image/webp`` URI of a picture, or of the first frame of a clip, or None as below.
 
     Raises:
         TogetherError: The file cannot be opened.
@@ -35,12 +36,15 @@ def thumbnail(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> s
 
 
 def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> bytes | None:
-    """Return a small WebP picture; clips carry a mark, so that nobody takes one for a still. None without Pillow or PyAV.
+    """Return a small WebP picture; clips carry a mark, so that nobody takes one for a still.
 
     Args:
         media: The file.
         side: Pixels of its longer side.
         largest: Bytes that it should not exceed.
+
+    Returns:
+        None of what is no picture and no clip, and without Pillow or PyAV.
 
     Raises:
         TogetherError: The file cannot be opened.
@@ -49,6 +53,8 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
     with _lock:
         if known := _made.get(name):
             return known
+    if not is_seen(media.media_type):
+        return None
     try:
         picture = picture_of(media, side=side).convert("RGB")
         picture.thumbnail((side, side))

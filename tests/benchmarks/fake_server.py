@@ -69,6 +69,8 @@ class Together(asyncio.Protocol):
             self._send(b"application/json", json.dumps(COUNTED).encode())
         elif path.startswith("/v2/videos"):
             self._send(b"application/json", self._job(path.rpartition("/")[2] if method == b"GET" else "", body))
+        elif path.endswith("/chat/completions"):
+            self._send(b"application/json", _said(body))
         else:
             url = f"{self.origin}/file/{random.getrandbits(64):016x}.jpg"
             answer = {"id": "x", "model": "m", "object": "list", "data": [{"index": 0, "url": url, "type": None}]}
@@ -89,6 +91,17 @@ class Together(asyncio.Protocol):
         length = sum(map(len, body))
         head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n" % (kind, length)
         self._transport.writelines([head, *body])
+
+
+def _said(body: bytes) -> bytes:
+    """Return an answer to a question, which no other one is like."""
+    words = f"{random.getrandbits(64):016x} " + "A fox has more to it than one expects. " * 12
+    text = json.dumps({"words": words, "score": 7}) if b'"response_format"' in body else words
+    message: dict[str, Any] = {"role": "assistant", "content": text, "tool_calls": list[Any]()}
+    usage = {"prompt_tokens": 120, "completion_tokens": 140, "total_tokens": 260, "cached_tokens": 0}
+    choice = {"index": 0, "message": message, "finish_reason": "stop", "seed": 1, "logprobs": None}
+    answer = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    return json.dumps(answer).encode()
 
 
 async def main(kilobytes: int, seconds: float) -> None:

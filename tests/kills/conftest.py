@@ -12,13 +12,14 @@ from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
 
 from .running import Workshop, workshop
+from .samples import DEDICATED
 
 RENDER_SECONDS = 0.2
 
 
 @pytest.fixture(scope="session")
 def _together() -> Iterator[Sandbox]:
-    with sandbox.serve(render_seconds=RENDER_SECONDS) as running:
+    with sandbox.serve(render_seconds=RENDER_SECONDS, dedicated=[DEDICATED]) as running:
         yield running
 
 

@@ -47,6 +47,9 @@ NO_ANSWERS: tuple[dict[str, Any], ...] = (
 )
 QUESTION = {"prompt": "Name a fox.", "model": "zai-org/GLM-5.3-Flash", "seed": 7, "max_tokens": 200}
 
+DEDICATED = "my-team/words-1a2b3c4d"
+"""A model on an endpoint of one's own."""
+
 SAMPLES: dict[str, dict[str, Sample]] = {
     "image": {
         "links": Sample(
@@ -113,6 +116,55 @@ SAMPLES: dict[str, dict[str, Sample]] = {
                 Events(({"choices": [{"index": 0, "delta": {"content": "Rus"}, "finish_reason": None}]},), complete=False),
                 Events(({"choices": []}, {"error": {"message": "It broke off."}}), complete=True),
             ),
+        ),
+    },
+    "completion": {
+        "whole": Sample(
+            fields={"prompt": "Once upon a time", "model": DEDICATED, "seed": 7, "max_tokens": 20},
+            fingerprint="8ed8ca36b221748056a1e7ddf8880e4c82f6896c",
+            answer={"choices": [{"text": " there was a fox.", "finish_reason": "stop", "seed": 7}], "usage": None},
+            malformed=(
+                {"choices": [{"finish_reason": "stop"}]},
+                {"choices": [{"text": None}]},
+                {"choices": [{"message": {"content": "a"}}]},
+            ),
+            changes=({"prompt": "Twice upon a time"}, {"temperature": 0.5}, {"n": 2}, {"max_tokens": 21}, {"stop": "fox"}),
+            wrong=({"prompt": " "}, {"n": 0}, {"temperature": 3}, {"max_tokens": 0}, {"messages": []}),
+        ),
+    },
+    "embedding": {
+        "whole": Sample(
+            fields={"input": ["a fox", "a harbour"], "model": DEDICATED},
+            fingerprint="f02599d6d7d817373d6bef9df7bd2bc7a5a6c68b",
+            answer={"data": [{"index": 1, "embedding": [0.5, 1]}, {"index": 0, "embedding": [0.25, -1.5]}]},
+            malformed=(
+                {"data": [{"index": 0}]},
+                {"data": [{"index": 0, "embedding": list[float]()}]},
+                {"data": [{"index": 0, "embedding": "AAAA"}]},
+                {"data": [{"index": 0, "embedding": [None]}]},
+                {"data": [{"index": 0, "embedding": [float("nan")]}]},
+                {"data": [{"index": 1, "embedding": [0.5]}]},
+                {"data": [{"index": 0, "embedding": [0.5]}, {"index": 0, "embedding": [0.5]}]},
+                {"data": [{"index": 0, "embedding": [0.5]}, {"index": 1, "embedding": [0.5, 1]}]},
+            ),
+            changes=({"input": ["a harbour", "a fox"]}, {"input": "a fox"}),
+            wrong=({"input": list[str]()}, {"input": None}, {"input": ["a fox", " "]}, {"input": [7]}),
+        ),
+    },
+    "rerank": {
+        "whole": Sample(
+            fields={"query": "animals", "documents": ["a harbour", "a fox"], "model": DEDICATED},
+            fingerprint="27bed57a8e7fc6581abbb7136740bea2384c06a7",
+            answer={"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}]},
+            malformed=(
+                {"results": [{"relevance_score": 0.5}]},
+                {"results": [{"index": 0}]},
+                {"results": [{"index": -1, "relevance_score": 0.9}]},
+                {"results": [{"index": 0, "relevance_score": "high"}]},
+                {"choices": [{"index": 0, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}]},
+            ),
+            changes=({"query": "ships"}, {"documents": ["a fox"]}, {"top_n": 1}, {"rank_fields": ["text"]}),
+            wrong=({"query": " "}, {"documents": list[str]()}, {"documents": None}, {"documents": [" "]}, {"top_n": 0}),
         ),
     },
 }

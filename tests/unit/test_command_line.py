@@ -21,7 +21,7 @@ def _main(words: list[str]) -> int:
         return int(str(ended.code))
 
 
-READERS = [["ledger"], ["gallery"], ["reconcile"], ["trace", "a.png"], ["replay", "a.png"]]
+READERS = [["ledger"], ["gallery"], ["reconcile"], ["bill"], ["trace", "a.png"], ["replay", "a.png"]]
 
 
 @pytest.mark.parametrize("command", READERS, ids=lambda command: command[0])
@@ -56,6 +56,11 @@ def test_a_library_that_is_not_there_is_said(
         ("ledger --limit few", "argument --limit: 'few' is no whole number"),
         ("reconcile --wait -1", "argument --wait: -1 is less than 0"),
         ("reconcile --wait nan", "argument --wait: 'nan' is no number"),
+        ("bill --month 2026-13", "argument --month: '2026-13' is no month such as 2026-11"),
+        ("bill --month 2026-1", "argument --month: '2026-1' is no month such as 2026-11"),
+        ("bill --month november", "argument --month: 'november' is no month such as 2026-11"),
+        ("bill --granularity week", "argument --granularity: 'week' is none of day, hour"),
+        ("bill --granularity hours", "did you mean hour?"),
         ("reconcile --forget a --resubmit b", "argument --resubmit: not allowed with argument --forget"),
         ("sandbox --port 70000", "argument --port: 70000 is more than 65535"),
         ("sandbox --render-seconds -1", "argument --render-seconds: -1 is less than 0"),
