@@ -53,6 +53,8 @@ class RunContext:
     """The name that stands for the run where several runs share what has no seed: a batch that is run again."""
     budget: Budget | None = None
     """What may be spent, where that is limited."""
+    batched: bool = False
+    """Whether requests go into a provider's batch, in which those to some models cost less."""
     in_scope: str | None = None
     """The scope of an earlier attempt that is gone on with, whoever asked then."""
 
@@ -101,12 +103,20 @@ class GenerationContext(RunContext):
     @cached_property
     def estimate(self) -> Decimal | None:
         """What the request costs by the catalogue, in USD, or None where no price is known."""
-        return catalog.estimate(self.request.model, self.request.given())
+        return self._discounted(catalog.estimate(self.request.model, self.request.given()))
 
     @cached_property
     def at_most(self) -> Decimal | None:
         """The most that it costs by the catalogue, in USD, or None where no price is known: what is put at risk."""
-        return catalog.estimate_at_most(self.request.model, self.request.given())
+        return self._discounted(catalog.estimate_at_most(self.request.model, self.request.given()))
+
+    @property
+    def discount(self) -> Decimal:
+        """The part of the list price that is taken off, because the request goes into a provider's batch."""
+        return catalog.batch_discount(self.request.model) if self.batched else Decimal(0)
+
+    def _discounted(self, usd: Decimal | None) -> Decimal | None:
+        return None if usd is None else usd * (1 - self.discount)
 
     def emit(self, event: LifecycleEvent) -> None:
         """Tell whoever listens what happened; a listener that fails harms nobody."""

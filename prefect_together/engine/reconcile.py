@@ -104,7 +104,7 @@ class _Reconciler:
             report.running.append(Entry.of(row))
             return
         if row.state == "claimed":
-            await close_dead_claim(BoundAttempt(self._ledger, row.attempt, self._log))
+            await close_dead_claim(BoundAttempt(self._ledger, row.attempt, self._log), self._client)
             row = await find_attempt(self._storage, row.key)
         if row.state in _UNDECIDED:
             report.undecided.append(Entry.of(row))

@@ -18,7 +18,7 @@ from prefect_together.generations.messages import Message
 from prefect_together.generations.response_format import fault, read_json, response_format, schema_of
 from prefect_together.generations.results import GeneratedValue, ResultFacts
 from prefect_together.generations.schema_columns import columns_of, row_of
-from prefect_together.generations.spec import ColumnType, GenerationSpec, Keeping, Payload, Value
+from prefect_together.generations.spec import BatchProtocol, ColumnType, GenerationSpec, Keeping, Payload, Value
 from prefect_together.generations.validation import explain
 
 _T = TypeVar("_T")
@@ -37,6 +37,8 @@ class Tariff(BaseModel):
     """Tokens of the answer."""
     as_of: date
     """When that was the list price."""
+    batch_discount: Decimal | None = None
+    """The part that was taken off the list price for a provider's batch, such as 0.5; None outside of such."""
 
 
 class GeneratedText(GeneratedValue):
@@ -229,8 +231,14 @@ def _cost(request: ChatRequest, payload: Payload) -> Decimal | None:
 
 
 def _build(request: ChatRequest, value: Value, facts: ResultFacts) -> GeneratedText:
-    price = catalog.token_price(request.model)
-    tariff = price and Tariff(input=price.input, cached=price.cached, output=price.output, as_of=price.as_of)
+    price, part = catalog.token_price(request.model), 1 - facts.discount
+    tariff = price and Tariff(
+        input=price.input * part,
+        cached=price.cached * part,
+        output=price.output * part,
+        as_of=price.as_of,
+        batch_discount=facts.discount or None,
+    )
     return GeneratedText(**facts.fields(request), **value.content, tariff=tariff)
 
 
@@ -272,6 +280,7 @@ SPEC = GenerationSpec(
     parse=parse,
     build=_build,
     keeping=Keeping(),
+    batch=BatchProtocol(endpoint="/v1/chat/completions", without=("stream", "stream_options")),
     columns={"text": "string", **_TOKENS},
     columns_of=_columns,
     row=_row,
