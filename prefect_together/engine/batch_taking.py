@@ -9,12 +9,12 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from prefect_together._internal.interruption import waiting_for
 from prefect_together._internal.readers import as_mapping, as_text
@@ -36,7 +36,10 @@ PATIENCE = 3 * 24 * 3600.0
 """Seconds for which a batch is waited for where nobody says: Together may take three days."""
 ERRORS_FOR = 1800.0
 """Seconds of nothing but errors after which a batch is asked for no more; the batch itself goes on."""
-_AT_ONCE = 32
+AT_ONCE = 32
+"""Lines that are worked at at once."""
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 Look = Callable[[BatchRecord, str, float], None]
 """Is told the status of a batch and its progress, of a hundred."""
@@ -146,7 +149,7 @@ class BatchTaker:
                     await fetch_whole(self._context.client, file_id, file, self._log)
                     await self._lines(file, left, found)
         found["missing"] = len(left)
-        await _each(list(left.values()), lambda key: self._without_answer(key, status))
+        await each(list(left.values()), lambda key: self._without_answer(key, status))
         await record.advance("taken", status=status.status, error=status.error, came=dict(found))
         say = self._log.warning if found["missing"] or found["doubled"] else self._log.info
         came = ", ".join(f"{found[what]:,} {words}" for what, words in _CAME.items() if found[what])
@@ -165,13 +168,13 @@ class BatchTaker:
                 seen.add(name)
             elif line:
                 found["doubled"] += name in seen
-            if len(waiting) >= 8 * _AT_ONCE:
+            if len(waiting) >= 8 * AT_ONCE:
                 await self._taken(waiting, found)
                 waiting = []
         await self._taken(waiting, found)
 
     async def _taken(self, lines: list[tuple[str, dict[str, Any]]], found: Counter[str]) -> None:
-        found.update(await _each(lines, lambda line: self._line(*line)))
+        found.update(await each(lines, lambda line: self._line(*line)))
 
     async def _line(self, key: str, line: dict[str, Any]) -> str:
         """Keep the answer of one line, or write down why there is none; return what came of it."""
@@ -267,12 +270,19 @@ class NotAnswered(GenerationFailed):
     """A provider's batch is over and did not answer one of its lines: nothing was paid for it, so it may be sent again."""
 
 
-async def _each(items: list[Any], work: Callable[[Any], Any]) -> list[Any]:
-    """Return what comes of each item, some at once."""
-    slots = asyncio.Semaphore(_AT_ONCE)
+async def each(items: Iterable[_Item], work: Callable[[_Item], Awaitable[_Result]]) -> list[_Result]:
+    """Return what comes of each item, some of them worked at at once; what one raises ends it."""
+    coming, found = iter(items), list[_Result]()
 
-    async def one(item: Any) -> Any:
-        async with slots:
-            return await work(item)
+    async def worker() -> None:
+        for item in coming:
+            found.append(await work(item))
 
-    return await asyncio.gather(*(one(item) for item in items))
+    workers = [asyncio.create_task(worker()) for _ in range(AT_ONCE)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for one in workers:
+            one.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    return found

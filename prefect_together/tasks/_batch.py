@@ -24,7 +24,7 @@ from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import RunContext
-from prefect_together.errors import LibraryError
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
@@ -41,9 +41,16 @@ if TYPE_CHECKING:
 FailOn = Literal["any", "all", "never"]
 """Whether the task fails when any request failed, when all did, or never."""
 
+Via = Literal["requests", "batch"]
+"""How requests go out: one by one, or as files in batches that Together works at by itself."""
+Resend = Literal["batch", "requests"]
+"""How goes out again what such a batch did not answer."""
+
 CONCURRENCY = 32
 TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
+BATCH_TIMEOUT = 3 * 24 * 3600.0
+"""Seconds that a provider's batch is waited for, counted from its creation: Together may take three days."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class BatchArguments:
     library: AnyLibrary | None = None
     reuse: Reuse = "auto"
     on_unknown: OnUnknown = "auto"
-    timeout: float = TIMEOUT
+    timeout: float | None = None
     concurrency: int | str = CONCURRENCY
     stop_after_failures: int | None = None
     fail_on: FailOn = "all"
@@ -64,6 +71,8 @@ class BatchArguments:
     chunk_size: int | None = None
     name: str | None = None
     retry: Retry = "failed"
+    via: Via = "requests"
+    resend: Resend = "batch"
 
     def check(self) -> None:
         """Refuse options that make no sense.
@@ -73,7 +82,12 @@ class BatchArguments:
         """
         one_of("fail_on", self.fail_on, FailOn)
         one_of("retry", self.retry, Retry)
-        seconds("timeout", self.timeout)
+        one_of("via", self.via, Via)
+        one_of("resend", self.resend, Resend)
+        if self.timeout is not None:
+            seconds("timeout", self.timeout)
+        if self.via == "batch" and self.chunk_size is not None:
+            raise InvalidRequest('chunk_size splits what goes out one by one: leave it out with via="batch".')
         (text if isinstance(self.concurrency, str) else whole)("concurrency", self.concurrency)
         if self.stop_after_failures is not None:
             whole("stop_after_failures", self.stop_after_failures)
@@ -123,6 +137,7 @@ async def batch(arguments: BatchArguments) -> BatchResult:
     """
     from prefect_together.batch import manifest  # import the HTTP client, which is slow
     from prefect_together.batch import runner as running
+    from prefect_together.batch.provider_runner import ProviderBatchRun
 
     arguments.check()
     context = await arguments.context()
@@ -130,10 +145,14 @@ async def batch(arguments: BatchArguments) -> BatchResult:
     previous = await manifest.latest(storage, name) if name else None
     before = await asyncio.to_thread(manifest.Index, previous) if previous else None
     width = arguments.concurrency if isinstance(arguments.concurrency, int) else CONCURRENCY
-    how = running.Options(
-        width, arguments.timeout, arguments.stop_after_failures, arguments.retry, current_settings().trace_prompts
-    )
-    work, key = running.Batch(context, how, before), manifest.new_key(name)
+    usual = TIMEOUT if arguments.via == "requests" else BATCH_TIMEOUT
+    timeout = usual if arguments.timeout is None else arguments.timeout
+    how = running.Options(width, timeout, arguments.stop_after_failures, arguments.retry, current_settings().trace_prompts)
+    if arguments.via == "batch":
+        work: Batch = ProviderBatchRun(context, how, before, resend=arguments.resend)
+    else:
+        work = running.Batch(context, how, before)
+    key = manifest.new_key(name)
     for sentence in Plan(**filled(arguments.requests)).used():
         log.info("%s", sentence)
     progress = Progress(await arguments.total(), log)
