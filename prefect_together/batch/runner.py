@@ -142,19 +142,29 @@ class Batch:
                 return
             results = await self._generated(self.context.of(request), fingerprint)
         except Exception as error:  # whatever is wrong with one request must not take the others with it
-            if not isinstance(error, TogetherError):
-                self._log.warning("Row %d met something unexpected.", row.number, exc_info=True)
-            # A request that was to be sent again and is over the budget may have been charged the first time.
-            unknown = isinstance(error, UnknownOutcome) or (isinstance(error, BudgetExceeded) and error.paid == "maybe")
-            outcome: Outcome = "unknown" if unknown else "refused" if isinstance(error, _REFUSED) else "failed"
-            seconds = time.monotonic() - began
-            self._over(row, request, outcome, error=error, seconds=seconds, fingerprint=fingerprint)
-            if isinstance(error, _FATAL):
-                self.stopped = f"Not tried, because it would have failed like row {row.number}: {error}"
+            self._wrong(row, request, error, began, fingerprint)
             return
+        self._made(row, request, results, began, fingerprint)
+
+    def _wrong(self, row: TableRow, request: Request, error: Exception, began: float, fingerprint: str | None) -> None:
+        """Note that a row has no result, and why."""
+        if not isinstance(error, TogetherError):
+            self.log.warning("Row %d met something unexpected.", row.number, exc_info=error)
+        # A request that was to be sent again and is over the budget may have been charged the first time.
+        unknown = isinstance(error, UnknownOutcome) or (isinstance(error, BudgetExceeded) and error.paid == "maybe")
+        outcome: Outcome = "unknown" if unknown else "refused" if isinstance(error, _REFUSED) else "failed"
+        seconds = time.monotonic() - began
+        self._over(row, request, outcome, error=error, seconds=seconds, fingerprint=fingerprint)
+        if isinstance(error, _FATAL):
+            self.stopped = f"Not tried, because it would have failed like row {row.number}: {error}"
+
+    def _made(
+        self, row: TableRow, request: Request, results: Sequence[Generated], began: float, fingerprint: str | None
+    ) -> None:
+        """Note what a row has come to."""
         problem = spec_of(request).problem
         wrong = problem(results[-1]) if problem else None
-        outcome = "invalid" if wrong else "reused" if all(result.reused for result in results) else "kept"
+        outcome: Outcome = "invalid" if wrong else "reused" if all(result.reused for result in results) else "kept"
         seconds = time.monotonic() - began
         self._over(row, request, outcome, results=results, error=wrong, seconds=seconds, fingerprint=fingerprint)
 
@@ -245,7 +255,7 @@ class Batch:
         self.retryable += bool(getattr(error, "retryable", False))
         self.problems[line["error_type"]] += 1
         if self.problems[line["error_type"]] <= 3:
-            self._log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
+            self.log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
 
     def _show(self, kind: str, file: dict[str, Any]) -> None:
         """Remember every so manieth file: twice as many as are shown at most, then every second is let go."""
@@ -262,7 +272,8 @@ class Batch:
         return [result for result in results if isinstance(result, KeptFile)]
 
     @property
-    def _log(self) -> Log:
+    def log(self) -> Log:
+        """Where to say what a person should read: not each warning of each request."""
         log = self.context.run.log
         return log.logger if isinstance(log, Quiet) else log
 

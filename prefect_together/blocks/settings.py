@@ -12,7 +12,7 @@ from prefect.settings.base import PrefectBaseSettings, build_settings_config
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from prefect_together.generations.policy import Policy, Preflight, ProvenanceChoice
+from prefect_together.generations.policy import Pace, Policy, Preflight, ProvenanceChoice
 
 
 class TogetherSettings(PrefectBaseSettings):
@@ -44,6 +44,9 @@ class TogetherSettings(PrefectBaseSettings):
     worst_case: Annotated[Decimal, Field(ge=0)] = Field(
         default=Decimal("5.00"), description="USD that a request of unknown price counts as against max_cost and limits."
     )
+    batch_poll_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=30.0, description="Seconds between looks at a provider's batch; they grow to twice as many."
+    )
     daily_alert: Annotated[Decimal, Field(ge=0)] | None = Field(
         default=None,
         description="USD: when the spending of a day (UTC) passes it in a library, one event is emitted, for automations.",
@@ -74,6 +77,7 @@ class TogetherSettings(PrefectBaseSettings):
             min_download_rate=self.min_download_rate,
             preflight=self.preflight,
             provenance=self.provenance,
+            batch_pace=Pace(self.batch_poll_seconds, 2 * self.batch_poll_seconds),
         )
 
     def library_url(self) -> str:

@@ -1,7 +1,7 @@
 """What is known about Together's models, dated and sourced; it never asks the server.
 
 `find`, `models` and `sources` look things up, `estimate` and `estimate_at_most` price a request, `token_price` an answer
-of text, and `preflight` says what speaks against a request.
+of text, `batch_discount` says what a provider's batch takes off, and `preflight` says what speaks against a request.
 A model that is not here is not wrong: it has no findings, and its price is None.
 """
 
@@ -11,10 +11,10 @@ from prefect_together.catalog.loader import as_of, find, models, sources
 from prefect_together.catalog.money import dollars
 from prefect_together.catalog.preflight import preflight
 from prefect_together.catalog.pricing import estimate, estimate_at_most
-from prefect_together.catalog.tokens import TokenPrice, token_price
+from prefect_together.catalog.tokens import TokenPrice, batch_discount, token_price
 from prefect_together.catalog.types import Finding, Model, Price, Rate, Reasoning, Source
 
 __all__ = [
-    "Finding", "Model", "Price", "Rate", "Reasoning", "Source", "TokenPrice", "as_of", "dollars", "estimate",
-    "estimate_at_most", "find", "models", "preflight", "sources", "token_price",
+    "Finding", "Model", "Price", "Rate", "Reasoning", "Source", "TokenPrice", "as_of", "batch_discount",
+    "dollars", "estimate", "estimate_at_most", "find", "models", "preflight", "sources", "token_price",
 ]  # fmt: skip

@@ -47,6 +47,16 @@ def token_price(model_id: str) -> TokenPrice | None:
     return None if model is None or model.price is None else _of(model.price)
 
 
+def batch_discount(model_id: str) -> Decimal:
+    """Return the part of the list price that is taken off for what goes into a provider's batch; 0 where none is known.
+
+    Args:
+        model_id: Together's id of the model, in upper or lower case.
+    """
+    model = find(model_id)
+    return Decimal(0) if model is None or model.batch_discount is None else model.batch_discount
+
+
 def bound(model: Model, fields: Mapping[str, Any]) -> Decimal | None:
     """Return what a request costs at most, in US dollars and not rounded; None where it bounds no output.
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from prefect_together._internal.logs import Log
 from prefect_together._internal.retry import backoff
-from prefect_together.errors import LibraryError, Paid
+from prefect_together.errors import GenerationFailed, LibraryError, Paid
 from prefect_together.generations.registry import read_result
 from prefect_together.generations.results import Generated
-from prefect_together.generations.spec import Blobs, Job, Links, Payload, Value
+from prefect_together.generations.spec import Blobs, Job, Line, Links, Payload, Value
 from prefect_together.ledger.ledger import Attempt, Event, Ledger, State, new_token
 
 PATIENCE = 60.0
@@ -42,16 +42,21 @@ class Acceptance:
     def entry(self) -> dict[str, Any]:
         """Return it for the ledger; what came inside the answer is not in it."""
         urls = list(self.payload.urls) if isinstance(self.payload, Links) else []
-        return {"accepted_at": self.at.isoformat(), "job_id": self.job_id, "urls": urls, "account": self.account}
+        line = {"provider_batch": self.payload.record} if isinstance(self.payload, Line) else {}
+        return {"accepted_at": self.at.isoformat(), "job_id": self.job_id, "urls": urls, "account": self.account, **line}
 
     @classmethod
     def read(cls, entry: dict[str, Any]) -> Acceptance:
         """Read it from the ledger."""
         job_id = entry["job_id"]
         payload = Links(tuple(entry["urls"])) if job_id is None else Job(job_id)
+        if record := entry.get("provider_batch"):
+            payload = Line(str(job_id), record)
         return cls(datetime.fromisoformat(entry["accepted_at"]), payload, entry.get("account"))
 
     def __str__(self) -> str:
+        if isinstance(self.payload, Line):
+            return f"a line of batch {self.payload.id}"
         if isinstance(self.payload, Job):
             return f"job {self.payload.id}"
         return f"{len(self.payload.urls)} hosted file(s)" if isinstance(self.payload, Links) else "an answer"
@@ -155,6 +160,24 @@ class BoundAttempt:
 
 
 _PAID_BY: dict[Event, Paid] = {"claimed": "nothing", "unknown": "maybe"}
+
+
+def failure_of(entry: dict[str, Any], *, advice: str) -> GenerationFailed:
+    """Return the error of a failure that was written down.
+
+    Args:
+        entry: What was written.
+        advice: What to do next.
+    """
+    cost = entry.get("cost")
+    return GenerationFailed(
+        str(entry.get("why")),
+        paid="maybe" if cost is None else "nothing" if float(cost) == 0 else "yes",
+        advice=advice,
+        job_id=entry.get("job_id"),
+        status=str(entry.get("status")),
+        code=entry.get("code"),
+    )
 
 
 def result_fields(result: Generated) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from prefect_together.errors import APIError, InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Policy, Reuse
 from prefect_together.generations.registry import AnySpec, spec_of
 from prefect_together.generations.request import Request
+from prefect_together.generations.spec import BatchProtocol
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.ledger import ANY
 
@@ -53,6 +54,8 @@ class RunContext:
     """The name that stands for the run where several runs share what has no seed: a batch that is run again."""
     budget: Budget | None = None
     """What may be spent, where that is limited."""
+    batched: bool = False
+    """Whether requests go into a provider's batch, in which those to some models cost less."""
     in_scope: str | None = None
     """The scope of an earlier attempt that is gone on with, whoever asked then."""
 
@@ -106,12 +109,20 @@ class GenerationContext(RunContext):
     @cached_property
     def estimate(self) -> Decimal | None:
         """What the request costs by the catalogue, in USD, or None where no price is known."""
-        return catalog.estimate(self.request.model, self._given)
+        return self._discounted(catalog.estimate(self.request.model, self._given))
 
     @cached_property
     def at_most(self) -> Decimal | None:
         """The most that it costs by the catalogue, in USD, or None where no price is known: what is put at risk."""
-        return catalog.estimate_at_most(self.request.model, self._given)
+        return self._discounted(catalog.estimate_at_most(self.request.model, self._given))
+
+    @property
+    def discount(self) -> Decimal:
+        """The part of the list price that is taken off, because the request goes into a provider's batch."""
+        return catalog.batch_discount(self.request.model) if self.batched else Decimal(0)
+
+    def _discounted(self, usd: Decimal | None) -> Decimal | None:
+        return None if usd is None else usd * (1 - self.discount)
 
     def emit(self, event: LifecycleEvent) -> None:
         """Tell whoever listens what happened; a listener that fails harms nobody."""
@@ -142,8 +153,11 @@ class GenerationContext(RunContext):
         """Return what the catalogue warns of.
 
         Raises:
-            InvalidRequest: A documented rule is broken, and the policy says that this is an error.
+            InvalidRequest: It is to go into a batch at Together and is of a type that none takes; or a documented rule is
+                broken, and the policy says that this is an error.
         """
+        if self.batched:
+            self.batch_protocol()
         if self.policy.preflight == "off":
             return []
         found = catalog.preflight(self.request.model, self._given)
@@ -153,3 +167,14 @@ class GenerationContext(RunContext):
         if errors and self.policy.preflight == "error":
             raise InvalidRequest(errors[0])
         return [finding.message for finding in found]
+
+    def batch_protocol(self) -> BatchProtocol:
+        """Return how the request goes into a batch at Together.
+
+        Raises:
+            InvalidRequest: None takes its type.
+        """
+        if self.spec.batch is None:
+            what = f"{type(self.request).__name__} cannot go into batches at Together"
+            raise InvalidRequest(f'{what}: send it with via="requests".')
+        return self.spec.batch

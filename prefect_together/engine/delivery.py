@@ -23,7 +23,7 @@ from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.ingest import FileNaming, fetch, keep_inline
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.engine.poll_schedule import duration_keys, record_duration, typical_durations
-from prefect_together.engine.polling import poll_job
+from prefect_together.engine.polling import Deadline, poll_job
 from prefect_together.engine.provenance import Provenance
 from prefect_together.engine.unknown_outcome import record_lost
 from prefect_together.errors import APIError, GenerationFailed, LibraryError, MediaError, TogetherError
@@ -32,20 +32,6 @@ from prefect_together.generations.results import Cost, Generated, ResultFacts
 from prefect_together.generations.spec import Blobs, Job, JobProtocol, JobStatus, Links, Value
 from prefect_together.ledger.ledger import encode
 from prefect_together.storage.references import to_keys
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """How long a job is waited for, in seconds."""
-
-    timeout: float = 0.0
-    """Counted from its submission; a call that begins later than that waits as long anew."""
-    waited: float = 0.0
-    """What the call has waited already."""
-
-    def left(self, age: float) -> float:
-        """Return the seconds that are left for a job of an age."""
-        return (self.timeout - age if age < self.timeout else self.timeout) - self.waited
 
 
 class Delivery:
@@ -93,11 +79,32 @@ class Delivery:
         if isinstance(payload, Job):
             status = await self._finished(attempt, acceptance, deadline)
             payload = status.made or Links(())
+        return await self.keep(attempt, acceptance, payload, status)
+
+    async def keep(
+        self,
+        attempt: BoundAttempt,
+        acceptance: Acceptance,
+        payload: Value | Blobs | Links,
+        status: JobStatus | None = None,
+    ) -> list[Generated]:
+        """Keep what a request was answered with, and record it: all of it, or nothing.
+
+        Args:
+            attempt: The attempt that was accepted.
+            acceptance: What was accepted.
+            payload: The answer.
+            status: The last status of the job that made it, where one did.
+
+        Raises:
+            MediaError: A file cannot be had.
+        """
         facts = ResultFacts(
             fingerprint=self._fingerprint,
             cost=Cost(status.cost if status else self._proven(payload), self._context.estimate),
             job_id=acceptance.job_id,
             reported=status.reported if status else payload.content if isinstance(payload, Blobs) else {},
+            discount=self._context.discount,
         )
         results = await self._keep(attempt, acceptance, payload, facts)
         if self._context.budget:
@@ -174,8 +181,10 @@ class Delivery:
     def _proven(self, payload: Value | Blobs | Links) -> Decimal | None:
         """Return the cost that an answer states, or that follows from what it says."""
         stated = payload.cost if isinstance(payload, (Blobs, Value)) else None
-        cost = self._context.spec.cost
-        return cost(self._context.request, payload) if stated is None and cost else stated
+        if stated is not None or self._context.spec.cost is None:
+            return stated
+        cost = self._context.spec.cost(self._context.request, payload)
+        return None if cost is None else cost * (1 - self._context.discount)
 
     # What is there: kept in the library, or in the ledger.
 

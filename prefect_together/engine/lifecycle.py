@@ -15,14 +15,16 @@ from contextlib import contextmanager
 
 from prefect_together._internal.interruption import waiting_for
 from prefect_together.engine.attempt import Acceptance, BoundAttempt
+from prefect_together.engine.batch_taking import NotAnswered, answer_of
 from prefect_together.engine.claims import ClaimResult, Claims
 from prefect_together.engine.context import GenerationContext
-from prefect_together.engine.delivery import Deadline, Delivery
+from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.lifecycle_events import LifecycleEvent
+from prefect_together.engine.polling import Deadline
 from prefect_together.errors import BudgetExceeded, InvalidRequest, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.results import Generated, GenerationJob, GenerationTimeout
-from prefect_together.generations.spec import Job
+from prefect_together.generations.spec import Job, Line
 from prefect_together.ledger.leases import Lease, LocalHold, owned, release
 from prefect_together.ledger.ledger import Attempt, Ledger
 
@@ -63,7 +65,11 @@ async def _once(context: GenerationContext, timeout: float | None, fingerprint: 
     with _telling(context):
         life = _Lifecycle(context, fingerprint) if fingerprint else await _Lifecycle.of(context)
         with life.hold:
-            return await life.finish(await life.acquire(), timeout=timeout)
+            while True:
+                try:
+                    return await life.finish(await life.acquire(), timeout=timeout)
+                except NotAnswered as error:  # noqa: PERF203 - nothing is paid for it: as if it had never been sent
+                    context.run.log.info("%s", error.what)
 
 
 def problem_of(context: GenerationContext, result: Generated) -> TogetherError | None:
@@ -224,6 +230,9 @@ class _Lifecycle:
         acceptance = await self.acceptance(claimed)
         if not claimed.paid:
             attempt.log.info("Accepted before and paid for once (%s): going on from there.", acceptance)
+        if isinstance(acceptance.payload, Line):
+            await answer_of(self.context, attempt, acceptance.payload, timeout)
+            return await self.delivery.stored(attempt)
         async with Lease(self.ledger, attempt.attempt):
             deadline = Deadline(timeout or 0.0, time.monotonic() - began)
             with waiting_for(acceptance.job_id):

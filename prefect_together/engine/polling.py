@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from prefect_together._internal.logs import Log
 from prefect_together.engine.poll_schedule import poll_pauses
@@ -23,6 +24,20 @@ REPORT_EVERY = 60.0
 
 Fetch = Callable[[], Awaitable[JobStatus]]
 """Fetches the status of one job, once."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """How long a job is waited for, in seconds."""
+
+    timeout: float = 0.0
+    """Counted from its submission; a call that begins later than that waits as long anew."""
+    waited: float = 0.0
+    """What the call has waited already."""
+
+    def left(self, age: float) -> float:
+        """Return the seconds that are left for a job of an age."""
+        return (self.timeout - age if age < self.timeout else self.timeout) - self.waited
 
 
 async def poll_job(

@@ -5,19 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from prefect_together.engine.attempt import BoundAttempt
+from prefect_together.engine.batch_record import BatchRecord, find_out, record_of
 from prefect_together.errors import LibraryError
+from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.ledger import Attempt
 
 _DIED = "The process that was sending it ended before it heard an answer"
 
 
-async def close_dead_claim(dead: BoundAttempt) -> None:
-    """Record what a claim without a living process stands for: an adoption that is finished now, or an unknown outcome."""
+async def close_dead_claim(dead: BoundAttempt, client: TogetherClient) -> None:
+    """Record what a claim without a living process stands for.
+
+    That is an adoption, which is finished now; or a line of a provider's batch, whose record and Together's list tell what
+    became of it; or else an unknown outcome.
+
+    Raises:
+        TogetherError: Together's list of batches cannot be had.
+    """
     claim = await dead.entry("claimed") or {}
     if claim.get("adopted"):
         await adopt_job(dead.other(attempt_named(str(claim["adopted"]))), dead)
+    elif record := claim.get("provider_batch"):
+        await close_line(dead, record_of(dead.ledger.storage, str(record)), client)
     else:
         await dead.record("unknown", {"why": _DIED})
+
+
+async def close_line(line: BoundAttempt, record: BatchRecord, client: TogetherClient) -> None:
+    """Record what the claim of a line stands for, whose batch nobody sends any more. Raises as ``find_out``."""
+    match await find_out(record, client, line.log):
+        case "created" | "taken":
+            await line.record_paid("accepted", record.acceptance().entry())
+        case "unknown":
+            facts = record.facts
+            await line.record("unknown", {"why": facts["why"], "at_stake": facts["at_most"], "lines": facts["lines"]})
+        case _:
+            await line.record("refused", {"why": record.facts.get("why", "Its batch was not sent")})
 
 
 async def adopt_job(orphan: BoundAttempt, successor: BoundAttempt) -> bool:

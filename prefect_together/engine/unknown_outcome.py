@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime, timezone
 from decimal import Decimal
+from typing import Any
 
 from prefect_together import catalog
 from prefect_together._internal.text import sentence
@@ -68,21 +69,27 @@ class UnknownOutcomePolicy:
             return
         entry = await self._ledger.entry(last, "lost" if last.state == "lost" else "unknown") or {}
         why = str(entry.get("why", "it was sent and no answer was recorded"))
-        if self._spent or not await self._allowed(attempts):
-            raise self._error(last, why, str(entry.get("received", "")))
+        at_stake = self._at_stake(entry)
+        if self._spent or not await self._allowed(attempts, at_stake):
+            raise self._error(last, why, entry)
         self._let_go[last.key] = last
         context.run.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
             sentence(why),
-            _price(context.at_most),
+            _price(at_stake),
             context.on_unknown,
         )
 
-    async def _allowed(self, attempts: tuple[Attempt, ...]) -> bool:
+    def _at_stake(self, entry: dict[str, Any]) -> Decimal | None:
+        """Return what one accident may have cost in USD: where a whole batch went out together, all of it."""
+        if "lines" not in entry:
+            return self._context.at_most
+        return None if entry.get("at_stake") is None else Decimal(str(entry["at_stake"]))
+
+    async def _allowed(self, attempts: tuple[Attempt, ...], at_stake: Decimal | None) -> bool:
         if self._context.on_unknown != "auto":
             return self._context.on_unknown == "resubmit"
-        at_most = self._context.at_most
-        if at_most is None or at_most > self._context.policy.resubmit_below:
+        if at_stake is None or at_stake > self._context.policy.resubmit_below:
             return False
         # One accident is forgiven. A second in a row is no accident, and what it may cost adds up.
         before = attempts[-2] if len(attempts) > 1 else None
@@ -91,11 +98,13 @@ class UnknownOutcomePolicy:
         resolved = await self._ledger.entry(before, "resolved") or {}
         return resolved.get("how") != "resubmitted"
 
-    def _error(self, attempt: Attempt, why: str, received: str) -> UnknownOutcome:
-        request, at_most = self._context.request, self._context.at_most
+    def _error(self, attempt: Attempt, why: str, entry: dict[str, Any]) -> UnknownOutcome:
+        request, at_most, received = self._context.request, self._at_stake(entry), str(entry.get("received", ""))
         came = f" {len(received):,} characters of it came, and are kept." if received else ""
+        one = f"one {request.kind} by {request.model}"
+        what = one if "lines" not in entry else f"{self._context.spec.count(entry['lines'])}, of which this is one"
         return UnknownOutcome(
-            f"{sentence(why)}{came} At stake: one {request.kind} by {request.model}, {_price(at_most)}.",
+            f"{sentence(why)}{came} At stake: {what}, {_price(at_most)}.",
             advice="Nothing is sent for it until you decide: look at your usage at Together, then run it again with "
             f'on_unknown="resubmit" to send it again. Ledger key: {attempt.key}.',
             key=attempt.key,

@@ -21,7 +21,7 @@ from prefect_together.generations.messages import Message
 from prefect_together.generations.response_format import fault, read_json
 from prefect_together.generations.results import GeneratedValue, ResultFacts
 from prefect_together.generations.schema_columns import TEXT, TOKENS, answer_columns, answer_row
-from prefect_together.generations.spec import GenerationSpec, Keeping, Payload, Value
+from prefect_together.generations.spec import BatchProtocol, GenerationSpec, Keeping, Payload, Value
 from prefect_together.generations.validation import explain
 
 _T = TypeVar("_T")
@@ -40,6 +40,8 @@ class Tariff(BaseModel):
     """Tokens of the answer."""
     as_of: date
     """When that was the list price."""
+    batch_discount: Decimal | None = None
+    """The part that was taken off the list price for a provider's batch, such as 0.5; None outside of such."""
 
     def __str__(self) -> str:
         cached = f", {dollars(self.cached)} cached" if self.cached != self.input else ""
@@ -250,8 +252,14 @@ def _cost(request: ChatRequest, payload: Payload) -> Decimal | None:
 
 
 def _build(request: ChatRequest, value: Value, facts: ResultFacts) -> GeneratedText:
-    price = catalog.token_price(request.model)
-    tariff = price and Tariff(input=price.input, cached=price.cached, output=price.output, as_of=price.as_of)
+    price, part = catalog.token_price(request.model), 1 - facts.discount
+    tariff = price and Tariff(
+        input=price.input * part,
+        cached=price.cached * part,
+        output=price.output * part,
+        as_of=price.as_of,
+        batch_discount=facts.discount or None,
+    )
     return GeneratedText(**facts.fields(request), **value.content, tariff=tariff)
 
 
@@ -263,6 +271,7 @@ SPEC = GenerationSpec(
     parse=parse,
     build=_build,
     keeping=Keeping(),
+    batch=BatchProtocol(endpoint="/v1/chat/completions", without=("stream", "stream_options")),
     columns={TEXT: "string", **TOKENS},
     columns_of=answer_columns,
     row=answer_row,

@@ -52,3 +52,5 @@ class Policy:
     """How files say what made them."""
     pace: Pace = field(default_factory=Pace)
     """How often a job is asked for."""
+    batch_pace: Pace = field(default_factory=lambda: Pace(30.0, 60.0))
+    """How often a provider's batch is asked for."""

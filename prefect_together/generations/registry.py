@@ -20,7 +20,7 @@ AnySpec: TypeAlias = "GenerationSpec[Any, Any]"
 
 _specs: dict[str, AnySpec] = {}
 _FOLDER = re.compile(r"[a-z][a-z0-9-]*")
-_TAKEN = frozenset({"ledger", "derived", "batches", "gallery", "limits", "spending"})
+_TAKEN = frozenset({"ledger", "derived", "batches", "gallery", "limits", "provider-batches", "spending"})
 """Folders of a library that hold something else."""
 
 

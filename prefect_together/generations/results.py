@@ -45,6 +45,8 @@ class ResultFacts:
     """Its place among the results of one request, from 0."""
     reported: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What Together's answer says about it."""
+    discount: Decimal = Decimal(0)
+    """The part of the list price that was taken off, because it went into a provider's batch."""
     kept_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     """When a value was kept (UTC); a file says that itself."""
 

@@ -86,6 +86,14 @@ class Job:
     id: str
 
 
+@dataclass(frozen=True)
+class Line(Job):
+    """A request that is accepted as a line of a provider's batch, whose id is that of the job."""
+
+    record: str
+    """What the library's record of the batch is called."""
+
+
 Payload = Value | Blobs | Links | Job
 """The only four things that a good answer can be."""
 
@@ -138,6 +146,31 @@ class JobProtocol:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchProtocol:
+    """How a request goes into a provider's batch; what a line of its output holds is read as an answer to the POST is.
+
+    Args:
+        endpoint: What is named as the endpoint of the batch.
+        method: What its lines name as their method, where they have to; ``FILE`` for those that name a file.
+        without: Fields of the body that a line does not have: those that say how to answer.
+    """
+
+    endpoint: str
+    method: str | None = None
+    without: tuple[str, ...] = ()
+
+    def line(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the line of one request.
+
+        Args:
+            name: Its ``custom_id``.
+            body: Its body, as it would be sent by itself.
+        """
+        method = {} if self.method is None else {"method": self.method}
+        return {"custom_id": name, **method, "body": {key: body[key] for key in body if key not in self.without}}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Keeping:
     """Where results are kept, and how long Together keeps them.
 
@@ -172,6 +205,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         plural: What a person calls several.
         reuse: Under ``reuse="auto"``, whose result may be taken: with a ``"seed"`` everybody's, or ``"always"``.
         job: How a job is asked for, where the answer may be one.
+        batch: How a request goes into a provider's batch, where it can.
         cost: USD that an answer proves, where it does not state them; None is not known.
         problem: The error of a result that was paid for and is not what was asked for, or None.
         follow_up: The request for a better result, where one has a problem and may be asked for again; or None.
@@ -192,6 +226,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     folder: str = ""
     reuse: Literal["seed", "always"] = "seed"
     job: JobProtocol | None = None
+    batch: BatchProtocol | None = None
     columns_of: Callable[[Mapping[str, Any]], Mapping[str, ColumnType]] | None = None
     row: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None

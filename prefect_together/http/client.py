@@ -10,10 +10,11 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -145,12 +146,12 @@ class TogetherClient:
             ConnectionFailed: No usable answer came.
         """
         try:
-            async with self._open_requests:
-                response = await self._exchange("GET", path, timeout=30.0)
-        except TogetherError:
+            async with self._free():
+                request = httpx.Request("GET", _url(self.origin + path), headers=self._headers)
+                response = await self._exchange(request, timeout=30.0)
+        except ConnectionFailed as error:
+            error.paid = "yes"
             raise
-        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
-            raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", paid="yes", retryable=True) from error
         if response.status_code != 200:
             raise error_from_response(response.status_code, response.text, response.headers)
         try:
@@ -158,6 +159,48 @@ class TogetherClient:
         except (ValueError, RecursionError) as error:
             about = f"{self.origin} answered GET {path} with something that cannot be read: {_said(error)}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
+
+    async def send_form(self, path: str, fields: dict[str, str], name: str, file: IO[bytes]) -> httpx.Response:
+        """POST a form with a file in it, which is free; the file is read a piece at a time.
+
+        Args:
+            path: Of the endpoint.
+            fields: What the form says of the file.
+            name: What the file is called in it.
+            file: Open for reading.
+
+        Raises:
+            ConnectionFailed: No usable answer came.
+        """
+        form: dict[str, Any] = {"data": fields, "files": {"file": (name, file, "application/jsonl")}}
+        async with self._free():
+            request = httpx.Request("POST", _url(self.origin + path), headers=self._headers, **form)
+            return await self._exchange(request)
+
+    @asynccontextmanager
+    async def open(self, path: str) -> AsyncGenerator[httpx.Response, None]:
+        """GET what may be large, and yield the answer when its head is there.
+
+        Raises:
+            ConnectionFailed: No usable answer came, or it broke off.
+        """
+        async with self._free():
+            response = await self._begin(httpx.Request("GET", _url(self.origin + path), headers=self._headers))
+            try:
+                yield response
+            finally:
+                await response.aclose()
+
+    @asynccontextmanager
+    async def _free(self) -> AsyncGenerator[None, None]:
+        """Wait for a connection, and say of whatever goes wrong with it that no usable answer came."""
+        try:
+            async with self._open_requests:
+                yield
+        except TogetherError:
+            raise
+        except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
+            raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", retryable=True) from error
 
     async def _offer(self, path: str, permit: Permit, content: bytes) -> httpx.Response:
         """Send until somebody takes it: only what certainly costs nothing is sent again."""
@@ -181,7 +224,8 @@ class TogetherClient:
     async def _send_once(self, path: str, content: bytes) -> httpx.Response | ConnectionFailed:
         """Return the answer to a paid POST, or the error of one that was certainly not sent."""
         try:
-            return await self._exchange("POST", path, content=content)
+            url = _url(self.origin + path)
+            return await self._exchange(httpx.Request("POST", url, headers=self._json_headers, content=content))
         except TogetherError:
             raise  # a proxy that is none: nothing was sent
         except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
@@ -206,16 +250,14 @@ class TogetherClient:
         pause = limiter.on_rate_limited(entered, hint) if status == 429 else limiter.on_busy(tries, hint)
         return _NotTaken(error, pause, self._retry_budget.busy)
 
-    async def _exchange(
-        self, method: str, path: str, *, content: bytes | None = None, timeout: float | None = None
-    ) -> httpx.Response:
+    async def _exchange(self, request: httpx.Request, *, timeout: float | None = None) -> httpx.Response:
+        return await receive(await self._begin(request, timeout=timeout))
+
+    async def _begin(self, request: httpx.Request, *, timeout: float | None = None) -> httpx.Response:
         # "pool" is what bounds a proxy's answer and a name's lookup; nobody waits in the pool itself.
         limits = httpx.Timeout(timeout or self._timeout, connect=CONNECT_TIMEOUT, pool=OPEN_TIMEOUT).as_dict()
-        headers = self._json_headers if content is not None else self._headers
-        url = _url(self.origin + path)
-        request = httpx.Request(method, url, headers=headers, content=content, extensions={"timeout": limits})
-        response = await self._api.handle_async_request(request)
-        return await receive(response)
+        request.extensions = {"timeout": limits}
+        return await self._api.handle_async_request(request)
 
 
 def _unknown(what: str, *, received: str = "") -> UnknownOutcome:

@@ -165,6 +165,20 @@ async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False)
         await ledger.renew(attempt, {**_signed(), "released": not handed_out, "handed_out": handed_out})
 
 
+def shared_lease(record: str) -> Attempt:
+    """Return what stands for all lines of a provider's batch: thousands of leases of their own would cost it dearly.
+
+    Args:
+        record: What the library's record of the batch is called.
+    """
+    return Attempt(record, "provider-batch", 1)
+
+
+async def begin_lease(ledger: Ledger, attempt: Attempt) -> None:
+    """Write a lease at once, where others may look before it is renewed for the first time."""
+    await ledger.renew(attempt, _signed())
+
+
 def owned() -> dict[str, Any]:
     """Return what a claim says about who makes it; ``token`` tells our own entry from an equal one of somebody else."""
     return {"owner": this_process().model_dump(), "token": new_token()}
@@ -185,7 +199,7 @@ class LeaseMonitor:
 
     async def alive(self) -> bool | None:
         """Look once, and tell whether somebody is at work on it; None where only more looks will tell."""
-        entry = await self._ledger.entry(self._attempt, "lease") or await self._ledger.entry(self._attempt, "claimed")
+        entry = await self._signed_by_holder()
         if entry is None:
             return False
         if entry.get("released"):
@@ -210,6 +224,13 @@ class LeaseMonitor:
             self._beat, self._changed = beat, time.monotonic()
             return None if first else True
         return None if time.monotonic() - self._changed < OVERDUE else False
+
+    async def _signed_by_holder(self) -> dict[str, Any] | None:
+        entry = await self._ledger.entry(self._attempt, "lease") or await self._ledger.entry(self._attempt, "claimed")
+        if entry and (record := entry.get("provider_batch")):  # the lines of a batch have one lease together
+            self._attempt = shared_lease(str(record))
+            entry = await self._ledger.entry(self._attempt, "lease")
+        return entry
 
     async def _heartbeat(self, owner: ProcessId) -> dict[str, Any] | None:
         """Return the last renewal by a process, where it is still at work on this attempt."""

@@ -8,7 +8,8 @@ from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
-from prefect_together.tasks._batch import CONCURRENCY, TIMEOUT, BatchArguments, FailOn, Retry, batch
+from prefect_together.tasks._batch import batch
+from prefect_together.tasks._batch_arguments import CONCURRENCY, BatchArguments, FailOn, Resend, Retry, Via
 from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._checks import Money
 from prefect_together.tasks._task import async_stateful_task, stateful_task
@@ -22,7 +23,7 @@ def generate_batch(
     library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
     concurrency: int | str = CONCURRENCY,
     stop_after_failures: int | None = None,
     fail_on: FailOn = "all",
@@ -31,6 +32,8 @@ def generate_batch(
     chunk_size: int | None = None,
     name: str | None = None,
     retry: Retry = "failed",
+    via: Via = "requests",
+    resend: Resend = "batch",
 ) -> BatchResult:
     """Make many pictures and clips in one task run, each with a ledger entry and an outcome of its own.
 
@@ -59,7 +62,8 @@ def generate_batch(
         reuse: Whose results may be taken, see ``generate_image``. Under a ``name``, requests without a seed are made once
             for the name instead of once for the run.
         on_unknown: What to do when one was sent and nobody knows whether it was accepted, see ``generate_image``.
-        timeout: Seconds to wait for each clip, counted from its submission.
+        timeout: Seconds to wait for each clip, counted from its submission: by default half an hour; for each batch at
+            Together three days.
         concurrency: How many at once; or the name of a Prefect global concurrency limit, one slot of which is held while
             the batch runs.
         stop_after_failures: After how many failed or unknown requests the rest is skipped.
@@ -69,6 +73,9 @@ def generate_batch(
         chunk_size: Splits the batch into task runs of so many rows, one after the other.
         name: Makes the batch one that is run again: with the last run's manifest for comparison.
         retry: What becomes of what failed in the last run under the name: ``"failed"`` does it again, ``"none"`` leaves it.
+        via: ``"requests"`` sends them one by one; ``"batch"`` sends them as files in batches at Together, which take minutes
+            to a day and cost half for some models: for ``ChatRequest``. Whoever asks for one of them meanwhile waits for it.
+        resend: How goes out again what such a batch did not answer: in another ``"batch"``, or as ``"requests"``.
 
     Raises:
         BatchFailed: It went as ``fail_on`` says that it must not; it carries the result.
@@ -79,7 +86,7 @@ def generate_batch(
         batch(
             BatchArguments(
                 requests, credentials, library, reuse, on_unknown, timeout, concurrency, stop_after_failures, fail_on,
-                max_cost, limit, chunk_size, name, retry,
+                max_cost, limit, chunk_size, name, retry, via, resend,
             )
         )
     )  # fmt: skip
@@ -93,7 +100,7 @@ async def agenerate_batch(
     library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
-    timeout: float = TIMEOUT,
+    timeout: float | None = None,
     concurrency: int | str = CONCURRENCY,
     stop_after_failures: int | None = None,
     fail_on: FailOn = "all",
@@ -102,13 +109,15 @@ async def agenerate_batch(
     chunk_size: int | None = None,
     name: str | None = None,
     retry: Retry = "failed",
+    via: Via = "requests",
+    resend: Resend = "batch",
 ) -> BatchResult:
     """Make many pictures and clips: ``generate_batch`` for async flows."""
     return await arun(
         batch(
             BatchArguments(
                 requests, credentials, library, reuse, on_unknown, timeout, concurrency, stop_after_failures, fail_on,
-                max_cost, limit, chunk_size, name, retry,
+                max_cost, limit, chunk_size, name, retry, via, resend,
             )
         )
     )  # fmt: skip

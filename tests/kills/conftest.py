@@ -19,7 +19,7 @@ RENDER_SECONDS = 0.2
 
 @pytest.fixture(scope="session")
 def _together() -> Iterator[Sandbox]:
-    with sandbox.serve(render_seconds=RENDER_SECONDS, dedicated=[DEDICATED]) as running:
+    with sandbox.serve(render_seconds=RENDER_SECONDS, batch_seconds=RENDER_SECONDS, dedicated=[DEDICATED]) as running:
         yield running
 
 

@@ -1,0 +1,187 @@
+"""Runs many requests through Together's own batches: looked up, claimed, sent as files, waited for, taken. Knows no Prefect.
+
+Rows go to a temporary file as they come. In rounds, each row is looked up as any request is; what is free goes into a batch,
+what somebody else has sent is waited for with ours, and a row is over when the ledger says what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from decimal import Decimal
+from functools import partial
+
+from prefect_together.batch.manifest import Spool
+from prefect_together.batch.provider_batch import Submission
+from prefect_together.batch.provider_rows import Pending, ProviderRows, Resend, Round, Sent
+from prefect_together.batch.request_table import TableRow
+from prefect_together.batch.runner import Line, Options
+from prefect_together.engine.attempt import BoundAttempt
+from prefect_together.engine.batch_lines import LineSpool, Part
+from prefect_together.engine.batch_record import BatchRecord, record_of
+from prefect_together.engine.batch_sending import BatchSender
+from prefect_together.engine.batch_taking import BatchTaker, each
+from prefect_together.engine.context import RunContext
+from prefect_together.engine.prior_attempts import claim
+from prefect_together.errors import TogetherError
+from prefect_together.ledger.leases import Lease, begin_lease, release, shared_lease
+
+LOOK_AGAIN = 1.0
+"""Seconds between looks at rows that somebody else is sending."""
+
+
+class ProviderBatchRun(ProviderRows):
+    """One run of many requests by way of provider batches.
+
+    Args:
+        context: As for ``ProviderRows``.
+        options: As for ``ProviderRows``.
+        before: As for ``ProviderRows``.
+        resend: As for ``ProviderRows``.
+        sent: As for ``ProviderRows``.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        options: Options,
+        before: Mapping[str, Line] | None = None,
+        *,
+        resend: Resend | None = "batch",
+        sent: Submission | None = None,
+    ) -> None:
+        super().__init__(context, options, before, resend=resend, sent=sent)
+        self._progress: dict[str, tuple[str, float]] = {}
+        self._turn = asyncio.Lock()
+        self.waiting = 0
+        """How many rows are to be waited for, once they are submitted."""
+
+    @property
+    def done(self) -> int:
+        """How many requests are over, those included that Together says it has answered."""
+        return super().done + int(sum(share for _, share in self._progress.values()))
+
+    def __str__(self) -> str:
+        at_work = ", ".join(said for said, _ in self._progress.values())
+        return f"{super().__str__()}{f' At Together: {at_work}.' if at_work else ''}"
+
+    async def run(self, rows: Iterable[TableRow]) -> None:
+        """Run the requests of some rows; returns when all of them are over."""
+        with closing(self._rows), self._hold:
+            pending = await self._enter(rows)
+            while pending:
+                pending = await self._round(pending)
+
+    async def submit(self, rows: Iterable[TableRow], entries: Spool) -> None:
+        """Send what is free of some rows, and wait for nothing.
+
+        Args:
+            rows: The rows.
+            entries: Takes them in as another process can take them up.
+
+        Raises:
+            TogetherError: Nothing could be sent of what was to be sent.
+        """
+        with closing(self._rows), self._hold, closing(LineSpool()) as lines:
+            found, self._entries = Round(lines), entries
+            await each(await self._enter(rows), partial(self._look, found))
+            for part in lines.parts():
+                await self._through(part, found, wait=False)
+            self.waiting = len(found.left)
+        errors = [sent.error for sent in self._claimed.values() if sent.error]
+        if errors and not self.records:
+            raise errors[0]
+
+    # A round: all rows are looked up, what is free is sent, what is sent is waited for.
+
+    async def _round(self, pending: list[Pending]) -> list[Pending]:
+        """Return the rows that are not over afterwards."""
+        with closing(LineSpool()) as lines:
+            found = Round(lines)
+            await each(pending, partial(self._look, found))
+            works = [self._waited(record_of(self.context.storage, name)) for name in found.records]
+            works += [self._through(part, found, wait=True) for part in lines.parts()]
+            tasks = [asyncio.create_task(work) for work in works]
+            try:
+                await asyncio.gather(*tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        if found.left and not tasks:
+            await asyncio.sleep(LOOK_AGAIN)
+        return found.left
+
+    # Sending and waiting.
+
+    async def _through(self, part: Part, found: Round, *, wait: bool) -> None:
+        """Send one batch, and wait for it where that is wanted."""
+        record = BatchRecord.begin(self.context.storage)
+        lease = shared_lease(record.id)
+        await begin_lease(self._ledger, lease)
+        async with Lease(self._ledger, lease):
+            async with self._turn:  # one after the other: no claim is held longer than it has to be
+                sent = await self._sent(record, part, found)
+            if sent and wait:
+                await self._waited(record)
+        if sent and not wait:
+            await release(self._ledger, lease, handed_out=True)
+
+    async def _sent(self, record: BatchRecord, part: Part, found: Round) -> bool:
+        rows = [found.free[name] for name in part.names]
+        sender = BatchSender(self.context, record, partial(self._claim, found))
+        try:
+            sent = await sender.send(found.lines, part)
+        except TogetherError as error:
+            for row in rows:
+                if row.fingerprint in sender.attempts:
+                    self._claimed[row.fingerprint].error = error
+            sent = False
+        found.left += [row for row in rows if not row.over]
+        if sent:
+            self.records[record.id] = None
+        return sent
+
+    async def _claim(self, found: Round, name: str, record: BatchRecord) -> tuple[BoundAttempt, Decimal | None] | None:
+        """Claim the request of a row for a batch, and set aside what it costs at most."""
+        row, budget = found.free[name], self.context.budget
+        table_row, request = self._read(row)
+        context = self.context.of(request)
+        try:
+            standing = await (prior := self._prior(row, context)).look()
+            if standing.what != "free":
+                return None
+            attempt, claimed = standing.attempt, False
+            if budget:
+                await budget.reserve(attempt.key, context.at_most)
+            try:
+                claimed = await claim(context, attempt, provider_batch=record.id)
+            finally:
+                if budget and not claimed:
+                    await budget.settle(attempt.key, Decimal(0))
+            if not claimed:
+                return None
+            await prior.unknown.record()
+        except Exception as error:  # whatever is wrong with one request must not take the others with it
+            self._wrong(table_row, request, error, row.began, row.fingerprint)
+            row.over = True
+            return None
+        before = self._claimed.get(name)
+        self._claimed[name] = Sent(attempt, before.times + 1 if before else 1)
+        return attempt, context.at_most
+
+    async def _waited(self, record: BatchRecord) -> None:
+        """Wait until what a batch made is kept; where that takes too long, its rows say so."""
+        lines = int((await record.read(), record.facts)[1].get("lines", 0))
+
+        def look(_: BatchRecord, status: str, progress: float) -> None:
+            share = max(min(progress, 100.0) / 100 * lines, self._progress.get(record.id, ("", 0.0))[1])
+            self._progress[record.id] = (f"{record} is {status}, {progress:.0f} % of {lines:,}", share)
+
+        try:
+            await BatchTaker(self.context, record).take(self.options.timeout, look)
+        except TogetherError as error:
+            self._late[record.id] = error
+        finally:
+            self._progress.pop(record.id, None)
