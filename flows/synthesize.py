@@ -3,6 +3,7 @@
 python flows/synthesize.py --sandbox --topics "['tides', 'volcanoes']"             a local Together: nothing is paid
 python flows/synthesize.py --table topics.csv --count 20 --plan                   what it would send and cost
 python flows/synthesize.py --table topics.csv --count 20 --out rows.parquet       the real one: set TOGETHER_API_KEY
+python flows/synthesize.py --batch --writer meta-llama/Llama-3.3-70B-Instruct-Turbo   in batches at Together, half price
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -148,6 +149,7 @@ def synthesize(
     out: Annotated[str, AfterValidator(_writable)] = "rows.jsonl",
     concurrency: Annotated[int, Field(ge=1)] = 32,
     max_cost: Annotated[Decimal, Field(gt=0)] | None = None,
+    batch: bool = False,  # noqa: FBT001, FBT002 - a box to tick in the form
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
 ) -> list[Made] | Plan:
     """Write rows on topics, have them judged by another model, and keep the good ones, each once.
@@ -165,6 +167,8 @@ def synthesize(
         out: The table to write, ending in .parquet, .csv, .tsv or .jsonl.
         concurrency: How many requests at once.
         max_cost: USD that this run may spend on rows, and again on judgements.
+        batch: Whether to send them in batches at Together: they take minutes to a day, and cost half by some models, such as
+            ``meta-llama/Llama-3.3-70B-Instruct-Turbo``.
         plan: Say what would be sent and what it would cost, and send nothing.
     """
     if writer == judge:
@@ -174,11 +178,12 @@ def synthesize(
         for topic in (_read(table, column) if table else topics)
         for number in range(1, count + 1)
     ]
+    via: Literal["batch", "requests"] = "batch" if batch else "requests"
     if plan:
-        return _planned(made, judge, seed, max_cost)
+        return _planned(made, judge, seed, max_cost, via)
     write = generate_batch.with_options(task_run_name="rows")
     try:
-        written = write([row.asked for row in made], concurrency=concurrency, max_cost=max_cost)
+        written = write([row.asked for row in made], concurrency=concurrency, max_cost=max_cost, via=via)
     except BatchFailed as failed:
         if failed.result is not None:  # what it paid for is in there
             _take(made, failed.result, out)
@@ -189,7 +194,7 @@ def synthesize(
     if looked:
         look = generate_batch.with_options(task_run_name="judgements")
         asked = [request for _, request in looked]
-        judged = look(asked, concurrency=concurrency, max_cost=max_cost, fail_on="never")
+        judged = look(asked, concurrency=concurrency, max_cost=max_cost, fail_on="never", via=via)
         for (row, _), item in zip(looked, judged.stream(), strict=True):
             row.judged_by(item, threshold)
     rows = [row.record() for row in made if rejected or row.status not in {"rejected", "double"}]
@@ -235,16 +240,17 @@ def _mark_doubles(made: list[Made]) -> None:
         seen.add(key)
 
 
-def _planned(made: list[Made], judge: str, seed: int, max_cost: Decimal | None) -> Plan:
+def _planned(made: list[Made], judge: str, seed: int, max_cost: Decimal | None, via: Literal["batch", "requests"]) -> Plan:
     """Return the plan of the rows, and of the judgements of those that are written: the others are not known yet."""
-    found = plan_batch([row.asked for row in made], max_cost=max_cost)
+    found = plan_batch([row.asked for row in made], max_cost=max_cost, via=via)
     for row in made:
         answer = expected(row.asked)
         if answer is not None:
             row.status = "invalid" if answer.fault() else "written"
             row.row = answer.parse(Row) if row.status == "written" else None
     _mark_doubles(made)
-    found += plan_batch([_look(row, judge, seed) for row in made if row.status == "written"], max_cost=max_cost)
+    looks = [_look(row, judge, seed) for row in made if row.status == "written"]
+    found += plan_batch(looks, max_cost=max_cost, via=via)
     left = sum(row.status == "" for row in made)
     if not left:
         return found

@@ -120,3 +120,27 @@ def test_killed_and_started_again(after: int, command: Command, killed: Killed, 
     again = command("synthesize.py", *options)
     assert "Paid in this run: nothing, all 12 reused." in again.stdout
     assert {WRITER: 6, JUDGE: 6} == _models(together_sandbox)
+
+
+def test_in_batches_at_half_the_price(load: Callable[[str], Any], together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Two batches in all, each row at the price that its model has in one; the plan says both, a rerun pays nothing."""
+    flow = load("synthesize").synthesize
+    llama = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+    options: dict[str, Any] = {
+        "topics": TOPICS,
+        "count": 2,
+        "writer": llama,
+        "out": str(tmp_path / "rows.parquet"),
+        "batch": True,
+    }
+    before = flow(**options, plan=True)
+    assert before.online_cost == before.cost * 2
+    made = flow(**options)
+    assert {llama: 6, JUDGE: 6} == _models(together_sandbox)
+    assert 2 == len(together_sandbox.batches())
+    answers = [answer for row in made for answer in row.answers]
+    assert {Decimal("0.5")} == {answer.tariff.batch_discount for answer in answers}
+    charged = sum((charge.usd or Decimal(0) for charge in together_sandbox.charges()), Decimal(0))
+    assert charged == sum(answer.cost for row in made for answer in (*row.answers, *row.looks))
+    flow(**options)
+    assert {llama: 6, JUDGE: 6} == _models(together_sandbox)
