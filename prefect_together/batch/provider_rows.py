@@ -1,0 +1,233 @@
+"""The rows of a run by way of provider batches: from a table to the outcome of each. Sends nothing into a batch.
+
+Rows go to a temporary file as they come, and each is looked up as any request is, until the ledger says what became of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from prefect_together.batch.request_table import TableRow
+from prefect_together.batch.row_store import RowStore
+from prefect_together.batch.runner import Batch, Line, Options
+from prefect_together.engine.attempt import BoundAttempt
+from prefect_together.engine.batch_lines import LineSpool
+from prefect_together.engine.batch_taking import NotAnswered, each, error_of
+from prefect_together.engine.context import GenerationContext, RunContext
+from prefect_together.engine.delivery import Delivery
+from prefect_together.engine.prior_attempts import PriorAttempts
+from prefect_together.errors import InvalidRequest, TogetherError
+from prefect_together.generations.fingerprint import body_of, fingerprint_of
+from prefect_together.generations.request import Request
+from prefect_together.generations.results import Generated
+from prefect_together.generations.spec import Line as BatchLine
+from prefect_together.ledger.leases import LocalHold
+from prefect_together.ledger.ledger import Ledger
+
+Resend = Literal["batch", "requests"]
+"""How goes out again what a batch did not answer: in another batch, or request by request."""
+
+SENT_AT_MOST = 3
+"""Batches that one row goes into in one run."""
+
+
+@dataclass(eq=False)
+class Pending:
+    """A row that is not over."""
+
+    at: int
+    """Where it is in the store of rows."""
+    fingerprint: str
+    began: float
+    watch: PriorAttempts | None = None
+    """What is known of somebody else who is sending it."""
+    over: bool = False
+
+
+@dataclass
+class Sent:
+    """What this run sent for a request, whichever rows ask for it."""
+
+    attempt: BoundAttempt
+    times: int
+    error: TogetherError | None = None
+    """Why that did not come about, where it did not."""
+
+
+@dataclass
+class Round:
+    """What one look at all rows finds."""
+
+    lines: LineSpool
+    free: dict[str, Pending] = field(default_factory=dict[str, Pending])
+    """Rows to send, by their fingerprints."""
+    left: list[Pending] = field(default_factory=list[Pending])
+    """Rows that are to be looked at again."""
+    records: dict[str, None] = field(default_factory=dict[str, None])
+    """Batches that others sent and rows wait for."""
+
+
+class ProviderRows(Batch):
+    """The rows of one run: taken in, looked up, and over when the ledger says what became of them. Sends no batch.
+
+    Args:
+        context: As for ``Batch``.
+        options: As for ``Batch``; ``timeout`` is how long each batch is waited for, from its creation.
+        before: As for ``Batch``.
+        resend: How goes out again what a batch did not answer; None: not in this run, which sends nothing at all.
+        records: Records of batches that were sent for this very batch before: what they bring counts as paid for by it.
+    """
+
+    def __init__(
+        self,
+        context: RunContext,
+        options: Options,
+        before: Mapping[str, Line] | None = None,
+        *,
+        resend: Resend | None = "batch",
+        records: Sequence[str] = (),
+    ) -> None:
+        super().__init__(replace(context, batched=True), options, before)
+        self.records = dict.fromkeys(records)
+        """The records of the batches that are this run's own."""
+        self._ledger = Ledger(context.storage)
+        self._resend = resend
+        self._rows = RowStore()
+        self._hold = LocalHold()
+        self._late: dict[str, TogetherError] = {}
+        self._claimed: dict[str, Sent] = {}
+        self._paid: set[str] = set()
+
+    async def _enter(self, rows: Iterable[TableRow]) -> list[Pending]:
+        """Take in rows, and return those that are not over at once."""
+        pending = list[Pending]()
+
+        async def one(row: TableRow) -> None:
+            if row.request is None:
+                self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
+            elif found := await self._entered(row, row.request):
+                pending.append(found)
+            if row.number % 64 == 0:
+                await asyncio.sleep(0)  # what never has to wait would keep everything else on the loop from running
+
+        await each(rows, one)
+        return sorted(pending, key=lambda one: one.at)
+
+    async def _entered(self, row: TableRow, request: Request) -> Pending | None:
+        began, fingerprint = time.monotonic(), None
+        try:
+            context = self.context.of(request)
+            _refuse_without_batch(context)
+            context.check()
+            fingerprint = await fingerprint_of(request, environment=self.context.client.environment)
+            if self._before:
+                self._seen.add(fingerprint)
+            if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
+                return None
+        except Exception as error:  # whatever is wrong with one request must not take the others with it
+            self._wrong(row, request, error, began, fingerprint)
+            return None
+        return Pending(self._rows.put(row), fingerprint, began)
+
+    async def _look(self, found: Round, row: Pending) -> None:
+        """Look one row up: it is over then, or it goes into the round."""
+        table_row, request = self._read(row)
+        try:
+            if error := await self._failure(row):
+                raise error
+            context = self.context.of(request)
+            prior = row.watch or self._prior(row, context)
+            standing = await prior.look()
+            if standing.what == "busy":
+                row.watch = prior
+                found.left.append(row)
+            elif standing.what == "free":
+                await self._free(found, row, context)
+            elif standing.attempt.state == "stored":
+                await self._kept(table_row, row, context, standing.attempt)
+            else:
+                await self._accepted(found, table_row, row, standing.attempt)
+        except Exception as error:  # whatever is wrong with one request must not take the others with it
+            self._wrong(table_row, request, error, row.began, row.fingerprint)
+
+    async def _failure(self, row: Pending) -> TogetherError | None:
+        """Return why what this run sent has no answer; None where it has one, or may yet, or may be sent again."""
+        sent = self._claimed.get(row.fingerprint)
+        if sent is None or sent.error:
+            return sent and sent.error
+        attempt = await sent.attempt.refreshed()
+        error = await error_of(attempt) if attempt.state in {"failed", "lost"} else None
+        return None if isinstance(error, NotAnswered) else error
+
+    async def _free(self, found: Round, row: Pending, context: GenerationContext) -> None:
+        """Put a row that nobody has sent into the round's lines."""
+        table_row, request = self._read(row)
+        if self._resend is None or self.stopped:
+            said = self.stopped or "It was not sent, or Together did not answer it: send it again."
+            self._over(table_row, request, "skipped", said=said, fingerprint=row.fingerprint)
+            return
+        sent = self._claimed.get(row.fingerprint)
+        if sent and self._resend == "requests":
+            await self._one(table_row, request)
+            return
+        if sent and sent.times >= SENT_AT_MOST:
+            raise NotAnswered(f"{sent.times} batches at Together did not answer it.", paid="nothing", retryable=True)
+        client, protocol = self.context.client, context.spec.batch
+        body = await body_of(request, row.fingerprint, environment=client.environment, is_there=client.files.has)
+        for warning in body.warnings:
+            self.context.run.log.warning("%s", warning)
+        line = protocol.line(row.fingerprint, body.content)
+        if found.lines.put(row.fingerprint, line, protocol.endpoint, request.model):
+            found.free[row.fingerprint] = row
+        else:
+            found.left.append(row)  # an equal row is sent: this one gets the same
+
+    async def _accepted(self, found: Round, table_row: TableRow, row: Pending, attempt: BoundAttempt) -> None:
+        """Wait for what somebody sent before, with the round."""
+        payload, request = (await attempt.acceptance()).payload, table_row.request
+        if isinstance(payload, BatchLine):
+            if late := self._late.get(payload.record):
+                raise late
+            found.records[payload.record] = None
+            found.left.append(row)
+        elif request is not None:
+            await self._one(table_row, request)
+
+    async def _kept(self, table_row: TableRow, row: Pending, context: GenerationContext, attempt: BoundAttempt) -> None:
+        """Note the results of a row; where they are not what was asked for, a better one is asked for as ever."""
+        kept = await Delivery(context, row.fingerprint).stored(attempt)
+        paid = attempt.key not in self._paid and (row.fingerprint in self._claimed or await self._is_ours(attempt))
+        self._paid.add(attempt.key)
+        results: list[Generated] = [result.model_copy(update={"reused": not paid}) for result in kept]
+        better = context.spec.follow_up
+        if self._resend is not None and better and better(context.request, results[-1]):
+            results += (await self._generated(context, row.fingerprint))[len(kept) :]
+        self._made(table_row, context.request, results, row.began, row.fingerprint)
+
+    async def _is_ours(self, attempt: BoundAttempt) -> bool:
+        """Tell whether an attempt went out with a batch that was sent for this one."""
+        return bool(self.records) and (await attempt.entry("accepted") or {}).get("provider_batch") in self.records
+
+    async def _generated(self, context: GenerationContext, fingerprint: str) -> list[Generated]:
+        return await super()._generated(replace(context, batched=False), fingerprint)
+
+    def _prior(self, row: Pending, context: GenerationContext) -> PriorAttempts:
+        return PriorAttempts(context, self._ledger, row.fingerprint, context.scope(), self._hold)
+
+    def _read(self, row: Pending) -> tuple[TableRow, Request]:
+        """Return a row and its request."""
+        table_row = self._rows.get(row.at)
+        if table_row.request is None:
+            raise TypeError("a row without a request is over when it comes")
+        return table_row, table_row.request
+
+
+def _refuse_without_batch(context: GenerationContext) -> None:
+    """Refuse a request of a type that Together takes one by one only."""
+    if context.spec.batch is None:
+        what = f"{type(context.request).__name__} cannot go into Together's batches"
+        raise InvalidRequest(f'{what}: send it with via="requests".')
