@@ -18,7 +18,7 @@ RENDER_SECONDS = 0.2
 
 @pytest.fixture(scope="session")
 def _together() -> Iterator[Sandbox]:
-    with sandbox.serve(render_seconds=RENDER_SECONDS) as running:
+    with sandbox.serve(render_seconds=RENDER_SECONDS, batch_seconds=RENDER_SECONDS) as running:
         yield running
 
 

@@ -33,6 +33,8 @@ class Job(Errand, total=False):
     """How many threads make the same requests at once."""
     flow: str
     """Which Prefect flow to run, instead of calling the package's inner door."""
+    batch: bool
+    """Whether to make the requests by way of Together's batches."""
     reconcile: bool
     """Whether to reconcile instead of making anything."""
     resume: str

@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from prefect_together.engine import batch_sending
+from prefect_together.engine.batch_record import BatchRecord
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.ledger import Attempt, Event, Ledger
 from prefect_together.storage.storage import Storage
@@ -50,6 +52,8 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
 
     Ledger.record = recorded
 
+    _arm_batches(point, die)
+
     if point == "after-answer":
         send_paid = TogetherClient.send_paid
 
@@ -88,3 +92,49 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
             await write_stream(self, key, cut())
 
         Storage.write, Storage.write_stream = written, streamed
+
+
+def _arm_batches(point: str, die: Callable[[], None]) -> None:
+    """Arm the points of a provider's batch: before and after each entry of its record, its upload, and while it is taken."""
+    when, _, what = point.partition(":")
+    if when in {"before-step", "after-step"}:
+        advance = BatchRecord.advance
+
+        async def advanced(self: BatchRecord, state: Any, **facts: Any) -> bool:
+            if when == "before-step" and state == what:
+                die()
+            written = await advance(self, state, **facts)
+            if when == "after-step" and state == what:
+                die()
+            return written
+
+        BatchRecord.advance = advanced
+    if point == "uploaded":
+        upload = batch_sending.upload
+
+        async def uploaded(*args: Any, **more: Any) -> str:
+            file_id = await upload(*args, **more)
+            die()
+            return file_id
+
+        batch_sending.upload = uploaded
+    if point == "some-claimed":
+        record, left = Ledger.record, iter(range(1, 100))
+
+        async def claimed(self: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
+            written = await record(self, attempt, event, entry)
+            if event == "claimed" and next(left) == 3:
+                die()
+            return written
+
+        Ledger.record = claimed
+    if point == "some-stored":
+        kept, stored = Ledger.record, iter(range(1, 100))
+
+        async def some(self: Ledger, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
+            written = await kept(self, attempt, event, entry)
+            if event == "stored" and next(stored) == 3:
+                die()
+            return written
+
+        Ledger.record = some

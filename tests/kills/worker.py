@@ -30,12 +30,15 @@ from killing import arm
 
 from prefect_together._internal import event_loop as runtime
 from prefect_together._internal import process as owner
-from prefect_together.engine import attempt
+from prefect_together.batch.provider_runner import ProviderBatchRun
+from prefect_together.batch.request_table import TableRow
+from prefect_together.batch.runner import Options
+from prefect_together.engine import attempt, batch_output, batch_record
 from prefect_together.engine import ingest as keeping
 from prefect_together.engine import lifecycle as generation
 from prefect_together.engine import polling as waiting
 from prefect_together.engine import reconcile as reconciliation
-from prefect_together.engine.context import GenerationContext, RunInfo
+from prefect_together.engine.context import GenerationContext, RunContext, RunInfo
 from prefect_together.errors import TogetherError
 from prefect_together.generations.image import ImageRequest
 from prefect_together.generations.policy import Pace, Policy
@@ -95,6 +98,7 @@ def pretend(job: Job) -> None:
             yield 0.1
 
     Pace.pauses = pauses
+    batch_output.LOOK_AGAIN, batch_record.LOOK_AGAIN = 0.1, 0.1
     keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
 
 
@@ -218,6 +222,25 @@ def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
     return making()
 
 
+def run_batch(job: Job) -> dict[str, Any]:
+    """Make the requests of a job by way of Together's batches, as ``generate_batch`` does, and return what came of the rows."""
+    context = RunContext(
+        client=shared_client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
+        storage=shared(job["library"], job.get("options")),
+        run=RunInfo(logging.getLogger("worker"), flow_run=job.get("flow_run")),
+        policy=Policy(),
+        on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
+    )
+
+    async def running() -> dict[str, Any]:
+        batch = ProviderBatchRun(context, Options(timeout=120.0))
+        await batch.run(TableRow(number, request_of(fields)) for number, fields in enumerate(job["requests"], 1))
+        lines = [json.loads(line) for line in batch.spool]
+        return {"counts": dict(batch.counts), "errors": [line["error"] for line in lines if "error" in line]}
+
+    return runtime.run(running())
+
+
 def work(job: Job) -> None:
     """Do a job and say what came of it."""
     pretend(job)
@@ -231,6 +254,9 @@ def work(job: Job) -> None:
         while not os.path.exists(gate):  # noqa: PTH110 - as quick as can be
             time.sleep(0.001)
     try:
+        if job.get("batch"):
+            _out({"outcome": "ran", **run_batch(job)})
+            return
         made = how(job)
     except TogetherError as error:
         said = {"message": str(error), "paid": error.paid, "retryable": error.retryable}
