@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefect_together.batch.plan import Plan
+    from prefect_together.batch.provider_batch import ProviderBatch
     from prefect_together.batch.request_table import RequestTable, requests_from_table
     from prefect_together.batch.results import BatchFailed, BatchItem, BatchResult
     from prefect_together.batch.table_files import check_table_path
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
     from prefect_together.tasks.naming import named_after
     from prefect_together.tasks.plan import aexpected, aplan, expected, plan
+    from prefect_together.tasks.provider_batches import asubmit_batch, await_for_batch, submit_batch, wait_for_batch
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
     from prefect_together.tasks.videos import (
@@ -67,6 +69,7 @@ _HOMES = {
     "prefect_together.ui.review_form": ("Decision", "Review"),
     "prefect_together.batch.results": ("BatchFailed", "BatchItem", "BatchResult"),
     "prefect_together.batch.plan": ("Plan",),
+    "prefect_together.batch.provider_batch": ("ProviderBatch",),
     "prefect_together.ledger.spend_limit": ("SpendLimit",),
     "prefect_together.blocks.credentials": ("TogetherCredentials",),
     "prefect_together.tasks.editing": (
@@ -107,6 +110,12 @@ _HOMES = {
     "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
     "prefect_together.tasks.naming": ("named_after",),
     "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
+    "prefect_together.tasks.provider_batches": (
+        "asubmit_batch",
+        "await_for_batch",
+        "submit_batch",
+        "wait_for_batch",
+    ),
     "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
     "prefect_together.tasks.videos": (
         "agenerate_video",
@@ -139,6 +148,7 @@ __all__ = [
     "MediaReference",
     "Message",
     "Plan",
+    "ProviderBatch",
     "ReasoningExhausted",
     "Reconciliation",
     "RequestTable",
@@ -164,7 +174,9 @@ __all__ = [
     "apublish_grid",
     "areconcile",
     "areview_images",
+    "asubmit_batch",
     "asubmit_video",
+    "await_for_batch",
     "await_for_video",
     "awrite_gallery",
     "check_table_path",
@@ -185,8 +197,10 @@ __all__ = [
     "requests_from_table",
     "review_images",
     "run_as_command",
+    "submit_batch",
     "submit_video",
     "summary",
+    "wait_for_batch",
     "wait_for_video",
     "write_gallery",
 ]

@@ -61,6 +61,8 @@ class Plan(BaseModel):
     """USD by list price for what would be sent and has one."""
     cost_at_most: Decimal = Decimal(0)
     """USD for the same at the upper end, where a price is known as a range or depends on what is left open."""
+    online_cost: Decimal | None = None
+    """USD by list price for the same, sent one by one; None where it would be."""
     unknown_prices: int = 0
     """Requests that would be sent and whose price nobody knows."""
     worst_case: Decimal = Decimal(0)
@@ -128,6 +130,7 @@ class Plan(BaseModel):
         return Plan(
             **{name: getattr(self, name) + getattr(other, name) for name in counts},
             cost=self.cost + other.cost,
+            online_cost=_both(self, other),
             cost_at_most=self.cost_at_most + other.cost_at_most,
             worst_case=max(self.worst_case, other.worst_case),
             at_risk=sum(known, Decimal(0)) if risks and len(known) == len(risks) else None,
@@ -183,6 +186,8 @@ class Plan(BaseModel):
         price = f"about {least}{dollars(self.cost)} by list price of {catalog.as_of().isoformat()}"
         if self.cost_at_most > self.cost:
             price += f" (at most {dollars(self.cost_at_most)})"
+        if self.online_cost is not None:
+            price += f" in batches at Together, {dollars(self.online_cost)} one by one"
         if self.undecided:
             price += f", for {self.undecided:,} of them are sent only if what they are made of is approved"
         if self.unknown_prices:
@@ -191,6 +196,13 @@ class Plan(BaseModel):
         wait = f" Usually done within {self.longest_wait:,.0f} s." if self.longest_wait is not None else ""
         warned = f" {len(self.warnings):,} with a warning, see its warnings." if self.warnings else ""
         return f"{', '.join(parts)}: {price}.{over}{wait}{warned}"
+
+
+def _both(one: Plan, other: Plan) -> Decimal | None:
+    """Return what two plans would cost one by one, where one of them would go in batches at Together."""
+    if one.online_cost is None and other.online_cost is None:
+        return None
+    return sum((plan.cost if plan.online_cost is None else plan.online_cost for plan in (one, other)), Decimal(0))
 
 
 def columns_text(columns: Mapping[str, list[str]]) -> str:

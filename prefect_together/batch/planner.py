@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from prefect_together.batch.plan import PROBLEMS, SHOWN, Plan, PlannedRequest
@@ -42,7 +43,7 @@ class Planner:
         self._max_cost = max_cost
         self._counts: Counter[str] = Counter()
         self._models: Counter[str] = Counter()
-        self._cost = self._cost_at_most = self._fitting = self._at_risk = Decimal(0)
+        self._cost = self._online_cost = self._cost_at_most = self._fitting = self._at_risk = Decimal(0)
         self._risk_known = True
         self._unknown_prices = self._over = 0
         self._problems: list[tuple[int, str]] = []
@@ -64,6 +65,7 @@ class Planner:
             **self._counts,  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             cost=self._cost,
             cost_at_most=self._cost_at_most,
+            online_cost=self._online_cost if self._context.batched else None,
             unknown_prices=self._unknown_prices,
             worst_case=self._worst_case,
             at_risk=self._at_risk if self._risk_known and self._counts["unknown"] else None,
@@ -156,6 +158,7 @@ class Planner:
         self._models[request.model] += 1
         self._unknown_prices += estimate is None
         self._cost += estimate or 0
+        self._online_cost += replace(context, batched=False).estimate or 0
         self._cost_at_most += at_most or 0
 
 

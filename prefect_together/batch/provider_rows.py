@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
+from prefect_together.batch.manifest import Spool
+from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.row_store import RowStore
 from prefect_together.batch.runner import Batch, Line, Options
@@ -42,6 +44,8 @@ class Pending:
     at: int
     """Where it is in the store of rows."""
     fingerprint: str
+    scope: str
+    """Who may share its result; of equal rows the same."""
     began: float
     watch: PriorAttempts | None = None
     """What is known of somebody else who is sending it."""
@@ -79,7 +83,7 @@ class ProviderRows(Batch):
         options: As for ``Batch``; ``timeout`` is how long each batch is waited for, from its creation.
         before: As for ``Batch``.
         resend: How goes out again what a batch did not answer; None: not in this run, which sends nothing at all.
-        records: Records of batches that were sent for this very batch before: what they bring counts as paid for by it.
+        sent: What was sent for this very batch before, where it was.
     """
 
     def __init__(
@@ -89,15 +93,18 @@ class ProviderRows(Batch):
         before: Mapping[str, Line] | None = None,
         *,
         resend: Resend | None = "batch",
-        records: Sequence[str] = (),
+        sent: Submission | None = None,
     ) -> None:
         super().__init__(replace(context, batched=True), options, before)
-        self.records = dict.fromkeys(records)
-        """The records of the batches that are this run's own."""
+        self.records = dict.fromkeys(sent.records if sent else ())
+        """The records of the batches that are this run's own: what they bring counts as paid for by it."""
+        self._entries: Spool | None = None
         self._ledger = Ledger(context.storage)
         self._resend = resend
         self._rows = RowStore()
         self._hold = LocalHold()
+        self._known: Mapping[int, tuple[str, str]] = sent.known if sent else {}
+        self._scopes: dict[str, str] = {}
         self._late: dict[str, TogetherError] = {}
         self._claimed: dict[str, Sent] = {}
         self._paid: set[str] = set()
@@ -109,6 +116,7 @@ class ProviderRows(Batch):
         async def one(row: TableRow) -> None:
             if row.request is None:
                 self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
+                self._write_down(row)
             elif found := await self._entered(row, row.request):
                 pending.append(found)
             if row.number % 64 == 0:
@@ -121,17 +129,34 @@ class ProviderRows(Batch):
         began, fingerprint = time.monotonic(), None
         try:
             context = self.context.of(request)
-            _refuse_without_batch(context)
             context.check()
-            fingerprint = await fingerprint_of(request, environment=self.context.client.environment)
+            fingerprint, scope = await self._identity(row, context)
+            self._write_down(row, fingerprint, scope)
             if self._before:
                 self._seen.add(fingerprint)
             if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
                 return None
         except Exception as error:  # whatever is wrong with one request must not take the others with it
             self._wrong(row, request, error, began, fingerprint)
+            self._write_down(replace(row, request=None, error=str(error)))
             return None
-        return Pending(self._rows.put(row), fingerprint, began)
+        return Pending(self._rows.put(row), fingerprint, scope, began)
+
+    async def _identity(self, row: TableRow, context: GenerationContext) -> tuple[str, str]:
+        """Return what the ledger knows a row by: its fingerprint and its scope."""
+        if known := self._known.get(row.number):
+            return known
+        fingerprint = await fingerprint_of(context.request, environment=self.context.client.environment)
+        return fingerprint, self._scopes.setdefault(fingerprint, context.scope())
+
+    def _write_down(self, row: TableRow, *known: str) -> None:
+        """Note a row so that another process can take it up, where one is to."""
+        if self._entries is None:
+            return
+        line: dict[str, Any] = {"row": row.number, "columns": self._columns(row), "known": known, "error": row.error}
+        if row.request is not None:
+            line |= {"kind": row.request.kind, "request": row.request.model_dump(mode="json", exclude_unset=True)}
+        self._entries.put(row.number, line)
 
     async def _look(self, found: Round, row: Pending) -> None:
         """Look one row up: it is over then, or it goes into the round."""
@@ -176,7 +201,7 @@ class ProviderRows(Batch):
             return
         if sent and sent.times >= SENT_AT_MOST:
             raise NotAnswered(f"{sent.times} batches at Together did not answer it.", paid="nothing", retryable=True)
-        client, protocol = self.context.client, context.spec.batch
+        client, protocol = self.context.client, context.batch_protocol()
         body = await body_of(request, row.fingerprint, environment=client.environment, is_there=client.files.has)
         for warning in body.warnings:
             self.context.run.log.warning("%s", warning)
@@ -216,7 +241,7 @@ class ProviderRows(Batch):
         return await super()._generated(replace(context, batched=False), fingerprint)
 
     def _prior(self, row: Pending, context: GenerationContext) -> PriorAttempts:
-        return PriorAttempts(context, self._ledger, row.fingerprint, context.scope(), self._hold)
+        return PriorAttempts(context, self._ledger, row.fingerprint, row.scope, self._hold)
 
     def _read(self, row: Pending) -> tuple[TableRow, Request]:
         """Return a row and its request."""
@@ -224,10 +249,3 @@ class ProviderRows(Batch):
         if table_row.request is None:
             raise TypeError("a row without a request is over when it comes")
         return table_row, table_row.request
-
-
-def _refuse_without_batch(context: GenerationContext) -> None:
-    """Refuse a request of a type that Together takes one by one only."""
-    if context.spec.batch is None:
-        what = f"{type(context.request).__name__} cannot go into Together's batches"
-        raise InvalidRequest(f'{what}: send it with via="requests".')

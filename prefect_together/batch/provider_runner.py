@@ -7,11 +7,13 @@ what somebody else has sent is waited for with ours, and a row is over when the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
 
+from prefect_together.batch.manifest import Spool
+from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.provider_rows import Pending, ProviderRows, Resend, Round, Sent
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.runner import Line, Options
@@ -37,7 +39,7 @@ class ProviderBatchRun(ProviderRows):
         options: As for ``ProviderRows``.
         before: As for ``ProviderRows``.
         resend: As for ``ProviderRows``.
-        records: As for ``ProviderRows``.
+        sent: As for ``ProviderRows``.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class ProviderBatchRun(ProviderRows):
         before: Mapping[str, Line] | None = None,
         *,
         resend: Resend | None = "batch",
-        records: Sequence[str] = (),
+        sent: Submission | None = None,
     ) -> None:
-        super().__init__(context, options, before, resend=resend, records=records)
+        super().__init__(context, options, before, resend=resend, sent=sent)
         self._progress: dict[str, tuple[str, float]] = {}
         self._turn = asyncio.Lock()
+        self.waiting = 0
+        """How many rows are to be waited for, once they are submitted."""
 
     @property
     def done(self) -> int:
@@ -69,13 +73,25 @@ class ProviderBatchRun(ProviderRows):
             while pending:
                 pending = await self._round(pending)
 
-    async def submit(self, rows: Iterable[TableRow]) -> None:
-        """Send what is free of some rows, and wait for nothing."""
+    async def submit(self, rows: Iterable[TableRow], entries: Spool) -> None:
+        """Send what is free of some rows, and wait for nothing.
+
+        Args:
+            rows: The rows.
+            entries: Takes them in as another process can take them up.
+
+        Raises:
+            TogetherError: Nothing could be sent of what was to be sent.
+        """
         with closing(self._rows), self._hold, closing(LineSpool()) as lines:
-            found = Round(lines)
+            found, self._entries = Round(lines), entries
             await each(await self._enter(rows), partial(self._look, found))
             for part in lines.parts():
                 await self._through(part, found, wait=False)
+            self.waiting = len(found.left)
+        errors = [sent.error for sent in self._claimed.values() if sent.error]
+        if errors and not self.records:
+            raise errors[0]
 
     # A round: all rows are looked up, what is free is sent, what is sent is waited for.
 

@@ -149,7 +149,7 @@ class Batch:
     def _wrong(self, row: TableRow, request: Request, error: Exception, began: float, fingerprint: str | None) -> None:
         """Note that a row has no result, and why."""
         if not isinstance(error, TogetherError):
-            self._log.warning("Row %d met something unexpected.", row.number, exc_info=error)
+            self.log.warning("Row %d met something unexpected.", row.number, exc_info=error)
         # A request that was to be sent again and is over the budget may have been charged the first time.
         unknown = isinstance(error, UnknownOutcome) or (isinstance(error, BudgetExceeded) and error.paid == "maybe")
         outcome: Outcome = "unknown" if unknown else "refused" if isinstance(error, _REFUSED) else "failed"
@@ -255,7 +255,7 @@ class Batch:
         self.retryable += bool(getattr(error, "retryable", False))
         self.problems[line["error_type"]] += 1
         if self.problems[line["error_type"]] <= 3:
-            self._log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
+            self.log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
 
     def _show(self, kind: str, file: dict[str, Any]) -> None:
         """Remember every so manieth file: twice as many as are shown at most, then every second is let go."""
@@ -272,7 +272,8 @@ class Batch:
         return [result for result in results if isinstance(result, KeptFile)]
 
     @property
-    def _log(self) -> Log:
+    def log(self) -> Log:
+        """Where to say what a person should read: not each warning of each request."""
         log = self.context.run.log
         return log.logger if isinstance(log, Quiet) else log
 

@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from prefect_together.errors import InvalidRequest
 
@@ -57,7 +57,7 @@ class LineSpool:
         data = json.dumps(line, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         if len(data) > MAX_LINE_BYTES:
             raise InvalidRequest(
-                f"The request has {len(data):,} bytes, and a line of a batch at Together at most {MAX_LINE_BYTES:,}: send it "
+                f"The request has {len(data):,} bytes, and a line of a batch may have {MAX_LINE_BYTES:,}: send it alone, "
                 'with via="requests", or with smaller pictures.'
             )
         self._at[name] = (self._end, len(data))
@@ -79,7 +79,7 @@ class LineSpool:
                 size += length
             yield Part(endpoint, tuple(chosen))
 
-    def write(self, names: Iterable[str], into: BinaryIO) -> tuple[int, str]:
+    def write(self, names: Iterable[str], into: IO[bytes]) -> tuple[int, str]:
         """Write the lines of these names into a file, in this order; return its bytes and their SHA-256 in hex."""
         self._file.flush()
         digest, size = hashlib.sha256(), 0

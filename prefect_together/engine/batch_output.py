@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from prefect_together._internal.json import read
 from prefect_together._internal.logs import Log
@@ -21,7 +21,7 @@ LOOK_AGAIN = 2.0
 _TAIL = 64 * 1024
 
 
-async def fetch_whole(client: TogetherClient, file_id: str, into: BinaryIO, log: Log) -> None:
+async def fetch_whole(client: TogetherClient, file_id: str, into: IO[bytes], log: Log) -> None:
     """Fetch a file that a batch wrote; what is late, empty or cut off is fetched again.
 
     Raises:
@@ -65,7 +65,7 @@ def refusal(line: dict[str, Any]) -> tuple[str, str | None]:
     return f"Together refused the line{f' ({code})' if code else ''}: {' '.join(message.split()).rstrip('.')}", code
 
 
-def _ends_whole(file: BinaryIO, size: int) -> bool:
+def _ends_whole(file: IO[bytes], size: int) -> bool:
     """Tell whether the last line of a file is one."""
     file.seek(max(0, size - _TAIL))
     tail = file.read().rstrip(b"\n")

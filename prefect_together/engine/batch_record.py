@@ -203,7 +203,7 @@ async def batches_of(client: TogetherClient, file_id: str) -> list[str]:
     """
 
     def parse(answer: Any) -> list[str]:
-        listed = answer if isinstance(answer, list) else as_mapping(answer).get("data")
+        listed: Any = as_mapping(answer).get("data") if isinstance(answer, dict) else answer
         if not isinstance(listed, list):
             raise ResponseFormatError("the list of batches is none")
         jobs = [job for job in map(as_mapping, as_list(listed)) if job.get("input_file_id") == file_id and job.get("id")]

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 
 from prefect_together._internal.interruption import waiting_for
 from prefect_together._internal.readers import as_mapping, as_text
@@ -155,7 +155,7 @@ class BatchTaker:
         came = ", ".join(f"{found[what]:,} {words}" for what, words in _CAME.items() if found[what])
         say("Of %s, which is %s: %s.", record, status.status, came or "nothing")
 
-    async def _lines(self, file: BinaryIO, left: dict[str, str], found: Counter[str]) -> None:
+    async def _lines(self, file: IO[bytes], left: dict[str, str], found: Counter[str]) -> None:
         """Take each line of a file whose request has no answer yet."""
         file.seek(0)
         waiting: list[tuple[str, dict[str, Any]]] = []

@@ -15,6 +15,7 @@ from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Policy, Reuse
 from prefect_together.generations.registry import AnySpec, spec_of
 from prefect_together.generations.request import Request
+from prefect_together.generations.spec import BatchProtocol
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.ledger import ANY
 
@@ -140,8 +141,11 @@ class GenerationContext(RunContext):
         """Return what the catalogue warns of.
 
         Raises:
-            InvalidRequest: A documented rule is broken, and the policy says that this is an error.
+            InvalidRequest: It is to go into a batch at Together and is of a type that none takes; or a documented rule is
+                broken, and the policy says that this is an error.
         """
+        if self.batched:
+            self.batch_protocol()
         if self.policy.preflight == "off":
             return []
         found = catalog.preflight(self.request.model, self.request.given())
@@ -149,3 +153,14 @@ class GenerationContext(RunContext):
         if errors and self.policy.preflight == "error":
             raise InvalidRequest(errors[0])
         return [finding.message for finding in found]
+
+    def batch_protocol(self) -> BatchProtocol:
+        """Return how the request goes into a batch at Together.
+
+        Raises:
+            InvalidRequest: None takes its type.
+        """
+        if self.spec.batch is None:
+            what = f"{type(self.request).__name__} cannot go into batches at Together"
+            raise InvalidRequest(f'{what}: send it with via="requests".')
+        return self.spec.batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 
 from prefect_together._internal.logs import Log
 from prefect_together.engine.attempt import BoundAttempt
@@ -15,7 +16,7 @@ from prefect_together.generations.policy import Policy
 from prefect_together.generations.registry import read_request
 from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.http.client import TogetherClient
-from prefect_together.ledger.leases import LeaseMonitor
+from prefect_together.ledger.leases import LeaseMonitor, shared_lease
 from prefect_together.ledger.ledger import Ledger
 from prefect_together.ledger.queries import LedgerRow, find_attempt, list_attempts
 from prefect_together.storage.storage import Storage
@@ -93,6 +94,9 @@ class _Reconciler:
         self._policy = policy
         self._wait = wait
         self._ledger = Ledger(storage)
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._alive: dict[str, bool] = {}
+        self._unfinished: set[str] = set()
 
     async def look(self, row: LedgerRow) -> None:
         """Do what can be done about one attempt, and report it."""
@@ -100,34 +104,63 @@ class _Reconciler:
         if row.environment not in {None, self._client.environment}:
             report.elsewhere += 1
             return
-        if row.state not in _UNDECIDED and await LeaseMonitor(self._ledger, row.attempt).settled():
+        if row.state not in _UNDECIDED and await self._at_work(row):
             report.running.append(Entry.of(row))
             return
         if row.state == "claimed":
-            await close_dead_claim(BoundAttempt(self._ledger, row.attempt, self._log), self._client)
+            try:
+                await close_dead_claim(BoundAttempt(self._ledger, row.attempt, self._log), self._client)
+            except TogetherError as error:  # whether its batch was made could not be asked
+                report.failed.append(Entry.of(row, str(error)))
+                return
             row = await find_attempt(self._storage, row.key)
         if row.state in _UNDECIDED:
             report.undecided.append(Entry.of(row))
         elif row.state == "accepted":
             await self._resume(row)
 
+    async def _at_work(self, row: LedgerRow) -> bool:
+        """Tell whether somebody is at work on an attempt; the lines of one batch are looked after together."""
+        record = row.claim.get("provider_batch")
+        if record is None:
+            return await LeaseMonitor(self._ledger, row.attempt).settled()
+        async with self._turns[record]:
+            if record not in self._alive:
+                self._alive[record] = await LeaseMonitor(self._ledger, shared_lease(record)).settled()
+            return self._alive[record]
+
     async def _resume(self, row: LedgerRow) -> None:
+        """Fetch what an attempt was accepted for; the lines of one batch in turn, for the first takes them all."""
+        record = row.outcome.get("provider_batch")
+        if record is None:
+            await self._resumed(row)
+            return
+        async with self._turns[record]:
+            if record in self._unfinished:
+                self.report.running.append(Entry.of(row))
+            elif not await self._resumed(row):
+                self._unfinished.add(record)
+
+    async def _resumed(self, row: LedgerRow) -> bool:
+        """Fetch what an attempt was accepted for; return False where that is still at work."""
         report = self.report
         try:
             context = _context(row, self._storage, self._client, self._log, self._policy)
         except ValueError as error:  # a request that this release cannot read
             report.failed.append(Entry.of(row, str(error)))
-            return
+            return True
         try:
             report.kept += await resume(context, row.attempt, timeout=self._wait)
         except GenerationTimeout:
             report.running.append(Entry.of(row))
+            return False
         except TogetherError as error:
             after = await find_attempt(self._storage, row.key)
             if after.state in _UNDECIDED:
                 report.undecided.append(Entry.of(after))
             else:
                 report.failed.append(Entry.of(row, str(error)))
+        return True
 
 
 def _context(row: LedgerRow, storage: Storage, client: TogetherClient, log: Log, policy: Policy) -> GenerationContext:

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -160,7 +160,7 @@ class TogetherClient:
             about = f"{self.origin} answered GET {path} with something that cannot be read: {_said(error)}."
             raise ServerError(about, paid="yes", status=200, retryable=True) from error
 
-    async def send_form(self, path: str, fields: dict[str, str], name: str, file: BinaryIO) -> httpx.Response:
+    async def send_form(self, path: str, fields: dict[str, str], name: str, file: IO[bytes]) -> httpx.Response:
         """POST a form with a file in it, which is free; the file is read a piece at a time.
 
         Args:

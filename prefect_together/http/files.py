@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -21,7 +21,7 @@ _CONFLICT = 409
 _T = TypeVar("_T")
 
 
-async def upload(client: TogetherClient, name: str, file: BinaryIO, *, purpose: str) -> str:
+async def upload(client: TogetherClient, name: str, file: IO[bytes], *, purpose: str) -> str:
     """Send a file and return its id; where Together has the same bytes already, the id of those.
 
     Args:
@@ -66,7 +66,7 @@ async def size_of(client: TogetherClient, file_id: str) -> int | None:
     return await client.get(f"/v1/files/{quote(file_id, safe='')}", size)
 
 
-async def fetch(client: TogetherClient, file_id: str, into: BinaryIO) -> int:
+async def fetch(client: TogetherClient, file_id: str, into: IO[bytes]) -> int:
     """Write the bytes of a file into another, and return how many there were.
 
     Raises:
@@ -100,7 +100,7 @@ async def patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
             await asyncio.sleep(getattr(error, "retry_after", None) or backoff(tries, first=1.0, longest=15.0))
 
 
-async def _write(chunks: AsyncIterator[bytes], into: BinaryIO) -> int:
+async def _write(chunks: AsyncIterator[bytes], into: IO[bytes]) -> int:
     size = 0
     async for chunk in chunks:
         size += into.write(chunk)

@@ -8,7 +8,8 @@ from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
-from prefect_together.tasks._batch import CONCURRENCY, BatchArguments, FailOn, Resend, Retry, Via, batch
+from prefect_together.tasks._batch import batch
+from prefect_together.tasks._batch_arguments import CONCURRENCY, BatchArguments, FailOn, Resend, Retry, Via
 from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._checks import Money
 from prefect_together.tasks._task import async_stateful_task, stateful_task
@@ -61,8 +62,8 @@ def generate_batch(
         reuse: Whose results may be taken, see ``generate_image``. Under a ``name``, requests without a seed are made once
             for the name instead of once for the run.
         on_unknown: What to do when one was sent and nobody knows whether it was accepted, see ``generate_image``.
-        timeout: Seconds to wait for each clip, counted from its submission: by default half an hour; for each provider's batch
-            three days.
+        timeout: Seconds to wait for each clip, counted from its submission: by default half an hour; for each batch at
+            Together three days.
         concurrency: How many at once; or the name of a Prefect global concurrency limit, one slot of which is held while
             the batch runs.
         stop_after_failures: After how many failed or unknown requests the rest is skipped.
@@ -72,7 +73,7 @@ def generate_batch(
         chunk_size: Splits the batch into task runs of so many rows, one after the other.
         name: Makes the batch one that is run again: with the last run's manifest for comparison.
         retry: What becomes of what failed in the last run under the name: ``"failed"`` does it again, ``"none"`` leaves it.
-        via: ``"requests"`` sends them one by one; ``"batch"`` sends them as files in Together's own batches, which take minutes
+        via: ``"requests"`` sends them one by one; ``"batch"`` sends them as files in batches at Together, which take minutes
             to a day and cost half for some models: for ``ChatRequest``. Whoever asks for one of them meanwhile waits for it.
         resend: How goes out again what such a batch did not answer: in another ``"batch"``, or as ``"requests"``.
 

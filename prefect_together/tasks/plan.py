@@ -12,7 +12,7 @@ from prefect_together.generations.fingerprint import stand_in
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import MediaReference, Request
-from prefect_together.tasks._batch import BatchArguments
+from prefect_together.tasks._batch_arguments import BatchArguments, Via
 from prefect_together.tasks._batch_requests import Requests, filled, rows_of
 from prefect_together.tasks._batch_summary import show_plan
 from prefect_together.tasks._checks import Money, expect, usd
@@ -28,6 +28,7 @@ def plan(
     on_unknown: OnUnknown = "auto",
     max_cost: Money | None = None,
     name: str | None = None,
+    via: Via = "requests",
 ) -> Plan:
     """Return what ``generate_batch`` would do with these arguments, and what it would cost.
 
@@ -49,11 +50,12 @@ def plan(
         on_unknown: As for ``generate_batch``.
         max_cost: The most that the batch could spend, in USD.
         name: The name of the batch, where it has one.
+        via: How it would go out, see ``generate_batch``: with ``"batch"`` the plan has both prices.
 
     Raises:
         ConfigurationError: An address is not understood.
     """
-    return run(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
+    return run(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name, via=via), max_cost))
 
 
 async def aplan(
@@ -65,9 +67,10 @@ async def aplan(
     on_unknown: OnUnknown = "auto",
     max_cost: Money | None = None,
     name: str | None = None,
+    via: Via = "requests",
 ) -> Plan:
     """Return what a batch would do: ``plan`` for async callers."""
-    return await arun(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name), max_cost))
+    return await arun(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name, via=via), max_cost))
 
 
 def expected(

@@ -1,0 +1,88 @@
+"""What the tasks around batches at Together do: one coroutine each, which runs on the background loop."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import AsyncExitStack, closing
+from datetime import datetime, timezone
+from decimal import Decimal
+
+from prefect_together.batch.provider_batch import ROWS, ProviderBatch, rows_of, submission
+from prefect_together.batch.results import BatchResult, read_schema
+from prefect_together.batch.table_schema import TableSchema
+from prefect_together.tasks import _batch_requests
+from prefect_together.tasks._batch import carried_out, earlier
+from prefect_together.tasks._batch_arguments import BatchArguments
+
+
+async def submitted(arguments: BatchArguments) -> ProviderBatch:
+    """Send requests in batches at Together and wait for nothing.
+
+    Raises:
+        TogetherError: Nothing could be sent of what was to be sent.
+    """
+    from prefect_together.batch import manifest  # import the HTTP client, which is slow
+    from prefect_together.batch.provider_runner import ProviderBatchRun
+    from prefect_together.engine.batch_record import record_of
+
+    arguments.check()
+    context = await arguments.context()
+    storage = context.storage
+    async with AsyncExitStack() as stack:
+        before = await earlier(storage, arguments.name, stack)
+        work = ProviderBatchRun(context, arguments.options(), before.lines)
+        stack.callback(work.spool.close)
+        entries = stack.enter_context(closing(manifest.Spool(storage)))
+        await work.submit(_batch_requests.rows_of(arguments.requests), entries)
+        if context.budget:
+            await context.budget.close()
+        columns = await asyncio.to_thread(_batch_requests.schema, arguments.requests, work.names, work.made)
+        where = await manifest.write(storage, f"{ROWS}/{uuid.uuid4().hex}", entries, columns)
+        records = [record_of(storage, name) for name in work.records]
+        known = [record.at_stake for record in records if record.at_stake is not None]
+        batch = ProviderBatch(
+            rows=where,
+            library=storage.url,
+            batches=tuple(str(record.batch_id) for record in records),
+            records=tuple(work.records),
+            submitted_at=datetime.now(timezone.utc),
+            name=arguments.name,
+            total=sum(work.counts.values()) + work.waiting,
+            waiting=work.waiting,
+            reused=work.counts["reused"] + work.counts["invalid"],
+            refused=work.counts["refused"],
+            failed=work.counts["failed"] + work.counts["unknown"] + work.counts["skipped"],
+            at_most=sum(known, Decimal(0)) if len(known) == len(records) else None,
+        )
+        work.log.info("%s", batch)
+    return batch
+
+
+async def waited_for(batch: ProviderBatch, arguments: BatchArguments) -> BatchResult:
+    """Wait for what was sent, and return what came of every row. Sends nothing.
+
+    Args:
+        batch: What was sent.
+        arguments: How to wait.
+
+    Raises:
+        BatchFailed: It went as ``fail_on`` says that it must not.
+    """
+    from prefect_together.batch.provider_runner import ProviderBatchRun  # imports the HTTP client, which is slow
+
+    arguments.check()
+    context = await arguments.context()
+    async with AsyncExitStack() as stack:
+        before = await earlier(context.storage, batch.name, stack)
+        sent = await asyncio.to_thread(submission, batch)
+        work = ProviderBatchRun(context, arguments.options(), resend=None, sent=sent)
+        columns = await asyncio.to_thread(read_schema, batch.rows) or TableSchema(names=[])
+        return await carried_out(
+            work,
+            lambda: work.run(rows_of(batch)),
+            lambda: columns.model_copy(update={"made": {**columns.made, **work.made}}),
+            arguments,
+            total=batch.total,
+            previous=before.manifest,
+        )
