@@ -34,6 +34,8 @@ from prefect_together.ledger.ledger import Ledger
 
 PATIENCE = 3 * 24 * 3600.0
 """Seconds for which a batch is waited for where nobody says: Together may take three days."""
+NAMED_WITHIN = 60.0
+"""Seconds within which a completed batch names the files that it wrote: one that names none then has answered nothing."""
 ERRORS_FOR = 1800.0
 """Seconds of nothing but errors after which a batch is asked for no more; the batch itself goes on."""
 AT_ONCE = 32
@@ -130,7 +132,7 @@ class BatchTaker:
 
     async def _with_files(self, status: BatchStatus) -> BatchStatus:
         """Return the status of a batch that is over once it names a file, or none after a while: it may be late."""
-        until, pause = time.monotonic() + LATE, LOOK_AGAIN
+        until, pause = time.monotonic() + NAMED_WITHIN, LOOK_AGAIN
         while status.status == "COMPLETED" and not (status.output or status.errors) and time.monotonic() < until:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 30.0)
