@@ -22,7 +22,7 @@ from prefect_together.engine.batch_taking import NotAnswered, each, error_of
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.prior_attempts import PriorAttempts
-from prefect_together.errors import InvalidRequest, TogetherError
+from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import body_of, fingerprint_of
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated
@@ -182,8 +182,11 @@ class ProviderRows(Batch):
     async def _failure(self, row: Pending) -> TogetherError | None:
         """Return why what this run sent has no answer; None where it has one, or may yet, or may be sent again."""
         sent = self._claimed.get(row.fingerprint)
-        if sent is None or sent.error:
-            return sent and sent.error
+        if sent is None:
+            return None
+        if sent.error:
+            # Nobody knows whether the batch was made: looked up as ever, it is found after all, or on_unknown decides, once.
+            return None if isinstance(sent.error, UnknownOutcome) and sent.times == 1 else sent.error
         attempt = await sent.attempt.refreshed()
         error = await error_of(attempt) if attempt.state in {"failed", "lost"} else None
         return None if isinstance(error, NotAnswered) else error

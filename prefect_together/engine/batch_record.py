@@ -28,7 +28,7 @@ from prefect_together._internal.json import compact, read
 from prefect_together._internal.logs import Log
 from prefect_together._internal.readers import as_list, as_mapping, as_number, as_text
 from prefect_together.engine.attempt import Acceptance
-from prefect_together.errors import LibraryError, TogetherError
+from prefect_together.errors import APIError, ConnectionFailed, LibraryError, UnknownOutcome
 from prefect_together.generations.spec import Line, ResponseFormatError
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.files import patiently
@@ -162,7 +162,8 @@ async def find_out(record: BatchRecord, client: TogetherClient, log: Log) -> Sta
     What had not come so far that it could have been created is given up; of what had, Together's list is asked.
 
     Raises:
-        TogetherError: Together's list cannot be had, or the batch is another account's.
+        UnknownOutcome: Together's list cannot be had, or the batch is another account's.
+        LibraryError: The record cannot be read or written.
     """
     async with record.turn:
         while (state := await record.read()) in {"new", "intent"}:
@@ -171,8 +172,13 @@ async def find_out(record: BatchRecord, client: TogetherClient, log: Log) -> Sta
             return state
         if record.account not in {None, client.account}:
             advice = "Use that account's key: only it knows whether the batch was made."
-            raise TogetherError(f"{record.why_unknown()}: it is another account's.", paid="maybe", advice=advice)
-        found = await _made_since(record, client)
+            raise UnknownOutcome(f"{record.why_unknown()}: it is another account's.", advice=advice, at_risk=record.at_stake)
+        try:
+            found = await _made_since(record, client)
+        except (APIError, ConnectionFailed) as error:
+            what = f"{record.why_unknown()}: {error.what}"
+            advice = "Run it again: it is looked for in the list of batches before anything is sent."
+            raise UnknownOutcome(what, advice=advice, at_risk=record.at_stake) from error
         if not found:
             await record.advance("unknown", why=record.why_unknown())
         elif await record.created(found[0], others=found[1:]):

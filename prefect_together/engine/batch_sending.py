@@ -159,16 +159,12 @@ class BatchSender:
         """Find a batch of whose creation no answer came; where Together has none, write down that nobody knows.
 
         Raises:
-            UnknownOutcome: It is not found, or cannot be looked for.
+            UnknownOutcome: It is not found, or cannot be looked for: who asks next looks again, before anything is sent.
         """
         record = self._record
         self._log.warning("%s It is looked for in the list of batches.", error.what)
         error.at_risk = record.at_stake
-        try:
-            state = await find_out(record, self._context.client, self._log)
-        except TogetherError as failed:  # the next run looks again, before it decides
-            error.advice = f"{failed.what} Run it again: it is looked for before anything is sent."
-            raise error from None
+        state = await find_out(record, self._context.client, self._log)
         if state in {"created", "taken"}:
             return
         facts = record.facts

@@ -198,6 +198,8 @@ class _Lifecycle:
                 return await self._deliver(claimed, timeout, began)
             finally:
                 lock.release()
+        except GenerationTimeout:  # of a batch, which says so itself
+            raise
         except asyncio.TimeoutError:
             acceptance = await self.acceptance(claimed)
             job_id, model = acceptance.job_id, self.context.request.model

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from prefect_together.engine import batch_sending
+from prefect_together.engine import batch_sending, batch_taking
 from prefect_together.engine.batch_record import BatchRecord
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.ledger import Attempt, Event, Ledger
@@ -109,6 +109,23 @@ def _arm_batches(point: str, die: Callable[[], None]) -> None:
             return written
 
         BatchRecord.advance = advanced
+    if point == "waiting":
+        status_of = batch_taking.status_of
+
+        async def asked(*args: Any) -> Any:
+            status = await status_of(*args)
+            die()
+            return status
+
+        batch_taking.status_of = asked
+    if point == "fetching":
+        fetch_whole = batch_taking.fetch_whole
+
+        async def fetched(*args: Any) -> None:
+            await fetch_whole(*args)
+            die()
+
+        batch_taking.fetch_whole = fetched
     if point == "uploaded":
         upload = batch_sending.upload
 

@@ -12,7 +12,7 @@ import pytest
 from prefect_together.sandbox import Sandbox
 
 from .asking import job
-from .running import Workshop, until
+from .running import Workshop, at_once, until
 
 CREATE = "POST /v1/batches"
 LLAMA = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
@@ -33,6 +33,8 @@ POINTS = (
     "after-step:created",
     "after-accepted",
     "polling",
+    "waiting",
+    "fetching",
     "some-stored",
     "before-step:taken",
     "after-step:taken",
@@ -71,7 +73,7 @@ def test_killed_while_the_batch_is_created(together: Sandbox, workers: Workshop,
     """Killed after Together made the batch and before it answered: the next run finds it in the list, by its file."""
     together.fault(CREATE, "accept_then_delay", seconds=30)
     worker = workers.start(_job(together, library))
-    until("the batch is made", lambda: together.batches())
+    until("the batch is made", together.batches)
     worker.kill()
     _paid_once(together, workers.start(_job(together, library)).ends())
 
@@ -82,3 +84,50 @@ def test_killed_twice(together: Sandbox, workers: Workshop, library: Path) -> No
         killed = workers.start(_job(together, library, kill=point)).ends()
         assert (-signal.SIGKILL, point) == (killed["code"], killed.get("at")), (point, killed)
     _paid_once(together, workers.start(_job(together, library)).ends())
+
+
+def test_a_process_that_dies_before_the_batch_is_made_leaves_a_decision(
+    together: Sandbox, workers: Workshop, library: Path
+) -> None:
+    """Killed when its file is there and the batch may have been made: Together lists none, so `on_unknown` decides about all."""
+    killed = workers.start(_job(together, library, kill="after-step:uploaded")).ends()
+    assert "after-step:uploaded" == killed["at"]
+    said = workers.start(_job(together, library, on_unknown="fail")).ends()
+    assert ({"unknown": ROWS}, 0, []) == (said["counts"], len(together.batches()), together.charges())
+    assert {True} == {"whether Together made it is not known" in error for error in said["errors"]}
+    _paid_once(together, workers.start(_job(together, library, on_unknown="resubmit")).ends())
+
+
+def test_nothing_is_at_stake_before_the_file_is_there(together: Sandbox, workers: Workshop, library: Path) -> None:
+    """Killed before the record says that the file was uploaded: nothing can have been made, and no decision is asked for."""
+    for point in ("some-claimed", "after-step:intent", "uploaded"):
+        workers.start(_job(together, library, kill=point)).ends()
+    _paid_once(together, workers.start(_job(together, library, on_unknown="fail")).ends())
+
+
+def test_processes_that_batch_the_same_pay_once(together: Sandbox, workers: Workshop, library: Path, tmp_path: Path) -> None:
+    """Four processes that batch the same rows at the same moment: every row is charged once, and all have all answers."""
+    running = at_once(workers, [_job(together, library) for _ in range(4)], tmp_path / "gate")
+    said = [worker.ends() for worker in running]
+    assert [ROWS] * 4 == [sum(one["counts"].get(outcome, 0) for outcome in ("kept", "reused")) for one in said], said
+    assert ROWS == sum(one["counts"].get("kept", 0) for one in said)
+    charged = Counter(charge.custom_id for charge in together.charges())
+    assert (ROWS, {1}) == (len(charged), set(charged.values()))
+
+
+def test_a_single_question_of_a_killed_batch(together: Sandbox, workers: Workshop, library: Path) -> None:
+    """Whoever asks for one of its rows by itself gets what the batch answered, and pays nothing."""
+    workers.start(_job(together, library, kill="after-answer")).ends()
+    said = workers.start(job(together, library, QUESTIONS[3])).ends()
+    assert (0, "stored") == (said["code"], said["outcome"]), said
+    assert (1, ROWS, 0) == (len(together.batches()), len(together.charges()), together.count("/v1/chat/completions"))
+
+
+def test_reconcile_takes_what_a_killed_batch_left(together: Sandbox, workers: Workshop, library: Path) -> None:
+    """From the library alone: the batch is found in Together's list, its answers are kept, and a run finds them."""
+    workers.start(_job(together, library, kill="before-step:created")).ends()
+    until("the batch is over", lambda: "COMPLETED" == together.batches()[0]["status"])
+    workers.start(job(together, library, reconcile=True)).ends()
+    again = workers.start(_job(together, library)).ends()
+    assert {"reused": ROWS} == again["counts"]
+    _paid_once(together, again)
