@@ -91,11 +91,7 @@ async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:
 
 
 async def answered(context: GenerationContext) -> Generated | None:
-    """Return what ``generate`` returns last for a request that makes no file, or None where that is still to be asked for.
-
-    Raises:
-        InvalidRequest: As ``lookup``.
-    """
+    """Return what ``generate`` returns last, or None where that is still to be asked for; raises as ``lookup``."""
     (_, results), follow_up, asked = await lookup(context), context.spec.follow_up, context.request
     while results and follow_up and (better := follow_up(asked, results[-1])):
         asked = better

@@ -131,3 +131,13 @@ def test_reconcile_takes_what_a_killed_batch_left(together: Sandbox, workers: Wo
     again = workers.start(_job(together, library)).ends()
     assert {"reused": ROWS} == again["counts"]
     _paid_once(together, again)
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_cut_off_while_waiting(by: signal.Signals, together: Sandbox, workers: Workshop, library: Path) -> None:
+    """A signal while the batch runs ends the process and not the batch: the next run takes what it made."""
+    together.fault(CREATE, "stuck_validating", seconds=2)
+    worker = workers.start(_job(together, library))
+    until("the batch is waited for", lambda: together.count("/v1/batches/", "GET"))
+    assert "outcome" not in worker.kill(by)
+    _paid_once(together, workers.start(_job(together, library)).ends())
