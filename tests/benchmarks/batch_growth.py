@@ -17,13 +17,12 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from servers import measured, medians, memory, prefect, together
+from servers import Highest, measured, medians, prefect, together
 
 AT_ONCE = 32
 MODEL = "black-forest-labs/FLUX.2-pro"
@@ -63,26 +62,6 @@ async def fill(folder: str, count: int) -> None:
 
     numbers = iter(range(count))
     await asyncio.gather(*(some(numbers) for _ in range(AT_ONCE)))
-
-
-class Highest:
-    """The most memory that this process has above what it had, until asked."""
-
-    def __init__(self) -> None:
-        self._idle = self._most = memory()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.02):
-            self._most = max(self._most, memory())
-
-    def megabytes(self) -> float:
-        """Return it."""
-        self._over.set()
-        self._thread.join()
-        return self._most - self._idle
 
 
 def run(origin: str, count: int, filled: int) -> dict[str, float]:

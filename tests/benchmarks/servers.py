@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Generator, Sequence
@@ -118,3 +119,23 @@ def memory() -> float:
     """Return the MB that this process has in memory."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class Highest:
+    """The most memory that this process has above what it had, until asked."""
+
+    def __init__(self) -> None:
+        self._idle = self._most = memory()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            self._most = max(self._most, memory())
+
+    def megabytes(self) -> float:
+        """Return it."""
+        self._over.set()
+        self._thread.join()
+        return self._most - self._idle
