@@ -22,6 +22,7 @@ from PIL import Image
 from prefect_together.generations.formats import Family
 from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
 from prefect_together.generations.request import Form, MediaInput, MediaReference
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoRequest
 
 # PyAV's stubs speak of numpy, which is not needed here and may not be installed.
@@ -95,6 +96,7 @@ def full_image() -> ImageRequest:
         disable_safety_checker=True,
         extra={"newer": {"than": ["this", 1, None]}},
         take=2,
+        based_on=ResultReference(kind="chat", fingerprint="0123456789abcdef", title="a prompt for a fox"),
     )
 
 
@@ -125,6 +127,7 @@ def full_video() -> VideoRequest:
         media_layout="media",
         extra={"settings": {"audio": False}},
         take=2,
+        based_on=ResultReference(kind="chat", fingerprint="0123456789abcdef", title="a prompt for a fox"),
     )
 
 

@@ -177,6 +177,7 @@ def test_media_inputs_are_told_with_their_forms() -> None:
 BODY = "in the body and in the identity"
 TRANSPORT = "says how to send or to answer: in the body at most, never in the identity"
 NEVER_SENT = "in the identity, never in the body"
+PROVENANCE = "neither in the body nor in the identity"
 MERGED = "its content is merged into the body and the identity"
 IMAGE_FIELDS = {
     "model": BODY,
@@ -198,6 +199,7 @@ IMAGE_FIELDS = {
     "disable_safety_checker": BODY,
     "extra": MERGED,
     "take": NEVER_SENT,
+    "based_on": PROVENANCE,
 }
 VIDEO_FIELDS = {
     "model": BODY,
@@ -224,6 +226,7 @@ VIDEO_FIELDS = {
     "media_layout": TRANSPORT,
     "extra": MERGED,
     "take": NEVER_SENT,
+    "based_on": PROVENANCE,
 }
 BOTH = pytest.mark.parametrize(
     ("request_", "fates"),
@@ -250,6 +253,8 @@ def test_every_field_goes_where_it_is_decided(request_: Request, fates: dict[str
             assert name not in known, name
         elif fate == NEVER_SENT:
             assert (False, True) == (name in flat, name in known), name
+        elif fate == PROVENANCE:
+            assert (False, False) == (name in flat, name in known), name
         else:
             assert [] == [inner for inner in request_.extra if inner not in flat or inner not in known]
     in_body = {name for name, fate in fates.items() if fate == BODY} | set(request_.extra) | {"media", "response_format"}
