@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from prefect import flow
 
@@ -33,13 +32,6 @@ from prefect_together import plan as plan_batch
 from prefect_together.errors import InvalidRequest
 
 
-class Written(NamedTuple):
-    """What came of a batch, and where its tables are."""
-
-    result: BatchResult
-    tables: tuple[str, ...]
-
-
 @flow(name="prompt-table", flow_run_name=named_after("table"))
 def prompt_table(
     table: str,
@@ -55,7 +47,7 @@ def prompt_table(
     concurrency: int = 32,
     max_cost: float | None = None,
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
-) -> Plan | list[Written]:
+) -> Plan | list[BatchResult]:
     """Make a picture of every row of a table, and write a table of what came of each.
 
     Args:
@@ -94,7 +86,7 @@ def prompt_table(
         check_table_path(path)
     results = [_batch(requests, name, tables, concurrency, max_cost)]
     if clip_model:
-        stills = [picture for picture in results[0].result.media if isinstance(picture, GeneratedImage)]
+        stills = [picture for picture in results[0].media if isinstance(picture, GeneratedImage)]
         clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[still], seed=seed) for still in stills]
         results.append(_batch(clips, f"{name} {clip_model}", clip_tables, concurrency, max_cost))
     return results
@@ -102,7 +94,7 @@ def prompt_table(
 
 def _batch(
     requests: RequestTable | list[VideoRequest], name: str, tables: list[str], concurrency: int, max_cost: float | None
-) -> Written:
+) -> BatchResult:
     """Run a batch and write its tables; a batch that failed has some too, for what it paid for is in them."""
     try:
         result = generate_batch(requests, name=name, concurrency=concurrency, max_cost=max_cost)
@@ -114,7 +106,7 @@ def _batch(
     return _write(result, tables)
 
 
-def _write(result: BatchResult, tables: list[str]) -> Written:
+def _write(result: BatchResult, tables: list[str]) -> BatchResult:
     """Write every table that can be written, and then raise what kept another one from it."""
     written, problems = list[str](), list[Exception]()
     for path in tables:
@@ -124,7 +116,7 @@ def _write(result: BatchResult, tables: list[str]) -> Written:
             problems.append(error)
     if problems:
         raise problems[0]
-    return Written(result, tuple(written))
+    return result.model_copy(update={"tables": written})
 
 
 def _expected(requests: RequestTable) -> Iterator[MediaReference]:
@@ -135,9 +127,9 @@ def _expected(requests: RequestTable) -> Iterator[MediaReference]:
                 yield expected(row.request)
 
 
-def report(written: list[Written]) -> str:
+def report(results: list[BatchResult]) -> str:
     """Return what is printed at the end."""
-    return "\n".join(f"{one.result}\nManifest: {one.result.manifest}\nTables: {', '.join(one.tables)}" for one in written)
+    return "\n".join(f"{one}\nManifest: {one.manifest}\nTables: {', '.join(one.tables)}" for one in results)
 
 
 if __name__ == "__main__":

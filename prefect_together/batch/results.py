@@ -140,6 +140,8 @@ class BatchResult(BaseModel):
     """Where a picture of some of its pictures is kept, if there is one."""
     previous: str | None = None
     """The manifest of the last run under this name."""
+    tables: list[str] = []
+    """Where tables of it were written, as far as whoever wrote them says so here."""
 
     @property
     def total(self) -> int:

@@ -98,17 +98,17 @@ def test_a_table_in_tables_out(together_sandbox: Sandbox, prefect_server: str, t
     assert (5, 1) == (planned.send, planned.refused)
     assert 0 == together_sandbox.count(POST)
     results: list[Any] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
-    assert [(5, 1), (5, 0)] == [(one.result.kept, one.result.refused) for one in results]
+    assert [(5, 1), (5, 0)] == [(one.kept, one.refused) for one in results]
     assert 10 == len(together_sandbox.charges())
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [*(f"fox {row}" for row in range(5)), "no prompt"] == [row["animal"] for row in rows]
     assert "Row 6, column 'prompt'" in rows[5]["error"]
     again: list[Any] = module.prompt_table(str(table), clip_model="sandbox/tiny", **options)
-    assert [5, 5] == [one.result.reused for one in again]
+    assert [5, 5] == [one.reused for one in again]
     assert 10 == len(together_sandbox.charges())
     assert 6 == len(requests_from_table(tmp_path / "out.parquet", constants={"model": "m"}))
-    assert results[0].result.contact_sheet
+    assert results[0].contact_sheet
     last = module.report(results).splitlines()
     for name in ("out.parquet", "out.csv", "out-clips.parquet", "out-clips.csv"):
         assert 1 == sum(str(tmp_path / name) in line for line in last)
