@@ -183,8 +183,8 @@ def test_a_plan_counts_both(endpoint: Endpoint) -> None:
     after = plan([caption(), sketch(), caption(image=awaited)])
     assert (1, 2) == (after.send, after.reused)
     assert isinstance(expected(sketch()), GeneratedSketch)
-    with pytest.raises(InvalidRequest, match="CaptionRequest makes no file"):
-        expected(caption("a chair"))
+    nothing: object = expected(caption("a chair"))
+    assert nothing is None  # nothing stands for an answer
     assert 2 == len(endpoint.posts)
 
 
