@@ -16,9 +16,10 @@ from prefect_together.generations.messages import (
     with_instruction,
     with_pictures,
 )
-from prefect_together.generations.request import Frames, InputUse, Items, MediaInput, Render, Request, Seed, is_remote, plain
+from prefect_together.generations.request import Frames, InputUse, Items, MediaInput, Render, is_remote, plain
 from prefect_together.generations.response_format import instruction, response_format
 from prefect_together.generations.result_reference import ResultReference
+from prefect_together.generations.sampling import SampledRequest
 
 if TYPE_CHECKING:
     Wanted = Any
@@ -42,7 +43,7 @@ STREAMED_ABOVE = 8192
 """Tokens above which an answer is streamed by itself: it takes minutes, and connections on which nothing comes are cut."""
 
 
-class ChatRequest(Request):
+class ChatRequest(SampledRequest):
     """A question to a model that writes: text, about pictures where it sees, by a schema where one is given.
 
     Only what is set is sent, and always ``max_tokens``, so that the price has an upper bound. Fields are those of Together's
@@ -86,32 +87,6 @@ class ChatRequest(Request):
     """How many pictures stand for each clip."""
     max_tokens: Annotated[int, Field(ge=1)] | None = MAX_TOKENS
     """Tokens of the answer at most, thinking included. None: what the model does, at a price without a bound."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    """0 to 2. With 0, or with a seed, equal questions are asked once."""
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Of all likely tokens, those that make up this share."""
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    """Of all likely tokens, this many."""
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Tokens at least this likely, beside the likeliest."""
-    repetition_penalty: Annotated[float, Field(ge=0)] | None = None
-    """Above 1: against saying the same again."""
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    """-2 to 2: against words that were there."""
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    """-2 to 2: against words that were there often."""
-    stop: Items[str] = None
-    """Where to stop writing."""
-    seed: Seed | None = None
-    """0 to 2147483647. A request with a seed is asked once and reused by every later run."""
-    n: Annotated[int, Field(ge=1, le=128)] = 1
-    """How many answers to one question."""
-    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    """How likely each token was, beside as many others."""
-    echo: bool | None = None
-    """Whether the answer carries the prompt."""
-    logit_bias: dict[str, float] | None = None
-    """What is added to a token's likelihood, by its id; most models take none."""
     response_format: Wanted = None
     """What the answer has to be: a pydantic class, a JSON schema, ``re.compile("…")``, or what Together itself takes."""
     repair: Annotated[int, Field(ge=0, le=3)] = 1
@@ -156,11 +131,6 @@ class ChatRequest(Request):
         return self
 
     @property
-    def seeded(self) -> bool:
-        """Whether the same question gets the same answer again, as far as Together keeps to it."""
-        return self.seed is not None or self.temperature == 0
-
-    @property
     def streams(self) -> bool:
         """Whether the answer comes bit by bit."""
         long = self.max_tokens is None or self.max_tokens * self.n > STREAMED_ABOVE
@@ -197,8 +167,7 @@ class ChatRequest(Request):
             **plain(self, _PLAIN),
         }
         body["max_tokens"] = self.max_tokens
-        body["stop"] = list(self.stop) if self.stop else None
-        body["n"] = self.n if self.n > 1 else None
+        body |= self.sampling()
         body["tools"] = [one.body() for one in self.tools] if self.tools else None
         if self.streams:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -247,17 +216,6 @@ def several(rendered: Any) -> list[Any]:
 
 
 _PLAIN = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-    "logprobs",
-    "echo",
-    "logit_bias",
     "response_format",
     "tool_choice",
     "reasoning",

@@ -9,15 +9,16 @@ from pydantic import Field
 
 from prefect_together._internal.readers import as_list, as_mapping, as_text
 from prefect_together.generations.answers import Choice, Usage, usage_of
-from prefect_together.generations.request import Items, Render, Request, Seed, plain
+from prefect_together.generations.request import Render
 from prefect_together.generations.results import GeneratedValue, ResultFacts
+from prefect_together.generations.sampling import SampledRequest
 from prefect_together.generations.spec import GenerationSpec, Keeping, Payload, ResponseFormatError, Value
 
 MAX_TOKENS = 4096
 """Tokens that a text goes on for at most where nobody says."""
 
 
-class CompletionRequest(Request):
+class CompletionRequest(SampledRequest):
     """A text that a model is to go on with. For questions, and for models that Together serves to all, see ``ChatRequest``.
 
     Together serves no model for completions to all: ``model`` is the name of a dedicated endpoint.
@@ -39,58 +40,10 @@ class CompletionRequest(Request):
     """The beginning of the text."""
     max_tokens: Annotated[int, Field(ge=1)] = MAX_TOKENS
     """Tokens that it goes on for, at most."""
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    """0 to 2. With 0, or with a seed, equal requests are made once."""
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Of all likely tokens, those that make up this share."""
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    """Of all likely tokens, this many."""
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Tokens at least this likely, beside the likeliest."""
-    repetition_penalty: Annotated[float, Field(ge=0)] | None = None
-    """Above 1: against saying the same again."""
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    """-2 to 2: against words that were there."""
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    """-2 to 2: against words that were there often."""
-    stop: Items[str] = None
-    """Where to stop writing."""
-    seed: Seed | None = None
-    """0 to 2147483647. A request with a seed is made once and reused by every later run."""
-    n: Annotated[int, Field(ge=1, le=128)] = 1
-    """How many ways to go on."""
-    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    """How likely each token was, beside as many others."""
-    echo: bool | None = None
-    """Whether the answer begins with the prompt."""
-    logit_bias: dict[str, float] | None = None
-    """What is added to a token's likelihood, by its id; most models take none."""
-
-    @property
-    def seeded(self) -> bool:
-        """Whether the same beginning is gone on with in the same way, as far as Together keeps to it."""
-        return self.seed is not None or self.temperature == 0
 
     def fields(self, render: Render) -> dict[str, Any]:  # noqa: ARG002 - there are no files
         """Return the body."""
-        body = {"model": self.model, "prompt": self.prompt, "max_tokens": self.max_tokens, **plain(self, _PLAIN)}
-        body |= {"stop": list(self.stop) if self.stop else None, "n": self.n if self.n > 1 else None}
-        return {name: value for name, value in body.items() if value is not None}
-
-
-_PLAIN = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "presence_penalty",
-    "frequency_penalty",
-    "seed",
-    "logprobs",
-    "echo",
-    "logit_bias",
-)
+        return {"model": self.model, "prompt": self.prompt, "max_tokens": self.max_tokens, **self.sampling()}
 
 
 class Completion(GeneratedValue):
