@@ -74,7 +74,7 @@ def test_killed_while_the_batch_is_created(together: Sandbox, workers: Workshop,
     together.fault(CREATE, "accept_then_delay", seconds=30)
     worker = workers.start(_job(together, library))
     until("the batch is made", together.batches)
-    worker.kill()
+    assert "outcome" not in worker.kill()
     _paid_once(together, workers.start(_job(together, library)).ends())
 
 
@@ -101,7 +101,9 @@ def test_a_process_that_dies_before_the_batch_is_made_leaves_a_decision(
 def test_nothing_is_at_stake_before_the_file_is_there(together: Sandbox, workers: Workshop, library: Path) -> None:
     """Killed before the record says that the file was uploaded: nothing can have been made, and no decision is asked for."""
     for point in ("some-claimed", "after-step:intent", "uploaded"):
-        workers.start(_job(together, library, kill=point)).ends()
+        killed = workers.start(_job(together, library, kill=point)).ends()
+        assert (-signal.SIGKILL, point) == (killed["code"], killed.get("at")), (point, killed)
+    assert (0, []) == (len(together.batches()), together.charges())
     _paid_once(together, workers.start(_job(together, library, on_unknown="fail")).ends())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prefect_together.engine import batch_output, batch_record
 from prefect_together.generations import registry
 from prefect_together.generations.policy import Pace
 
@@ -53,3 +54,12 @@ def endpoint(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Endpoi
         yield running
     for spec in (CAPTION, SKETCH):
         registry.unregister(spec.kind)
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look again at once for what is late."""
+    monkeypatch.setattr(batch_output, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr("prefect_together.engine.batch_taking.LOOK_AGAIN", 0.05)
+    monkeypatch.setattr("prefect_together.engine.batch_taking.NAMED_WITHIN", 3.0)
+    monkeypatch.setattr(batch_record, "LOOK_AGAIN", 0.02)

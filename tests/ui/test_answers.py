@@ -120,14 +120,18 @@ def test_thinking_is_folded_away(page: Page, prefect: Prefect, cards: dict[str, 
 def test_markup_of_a_question_is_shown_as_it_is(page: Page, prefect: Prefect, cards: dict[str, Any], ui: str) -> None:
     """Asterisks, tags and pipes are characters."""
     see(page, prefect, ui, f"artifacts/artifact/{_card(cards, 'a-prompt-for')['id']}")
-    page.get_by_text("A prompt for a picture of a fox: *one* line, no <b>markup</b> | please.").last.wait_for()
+    shown = page.get_by_text("A prompt for a picture of a fox: *one* line, no <b>markup</b> | please.").last
+    shown.wait_for()
+    assert 0 == shown.locator("b, em, i, strong").count()
     shoot(page, f"answer-plain-{ui}")
 
 
 def test_a_tool_call_is_readable(page: Page, prefect: Prefect, cards: dict[str, Any], ui: str) -> None:
     """What the model asks for is named, with its arguments as code."""
     see(page, prefect, ui, f"artifacts/artifact/{_card(cards, 'what-is-the-weather')['id']}")
-    page.locator("pre", has_text="city").first.wait_for()
+    code = page.locator("pre", has_text="city").first
+    code.wait_for()
+    assert "Paris" in code.inner_text()
     shoot(page, f"answer-call-{ui}")
 
 

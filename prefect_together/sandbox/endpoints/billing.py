@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import datetime as dt
 
 from starlette.requests import Request as HttpRequest
@@ -52,12 +53,9 @@ async def usage(api: Api, request: HttpRequest) -> Response:
 
 
 def _month(text: str) -> str:
-    try:
-        # Python reads `2026-1` too.
+    with contextlib.suppress(ValueError):  # it is refused below, as what is of another length: Python reads `2026-1` too
         if len(text) == len("2026-11"):
             return f"{dt.datetime.strptime(text, '%Y-%m').replace(tzinfo=dt.timezone.utc):%Y-%m}"
-    except ValueError:
-        pass
     raise error_messages.wrong_type("month", "a month such as '2026-11'")
 
 
