@@ -27,6 +27,7 @@ from prefect_together.generations.containers import (
 )
 from prefect_together.generations.numpy_files import START
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
+from prefect_together.generations.sound_shape import sound_facts
 
 Family = Literal["image", "video", "audio"]
 """What files are of, in the words of media types."""
@@ -165,19 +166,29 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a picture or clip measures: pixels, seconds, frames per second; None where the file does not tell."""
+    """What a picture, clip or sound measures: pixels, seconds, frames per second, Hz; None where the file does not tell."""
 
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
     fps: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
 
 
 def measured(format: Format, file: BinaryIO) -> Shape:
     """Return what a file of a format measures, as far as the file itself tells."""
     if is_moving(format.media_type):
         return video_shape(file)
+    if format.family == "audio":
+        return sound_shape(file)
     return image_shape(file.read(64 * 1024)) if format.family == "image" else Shape()
+
+
+def sound_shape(file: BinaryIO) -> Shape:
+    """Return length, rate and channels of a sound, as far as the file itself tells."""
+    found = sound_facts(file)
+    return Shape(seconds=found.seconds, sample_rate=found.sample_rate, channels=found.channels)
 
 
 def image_shape(data: bytes) -> Shape:
