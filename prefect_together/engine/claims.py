@@ -148,7 +148,8 @@ class Claims:
             await self._unknown.record()
             self._unknown.note_sent()
             sent = True
-            payload = await context.client.send_paid(context.spec.path, body, context.spec.parse, permit)
+            spec = context.spec
+            payload = await context.client.send_paid(spec.path, body, spec.parse, permit, accept=spec.accept)
             return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
         except UnknownOutcome as error:
             received = {"received": error.received} if error.received else {}

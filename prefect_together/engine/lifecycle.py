@@ -20,8 +20,9 @@ from prefect_together.engine.claims import ClaimResult, Claims
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.delivery import Delivery
 from prefect_together.engine.lifecycle_events import LifecycleEvent
+from prefect_together.engine.parts import all_of, parts_of, whole
 from prefect_together.engine.polling import Deadline
-from prefect_together.errors import BudgetExceeded, InvalidRequest, TogetherError, UnknownOutcome
+from prefect_together.errors import BudgetExceeded, InvalidRequest, MediaError, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.results import Generated, GenerationJob, GenerationTimeout
 from prefect_together.generations.spec import Job, Line
@@ -48,6 +49,9 @@ async def generate(
     Raises:
         TogetherError: See ``prefect_together.errors``.
     """
+    if parts := await parts_of(context):
+        made = await all_of([generate(part, timeout=timeout) for part in parts])
+        return [await whole(context, [results[-1] for results in made])]
     results = await _once(context, timeout, fingerprint)
     follow_up, asked = context.spec.follow_up, context.request
     while follow_up and (better := follow_up(asked, results[-1])):
@@ -84,6 +88,10 @@ async def lookup(context: GenerationContext) -> tuple[str, list[Generated]]:
         InvalidRequest: A local file that it was made of cannot be read, or its type is not known.
         MediaError: A file that was kept is not in the library any more.
     """
+    if parts := await parts_of(context):
+        found = [(await lookup(part))[1] for part in parts]
+        made = [await whole(context, [results[-1] for results in found])] if all(found) else []
+        return await fingerprint_of(context.request, environment=context.client.environment), made
     life = _Lifecycle(context, await fingerprint_of(context.request, environment=context.client.environment))
     attempt = (await life.ledger.history(life.fingerprint)).stored(life.scope)
     results = await life.delivery.stored(life.bound(attempt)) if attempt else []
@@ -105,6 +113,11 @@ async def known(context: GenerationContext) -> tuple[str, list[Generated]]:
     Raises:
         InvalidRequest: As ``lookup``.
     """
+    for part in await parts_of(context):
+        try:
+            await lookup(part)
+        except MediaError:  # noqa: PERF203 - the first one that is gone stands for all
+            return await known(part)
     life = _Lifecycle(context, await fingerprint_of(context.request, environment=context.client.environment))
     attempt = (await life.ledger.history(life.fingerprint)).stored(life.scope)
     return life.fingerprint, await life.bound(attempt).results(context.request.kind) if attempt else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from prefect_together._internal.text import slug, words_of
@@ -12,7 +13,7 @@ from prefect_together.generations.request import MediaReference
 DERIVED = "derived"
 """Where a library has such files, and a note (JSON) of each."""
 
-Operation = Literal["last_frame", "join", "contact_sheet", "join_vectors"]
+Operation = Literal["last_frame", "join", "contact_sheet", "join_vectors", "join_sounds"]
 """How a file was made of others."""
 
 _NOUNS: dict[Operation, str] = {
@@ -20,9 +21,18 @@ _NOUNS: dict[Operation, str] = {
     "join": "film",
     "contact_sheet": "sheet",
     "join_vectors": "set of vectors",
+    "join_sounds": "recording",
 }
 _NAMED = 3
 """Files that it was made from that its title names at most."""
+
+
+@dataclass(frozen=True)
+class Spliced:
+    """How files were put together."""
+
+    reencoded: bool = False
+    changes: tuple[str, ...] = ()
 
 
 class DerivedMedia(KeptFile):
@@ -33,9 +43,13 @@ class DerivedMedia(KeptFile):
     sources: tuple[MediaReference, ...]
     """What it was made from, in order."""
     seconds: float | None = None
-    """Length in seconds, of a film."""
+    """Length in seconds, of a film or sound."""
     fps: float | None = None
     """Frames per second, of a film."""
+    sample_rate: int | None = None
+    """Samples per second, of a sound."""
+    channels: int | None = None
+    """Channels, of a sound."""
     reencoded: bool = False
     """Whether pictures had to be encoded anew, because the clips differ in size, rate or codec."""
     changes: tuple[str, ...] = ()
@@ -58,6 +72,8 @@ class DerivedMedia(KeptFile):
             return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
         if self.operation == "join_vectors":
             return f"vectors of {len(self.sources)} files"
+        if self.operation == "join_sounds":
+            return f"recording of {len(self.sources)}"
         return f"contact sheet of {len(self.sources)}"
 
     @property
@@ -68,7 +84,7 @@ class DerivedMedia(KeptFile):
     @property
     def shape(self) -> Shape:
         """What it measures."""
-        return Shape(self.width, self.height, self.seconds, self.fps)
+        return Shape(self.width, self.height, self.seconds, self.fps, self.sample_rate, self.channels)
 
     def title(self) -> str:
         """Return what a person would call it: what it was made from, and what tells it from others of the same prompts."""

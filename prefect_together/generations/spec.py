@@ -10,9 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
+from prefect_together._internal.answer_file import AnswerFile
 from prefect_together.errors import TogetherError
+from prefect_together.generations.derived import DerivedMedia, Operation, Spliced
+from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.policy import Policy
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob, ResultFacts
 
@@ -62,8 +67,8 @@ class Value:
 class Blobs:
     """Files that came inside the answer: whoever loses them cannot fetch them again."""
 
-    items: tuple[bytes | str, ...] = field(repr=False)
-    """Their bytes, or text in base64."""
+    items: tuple[bytes | str | AnswerFile, ...] = field(repr=False)
+    """Their bytes, text in base64, or a file that was the answer itself."""
     urls: tuple[str, ...] = ()
     """Hosted files that the same answer names."""
     content: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
@@ -186,6 +191,40 @@ class Keeping:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JoinedFile(Generic[RequestT, ResultT]):
+    """How the files of several results become one, on this machine and for free.
+
+    Args:
+        operation: What that is called.
+        write: Writes it to a path, and says what had to be encoded anew.
+        media_type: What it is, by what was asked.
+        asked: What else makes it what it is.
+    """
+
+    operation: Operation
+    write: Callable[[RequestT, Sequence[ResultT], Sequence[KeptFile], Path], Spliced]
+    media_type: Callable[[RequestT], str]
+    asked: Callable[[RequestT], Sequence[str]] = lambda _: ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(Generic[RequestT, ResultT]):
+    """How a request for more than one POST takes is made of several, each paid for and kept by itself.
+
+    Args:
+        split: Its parts, in order; fewer than two where it is sent as it is. A part has none itself.
+        join: Makes its result of theirs, and of the file of them all, where there is one. Pure.
+        file: How their files become one, where they are files.
+        reads: Whether splitting reads files, and is done in a thread.
+    """
+
+    split: Callable[[RequestT, Policy], Sequence[RequestT]]
+    join: Callable[[RequestT, str, Sequence[ResultT], DerivedMedia | None], ResultT]
+    file: JoinedFile[RequestT, ResultT] | None = None
+    reads: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class GenerationSpec(Generic[RequestT, ResultT]):
     """Everything that the rest of the package has to know about one generation type.
 
@@ -209,6 +248,10 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         cost: USD that an answer proves, where it does not state them; None is not known.
         problem: The error of a result that was paid for and is not what was asked for, or None.
         follow_up: The request for a better result, where one has a problem and may be asked for again; or None.
+        accept: The media types that the POST's answer may be of.
+        head: Sets right how a file that came inside the answer begins: takes the request, its first bytes and its size, and
+            returns what is to stand there and in place of how many bytes.
+        parts: How a request for more than one POST takes is made of several.
         dedicated: What models of the type are for, such as ``embeddings``, where Together serves none to all and whoever
             asks for one is told to start an endpoint; empty where it does.
     """
@@ -232,6 +275,9 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None
     problem: Callable[[ResultT], TogetherError | None] | None = None
     follow_up: Callable[[RequestT, ResultT], RequestT | None] | None = None
+    accept: str = "application/json"
+    head: Callable[[RequestT, bytes, int], tuple[bytes, int]] | None = None
+    parts: Parts[RequestT, ResultT] | None = None
     dedicated: str = ""
 
     def count(self, number: int) -> str:

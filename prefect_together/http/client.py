@@ -101,16 +101,24 @@ class TogetherClient:
         return Permit(self._limiter.for_model(model))
 
     async def send_paid(
-        self, path: str, body: dict[str, Any], parse: Callable[[Any], _T], permit: Permit | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        parse: Callable[[Any], _T],
+        permit: Permit | None = None,
+        *,
+        accept: str = "application/json",
     ) -> _T:
         """POST a request that costs money, once, and return what ``parse`` makes of the answer.
 
         Args:
             path: Of the endpoint, e.g. ``/v2/videos``.
             body: What is asked; its ``model`` names the queue.
-            parse: Reads the answer: JSON, or ``Events`` where it came bit by bit. Whatever it raises means that the outcome
-                is unknown: it may have been paid for. What its error has ``received`` goes into the ledger.
+            parse: Reads the answer: JSON, ``Events`` where it came bit by bit, an ``AnswerFile`` where it is one. Whatever it
+                raises means that the outcome is unknown: it may have been paid for. What its error has ``received`` goes into
+                the ledger.
             permit: The place in the queue, where it is held already; given back when the answer is there.
+            accept: The media types that an answer may be of.
 
         Raises:
             UnknownOutcome: It was sent and no usable answer came.
@@ -119,7 +127,8 @@ class TogetherClient:
             ConfigurationError: The environment names a proxy that is none.
         """
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        response = await self._offer(path, permit or self.permit(str(body.get("model"))), content)
+        headers = {**self._json_headers, "Accept": accept}
+        response = await self._offer(path, permit or self.permit(str(body.get("model"))), headers, content)
         status = response.status_code
         if status >= 500 or status == 408:
             raise _unknown(f"Together answered {status} to POST {path}")
@@ -202,14 +211,14 @@ class TogetherClient:
         except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
             raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", retryable=True) from error
 
-    async def _offer(self, path: str, permit: Permit, content: bytes) -> httpx.Response:
+    async def _offer(self, path: str, permit: Permit, headers: dict[str, str], content: bytes) -> httpx.Response:
         """Send until somebody takes it: only what certainly costs nothing is sent again."""
         tries, waited = 0, 0.0
         while True:
             tries += 1
             entered = await permit.acquire()
             try:
-                answer = self._judge(await self._send_once(path, content), permit.limiter, entered, tries)
+                answer = self._judge(await self._send_once(path, headers, content), permit.limiter, entered, tries)
             finally:
                 permit.release()
             if isinstance(answer, httpx.Response):
@@ -221,11 +230,11 @@ class TogetherClient:
             await asyncio.sleep(answer.pause)
             waited += answer.pause
 
-    async def _send_once(self, path: str, content: bytes) -> httpx.Response | ConnectionFailed:
+    async def _send_once(self, path: str, headers: dict[str, str], content: bytes) -> httpx.Response | ConnectionFailed:
         """Return the answer to a paid POST, or the error of one that was certainly not sent."""
         try:
             url = _url(self.origin + path)
-            return await self._exchange(httpx.Request("POST", url, headers=self._json_headers, content=content))
+            return await self._exchange(httpx.Request("POST", url, headers=headers, content=content))
         except TogetherError:
             raise  # a proxy that is none: nothing was sent
         except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer

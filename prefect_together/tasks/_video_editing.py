@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prefect_together.errors import ConfigurationError, MediaError
+from prefect_together.generations.derived import Spliced
 from prefect_together.generations.orientation import FILTERS, turn_of
 from prefect_together.generations.vision import upright
 from prefect_together.tasks._clip_facts import ClipFacts, facts_of
@@ -22,14 +23,6 @@ Fit = Literal["bars", "crop"]
 _TAIL = 2.0  # seconds before the end from which the last picture is looked for
 _HELD = Fraction(1, 10)  # seconds by which sound may be longer than its pictures without being waited for
 _TICK = 90_000  # of a second, in which the pictures of a film with several rates are timed
-
-
-@dataclass(frozen=True)
-class Spliced:
-    """How clips were put together."""
-
-    reencoded: bool = False
-    changes: tuple[str, ...] = ()
 
 
 def last_picture(clip: Path, target: Path) -> None:

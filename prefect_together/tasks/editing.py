@@ -6,32 +6,22 @@ once, it is found again by that note, so that a run that is resumed gets the sam
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import json
-import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime, timezone
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.library import AnyLibrary, storage_of
-from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
-from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
-from prefect_together.generations.formats import Format, Shape, measured
+from prefect_together.engine.derivation import Derivation, Make
+from prefect_together.errors import ConfigurationError, InvalidRequest, TogetherError
+from prefect_together.generations.derived import DerivedMedia, Operation, Spliced
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.summary import where
-from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
-from prefect_together.storage.streams import checksum
 from prefect_together.tasks._context import run_logger
-from prefect_together.tasks._video_editing import Fit, Spliced, join, last_picture
+from prefect_together.tasks._video_editing import Fit, join, last_picture
 from prefect_together.ui.artifacts import show
 from prefect_together.ui.contact_sheet import LARGE, draw_contact_sheet
-
-_CHUNK = 1024 * 1024
-_VERSION = 1
 
 
 def last_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
@@ -171,11 +161,11 @@ async def derive(
     operation: Operation,
     sources: Sequence[KeptFile],
     storage: Storage,
-    make: Callable[[Sequence[KeptFile], Path], Spliced],
-    media_type: Literal["image/png", "image/webp", "video/mp4", "application/x-npy"],
+    make: Make,
+    media_type: str,
     asked: Sequence[str] = (),
 ) -> DerivedMedia:
-    """Return a file that is made of kept ones, or that was made of them before; it is kept beside a note.
+    """Return a file that is made of kept ones, or that was made of them before; what is made is shown.
 
     Args:
         operation: How it is made.
@@ -185,60 +175,10 @@ async def derive(
         media_type: What it is.
         asked: What else makes it what it is.
     """
-    name = hashlib.sha256("\n".join([operation, *asked, *(source.sha256 for source in sources)]).encode()).hexdigest()
-    note = f"{DERIVED}/{name}.json"
-    extension = media_type.partition("/")[2].removeprefix("x-")
-    if known := await _known(storage, note):
-        run_logger().info("Made before: the %s, %s", known.maker, where(known.uri))
+    work, log = Derivation(operation, sources, make, media_type, asked), run_logger()
+    if known := await work.known(storage):
+        log.info("Made before: the %s, %s", known.maker, where(known.uri))
         return known
-    with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
-        path = Path(folder, f"made.{extension}")
-        # What is made is found again by the hashes of what it was made of: no other bytes may go into it.
-        there = [await asyncio.to_thread(source.located) for source in sources]
-        spliced = await asyncio.to_thread(make, there, path)
-        sha256, size, shape = await asyncio.to_thread(_measure, path, Format(media_type, extension))
-        key = f"{DERIVED}/{operation.replace('_', '-')}-{name[:12]}.{extension}"
-        await storage.write_stream(key, _chunks(path))
-    media = DerivedMedia(
-        uri=storage.uri(key),
-        sha256=sha256,
-        size=size,
-        media_type=media_type,
-        created_at=datetime.now(timezone.utc),
-        width=shape.width,
-        height=shape.height,
-        operation=operation,
-        sources=tuple(source.reference() for source in sources),
-        seconds=shape.seconds,
-        fps=shape.fps,
-        reencoded=spliced.reencoded,
-        changes=spliced.changes,
-    )
-    entry = {"version": _VERSION, "media": to_keys(media.model_dump(mode="json", exclude_none=True), storage)}
-    await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())
-    run_logger().info("Made here, for free: the %s, %s", media.maker, where(media.uri))
+    media = await work.made(storage, log)
     await show([media])
     return media
-
-
-async def _known(storage: Storage, note: str) -> DerivedMedia | None:
-    """Return what was made before, where it is still there."""
-    try:
-        media = DerivedMedia.model_validate(to_addresses(json.loads(await storage.read(note))["media"], storage))
-    except (FileNotFoundError, LibraryError, ValueError, KeyError):
-        return None
-    key = storage.key(media.uri)
-    return media if key is not None and await storage.size(key) == media.size else None
-
-
-def _measure(path: Path, format: Format) -> tuple[str, int, Shape]:
-    with path.open("rb") as file:
-        sha256, size = checksum(file)
-        file.seek(0)
-        return sha256, size, measured(format, file)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
