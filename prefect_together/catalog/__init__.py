@@ -1,7 +1,8 @@
 """What is known about Together's models, dated and sourced; it never asks the server.
 
 `find`, `models` and `sources` look things up, `estimate` and `estimate_at_most` price a request, `token_price` an answer
-of text, `batch_discount` says what a provider's batch takes off, and `preflight` says what speaks against a request.
+of text, `batch_discount` says what a provider's batch takes off, `voices_of` lists who speaks, and `preflight` says what
+speaks against a request.
 A model that is not here is not wrong: it has no findings, and its price is None.
 """
 
@@ -13,8 +14,9 @@ from prefect_together.catalog.preflight import preflight
 from prefect_together.catalog.pricing import estimate, estimate_at_most
 from prefect_together.catalog.tokens import TokenPrice, batch_discount, token_price
 from prefect_together.catalog.types import Finding, Model, Price, Rate, Reasoning, Source
+from prefect_together.catalog.voices import Voice, voices_of
 
 __all__ = [
-    "Finding", "Model", "Price", "Rate", "Reasoning", "Source", "TokenPrice", "as_of", "batch_discount",
-    "dollars", "estimate", "estimate_at_most", "find", "models", "preflight", "sources", "token_price",
+    "Finding", "Model", "Price", "Rate", "Reasoning", "Source", "TokenPrice", "Voice", "as_of", "batch_discount",
+    "dollars", "estimate", "estimate_at_most", "find", "models", "preflight", "sources", "token_price", "voices_of",
 ]  # fmt: skip

@@ -19,6 +19,9 @@ def exceeded(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:
         ("resolution", model.resolutions),
         ("seconds", model.seconds),
         ("fps", model.fps),
+        ("response_format", model.formats),
+        ("response_encoding", model.encodings),
+        ("sample_rate", model.sample_rates),
     ):
         yield from _listed(model, fields, name=name, allowed=allowed)
     yield from _keyframes(model, fields)
@@ -76,7 +79,14 @@ def _listed(
 
 
 # Where the fact has another name than the request field.
-_FACTS = {"aspect_ratio": "aspect_ratios", "ratio": "ratios", "resolution": "resolutions"}
+_FACTS = {
+    "aspect_ratio": "aspect_ratios",
+    "ratio": "ratios",
+    "resolution": "resolutions",
+    "response_format": "formats",
+    "response_encoding": "encodings",
+    "sample_rate": "sample_rates",
+}
 
 
 def _keyframes(model: Model, fields: Mapping[str, Any]) -> Iterator[Finding]:

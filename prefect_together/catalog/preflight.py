@@ -16,6 +16,7 @@ from prefect_together.catalog.reasoning import lengths, thinking
 from prefect_together.catalog.sizes import nearest_ratio, one_megapixel, whole
 from prefect_together.catalog.spelling import probably_meant
 from prefect_together.catalog.types import Finding, Model
+from prefect_together.catalog.voices import speaking
 
 _SIZE = ("width", "height")
 
@@ -40,6 +41,7 @@ def preflight(model_id: str, fields: Mapping[str, Any]) -> tuple[Finding, ...]:
         *exceeded(model, present),
         *thinking(model, present),
         *lengths(model, present),
+        *speaking(model, present),
     )
 
 

@@ -134,6 +134,13 @@ class Model:
     prompt_length: tuple[int, int] | None
     negative_prompt_length: int | None
 
+    formats: tuple[str, ...]
+    """Values of `response_format` that a model of speech takes."""
+    encodings: tuple[str, ...]
+    """Values of `response_encoding` that it honours."""
+    sample_rates: tuple[int, ...]
+    """Values of `sample_rate`, Hz, that it honours."""
+
     context: int | None
     """Tokens that go in and come out together, at most."""
     max_output: int | None

@@ -56,6 +56,7 @@ openai/sora-2 openai/sora-2-pro kwaivgI/kling-2.1-standard kwaivgI/kling-2.1-pro
 kwaivgI/kling-2.0-master kwaivgI/kling-1.6-standard kwaivgI/kling-1.6-pro
 """)
 SPEECH = words("canopylabs/orpheus-3b-0.1-ft hexgrad/Kokoro-82M cartesia/sonic-3 cartesia/sonic-2 cartesia/sonic")
+OTHER_SPEECH = words("cartesia/sonic-3.5")
 TRANSCRIPTION = words("""
 openai/whisper-large-v3 nvidia/parakeet-tdt-0.6b-v3
 nvidia/nemotron-3-asr-streaming-0.6b nvidia/nemotron-3.5-asr-streaming-0.6b
@@ -79,6 +80,7 @@ EXPECTED = [
         (LISTED_VIDEOS, "video", True),
         (OTHER_VIDEOS, "video", False),
         (SPEECH, "speech", True),
+        (OTHER_SPEECH, "speech", False),
         (TRANSCRIPTION, "transcription", True),
     )
     for model_id in ids
@@ -220,7 +222,7 @@ def test_an_unknown_model_is_not_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"), [("image", 42), ("video", 42), ("speech", 5), ("transcription", 4), ("chat", 20)]
+    ("kind", "count"), [("image", 42), ("video", 42), ("speech", 6), ("transcription", 4), ("chat", 20)]
 )
 def test_models_are_listed_by_kind(kind: str, count: int) -> None:
     """Filtering by kind gives only that kind."""
