@@ -64,10 +64,11 @@ _MP3 = Format("audio/mpeg", "mp3")
 _M4A = Format("audio/mp4", "m4a")
 _OGG = Format("audio/ogg", "ogg")
 _FLAC = Format("audio/flac", "flac")
+_AAC = Format("audio/aac", "aac")
 NUMPY = "application/x-npy"
 _NPY = Format(NUMPY, "npy")
 
-_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC, _NPY)
+_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC, _AAC, _NPY)
 MEDIA_TYPES = {known.extension: known.media_type for known in _ALL}
 """What files in a library are by their extensions, which were given to them by what is in them."""
 
@@ -110,6 +111,8 @@ def sniff(head: bytes) -> Format | None:
         return _BRANDS.get(head[8:12], _MP4)
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return _BMP
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:  # ADTS: layer 0, which MP3 has not
+        return _AAC
     return _MP3 if mpeg_frame(head) else None
 
 

@@ -114,9 +114,9 @@ class TogetherClient:
         Args:
             path: Of the endpoint, e.g. ``/v2/videos``.
             body: What is asked; its ``model`` names the queue.
-            parse: Reads the answer: JSON, ``Events`` where it came bit by bit, an ``AnswerFile`` where it is one. Whatever it
-                raises means that the outcome is unknown: it may have been paid for. What its error has ``received`` goes into
-                the ledger.
+            parse: Reads the answer: JSON, ``Events`` where it came bit by bit, an ``AnswerFile`` where it is one. Whatever
+                it raises means that the outcome is unknown: it may have been paid for. What its error has ``received`` goes
+                into the ledger.
             permit: The place in the queue, where it is held already; given back when the answer is there.
             accept: The media types that an answer may be of.
 
