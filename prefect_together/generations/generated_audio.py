@@ -19,6 +19,7 @@ from prefect_together.generations.derived import DerivedMedia, Spliced
 from prefect_together.generations.description import Description
 from prefect_together.generations.formats import HEAD, Incoming, Shape, sniff
 from prefect_together.generations.kept_file import KeptFile, StoredFile
+from prefect_together.generations.parts import JoinedFile, Parts
 from prefect_together.generations.policy import Policy
 from prefect_together.generations.request import MediaReference
 from prefect_together.generations.results import GeneratedMedia, ResultFacts
@@ -28,9 +29,7 @@ from prefect_together.generations.sound_shape import ALAW, FLOAT, MULAW, PCM, Sa
 from prefect_together.generations.spec import (
     Blobs,
     GenerationSpec,
-    JoinedFile,
     Keeping,
-    Parts,
     Payload,
     ResponseFormatError,
 )
