@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.completion import Completion, CompletionRequest
     from prefect_together.generations.derived import DerivedMedia
     from prefect_together.generations.embedding import EmbeddingRequest, Embeddings
+    from prefect_together.generations.generated_audio import GeneratedAudio
     from prefect_together.generations.generated_text import GeneratedText, InvalidOutput, ReasoningExhausted
     from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
     from prefect_together.generations.kept_file import KeptFile
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
     from prefect_together.generations.rerank import Ranking, RerankRequest
     from prefect_together.generations.result_reference import ResultReference
     from prefect_together.generations.results import GenerationTimeout
+    from prefect_together.generations.speech import SpeechRequest
     from prefect_together.generations.summary import money, summary
+    from prefect_together.generations.timed_text import Segment, Word
+    from prefect_together.generations.transcript import Transcript
+    from prefect_together.generations.transcription import TranscriptionRequest
+    from prefect_together.generations.translation import TranslationRequest
     from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks.batch import agenerate_batch, generate_batch
@@ -65,6 +71,9 @@ if TYPE_CHECKING:
     from prefect_together.tasks.ranking import arerank, rerank
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
+    from prefect_together.tasks.speech import agenerate_speech, alist_voices, generate_speech, list_voices
+    from prefect_together.tasks.transcription import atranscribe, transcribe
+    from prefect_together.tasks.translation import atranslate, translate
     from prefect_together.tasks.videos import (
         agenerate_video,
         asubmit_video,
@@ -112,6 +121,11 @@ _HOMES = {
     "prefect_together.generations.result_reference": ("ResultReference",),
     "prefect_together.generations.results": ("GenerationTimeout",),
     "prefect_together.generations.summary": ("money", "summary"),
+    "prefect_together.generations.transcript": ("Transcript",),
+    "prefect_together.generations.transcription": ("TranscriptionRequest",),
+    "prefect_together.generations.translation": ("TranslationRequest",),
+    "prefect_together.tasks.transcription": ("atranscribe", "transcribe"),
+    "prefect_together.tasks.translation": ("atranslate", "translate"),
     "prefect_together.generations.video": ("GeneratedVideo", "Keyframe", "VideoJob", "VideoRequest"),
     "prefect_together.tasks.galleries": (
         "apublish_gallery",
@@ -137,6 +151,10 @@ _HOMES = {
         "wait_for_batch",
     ),
     "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
+    "prefect_together.generations.speech": ("SpeechRequest",),
+    "prefect_together.generations.generated_audio": ("GeneratedAudio",),
+    "prefect_together.generations.timed_text": ("Segment", "Word"),
+    "prefect_together.tasks.speech": ("agenerate_speech", "alist_voices", "generate_speech", "list_voices"),
     "prefect_together.tasks.videos": (
         "agenerate_video",
         "asubmit_video",
@@ -160,6 +178,7 @@ __all__ = [
     "DerivedMedia",
     "EmbeddingRequest",
     "Embeddings",
+    "GeneratedAudio",
     "GeneratedImage",
     "GeneratedText",
     "GeneratedVideo",
@@ -181,13 +200,19 @@ __all__ = [
     "RerankRequest",
     "ResultReference",
     "Review",
+    "Segment",
+    "SpeechRequest",
     "SpendLimit",
     "TogetherCredentials",
     "Tool",
     "ToolCall",
+    "Transcript",
+    "TranscriptionRequest",
+    "TranslationRequest",
     "Usage",
     "VideoJob",
     "VideoRequest",
+    "Word",
     "acontact_sheet",
     "aembed_texts",
     "aexpected",
@@ -195,10 +220,12 @@ __all__ = [
     "agenerate_completion",
     "agenerate_image",
     "agenerate_images",
+    "agenerate_speech",
     "agenerate_text",
     "agenerate_video",
     "ajoin_videos",
     "alast_frame",
+    "alist_voices",
     "aplan",
     "apublish_gallery",
     "apublish_grid",
@@ -207,6 +234,8 @@ __all__ = [
     "areview_images",
     "asubmit_batch",
     "asubmit_video",
+    "atranscribe",
+    "atranslate",
     "await_for_batch",
     "await_for_video",
     "awrite_gallery",
@@ -218,10 +247,12 @@ __all__ = [
     "generate_completion",
     "generate_image",
     "generate_images",
+    "generate_speech",
     "generate_text",
     "generate_video",
     "join_videos",
     "last_frame",
+    "list_voices",
     "money",
     "named_after",
     "pictures_in",
@@ -236,6 +267,8 @@ __all__ = [
     "submit_batch",
     "submit_video",
     "summary",
+    "transcribe",
+    "translate",
     "wait_for_batch",
     "wait_for_video",
     "write_gallery",

@@ -111,7 +111,7 @@ def sniff(head: bytes) -> Format | None:
         return _BRANDS.get(head[8:12], _MP4)
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return _BMP
-    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:  # ADTS: layer 0, which MP3 has not
         return _AAC
     return _MP3 if mpeg_frame(head) else None
 

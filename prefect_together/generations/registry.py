@@ -11,7 +11,17 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainSerializer, PlainValidator, ValidationError
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import completion, embedding, generated_text, image, rerank, transcription_specs, video
+from prefect_together.generations import (
+    completion,
+    embedding,
+    generated_audio,
+    generated_text,
+    image,
+    rerank,
+    transcription,
+    translation,
+    video,
+)
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated
 from prefect_together.generations.spec import GenerationSpec
@@ -131,7 +141,8 @@ for _spec in (
     completion.SPEC,
     embedding.SPEC,
     rerank.SPEC,
-    transcription_specs.SPEC,
-    transcription_specs.TRANSLATION,
+    generated_audio.SPEC,
+    transcription.SPEC,
+    translation.SPEC,
 ):
     register(_spec)

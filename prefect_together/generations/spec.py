@@ -10,15 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 from prefect_together._internal.answer_file import AnswerFile
 from prefect_together._internal.upload import Encoding
 from prefect_together.errors import TogetherError
-from prefect_together.generations.derived import DerivedMedia, Operation, Spliced
-from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.policy import Policy
+from prefect_together.generations.parts import Parts
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob, ResultFacts
 
@@ -191,40 +188,6 @@ class Keeping:
     media_types: tuple[str, ...] = ()
     links_live: timedelta = timedelta(0)
     links_fresh: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class JoinedFile(Generic[RequestT, ResultT]):
-    """How the files of several results become one, on this machine and for free.
-
-    Args:
-        operation: What that is called.
-        write: Writes it to a path, and says what had to be encoded anew.
-        media_type: What it is, by what was asked.
-        asked: What else makes it what it is.
-    """
-
-    operation: Operation
-    write: Callable[[RequestT, Sequence[ResultT], Sequence[KeptFile], Path], Spliced]
-    media_type: Callable[[RequestT], str]
-    asked: Callable[[RequestT], Sequence[str]] = lambda _: ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts(Generic[RequestT, ResultT]):
-    """How a request for more than one POST takes is made of several, each paid for and kept by itself.
-
-    Args:
-        split: Its parts, in order; fewer than two where it is sent as it is. A part has none itself.
-        join: Makes its result of theirs, and of the file of them all, where there is one. Pure.
-        file: How their files become one, where they are files.
-        reads: Whether splitting reads files, and is done in a thread.
-    """
-
-    split: Callable[[RequestT, Policy], Sequence[RequestT]]
-    join: Callable[[RequestT, str, Sequence[ResultT], DerivedMedia | None], ResultT]
-    file: JoinedFile[RequestT, ResultT] | None = None
-    reads: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

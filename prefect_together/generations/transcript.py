@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.description import Description
 from prefect_together.generations.results import GeneratedValue
+from prefect_together.generations.spoken import RecordingRequest, clock
 from prefect_together.generations.timed_text import LINE_LENGTH, Segment, Word, to_srt, to_vtt
-from prefect_together.generations.transcription import TranscriptionRequest, TranslationRequest, clock
 
 SubtitleFormat = Literal["srt", "vtt"]
 """How subtitles are written: SubRip, or WebVTT, which has speakers."""
@@ -22,9 +22,7 @@ class Transcript(GeneratedValue):
     ``cost`` is the length that Together heard at the list price of a minute; None where it did not say how long that was.
     """
 
-    kind: ClassVar[str] = "transcription"
-
-    request: TranscriptionRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
+    request: RecordingRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
     """What was asked."""
     content: str
     """All that is said."""
@@ -40,11 +38,6 @@ class Transcript(GeneratedValue):
     """The same by who speaks, where ``diarize`` asked for it."""
     changes: tuple[str, ...] = ()
     """What is not as it would be of a shorter recording, such as speakers who are told apart for each piece."""
-
-    @property
-    def noun(self) -> str:
-        """What a person calls it."""
-        return "transcript"
 
     @property
     def text(self) -> str:
@@ -119,17 +112,3 @@ class Transcript(GeneratedValue):
             brief=", ".join(length + counted),
             facts={name: value for name, value in facts.items() if value},
         )
-
-
-class Translation(Transcript):
-    """The words of a recording in another language, with their times: a transcript in every other way."""
-
-    kind: ClassVar[str] = "translation"
-
-    request: TranslationRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
-    """What was asked."""
-
-    @property
-    def noun(self) -> str:
-        """What a person calls it."""
-        return "translation"

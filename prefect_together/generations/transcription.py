@@ -1,112 +1,31 @@
-"""What is asked of recordings: their words, or their words in another language. Measures files, and sends nothing."""
+"""Transcription: the words of a recording, asked of ``POST /v1/audio/transcriptions``, and what comes back. No I/O here."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from prefect_together.generations.input_forms import Recording
-from prefect_together.generations.recordings import seconds_of, stretches
-from prefect_together.generations.request import Items, MediaInput, Render, Request, is_remote, plain
+from prefect_together.generations.parts import Parts
+from prefect_together.generations.request import Render, plain
+from prefect_together.generations.results import ResultFacts
+from prefect_together.generations.spec import BatchProtocol, GenerationSpec, Keeping, Value
+from prefect_together.generations.spoken import RecordingRequest
+from prefect_together.generations.transcript import Transcript
+from prefect_together.generations.transcript_answers import (
+    COLUMNS,
+    cost,
+    fields_of,
+    joined,
+    not_in_a_batch,
+    parse,
+    row,
+    split,
+)
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-
-Granularity = Literal["segment", "word"]
-"""What times are told of."""
-
-
-def clock(seconds: float) -> str:
-    """Return a time of a recording, or its length, as people write it."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}" if whole >= 3600 else f"{whole // 60}:{whole % 60:02}"
-
-
-class RecordingRequest(Request):
-    """What is asked of a recording, whatever that is; see ``TranscriptionRequest`` and ``TranslationRequest``."""
-
-    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
-    """Together's model id, e.g. `openai/whisper-large-v3`."""
-    file: MediaInput
-    """A recording, clip or film: a path, an http(s) URL, an address in a bucket, or a kept file. Of films the sound is sent."""
-    prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = None
-    """Words that are likely to be heard, such as names, in their spelling; only Whisper heeds it."""
-    temperature: Annotated[float, Field(ge=0, le=1)] | None = None
-    """How freely words are picked; left out, 0."""
-    timestamp_granularities: Items[Granularity] = ("segment", "word")
-    """Whether times are told of segments, of words, or of both."""
-    start: Annotated[float, Field(ge=0)] | None = None
-    """Seconds at which to begin to listen; times are counted from the start of the recording all the same."""
-    end: Annotated[float, Field(gt=0)] | None = None
-    """Seconds at which to stop."""
-
-    @field_validator("timestamp_granularities")
-    @classmethod
-    def _names_some(cls, value: tuple[Granularity, ...] | None) -> tuple[Granularity, ...]:
-        if not value or len(set(value)) < len(value):
-            raise ValueError("give 'segment', 'word' or both")
-        return tuple(sorted(value))
-
-    @model_validator(mode="after")
-    def _is_a_stretch(self) -> Self:
-        name = type(self).__name__
-        if self.start is not None and self.end is not None and self.end <= self.start:
-            raise ValueError(f"{name}.end is {self.end:g}: give more than start, which is {self.start:g}")
-        if isinstance(self.file, str) and is_remote(self.file):
-            if not self.file.lower().startswith("http"):
-                raise ValueError(f"{name}.file is {self.file!r}: give an http(s) URL, a local path or a kept file")
-            if self.start is not None or self.end is not None:
-                raise ValueError(f"{name} cuts nothing out of a URL, which Together fetches itself: leave out start and end")
-        return self
-
-    def title(self) -> str:
-        """Return what the recording is called."""
-        return self._made_of() or self.model
-
-    def label(self) -> str:
-        """Return what tells it from others: what the recording is called, and which part of it is meant."""
-        if self.start is None and self.end is None:
-            return self.title()
-        until = "its end" if self.end is None else clock(self.end)
-        return f"{self.title()} · {clock(self.start or 0.0)} to {until}"
-
-    def given(self) -> dict[str, Any]:
-        """Return the fields that were set, and how many seconds are listened to, where that is known.
-
-        Raises:
-            InvalidRequest: The recording has no sound.
-        """
-        given = {**super().given(), self.kind: True}
-        whole = seconds_of(self.file)
-        end = self.end if whole is None else min(self.end or whole, whole)
-        return given if end is None else {**given, "seconds": round(max(0.0, end - (self.start or 0.0)), 3)}
-
-    def parts(self) -> list[Self]:
-        """Return requests for the pieces of a recording that is longer than Together takes; none where it is not.
-
-        Raises:
-            InvalidRequest: It is missing, no recording, or without sound.
-        """
-        use = next(iter(self.media_inputs()))
-        cuts = [{"start": piece.start, "end": piece.end} for piece in stretches(self, use)]
-        return [self.model_copy(update={name: value for name, value in cut.items() if value is not None}) for cut in cuts]
-
-    def fields(self, render: Render) -> dict[str, Any]:
-        """Return the fields of the form."""
-        return {
-            "model": self.model,
-            **plain(self, ("prompt", "temperature")),
-            "response_format": "verbose_json",  # the only answer from which the cost is known
-            "timestamp_granularities": list(self.timestamp_granularities or ()),
-            "file": render(self.file, Recording(self.start, self.end), "recording"),
-        }
-
-    @classmethod
-    def transport_fields(cls) -> tuple[str, ...]:
-        """Name the fields that say how to answer, and do not change the answer."""
-        return ("response_format",)
 
 
 class TranscriptionRequest(RecordingRequest):
@@ -151,37 +70,44 @@ class TranscriptionRequest(RecordingRequest):
         return self
 
     def fields(self, render: Render) -> dict[str, Any]:
-        """Return the fields of the form; always the language: what holds without one, Together's own sources do not agree on."""
+        """Return the fields of the form; always the language, for Together's sources differ in what holds without one."""
         told = {"diarize": True, **plain(self, ("min_speakers", "max_speakers"))} if self.diarize else {}
         return {**super().fields(render), "language": self.language, **told}
 
 
-class TranslationRequest(RecordingRequest):
-    """A recording, clip or film whose words are asked for in English, with their times. Equal requests are made once.
+class Transcription(Transcript):
+    """The words of a recording, with their times."""
 
-    Example:
-        ```python
-        from prefect_together import TranslationRequest
+    kind: ClassVar[str] = "transcription"
 
-        asked = TranslationRequest(file="https://example.com/entretien.mp3", model="openai/whisper-large-v3")
-        ```
+    request: TranscriptionRequest  # pyright: ignore[reportIncompatibleVariableOverride] - it is frozen
+    """What was asked."""
 
-    Raises:
-        InvalidRequest: On construction, naming the field, the value and what is allowed.
-    """
+    @property
+    def noun(self) -> str:
+        """What a person calls it."""
+        return SPEC.noun
 
-    kind: ClassVar[str] = "translation"
 
-    language: str | None = None
-    """The language to translate into, as a code such as `en`; left out, English, the only one that is documented."""
+def _build(request: TranscriptionRequest, value: Value, facts: ResultFacts) -> Transcription:
+    return Transcription(**fields_of(request, value, facts))
 
-    @field_validator("language")
-    @classmethod
-    def _is_a_code(cls, value: str | None) -> str | None:
-        if value is not None and not _LANGUAGE.fullmatch(value):
-            raise ValueError("give a code of ISO 639-1 such as 'en'")
-        return value
 
-    def fields(self, render: Render) -> dict[str, Any]:
-        """Return the fields of the form."""
-        return {**super().fields(render), **plain(self, ("language",))}
+SPEC = GenerationSpec(
+    kind="transcription",
+    request=TranscriptionRequest,
+    result=Transcription,
+    path="/v1/audio/transcriptions",
+    encoding="form",
+    parse=parse,
+    build=_build,
+    keeping=Keeping(),
+    batch=BatchProtocol(endpoint="/v1/audio/transcriptions", method="FILE", refusal=not_in_a_batch),
+    columns=COLUMNS,
+    row=row,
+    cost=cost,
+    parts=Parts(split=split, join=joined, reads=True),
+    noun="transcript",
+    plural="transcripts",
+    reuse="always",
+)

@@ -1,4 +1,4 @@
-"""Transcription and translation as generation types: what an answer says, what it costs, how pieces become one. No I/O."""
+"""What an answer about a recording says and costs, and how those about its pieces become one. No I/O."""
 
 from __future__ import annotations
 
@@ -14,24 +14,20 @@ from prefect_together.generations.policy import Policy
 from prefect_together.generations.request import is_remote
 from prefect_together.generations.results import ResultFacts
 from prefect_together.generations.spec import (
-    BatchProtocol,
     ColumnType,
-    GenerationSpec,
-    Keeping,
-    Parts,
     Payload,
     ResponseFormatError,
     Value,
 )
-from prefect_together.generations.transcript import Transcript, Translation
-from prefect_together.generations.transcription import RecordingRequest, TranscriptionRequest, TranslationRequest, clock
+from prefect_together.generations.spoken import RecordingRequest, clock
+from prefect_together.generations.transcript import Transcript
 
 RequestT = TypeVar("RequestT", bound=RecordingRequest)
 ResultT = TypeVar("ResultT", bound=Transcript)
 _Amount = TypeVar("_Amount", float, Decimal)
 
 
-def _parse(answer: Any) -> Payload:
+def parse(answer: Any) -> Payload:
     """Read an answer; what is missing of times and speakers is empty, for the words were paid for."""
     body = as_mapping(answer)
     if not isinstance(body.get("text"), str) or body.get("error"):
@@ -78,12 +74,13 @@ def _number(found: Any) -> float | None:
     return float(found) if type(found) in {int, float} and math.isfinite(found) else None
 
 
-def _cost(request: RecordingRequest, payload: Payload) -> Decimal | None:
+def cost(request: RecordingRequest, payload: Payload) -> Decimal | None:
+    """Return what an answer cost: the length that was heard at the list price; None where it does not say how long."""
     seconds = payload.content.get("seconds") if isinstance(payload, Value) else None
     return catalog.estimate(request.model, {"seconds": seconds}) if seconds else None
 
 
-def _fields(request: RecordingRequest, value: Value, facts: ResultFacts) -> dict[str, Any]:
+def fields_of(request: RecordingRequest, value: Value, facts: ResultFacts) -> dict[str, Any]:
     """Return the fields of a transcript; times count from the start of the recording, of which a part may have been sent."""
     content = dict(value.content)
     for name in ("segments", "speaker_segments", "words"):
@@ -97,15 +94,8 @@ def _later(one: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     )
 
 
-def _build(request: TranscriptionRequest, value: Value, facts: ResultFacts) -> Transcript:
-    return Transcript(**_fields(request, value, facts))
-
-
-def _build_translation(request: TranslationRequest, value: Value, facts: ResultFacts) -> Translation:
-    return Translation(**_fields(request, value, facts))
-
-
-def _row(fields: Mapping[str, Any]) -> dict[str, Any]:
+def row(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stands in a table for a transcript that was written down."""
     said = (*(fields.get("speaker_segments") or ()), *(fields.get("words") or ()))
     return {
         "text": fields.get("content"),
@@ -116,17 +106,19 @@ def _row(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _not_in_a_batch(request: RecordingRequest) -> str | None:
+def not_in_a_batch(request: RecordingRequest) -> str | None:
+    """Return why a recording cannot go into a batch at Together, or None where it can."""
     if isinstance(request.file, str) and is_remote(request.file):
         return None
     return "which take recordings by http(s) URLs only, and this one is a file"
 
 
-def _split(request: RequestT, _: Policy) -> Sequence[RequestT]:
+def split(request: RequestT, _: Policy) -> Sequence[RequestT]:
+    """Return requests for the pieces of a recording that is longer than Together takes; none where it is not."""
     return request.parts()
 
 
-def _join(request: RecordingRequest, fingerprint: str, results: Sequence[ResultT], _: DerivedMedia | None) -> ResultT:
+def joined(request: RecordingRequest, fingerprint: str, results: Sequence[ResultT], _: DerivedMedia | None) -> ResultT:
     """Return the transcript of a long recording, made of those of its pieces, whose times count from its start already."""
     said: dict[str, Any] = {"segments": [], "speaker_segments": [], "words": []}
     for number, result in enumerate(results, 1):
@@ -163,48 +155,10 @@ def _sum(amounts: Sequence[_Amount | None], zero: _Amount) -> _Amount | None:
     return sum(known, zero) if len(known) == len(amounts) else None
 
 
-_COLUMNS: Mapping[str, ColumnType] = {
+COLUMNS: Mapping[str, ColumnType] = {
     "text": "string",
     "language": "string",
     "seconds": "float64",
     "segments": "int64",
     "speakers": "int64",
 }
-
-SPEC = GenerationSpec(
-    kind="transcription",
-    request=TranscriptionRequest,
-    result=Transcript,
-    path="/v1/audio/transcriptions",
-    encoding="form",
-    parse=_parse,
-    build=_build,
-    keeping=Keeping(),
-    batch=BatchProtocol(endpoint="/v1/audio/transcriptions", method="FILE", refusal=_not_in_a_batch),
-    columns=_COLUMNS,
-    row=_row,
-    cost=_cost,
-    parts=Parts(split=_split, join=_join, reads=True),
-    noun="transcript",
-    plural="transcripts",
-    reuse="always",
-)
-
-TRANSLATION = GenerationSpec(
-    kind="translation",
-    request=TranslationRequest,
-    result=Translation,
-    path="/v1/audio/translations",
-    encoding="form",
-    parse=_parse,
-    build=_build_translation,
-    keeping=Keeping(),
-    batch=BatchProtocol(endpoint="/v1/audio/translations", method="FILE", refusal=_not_in_a_batch),
-    columns=_COLUMNS,
-    row=_row,
-    cost=_cost,
-    parts=Parts(split=_split, join=_join, reads=True),
-    noun="translation",
-    plural="translations",
-    reuse="always",
-)
