@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +18,7 @@ _WHAT = "Taking the sound out of films, and making recordings smaller,"
 _CONTAINERS = {"flac": "flac", "libopus": "ogg"}
 _SMALL = 24_000  # bits per second
 _BYTES = 2  # of a sample
+_ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 _GAP = 0.05  # seconds of missing sound that move what follows
 _LATE = 0.04  # seconds by which sound may begin after its pictures, and be copied all the same
 _AROUND = 30.0  # seconds on either side of a place in which a quiet one is looked for
@@ -169,11 +170,12 @@ def _samples(av: Any, container: Any, start: float, end: float | None) -> Iterat
 def _placed(av: Any, container: Any, start: float) -> Iterator[tuple[int, bytes]]:
     """Yield the samples of a recording, each with its place, counted from a time of the container, in seconds."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
-    place: int | None = None
+    place, begun = 0, False
     for frame in chain(container.decode(container.streams.audio[0]), [None]):
         time = None if frame is None or frame.time is None else round((frame.time - start) * RATE)
-        if place is None or (time is not None and time - place > _GAP * RATE):
-            place = time or 0
+        if time is not None and (not begun or time - place > _GAP * RATE):
+            place = time
+        begun = True
         samples = b"".join(bytes(part.planes[0])[: part.samples * _BYTES] for part in resampler.resample(frame))
         yield place, samples
         place += len(samples) // _BYTES
@@ -181,11 +183,11 @@ def _placed(av: Any, container: Any, start: float) -> Iterator[tuple[int, bytes]
 
 def _is_cover(stream: Any) -> bool:
     """Tell whether a picture is that of a record's cover."""
-    return bool(stream.disposition & type(stream.disposition).attached_pic)
+    return bool(int(stream.disposition) & _ATTACHED)
 
 
 @contextmanager
-def _opened(file: BinaryIO) -> Iterator[tuple[Any, Any]]:
+def _opened(file: BinaryIO) -> Generator[tuple[Any, Any]]:
     """Open a file with PyAV, which has sound.
 
     Raises:
