@@ -13,8 +13,8 @@ from prefect_together.engine.derivation import Derivation
 from prefect_together.generations.derived import DerivedMedia
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.parts import JoinedFile
 from prefect_together.generations.results import Generated
-from prefect_together.generations.spec import JoinedFile
 
 _T = TypeVar("_T")
 

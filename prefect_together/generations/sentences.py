@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from prefect_together.generations.line_breaks import width
+
 _SHORT = 25  # characters below which a sentence is said with the next one: models slur a word that stands alone
 _END = re.compile(r"""(?<=[.!?…])["'”’»)\]]*\s+|(?<=[。！？｡．])["'”’」』）]*\s*|(?<=[।؟۔።])\s*|\n\s*\n\s*""")
 _CLAUSE = re.compile(r"(?<=[,;:–—])\s+|(?<=[，、；：])\s*")
@@ -32,13 +34,12 @@ def sentence_pieces(text: str, most: int) -> tuple[str, ...]:
             space = " " if waiting and waiting[-1].isascii() else ""  # Chinese and Japanese have none, and each is paid for
             together = f"{waiting}{space}{sentence}"
             if waiting and len(together) > most:
-                pieces.append(waiting)
+                pieces += _fitting(waiting, most)
                 together = sentence
-            waiting = together if len(together) < _SHORT else ""
+            waiting = together if width(together) < _SHORT else ""
             if not waiting:
                 pieces += _fitting(together, most)
-        if waiting:
-            pieces.append(waiting)
+        pieces += _fitting(waiting, most)
     return tuple(pieces)
 
 
@@ -46,7 +47,8 @@ def _sentences(paragraph: str) -> Iterator[str]:
     begun = 0
     for end in _END.finditer(paragraph):
         sentence = paragraph[begun : end.end()].strip()
-        if sentence and not _SHORTENED.search(sentence):
+        goes_on = paragraph[end.end() : end.end() + 1].islower()  # “Where?” she asked.
+        if sentence and not goes_on and not _SHORTENED.search(sentence):
             yield sentence
             begun = end.end()
     if rest := paragraph[begun:].strip():

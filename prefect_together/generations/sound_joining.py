@@ -16,6 +16,7 @@ _PIECE = 1024 * 1024
 _FADE = 0.005  # seconds in which what begins or ends loud comes up or dies away: a jump in the samples is a click
 _LOUD = 0.01  # of the loudest possible
 _CODECS = {"audio/mpeg": ("mp3", "libmp3lame"), "audio/ogg": ("ogg", "libopus"), "audio/flac": ("flac", "flac")}
+_LAYOUTS = {1: "mono", 2: "stereo"}
 _OPUS_RATE = 48_000
 _CODECS |= {"audio/aac": ("adts", "aac")}
 
@@ -62,7 +63,8 @@ def encode(wav: Path, target: Path, media_type: str, bit_rate: int | None) -> No
     with av.open(str(wav)) as source, av.open(str(target), "w", format=container) as out:
         sound = source.streams.audio[0]
         rate = _OPUS_RATE if codec == "libopus" else sound.codec_context.sample_rate
-        stream: Any = out.add_stream(codec, rate=rate, layout=sound.codec_context.layout.name)
+        layout = _LAYOUTS[sound.codec_context.layout.nb_channels]  # by name: a plain WAV has none, and no encoder takes that
+        stream: Any = out.add_stream(codec, rate=rate, layout=layout)
         if codec != "flac":
             stream.bit_rate = bit_rate or 128_000
         for frame in source.decode(sound):

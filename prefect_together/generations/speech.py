@@ -40,8 +40,9 @@ class SpeechRequest(Request):
     """What is said. Each character is paid for."""
     voice: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """Who says it: one of ``list_voices(model)``, such as `af_heart`; Kokoro mixes them, as in `af_heart(2)+af_sky(1)`."""
-    response_format: SoundFormat = "wav"
-    """File format. What comes without a header (``raw``, ``mulaw``) is kept as WAV, its samples as they came."""
+    response_format: SoundFormat | None = None
+    """File format; left out, ``wav``, and ``raw`` where it is streamed. What comes without a header (``raw``, ``mulaw``) is
+    kept as WAV, its samples as they came."""
     response_encoding: Literal["pcm_f32le", "pcm_s16le", "pcm_mulaw", "pcm_alaw"] | None = None
     """How the samples of ``raw`` are written; only some models have the choice."""
     sample_rate: Annotated[int, Field(ge=8000, le=192000)] | None = None
@@ -63,12 +64,12 @@ class SpeechRequest(Request):
 
     @model_validator(mode="after")
     def _streams_what_can_be_streamed(self) -> Self:
-        chosen = "response_format" in self.model_fields_set and self.response_format not in {"raw", "mulaw"}
-        if not self.streams or not chosen:
+        if not self.streams or self.format in {"raw", "mulaw"}:
             return self
-        why = "word times come in streams only" if self.alignment == "word" else "this asks for a stream"
+        why = "word times come in streams only" if self.alignment == "word" else "stream=True was given"
         raise ValueError(
-            f"response_format is {self.response_format!r}, but {why}, and streams are 'raw': leave it out, it is kept as WAV"
+            f"SpeechRequest.response_format is {self.response_format!r}, but {why}, and streams are 'raw': leave it out, it "
+            "is kept as WAV"
         )
 
     @property
@@ -79,8 +80,7 @@ class SpeechRequest(Request):
     @property
     def format(self) -> SoundFormat:
         """The format that is asked for."""
-        chosen = "response_format" in self.model_fields_set
-        return "raw" if self.streams and not chosen else self.response_format
+        return self.response_format or ("raw" if self.streams else "wav")
 
     @property
     def characters(self) -> int:

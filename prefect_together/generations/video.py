@@ -123,7 +123,9 @@ class VideoRequest(Request):
     source_video: MediaInput | None = None
     """A clip to edit."""
     audio_inputs: Items[MediaInput] = None
-    """Sound that drives the clip: WAV or MP3, 3-30 s."""
+    """Sound that drives the clip, such as a ``GeneratedAudio``: WAV or MP3, 3-30 s."""
+    reference_audios: Items[MediaInput] = None
+    """Sounds that the clip's own sound is to be like, such as a voice; Seedance takes them."""
     media_layout: Literal["media", "top_level"] = "media"
     """Where media stand in the body: under `media`, or at the top level as older models want it."""
 
@@ -164,6 +166,8 @@ class VideoRequest(Request):
             media["source_video"] = render(self.source_video, "data_url", "video")
         if self.audio_inputs:
             media["audio_inputs"] = [render(sound, "data_url", "audio") for sound in self.audio_inputs]
+        if self.reference_audios:
+            media["reference_audios"] = [render(sound, "data_url", "audio") for sound in self.reference_audios]
         return media
 
     @property
@@ -183,7 +187,7 @@ def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
 
 
 _TOP_LEVEL = ("frame_images", "reference_images")
-_MEDIA = (*_TOP_LEVEL, "frame_videos", "reference_videos", "source_video", "audio_inputs")
+_MEDIA = (*_TOP_LEVEL, "frame_videos", "reference_videos", "source_video", "audio_inputs", "reference_audios")
 _PLAIN = (
     "prompt",
     "width",

@@ -125,6 +125,7 @@ def full_video() -> VideoRequest:
         reference_videos=("https://example.com/b.mp4",),
         source_video="https://example.com/c.mp4",
         audio_inputs=("https://example.com/a.wav",),
+        reference_audios=("https://example.com/b.wav",),
         media_layout="media",
         extra={"settings": {"audio": False}},
         take=2,

@@ -112,6 +112,7 @@ def test_an_image_body(fields: dict[str, Any], sent: dict[str, Any]) -> None:
                 "reference_videos": "c.mp4",
                 "source_video": "d.mp4",
                 "audio_inputs": ["e.wav"],
+                "reference_audios": "f.wav",
             },
             {
                 "media": {
@@ -120,6 +121,7 @@ def test_an_image_body(fields: dict[str, Any], sent: dict[str, Any]) -> None:
                     "reference_videos": [{"video": "data_url:c.mp4"}],
                     "source_video": "data_url:d.mp4",
                     "audio_inputs": ["data_url:e.wav"],
+                    "reference_audios": ["data_url:f.wav"],
                 }
             },
             id="media",
@@ -223,6 +225,7 @@ VIDEO_FIELDS = {
     "reference_videos": BODY,
     "source_video": BODY,
     "audio_inputs": BODY,
+    "reference_audios": BODY,
     "media_layout": TRANSPORT,
     "extra": MERGED,
     "take": NEVER_SENT,
