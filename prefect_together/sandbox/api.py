@@ -19,6 +19,7 @@ from prefect_together import catalog
 from prefect_together.sandbox import error_messages, fault_injection, faults
 from prefect_together.sandbox.inputs import name_input
 from prefect_together.sandbox.recipes import Recipe
+from prefect_together.sandbox.recordings import Recordings
 from prefect_together.sandbox.records import Charge, shortened
 from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
@@ -35,6 +36,7 @@ class Api:
 
     store: Store
     renderer: Renderer
+    recordings: Recordings
     switchboard: faults.Switchboard
     render_threads: Executor
     read_threads: Executor
