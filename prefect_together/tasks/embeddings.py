@@ -11,16 +11,15 @@ from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.errors import ServerError
+from prefect_together.generations.derived import Spliced
 from prefect_together.generations.embedding import SPEC, EmbeddingRequest, Embeddings
-from prefect_together.generations.formats import NUMPY
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.numpy_files import npy_header, npy_shape
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.tasks._checks import expect
+from prefect_together.tasks._editing.deriving import derive
 from prefect_together.tasks._operations import Arguments, generated
 from prefect_together.tasks._task import async_task, sync_task
-from prefect_together.tasks._video_editing import Spliced
-from prefect_together.tasks.editing import derive
 
 
 @sync_task(SPEC.kind)
@@ -105,7 +104,7 @@ async def _joined(asked: EmbeddingRequest, parts: Sequence[Embeddings], library:
                 joined.write(memoryview(data)[npy_shape(data)[1] :])
         return Spliced()
 
-    file = await derive("join_vectors", parts, await storage_of(library), make, NUMPY)
+    file = await derive("join_vectors", parts, await storage_of(library), make)
     tokens = [part.input_tokens for part in parts if part.input_tokens is not None]
     changed = {
         **file.reference().model_dump(),
