@@ -49,11 +49,15 @@ if TYPE_CHECKING:
     from prefect_together.tasks.completions import agenerate_completion, generate_completion
     from prefect_together.tasks.editing import (
         acontact_sheet,
+        aframes,
         ajoin_videos,
         alast_frame,
+        atrim,
         contact_sheet,
+        frames,
         join_videos,
         last_frame,
+        trim,
     )
     from prefect_together.tasks.embeddings import aembed_texts, embed_texts
     from prefect_together.tasks.galleries import (
@@ -71,6 +75,15 @@ if TYPE_CHECKING:
     from prefect_together.tasks.ranking import arerank, rerank
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
+    from prefect_together.tasks.sounds import (
+        Placed,
+        aadd_sound,
+        add_sound,
+        aextract_sound,
+        ajoin_sounds,
+        extract_sound,
+        join_sounds,
+    )
     from prefect_together.tasks.speech import agenerate_speech, alist_voices, generate_speech, list_voices
     from prefect_together.tasks.transcription import atranscribe, transcribe
     from prefect_together.tasks.translation import atranslate, translate
@@ -94,11 +107,24 @@ _HOMES = {
     "prefect_together.blocks.credentials": ("TogetherCredentials",),
     "prefect_together.tasks.editing": (
         "acontact_sheet",
+        "aframes",
         "ajoin_videos",
         "alast_frame",
+        "atrim",
         "contact_sheet",
+        "frames",
         "join_videos",
         "last_frame",
+        "trim",
+    ),
+    "prefect_together.tasks.sounds": (
+        "Placed",
+        "aadd_sound",
+        "add_sound",
+        "aextract_sound",
+        "ajoin_sounds",
+        "extract_sound",
+        "join_sounds",
     ),
     "prefect_together.blocks.library": ("MediaLibrary",),
     "prefect_together.cli.flow_command": ("run_as_command",),
@@ -191,6 +217,7 @@ __all__ = [
     "MediaLibrary",
     "MediaReference",
     "Message",
+    "Placed",
     "Plan",
     "ProviderBatch",
     "Ranking",
@@ -213,9 +240,13 @@ __all__ = [
     "VideoJob",
     "VideoRequest",
     "Word",
+    "aadd_sound",
     "acontact_sheet",
+    "add_sound",
     "aembed_texts",
     "aexpected",
+    "aextract_sound",
+    "aframes",
     "agenerate_batch",
     "agenerate_completion",
     "agenerate_image",
@@ -223,6 +254,7 @@ __all__ = [
     "agenerate_speech",
     "agenerate_text",
     "agenerate_video",
+    "ajoin_sounds",
     "ajoin_videos",
     "alast_frame",
     "alist_voices",
@@ -236,6 +268,7 @@ __all__ = [
     "asubmit_video",
     "atranscribe",
     "atranslate",
+    "atrim",
     "await_for_batch",
     "await_for_video",
     "awrite_gallery",
@@ -243,6 +276,8 @@ __all__ = [
     "contact_sheet",
     "embed_texts",
     "expected",
+    "extract_sound",
+    "frames",
     "generate_batch",
     "generate_completion",
     "generate_image",
@@ -250,6 +285,7 @@ __all__ = [
     "generate_speech",
     "generate_text",
     "generate_video",
+    "join_sounds",
     "join_videos",
     "last_frame",
     "list_voices",
@@ -269,6 +305,7 @@ __all__ = [
     "summary",
     "transcribe",
     "translate",
+    "trim",
     "wait_for_batch",
     "wait_for_video",
     "write_gallery",
