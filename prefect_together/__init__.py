@@ -46,11 +46,15 @@ if TYPE_CHECKING:
     from prefect_together.tasks.completions import agenerate_completion, generate_completion
     from prefect_together.tasks.editing import (
         acontact_sheet,
+        aframes,
         ajoin_videos,
         alast_frame,
+        atrim,
         contact_sheet,
+        frames,
         join_videos,
         last_frame,
+        trim,
     )
     from prefect_together.tasks.embeddings import aembed_texts, embed_texts
     from prefect_together.tasks.galleries import (
@@ -68,6 +72,15 @@ if TYPE_CHECKING:
     from prefect_together.tasks.ranking import arerank, rerank
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
+    from prefect_together.tasks.sounds import (
+        Placed,
+        aadd_sound,
+        add_sound,
+        aextract_sound,
+        ajoin_sounds,
+        extract_sound,
+        join_sounds,
+    )
     from prefect_together.tasks.speech import agenerate_speech, alist_voices, generate_speech, list_voices
     from prefect_together.tasks.videos import (
         agenerate_video,
@@ -89,11 +102,15 @@ _HOMES = {
     "prefect_together.blocks.credentials": ("TogetherCredentials",),
     "prefect_together.tasks.editing": (
         "acontact_sheet",
+        "aframes",
         "ajoin_videos",
         "alast_frame",
+        "atrim",
         "contact_sheet",
+        "frames",
         "join_videos",
         "last_frame",
+        "trim",
     ),
     "prefect_together.blocks.library": ("MediaLibrary",),
     "prefect_together.cli.flow_command": ("run_as_command",),
@@ -134,12 +151,7 @@ _HOMES = {
     "prefect_together.tasks.images": ("agenerate_image", "agenerate_images", "generate_image", "generate_images"),
     "prefect_together.tasks.naming": ("named_after",),
     "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
-    "prefect_together.tasks.provider_batches": (
-        "asubmit_batch",
-        "await_for_batch",
-        "submit_batch",
-        "wait_for_batch",
-    ),
+    "prefect_together.tasks.provider_batches": ("asubmit_batch", "await_for_batch", "submit_batch", "wait_for_batch"),
     "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
     "prefect_together.generations.speech": ("SpeechRequest",),
     "prefect_together.generations.generated_audio": ("GeneratedAudio",),
@@ -152,6 +164,15 @@ _HOMES = {
         "generate_video",
         "submit_video",
         "wait_for_video",
+    ),
+    "prefect_together.tasks.sounds": (
+        "Placed",
+        "aadd_sound",
+        "add_sound",
+        "aextract_sound",
+        "ajoin_sounds",
+        "extract_sound",
+        "join_sounds",
     ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -181,6 +202,7 @@ __all__ = [
     "MediaLibrary",
     "MediaReference",
     "Message",
+    "Placed",
     "Plan",
     "ProviderBatch",
     "Ranking",
@@ -200,9 +222,13 @@ __all__ = [
     "VideoJob",
     "VideoRequest",
     "Word",
+    "aadd_sound",
     "acontact_sheet",
+    "add_sound",
     "aembed_texts",
     "aexpected",
+    "aextract_sound",
+    "aframes",
     "agenerate_batch",
     "agenerate_completion",
     "agenerate_image",
@@ -210,6 +236,7 @@ __all__ = [
     "agenerate_speech",
     "agenerate_text",
     "agenerate_video",
+    "ajoin_sounds",
     "ajoin_videos",
     "alast_frame",
     "alist_voices",
@@ -221,6 +248,7 @@ __all__ = [
     "areview_images",
     "asubmit_batch",
     "asubmit_video",
+    "atrim",
     "await_for_batch",
     "await_for_video",
     "awrite_gallery",
@@ -228,6 +256,8 @@ __all__ = [
     "contact_sheet",
     "embed_texts",
     "expected",
+    "extract_sound",
+    "frames",
     "generate_batch",
     "generate_completion",
     "generate_image",
@@ -235,6 +265,7 @@ __all__ = [
     "generate_speech",
     "generate_text",
     "generate_video",
+    "join_sounds",
     "join_videos",
     "last_frame",
     "list_voices",
@@ -252,6 +283,7 @@ __all__ = [
     "submit_batch",
     "submit_video",
     "summary",
+    "trim",
     "wait_for_batch",
     "wait_for_video",
     "write_gallery",

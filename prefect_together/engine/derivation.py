@@ -14,7 +14,7 @@ from pathlib import Path
 from prefect_together._internal.logs import Log
 from prefect_together.errors import LibraryError
 from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation, Spliced
-from prefect_together.generations.formats import MEDIA_TYPES, Format, Shape, measured
+from prefect_together.generations.formats import HEAD, MEDIA_TYPES, Format, Shape, measured, sniff
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.summary import where
 from prefect_together.storage.references import to_addresses, to_keys
@@ -31,20 +31,18 @@ Make = Callable[[Sequence[KeptFile], Path], Spliced]
 
 @dataclass(frozen=True)
 class Derivation:
-    """How a file is made of kept ones.
+    """A file that is made of kept ones: what makes it what it is.
 
     Args:
-        operation: What that is called.
+        operation: How it is made.
         sources: What it is made of, in order.
-        make: Writes it.
-        media_type: What it is.
+        media_type: What it is; None where its bytes say that.
         asked: What else makes it what it is.
     """
 
     operation: Operation
     sources: Sequence[KeptFile]
-    make: Make
-    media_type: str
+    media_type: str | None = None
     asked: Sequence[str] = ()
 
     @property
@@ -63,31 +61,42 @@ class Derivation:
         key = storage.key(media.uri)
         return media if key is not None and await storage.size(key) == media.size else None
 
-    async def made(self, storage: Storage, log: Log) -> DerivedMedia:
+    async def made(self, make: Make, storage: Storage, log: Log) -> DerivedMedia:
         """Make the file, and keep it beside its note."""
-        extension = _EXTENSIONS[self.media_type]
         with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
-            path = Path(folder, f"made.{extension}")
+            path = Path(folder, "made")
             # What is made is found again by the hashes of what it was made of: no other bytes may go into it.
             there = [await asyncio.to_thread(source.located) for source in self.sources]
-            spliced = await asyncio.to_thread(self.make, there, path)
-            sha256, size, shape = await asyncio.to_thread(_measure, path, Format(self.media_type, extension))
-            key = f"{DERIVED}/{self.operation.replace('_', '-')}-{self.name[:12]}.{extension}"
-            await storage.write_stream(key, _chunks(path))
+            return await self.kept(path, await asyncio.to_thread(make, there, path), storage, log)
+
+    async def kept(self, path: Path, spliced: Spliced, storage: Storage, log: Log) -> DerivedMedia:
+        """Keep a file that was made so, beside its note.
+
+        Args:
+            path: Where it is.
+            spliced: How it was made.
+            storage: The library.
+            log: Where to say so.
+        """
+        sha256, size, found, shape = await asyncio.to_thread(_measure, path, self.media_type)
+        key = f"{DERIVED}/{self.operation.replace('_', '-')}-{self.name[:12]}.{found.extension}"
+        await storage.write_stream(key, _chunks(path))
         media = DerivedMedia(
             uri=storage.uri(key),
             sha256=sha256,
             size=size,
-            media_type=self.media_type,
+            media_type=found.media_type,
             created_at=datetime.now(timezone.utc),
             width=shape.width,
             height=shape.height,
             operation=self.operation,
             sources=tuple(source.reference() for source in self.sources),
+            asked=tuple(self.asked),
             seconds=shape.seconds,
             fps=shape.fps,
             sample_rate=shape.sample_rate,
             channels=shape.channels,
+            at=spliced.at,
             reencoded=spliced.reencoded,
             changes=spliced.changes,
         )
@@ -100,11 +109,15 @@ class Derivation:
         return f"{DERIVED}/{self.name}.json"
 
 
-def _measure(path: Path, format: Format) -> tuple[str, int, Shape]:
+def _measure(path: Path, media_type: str | None) -> tuple[str, int, Format, Shape]:
     with path.open("rb") as file:
+        found = Format(media_type, _EXTENSIONS[media_type]) if media_type else sniff(file.read(HEAD))
+        if found is None:
+            raise LibraryError("What was made of these files is in no format that is known.")
+        file.seek(0)
         sha256, size = checksum(file)
         file.seek(0)
-        return sha256, size, measured(format, file)
+        return sha256, size, found, measured(found, file)
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

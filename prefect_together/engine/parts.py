@@ -72,5 +72,5 @@ async def _file(context: GenerationContext, how: JoinedFile[Any, Any], results: 
     sources = [result for result in results if isinstance(result, KeptFile)]
     make = partial(how.write, context.request, results)
     asked = context.request
-    work = Derivation(how.operation, sources, make, how.media_type(asked), how.asked(asked))
-    return await work.known(context.storage) or await work.made(context.storage, context.run.log)
+    work = Derivation(how.operation, sources, how.media_type(asked), how.asked(asked))
+    return await work.known(context.storage) or await work.made(make, context.storage, context.run.log)
