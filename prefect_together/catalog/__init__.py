@@ -14,9 +14,10 @@ from prefect_together.catalog.preflight import preflight
 from prefect_together.catalog.pricing import estimate, estimate_at_most
 from prefect_together.catalog.tokens import TokenPrice, batch_discount, token_price
 from prefect_together.catalog.types import Finding, Model, Price, Rate, Reasoning, Source
-from prefect_together.catalog.voices import Voice, voices_of
+from prefect_together.catalog.voices import Voice, unknown_voice, voice_meant, voice_parts, voices_of
 
 __all__ = [
     "Finding", "Model", "Price", "Rate", "Reasoning", "Source", "TokenPrice", "Voice", "as_of", "batch_discount",
-    "dollars", "estimate", "estimate_at_most", "find", "models", "preflight", "sources", "token_price", "voices_of",
+    "dollars", "estimate", "estimate_at_most", "find", "models", "preflight", "sources", "token_price", "unknown_voice",
+    "voice_meant", "voice_parts", "voices_of",
 ]  # fmt: skip

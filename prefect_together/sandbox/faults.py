@@ -12,7 +12,8 @@ that was accepted goes uncounted: a POST that is accepted and then cut is a char
 Uploads are matched by file name and purpose; batches by the input file's name and id and the model of its first line. A
 fault of `POST /v1/batches` stays with the batch that it strikes. An error status given for the endpoint to which the lines
 of batches go strikes one line, matched by its custom_id and body: it is a line of the error file then. A spoiled answer
-(`json_cut`, `no_usage`, ...) strikes a line as it strikes a call.
+(`json_cut`, `no_usage`, `no_duration`, ...) strikes a line as it strikes a call. Speech is matched by text, voice and model,
+what is heard by the recording's name or address and the model.
 
 Without `times` a fault strikes once; `queued_forever` on polls and a `redirect` that loops strike until they are
 cleared.
@@ -55,6 +56,10 @@ class Place(Flag):
     """What gives the bytes of an uploaded file, or of one that a batch wrote."""
     CHAT = auto()
     """An answer in words."""
+    SPEECH = auto()
+    """An answer in sound."""
+    TRANSCRIPT = auto()
+    """What was heard in a recording."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,19 @@ KINDS: dict[str, _Kind] = {
     "unix_timestamps": _Kind(Place.JOB, {}),
     "not_found": _Kind(Place.POLL, {}),
     # Answers in words.
-    "stream_cut": _Kind(Place.CHAT, {}),
-    "stream_error": _Kind(Place.CHAT, {}),
+    "stream_cut": _Kind(Place.CHAT | Place.SPEECH, {}),
+    "stream_error": _Kind(Place.CHAT | Place.SPEECH, {}),
     "thought_only": _Kind(Place.CHAT, {}),
     "json_cut": _Kind(Place.CHAT, {}),
     "json_fenced": _Kind(Place.CHAT, {}),
     "json_wrong": _Kind(Place.CHAT, {}),
     "no_usage": _Kind(Place.CHAT, {}),
+    # Sound: a WAV whose header states a length of 4 GB or 0, and events of a stream as the SDK declares them.
+    "lying_header": _Kind(Place.SPEECH, {"value": 0xFFFFFFFF}),
+    "declared_chunks": _Kind(Place.SPEECH, {}),
+    # Transcripts: without the lists that were asked for, and without the length of the recording.
+    "null_segments": _Kind(Place.TRANSCRIPT, {}),
+    "no_duration": _Kind(Place.TRANSCRIPT, {}),
     # Batches: failed at a malformed line; cancelled or expired when half of the lines are answered.
     "errors_only": _Kind(Place.BATCH, {}),
     "stuck_validating": _Kind(Place.BATCH, {"seconds": 3600.0}),
@@ -100,14 +111,14 @@ KINDS: dict[str, _Kind] = {
     "late_output": _Kind(Place.BATCH, {"seconds": 3.0}),
     "duplicate_ids": _Kind(Place.BATCH, {}),
     "missing_ids": _Kind(Place.BATCH, {}),
-    "empty": _Kind(Place.CONTENT, {}),
+    "empty": _Kind(Place.CONTENT | Place.SPEECH, {}),
     # Files.
     "truncated": _Kind(Place.FILE | Place.CONTENT, {}),
-    "truncated_silently": _Kind(Place.FILE | Place.CONTENT, {}),
+    "truncated_silently": _Kind(Place.FILE | Place.CONTENT | Place.SPEECH, {}),
     "wrong_kind": _Kind(Place.FILE, {}),
     "expired": _Kind(Place.FILE | Place.BATCH, {}),
     "redirect": _Kind(Place.FILE, {"location": "loop"}),
-    "slow": _Kind(Place.FILE | Place.CHAT, {"seconds": 5.0}),
+    "slow": _Kind(Place.FILE | Place.CHAT | Place.SPEECH, {"seconds": 5.0}),
     "huge": _Kind(Place.FILE, {"bytes": 1_000_000_000}),
     "sleep": _Kind(Place.CALL | Place.FILE, {"seconds": 5.0}),
 }

@@ -22,6 +22,7 @@ from prefect_together.sandbox.background import Background, listen, origin
 from prefect_together.sandbox.endpoints import ENDPOINTS
 from prefect_together.sandbox.file_server import FileServer
 from prefect_together.sandbox.inputs import is_loopback
+from prefect_together.sandbox.recordings import Recordings
 from prefect_together.sandbox.records import Charge, Request
 from prefect_together.sandbox.renderer import Renderer
 from prefect_together.sandbox.store import Store
@@ -98,7 +99,7 @@ class Sandbox:
             charged: Whether a POST that is answered with an error was accepted first.
             code: For a status: the error code, such as `model_not_available`.
             message: For a status: its text, such as `insufficient balance`.
-            value: For `cost`: `"missing"` or the number to report.
+            value: For `cost`: `"missing"` or the number to report; for `lying_header`: the length that it states, bytes.
             location: For `redirect`: where to; `"loop"` is the address itself.
             bytes: For `huge`: the size of the file.
             reset: For a cut connection: RST instead of FIN.
@@ -152,11 +153,13 @@ def serve(
         raise ValueError(f"The sandbox listens on this machine only, not on {host}: it accepts every key.")
     store = Store(None if state is None else Path(state))
     switchboard = faults.Switchboard({endpoint.route: endpoint.faults for endpoint in ENDPOINTS})
+    renderer = Renderer(store)
     with listen(host, port) as first, listen(host, files_port) as second:
         settled = partial(
             Api,
             store=store,
-            renderer=Renderer(store),
+            renderer=renderer,
+            recordings=Recordings(store, renderer.render),
             switchboard=switchboard,
             render_seconds=render_seconds,
             image_seconds=image_seconds,

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from prefect_together import catalog
-from prefect_together.catalog.voices import unknown_voice, voice_meant, voice_parts
 
 KOKORO, ORPHEUS, CARTESIA = "hexgrad/Kokoro-82M", "canopylabs/orpheus-3b-0.1-ft", "cartesia/sonic-3"
 UUID = "694f9389-aac1-45b6-b726-9d9369183238"
@@ -67,7 +66,7 @@ def test_the_data_cite_a_known_source() -> None:
 )
 def test_a_mixture_is_several_voices(model_id: str, asked: str, parts: tuple[str, ...]) -> None:
     """Where the model mixes, with and without weights; elsewhere a plus is a letter as any other."""
-    assert parts == voice_parts(model_id, asked)
+    assert parts == catalog.voice_parts(model_id, asked)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +86,7 @@ def test_a_mixture_is_several_voices(model_id: str, asked: str, parts: tuple[str
 )
 def test_a_voice_that_a_model_lacks_is_found(model_id: str, asked: str, missing: str | None) -> None:
     """A mixture is good when every part is; where no voices are known, any may be right."""
-    assert missing == unknown_voice(model_id, asked)
+    assert missing == catalog.unknown_voice(model_id, asked)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_a_voice_that_a_model_lacks_is_found(model_id: str, asked: str, missing:
 )
 def test_the_voice_that_was_meant(model_id: str, asked: str, meant: str | None) -> None:
     """By its id or by its name, however it is written; nothing where nothing is alike."""
-    found = voice_meant(model_id, asked)
+    found = catalog.voice_meant(model_id, asked)
     assert meant == (found and found.id)
 
 

@@ -17,8 +17,11 @@ from prefect_together.sandbox.endpoints import (
     images,
     models,
     rerank,
+    speech,
     supported_models,
+    transcriptions,
     videos,
+    voices,
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -28,6 +31,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *completions.ENDPOINTS,
     *embeddings.ENDPOINTS,
     *rerank.ENDPOINTS,
+    *speech.ENDPOINTS,
+    *voices.ENDPOINTS,
+    *transcriptions.ENDPOINTS,
     *models.ENDPOINTS,
     *files.ENDPOINTS,
     *batches.ENDPOINTS,

@@ -20,8 +20,8 @@ PRICES = (
 )  # fmt: skip
 DEAD = ("google/imagen-4.0", "google/veo-2.0", "openai/sora", "kwaivgI/", "alibaba/happyhorse-1.0")
 """Models that were in the list of 2026-09-26 and not offered any more."""
-DEDICATED = frozenset({"black-forest-labs/FLUX.1-dev"})
-"""One of the many that stand there without a price, as they need an endpoint of one's own."""
+DEDICATED = frozenset({"black-forest-labs/FLUX.1-dev", "cartesia/sonic-3.5"})
+"""Some of the many that stand there without a price, as they need an endpoint of one's own."""
 WITHOUT_EXAMPLE = frozenset({"minimax/video-01-director"})
 """Its price was `{}` there."""
 

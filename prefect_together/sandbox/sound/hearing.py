@@ -1,0 +1,178 @@
+"""Read the words back from sound, whatever it went through, with their times and the pitch of who said them.
+
+It listens for the note with which words begin, and reads the notes that follow until they fit their check. Sound comes in
+stretches, so that hours of it need little memory.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, cycle
+from operator import add, mul, sub
+
+from prefect_together.sandbox.sound.notes import MOST_NOTES, NOTES, ONSET, SECONDS, read
+from prefect_together.sandbox.sound.voices import PITCHES, STEP
+
+RATE = 8_000
+"""Samples in a second, at which sound is listened to."""
+_NOTE = round(SECONDS * RATE)
+_HEART = 2 * round(0.4 * _NOTE)
+"""Samples in the middle of a note in which it is read: its edges may be blurred."""
+_EDGE = (_NOTE - _HEART) // 2
+_HOP = 8
+_STRETCH = 20 * RATE
+_LONGEST = (MOST_NOTES + 3) * _NOTE
+_PURE = 0.2
+"""The least share that the first note has in the sound around it."""
+_QUIETEST = 0.0015
+"""Amplitude of the quietest word, of 1."""
+_FAINT = 0.03
+"""Below this share of the first note's energy there is no further note."""
+_SHIFTS = (0, 8, -8, 16, -16, 24, -24)
+_THIN = 8
+"""For the pitch, every so many samples are taken as one."""
+_CLEAR = 2.0
+"""How much more energy a pitch must have than those that are not next to it."""
+
+
+@dataclass(frozen=True)
+class HeardWord:
+    """A word that was heard, and when, in seconds from the beginning."""
+
+    text: str
+    start: float
+    end: float
+    joined: bool
+    """Whether no space stands before it."""
+    pitch: int | None
+    """Hz, at which the voice hums; None where that cannot be told."""
+
+
+Waves = tuple[list[float], list[float]]
+
+
+def _waves(frequency: float, count: int, rate: int) -> Waves:
+    """Return cosine and sine from the middle of a window outwards, for `_folded` windows of this length."""
+    turn = 2 * math.pi * frequency / rate
+    places = [at + 0.5 for at in range(count // 2)]
+    return [math.cos(turn * at) for at in places], [math.sin(turn * at) for at in places]
+
+
+_TABLES = tuple(_waves(frequency, _HEART, RATE) for frequency in NOTES)
+_FIRST = _waves(ONSET, _HEART, RATE)
+# 33 waves of 330 Hz are 800 samples.
+_TURNING = tuple(cmath.exp(-2j * math.pi * ONSET * at / RATE) for at in range(800))
+
+
+def hear(stretches: Iterable[Sequence[float]]) -> Iterator[HeardWord]:
+    """Yield the words in sound that comes in stretches of any length: samples between -1 and 1, `RATE` in a second."""
+    held, begins = list[float](), 0
+    for stretch in stretches:
+        held.extend(stretch)
+        if len(held) < _STRETCH:
+            continue
+        ready = len(held) - 2 * _LONGEST
+        after = yield from _words(held, ready, begins)
+        del held[:after]
+        begins += after
+    yield from _words([*held, *(0.0 for _ in range(2 * _NOTE))], len(held), begins)
+
+
+def _words(held: list[float], until: int, begins: int) -> Generator[HeardWord, None, int]:
+    """Yield the words that begin before `until`, and return where to go on."""
+    after = 0
+    for onset in _onsets(held, until):
+        if onset + _NOTE // 2 < after:
+            continue
+        found = _word(held, onset)
+        if found is None:
+            continue
+        word, joined, start, end = found
+        hum = _pitch(held[start : end + _NOTE])
+        yield HeardWord(word, (begins + start) / RATE, (begins + end) / RATE, joined, hum)
+        after = end
+    return max(after, until)
+
+
+def _onsets(held: list[float], until: int) -> Iterator[int]:
+    """Yield where a word may begin: where most of the note that begins words is within its length."""
+    last = min(len(held), until + 2 * _NOTE)
+    turned = list(accumulate(map(mul, held[:last], cycle(_TURNING)), initial=0j))
+    power = list(accumulate(map(mul, held[:last], held[:last]), initial=0.0))
+    tones = list(map(abs, map(sub, turned[_NOTE::_HOP], turned[::_HOP])))
+    powers = list(map(sub, power[_NOTE::_HOP], power[::_HOP]))
+    least, share = _QUIETEST * _NOTE / 2, _PURE * _NOTE / 2
+    likely = [
+        at for at, (tone, near) in enumerate(zip(tones, powers, strict=False)) if tone > least and tone * tone > share * near
+    ]
+    best, before = -1, -10
+    for at in likely:
+        if at - before > 3 and best >= 0:
+            yield best * _HOP
+            best = -1
+        if best < 0 or tones[at] > tones[best]:
+            best = at
+        before = at
+    if best >= 0:
+        yield best * _HOP
+
+
+def _word(held: list[float], onset: int) -> tuple[str, bool, int, int] | None:
+    """Return the word that begins about here, whether it joins the one before, where it begins and ends; None for none."""
+    for shift in _SHIFTS:
+        start = onset + shift
+        if start < 0:
+            continue
+        if found := read(_notes(held, start)):
+            word, joined, count = found
+            return word, joined, start, start + (count + 1) * _NOTE
+    return None
+
+
+def _notes(held: list[float], start: int) -> list[int]:
+    """Return the notes after the first one, until they fall silent."""
+    least = _FAINT * _energy(_folded(held[start + _EDGE : start + _EDGE + _HEART]), _FIRST)
+    notes = list[int]()
+    for number in range(1, MOST_NOTES + 1):
+        at = start + number * _NOTE + _EDGE
+        window = held[at : at + _HEART]
+        if len(window) < _HEART:
+            break
+        folded = _folded(window)
+        energies = [_energy(folded, waves) for waves in _TABLES]
+        most = max(energies)
+        if most < least:
+            break
+        notes.append(energies.index(most))
+    return notes
+
+
+def _folded(window: Sequence[float]) -> Waves:
+    """Return sums and differences of the samples that are equally far from the middle: half the work for every note."""
+    half = len(window) // 2
+    later, earlier = window[len(window) - half :], window[half - 1 :: -1] if half else window[:0]
+    return list(map(add, later, earlier)), list(map(sub, later, earlier))
+
+
+def _energy(folded: Waves, waves: Waves) -> float:
+    (even, odd), (cosine, sine) = folded, waves
+    return sum(map(mul, even, cosine)) ** 2 + sum(map(mul, odd, sine)) ** 2
+
+
+def _pitch(word: Sequence[float]) -> int | None:
+    """Return the pitch that hums below a word."""
+    thin = [sum(word[at : at + _THIN]) for at in range(0, len(word) - _THIN + 1, _THIN)]
+    folded = _folded(thin)
+    energies = {pitch: _energy(folded, waves) for pitch, waves in _hums().items()}
+    best = max(energies, key=lambda pitch: energies[pitch])
+    others = max(energy for pitch, energy in energies.items() if abs(pitch - best) > 2 * STEP)
+    return best if energies[best] > _CLEAR * others else None
+
+
+@cache
+def _hums() -> dict[int, Waves]:
+    return {pitch: _waves(pitch, _LONGEST // _THIN, RATE // _THIN) for pitch in PITCHES}
