@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
@@ -44,7 +45,7 @@ async def received(media_type: str, chunks: AsyncIterator[bytes]) -> AnswerFile:
     Raises:
         AnswerBrokeOff: It is not all there.
     """
-    content: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - whoever keeps it closes it
+    content: IO[bytes] = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed with the answer
     size = 0
     try:
         async for chunk in chunks:
@@ -53,4 +54,6 @@ async def received(media_type: str, chunks: AsyncIterator[bytes]) -> AnswerFile:
     except Exception as error:
         content.close()
         raise AnswerBrokeOff(size) from error
-    return AnswerFile(media_type, content, size)
+    answer = AnswerFile(media_type, content, size)
+    weakref.finalize(answer, content.close)
+    return answer

@@ -229,6 +229,10 @@ def _write(request: SpeechRequest, _: Sequence[GeneratedAudio], files: Sequence[
     return Spliced(reencoded=True, changes=(*changes, f"encoded once, as {request.format}, from lossless pieces"))
 
 
+def _encoding(request: SpeechRequest) -> tuple[str, ...]:
+    return () if _media_type(request) == "audio/wav" else (request.format, str(request.bit_rate))
+
+
 def _media_type(request: SpeechRequest) -> str:
     return _MEDIA_TYPES.get(request.format, "audio/wav")
 
@@ -273,7 +277,11 @@ SPEC = GenerationSpec(
     head=_head,
     build=_build,
     cost=_cost,
-    parts=Parts(split=_split, join=_join, file=JoinedFile(operation="join_sounds", write=_write, media_type=_media_type)),
+    parts=Parts(
+        split=_split,
+        join=_join,
+        file=JoinedFile(operation="join_sounds", write=_write, media_type=_media_type, asked=_encoding),
+    ),
     keeping=Keeping(media_types=SOUNDS),
     columns={
         "uri": "string",

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from prefect_together import catalog
 from prefect_together.sandbox import error_messages, fault_injection, faults
-from prefect_together.sandbox.inputs import name_input
+from prefect_together.sandbox.inputs import name_input, name_sound
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.recordings import Recordings
 from prefect_together.sandbox.records import Charge, shortened
@@ -76,6 +76,13 @@ class Api:
         """Return the name of the input that an address, a data URL or base64 speaks of; raise BadInput if it is none."""
         try:
             return name_input(text, self.store)
+        except ValueError as error:
+            raise BadInput(str(error)) from error
+
+    def name_sound(self, text: str) -> str:
+        """Return the name of the sound that an address, a data URL or base64 speaks of; raise BadInput if it is none."""
+        try:
+            return name_sound(text, self.store)
         except ValueError as error:
             raise BadInput(str(error)) from error
 

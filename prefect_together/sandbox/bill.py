@@ -15,6 +15,7 @@ from prefect_together import catalog
 from prefect_together.sandbox.records import Charge, Tokens
 
 _MILLION = Decimal(1_000_000)
+_UNITS = {"million_characters": ("characters", 1_000_000), "minute": ("minutes", 1)}
 _HOUR = dt.timedelta(hours=1)
 LENGTHS = {"hour": _HOUR, "day": 24 * _HOUR}
 
@@ -64,6 +65,9 @@ def _lines(charge: Charge) -> Iterator[tuple[str, Decimal, Decimal]]:
         return
     batch = " (batch)" if charge.batch is not None else ""
     price = catalog.token_price(charge.model)
+    if (unit := _unit(charge)) is not None:
+        yield f"{charge.model} {unit[0]}{batch}", charge.usd / unit[1], unit[1]
+        return
     if charge.tokens is None or price is None:
         yield f"{charge.model} {charge.kind}{batch}", Decimal(1), charge.usd
         return
@@ -80,6 +84,16 @@ def _lines(charge: Charge) -> Iterator[tuple[str, Decimal, Decimal]]:
     for name, count, usd in amounts:
         if count:
             yield f"{charge.model} {name}{batch}", Decimal(count), usd * share / _MILLION
+
+
+def _unit(charge: Charge) -> tuple[str, Decimal] | None:
+    """Return in what sound is sold, and what one of it costs in US dollars; None for what is no sound."""
+    model = catalog.find(charge.model)
+    if model is None or model.price is None or model.price.per not in _UNITS:
+        return None
+    name, count = _UNITS[model.price.per]
+    share = 1 - (model.batch_discount or 0) if charge.batch is not None else 1
+    return name, model.price.usd * share / count
 
 
 def _cached(tokens: Tokens) -> int:

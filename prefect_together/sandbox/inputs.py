@@ -1,4 +1,4 @@
-"""Turn what a request says about a picture (address, data URL, base64) into a name, and a name into a picture.
+"""Turn what a request says about a picture or sound (address, data URL, base64) into a name, and a name into either.
 
 Nothing leaves this machine: only loopback addresses are fetched, and without any key. A public address is stood in for
 by a picture drawn from the address, so that a flow with real links runs offline too.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import ipaddress
 import random
 import re
 import tempfile
 import urllib.request
+from array import array
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -22,6 +24,8 @@ from urllib.parse import urlsplit
 from prefect_together.sandbox import captions, landscapes
 from prefect_together.sandbox._media import Image, opened
 from prefect_together.sandbox.recipes import Recipe
+from prefect_together.sandbox.sound import soundtracks
+from prefect_together.sandbox.sound.speaking import say
 from prefect_together.sandbox.store import Store
 
 if TYPE_CHECKING:
@@ -50,6 +54,15 @@ def name_input(text: str, store: Store) -> str:
     if isinstance(found, str):
         return found
     _picture(found)
+    return store.keep_input(found)
+
+
+def name_sound(text: str, store: Store) -> str:
+    """Return the name of the sound that `text` speaks of; raise ValueError if there is none behind it."""
+    found = read_input(text, store)
+    if isinstance(found, str):
+        return found
+    soundtracks.samples_of(io.BytesIO(found))
     return store.keep_input(found)
 
 
@@ -91,6 +104,17 @@ def open_input(name: str, store: Store, render: Callable[[Recipe], bytes]) -> Im
         scene = landscapes.draw(1024, 768, prompt=tail, rng=rng)
         return captions.caption(scene, tail, "a stand-in: the sandbox stays offline")
     return _picture(render(store.files[key]) if kind == "file" else store.input(name))
+
+
+def open_sound(name: str, store: Store, render: Callable[[Recipe], bytes]) -> array[int]:
+    """Return the sound behind a name; for one that is far away, a voice that says what it is called."""
+    kind, _, key = name.partition(":")
+    if kind == "away":
+        tail = key.rstrip("/").rpartition("/")[2] or key
+        said = say(f"This stands in for {tail}.", model="", voice=key, rate=soundtracks.RATE)
+        return array("h", b"".join(sentence.samples for sentence in said))
+    content = render(store.files[key]) if kind == "file" else store.input(name)
+    return soundtracks.samples_of(io.BytesIO(content))
 
 
 def _decode(text: str) -> bytes:

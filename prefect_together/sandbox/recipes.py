@@ -51,6 +51,10 @@ class Clip:
     """Names of inputs and where each belongs: 0.0 is the first frame, 1.0 the last."""
     references: tuple[str, ...] = ()
     """Names of inputs that the clip should look like."""
+    sound: bool = False
+    """Whether it has sound of its own."""
+    sounds: tuple[str, ...] = ()
+    """Names of inputs that are heard in it, one after the other."""
 
     @property
     def frames(self) -> int:
@@ -83,4 +87,5 @@ def from_json(data: Mapping[str, Any]) -> Recipe:
     if data["kind"] == "picture":
         return Picture(**fields)
     fields["keyframes"] = tuple((name, place) for name, place in fields["keyframes"])
+    fields["sounds"] = tuple(fields.get("sounds", ()))
     return Clip(**fields)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import partial
 
 from prefect_together.sandbox import clips, inputs, pictures, signatures
 from prefect_together.sandbox._media import Image
@@ -44,7 +45,12 @@ class Renderer:
             picture = pictures.draw(recipe, self._open)
             self._store.drew(signatures.signature(picture), recipe.prompt)
             return pictures.encode(picture, recipe.format)
-        return clips.render(recipe, self._open, lambda frame: self._store.drew(signatures.signature(frame), recipe.prompt))
+        sounds = [inputs.open_sound(name, self._store, self.render) for name in recipe.sounds]
+        show = partial(self._drew, recipe.prompt)
+        return clips.render(recipe, self._open, show, sounds)
+
+    def _drew(self, prompt: str, frame: Image.Image) -> None:
+        self._store.drew(signatures.signature(frame), prompt)
 
     def _open(self, name: str) -> Image.Image:
         return inputs.open_input(name, self._store, self.render)

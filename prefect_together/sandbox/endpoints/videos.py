@@ -21,6 +21,7 @@ from prefect_together import catalog
 from prefect_together.sandbox import checks, error_messages
 from prefect_together.sandbox.api import Api, Endpoint, account, file_token, json_body, success
 from prefect_together.sandbox.endpoints._video_sizes import size_of
+from prefect_together.sandbox.endpoints._video_sound import addresses, makes_sound
 from prefect_together.sandbox.fault_injection import apply_fault
 from prefect_together.sandbox.faults import Fault, Place
 from prefect_together.sandbox.recipes import Clip
@@ -66,7 +67,7 @@ async def create(api: Api, request: HttpRequest) -> Response:
     """Answer `POST /v2/videos`: with a job that is queued."""
     owner = account(request)
     body = await json_body(request)
-    asked = await api.read(lambda: read_body(body, api.name_input))
+    asked = await api.read(lambda: read_body(body, api.name_input, api.name_sound))
     job_id = _uuid7()
     prompt = whole(str(body.get("prompt") or ""))
     files = {} if asked.clip is None else {file_token(): asked.clip}
@@ -123,12 +124,13 @@ def _uuid7() -> str:
     return str(uuid.UUID(int=value))
 
 
-def read_body(body: checks.Body, name_input: Callable[[str], str]) -> VideoBody:
+def read_body(body: checks.Body, name_input: Callable[[str], str], name_sound: Callable[[str], str]) -> VideoBody:
     """Check the body and return what to draw or why the job will fail, or raise the refusal of what is wrong at once.
 
     Args:
         body: The JSON object that was sent.
         name_input: Turns an address or base64 text into an input's name.
+        name_sound: Does so for a sound.
     """
     model = checks.known_model(body, "video")
     checks.known_fields(body, FIELDS)
@@ -145,6 +147,7 @@ def read_body(body: checks.Body, name_input: Callable[[str], str]) -> VideoBody:
     width, height = size_of(body, model)
     frames = _frames(media, seconds * fps)
     references = checks.strings(media, "reference_images")
+    sounds = addresses(media)
     if model is not None:
         for field in model.requires:
             if not (body.get(field) or media.get(field)):
@@ -159,6 +162,7 @@ def read_body(body: checks.Body, name_input: Callable[[str], str]) -> VideoBody:
             model=str(body["model"]), prompt=prompt, seed=seed, width=width, height=height, seconds=seconds, fps=fps,
             format=file_format, keyframes=tuple(keyframes),
             references=tuple(_input(name_input, reference) for reference in references),
+            sound=makes_sound(body, media), sounds=tuple(_input(name_sound, sound, "audio") for sound in sounds),
         )  # fmt: skip
     except LateFailure as failure:
         return VideoBody(None, None, f"{seconds:g}", failure.error)
@@ -264,11 +268,11 @@ def _camel(field: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _input(name_input: Callable[[str], str], text: str) -> str:
+def _input(name_input: Callable[[str], str], text: str, what: str = "image") -> str:
     try:
         return name_input(text)
     except ValueError as error:
-        raise LateFailure(f"The input image could not be read: {error}.", "invalidInputImage") from error
+        raise LateFailure(f"The input {what} could not be read: {error}.", f"invalidInput{what.capitalize()}") from error
 
 
 ENDPOINTS = (
