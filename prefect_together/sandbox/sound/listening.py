@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import mul
 from typing import IO, Any
 
 from prefect_together.sandbox._media import av
@@ -75,7 +76,7 @@ class _Ear:
         self._loudness = loudness
         self.samples = 0
 
-    def stretches(self) -> Iterator[list[float]]:
+    def stretches(self) -> Iterator[list[int]]:
         """Yield about half a second at a time."""
         held = array("h")
         for samples in self._frames():
@@ -85,15 +86,15 @@ class _Ear:
                 held = array("h")
         yield self._noted(held)
 
-    def _noted(self, held: array[int]) -> list[float]:
+    def _noted(self, held: array[int]) -> list[int]:
         self.samples += len(held)
         if self.samples > MOST_SECONDS * RATE:
             raise TooLong
         step = round(MOMENT * RATE)
         for at in range(0, len(held), step):
             moment = held[at : at + step]
-            self._loudness.append(sum(map(int.__mul__, moment, moment)) / len(moment) * _SQUARED)
-        return [sample / 32768 for sample in held]
+            self._loudness.append(sum(map(mul, moment, moment)) / len(moment) * _SQUARED)
+        return held.tolist()
 
     def _frames(self) -> Iterator[array[int]]:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
