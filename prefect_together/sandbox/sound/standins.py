@@ -63,7 +63,8 @@ def people(heard: Heard, name: str) -> Iterator[HeardWord]:
         step = (end - start) / count
         for number in range(count):
             begins = start + number * step
-            yield HeardWord(next(spoken), begins, begins + 0.9 * step, joined=False, pitch=None)
+            ends = min(heard.seconds, begins + 0.9 * step)
+            yield HeardWord(next(spoken), round(begins, 3), round(ends, 3), joined=False, pitch=None)
 
 
 def _active(loudness: Sequence[float], loud: float) -> Iterator[tuple[float, float]]:
