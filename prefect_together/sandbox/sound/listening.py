@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import mul
+from operator import mul, sub
 from typing import IO, Any
 
 from prefect_together.sandbox._media import av
@@ -35,7 +35,7 @@ class Heard:
     seconds: float
     words: tuple[HeardWord, ...]
     loudness: tuple[float, ...]
-    """The mean square of each `MOMENT`, of 1."""
+    """The mean square of the changes from sample to sample in each `MOMENT`, of 1: speech is bright, a hum is not."""
 
 
 def listen(file: IO[bytes]) -> Heard:
@@ -102,7 +102,8 @@ class _Ear:
             raise TooLong
         for at in range(0, len(held), _STEP):
             moment = held[at : at + _STEP]
-            self._loudness.append(sum(map(mul, moment, moment)) / len(moment) * _SQUARED)
+            changes = list(map(sub, moment[1:], moment))
+            self._loudness.append(sum(map(mul, changes, changes)) / len(moment) * _SQUARED)
         return held.tolist()
 
     def _frames(self) -> Iterator[array[int]]:
