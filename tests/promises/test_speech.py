@@ -45,8 +45,8 @@ def line(text: str = "The sea was calm that night.", **fields: Any) -> SpeechReq
 
 
 @flow
-def _spoken(request: SpeechRequest, **how: Any) -> GeneratedAudio:
-    return generate_speech(request, **how)
+def _spoken(request: SpeechRequest) -> GeneratedAudio:
+    return generate_speech(request)
 
 
 def spent(together: Sandbox) -> Decimal:
@@ -298,7 +298,7 @@ def test_batches_speak_a_table(together_sandbox: Sandbox, tmp_path: Path) -> Non
     assert ("1", "audio/wav", "13") == (short["id"], short["media_type"], short["characters"])
     assert float(long["seconds"]) > float(short["seconds"]) > 0
     assert Decimal(long["cost"]) == sum(map(len, SENTENCES)) * CHARACTER
-    assert "SpeechRequest.input" in bad["error"]
+    assert "column 'text': SpeechRequest needs 'input'" in bad["error"]
 
 
 # As an input.
