@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         extract_sound,
         join_sounds,
     )
+    from prefect_together.tasks.subtitles import aadd_subtitles, aburn_subtitles, add_subtitles, burn_subtitles
     from prefect_together.tasks.videos import (
         agenerate_video,
         asubmit_video,
@@ -108,6 +109,7 @@ _HOMES = {
         "last_frame",
         "trim",
     ),
+    "prefect_together.tasks.subtitles": ("aadd_subtitles", "aburn_subtitles", "add_subtitles", "burn_subtitles"),
     "prefect_together.tasks.sounds": (
         "Placed",
         "aadd_sound",
@@ -216,8 +218,11 @@ __all__ = [
     "VideoJob",
     "VideoRequest",
     "aadd_sound",
+    "aadd_subtitles",
+    "aburn_subtitles",
     "acontact_sheet",
     "add_sound",
+    "add_subtitles",
     "aembed_texts",
     "aexpected",
     "aextract_sound",
@@ -243,6 +248,7 @@ __all__ = [
     "await_for_batch",
     "await_for_video",
     "awrite_gallery",
+    "burn_subtitles",
     "check_table_path",
     "contact_sheet",
     "embed_texts",
