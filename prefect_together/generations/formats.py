@@ -29,10 +29,10 @@ from prefect_together.generations.numpy_files import START
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
 from prefect_together.generations.sound_shape import sound_facts
 
-Family = Literal["image", "video", "audio"]
-"""What files are of, in the words of media types."""
+Family = Literal["image", "video", "audio", "recording"]
+"""What files are of, in the words of media types; a recording is a sound, or a clip for its sound."""
 
-NOUNS: dict[Family, str] = {"image": "picture", "video": "clip", "audio": "sound"}
+NOUNS: dict[Family, str] = {"image": "picture", "video": "clip", "audio": "sound", "recording": "recording"}
 """What a person calls them."""
 
 
@@ -114,6 +114,11 @@ def sniff(head: bytes) -> Format | None:
     if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:  # ADTS: layer 0, which MP3 has not
         return _AAC
     return _MP3 if mpeg_frame(head) else None
+
+
+def is_of(media_type: str, family: Family) -> bool:
+    """Tell whether a media type is of a family."""
+    return media_type.startswith(("audio/", "video/") if family == "recording" else f"{family}/")
 
 
 def is_moving(media_type: str) -> bool:

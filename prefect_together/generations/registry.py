@@ -11,7 +11,17 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainSerializer, PlainValidator, ValidationError
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import completion, embedding, generated_audio, generated_text, image, rerank, video
+from prefect_together.generations import (
+    completion,
+    embedding,
+    generated_audio,
+    generated_text,
+    image,
+    rerank,
+    transcription,
+    translation,
+    video,
+)
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated
 from prefect_together.generations.spec import GenerationSpec
@@ -132,5 +142,7 @@ for _spec in (
     embedding.SPEC,
     rerank.SPEC,
     generated_audio.SPEC,
+    transcription.SPEC,
+    translation.SPEC,
 ):
     register(_spec)

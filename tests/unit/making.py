@@ -21,8 +21,9 @@ from PIL import Image
 
 from prefect_together.generations.formats import Family
 from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
+from prefect_together.generations.input_forms import Form
 from prefect_together.generations.keyframes import Keyframe
-from prefect_together.generations.request import Form, MediaInput, MediaReference
+from prefect_together.generations.request import MediaInput, MediaReference
 from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.video import GeneratedVideo, VideoRequest
 
