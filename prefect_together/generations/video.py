@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from prefect_together._internal.readers import as_list, as_mapping, as_money, as_number, as_text
 from prefect_together.generations.formats import VIDEOS, Shape
 from prefect_together.generations.kept_file import StoredFile
-from prefect_together.generations.request import FrozenValue, Items, MediaInput, Render, Request, Seed, plain
+from prefect_together.generations.keyframes import Keyframe, KeyframeInput, keyframe_body
+from prefect_together.generations.request import Items, MediaInput, Render, Request, Seed, plain
 from prefect_together.generations.results import GeneratedMedia, GenerationJob, ResultFacts
 from prefect_together.generations.spec import (
     FILE_COLUMNS,
@@ -23,35 +24,6 @@ from prefect_together.generations.spec import (
     Payload,
     ResponseFormatError,
 )
-
-
-class Keyframe(FrozenValue):
-    """A picture that the clip passes through.
-
-    Example:
-        ```python
-        from prefect_together import Keyframe
-
-        opening = Keyframe(input_image="https://example.com/dawn.jpg", frame="first")
-        ```
-    """
-
-    input_image: MediaInput
-    """The picture: a URL, a local path or a generated image."""
-    frame: Literal["first", "last"] | Annotated[int, Field(ge=0)] | None = None
-    """Where it stands: `first`, `last`, or a frame number. Left out: one is first, two are first and last."""
-
-
-def _keyframe(value: object) -> object:
-    is_reference = isinstance(value, dict) and "uri" in value
-    known = isinstance(value, (Keyframe, dict)) and not is_reference
-    return cast("object", value if known else {"input_image": value})
-
-
-if TYPE_CHECKING:
-    KeyframeInput = Keyframe | MediaInput
-else:
-    KeyframeInput = Annotated[Keyframe, BeforeValidator(_keyframe)]
 
 
 def _seconds(value: object) -> object:
@@ -155,7 +127,7 @@ class VideoRequest(Request):
     def _media(self, render: Render) -> dict[str, Any]:
         media: dict[str, Any] = {}
         if self.frame_images:
-            media["frame_images"] = [_frame(keyframe, render) for keyframe in self.keyframes]
+            media["frame_images"] = [keyframe_body(keyframe, render) for keyframe in self.keyframes]
         if self.frame_videos:
             media["frame_videos"] = [{"video": render(video, "data_url", "video")} for video in self.frame_videos]
         if self.reference_images:
@@ -178,12 +150,6 @@ class VideoRequest(Request):
     def alike(self) -> tuple[MediaInput, ...]:
         """Return the keyframes' pictures."""
         return tuple(keyframe.input_image for keyframe in self.keyframes)
-
-
-def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
-    # Raw base64 without a data: prefix is what Together's own examples send here (together-api.md 3.2).
-    image = render(keyframe.input_image, "base64", "image")
-    return {"input_image": image} if keyframe.frame is None else {"input_image": image, "frame": keyframe.frame}
 
 
 _TOP_LEVEL = ("frame_images", "reference_images")

@@ -22,9 +22,10 @@ from PIL import Image
 from prefect_together.generations.formats import Family
 from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
 from prefect_together.generations.input_forms import Form
+from prefect_together.generations.keyframes import Keyframe
 from prefect_together.generations.request import MediaInput, MediaReference
 from prefect_together.generations.result_reference import ResultReference
-from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoRequest
+from prefect_together.generations.video import GeneratedVideo, VideoRequest
 
 # PyAV's stubs speak of numpy, which is not needed here and may not be installed.
 _av: Any = av

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from prefect_together.generations.image import ImageLora
+from prefect_together.generations.keyframes import Keyframe
 from prefect_together.generations.request import Request
-from prefect_together.generations.video import Keyframe, VideoRequest
+from prefect_together.generations.video import VideoRequest
 
 from .making import FLUX, HAILUO, full_image, full_video, generated_image, image, reference, shown, video
 

@@ -82,10 +82,10 @@ class _Plan:
         own = [clip.sound.form] if clip.sound and self.mode != "replace" else []
         self._own = own
         self.form = film_form([*own, *(form for _, form, _ in sounds)]) or SoundForm(48_000, "stereo", 2)
-        until = max([clip.length, *([clip.sound.end] if clip.sound and own else [])])
-        ends = max(end for _, _, end in sounds)
-        self.seconds = max(until, ends) if longer == "stand" else until
-        self._over = ends - until
+        until = max(clip.length, clip.sound.end) if clip.sound and own else clip.length
+        ends = max((end for _, _, end in sounds), default=Fraction(0))
+        self.seconds: Fraction = max(until, ends) if longer == "stand" else until
+        self._over: Fraction = ends - until
         self.cut = longer == "cut" and self._over > Fraction(1, 1000)
         self.copied = clip.codec in COPIED
 

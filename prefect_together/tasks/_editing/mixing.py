@@ -21,7 +21,7 @@ _EVERY = 8  # of so many samples one is looked at
 _BEFORE, _AFTER = 20, 40  # blocks around what is heard in which the other sound is quiet
 _RISE = 50  # blocks in which it comes back
 _AT_ONCE = 10  # blocks that FFmpeg is given at once
-_LIMITER = ("alimiter", "limit=0.99:level=0:latency=1:attack=5:release=50")
+_LIMITER = ("alimiter", "limit=0.95:level=0:latency=1:attack=5:release=50")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -31,7 +31,7 @@ def missing(name: str) -> ConfigurationError:
 
 
 @contextmanager
-def refused(what: str) -> Iterator[None]:
+def refused(what: str) -> Generator[None]:
     """Turn what PyAV raises into one sentence.
 
     Args:

@@ -72,9 +72,10 @@ class Written(NamedTuple):
 def form_of(audio: Any) -> SoundForm:
     """Return the form of a stream of sound."""
     context = audio.codec_context
-    count = context.layout.nb_channels
+    count: int = context.layout.nb_channels
+    called: str = context.layout.name
     # Most WAVs do not say which channels theirs are: "1 channels".
-    layout = _USUAL.get(count, context.layout.name) if context.layout.name.endswith("channels") else context.layout.name
+    layout = _USUAL.get(count, called) if called.endswith("channels") else called
     return SoundForm(context.sample_rate, layout, count)
 
 

@@ -120,11 +120,11 @@ class _Joints:
     def _fade(self, samples: bytes, *, falling: bool) -> bytes:
         form, items = self._form, array(self._form.item, samples)
         count = max(1, len(items) // form.channels)
-        for place, item in enumerate(items):
-            part = (place // form.channels + 0.5) / count
-            value = form.zero + (item - form.zero) * (1 - part if falling else part)
-            items[place] = value if form.item in "fd" else round(value)
-        return items.tobytes()
+        parts = ((place // form.channels + 0.5) / count for place in range(len(items)))
+        faded = (
+            form.zero + (item - form.zero) * (1 - part if falling else part) for item, part in zip(items, parts, strict=True)
+        )
+        return array(form.item, faded if form.item in "fd" else map(round, faded)).tobytes()
 
 
 def _chained(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:

@@ -102,6 +102,7 @@ def _shown_at(source: Any, video: Any, at: Fraction) -> Any | None:
     """Return the last picture that does not begin after a time; None where the clip is over by then."""
     source.seek(max(0, round(at / video.time_base)), stream=video)
     shown: Any = None
+    begun = Fraction(0)
     picture = 1 / Fraction(video.average_rate or 25)
     for frame in source.decode(video):
         time = Fraction(0) if frame.pts is None else frame.pts * frame.time_base
