@@ -204,7 +204,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             malformed=NO_TEXTS,
             changes=(*LISTENED, {"diarize": True}, {"language": "de"}),
             wrong=(*NOT_HEARD, {"language": "English"}, {"min_speakers": 2}, {"diarize": True, "min_speakers": 0}),
-            unsendable={"file": "gone.mp3"},
+            unsendable={"file": "gone.png"},
         ),
         "file": Sample(
             fields={"file": TONE, "model": "openai/whisper-large-v3"},
@@ -221,7 +221,7 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             malformed=NO_TEXTS,
             changes=(*LISTENED, {"language": "en"}),
             wrong=(*NOT_HEARD, {"language": "auto"}, {"diarize": True}),
-            unsendable={"file": "gone.mp3"},
+            unsendable={"file": "gone.png"},
         ),
         "file": Sample(
             fields={"file": TONE, "model": "openai/whisper-large-v3"},
