@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -34,6 +34,11 @@ Family = Literal["image", "video", "audio", "recording"]
 
 NOUNS: dict[Family, str] = {"image": "picture", "video": "clip", "audio": "sound", "recording": "recording"}
 """What a person calls them."""
+
+
+def plural(families: Sequence[Family]) -> str:
+    """Return what a person calls files of some families, such as ``clips and sounds``."""
+    return " and ".join(f"{NOUNS[family]}s" for family in families)
 
 
 class Format(NamedTuple):

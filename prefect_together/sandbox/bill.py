@@ -15,6 +15,8 @@ from prefect_together import catalog
 from prefect_together.sandbox.records import Charge, Tokens
 
 _MILLION = Decimal(1_000_000)
+_PLACES = 12
+"""Digits after the point: a second is no whole part of a minute."""
 _UNITS = {"million_characters": ("characters", 1_000_000), "minute": ("minutes", 1)}
 _HOUR = dt.timedelta(hours=1)
 LENGTHS = {"hour": _HOUR, "day": 24 * _HOUR}
@@ -101,5 +103,5 @@ def _cached(tokens: Tokens) -> int:
 
 
 def _number(amount: Decimal) -> str:
-    """Return a decimal without an exponent and without zeros that say nothing."""
-    return f"{amount.normalize():f}"
+    """Return a decimal without an exponent and without digits that say nothing."""
+    return f"{round(amount, _PLACES).normalize():f}"

@@ -5,6 +5,7 @@ A large file goes to the disk as it comes, so that it is in memory neither whole
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
 from collections.abc import AsyncIterator
@@ -33,7 +34,7 @@ class Part:
     filename: str | None
     """What a file is called; None for a field of text."""
     file: IO[bytes]
-    """What was sent, to be read from its beginning; gone from the disk when nobody holds it."""
+    """What was sent, to be read from its beginning."""
     size: int
     """Bytes that were sent; of a file that is too large, more than were kept."""
 
@@ -49,8 +50,11 @@ class Part:
         return self.content.decode("utf-8", "replace")
 
 
-async def form(request: Request, *, most: int | None = None) -> list[Part]:
-    """Return the fields in the order in which they were sent, and write them down; refuse what is no form.
+@contextlib.asynccontextmanager
+async def form(request: Request, *, most: int | None = None) -> AsyncIterator[list[Part]]:
+    """Yield the fields in the order in which they were sent, and write them down; refuse what is no form.
+
+    What was sent is gone when the context ends.
 
     Args:
         request: Whose body is read.
@@ -60,14 +64,20 @@ async def form(request: Request, *, most: int | None = None) -> list[Part]:
     boundary = BytesHeaderParser().parsebytes(header).get_boundary()
     if boundary is None:
         raise error_messages.Refusal(400, "Content-Type must be multipart/form-data")
-    parts = [part async for part in _parts(request.stream(), _LINE + b"--" + boundary.encode("latin-1"), most)]
-    record = request.scope.get(RECORD)
-    if record is not None:
-        record.body = shortened({part.name: part.text if part.filename is None else f"{part.size} bytes" for part in parts})
-    return parts
+    with contextlib.ExitStack() as held:
+        mark = _LINE + b"--" + boundary.encode("latin-1")
+        parts = [part async for part in _parts(request.stream(), mark, most, held)]
+        record = request.scope.get(RECORD)
+        if record is not None:
+            record.body = shortened(
+                {part.name: part.text if part.filename is None else f"{part.size} bytes" for part in parts}
+            )
+        yield parts
 
 
-async def _parts(stream: AsyncIterator[bytes], mark: bytes, most: int | None) -> AsyncIterator[Part]:
+async def _parts(
+    stream: AsyncIterator[bytes], mark: bytes, most: int | None, files: contextlib.ExitStack
+) -> AsyncIterator[Part]:
     # The first boundary may stand at the very beginning, where no line ends before it.
     held = _Held(stream, bytearray(_LINE))
     await held.until(mark, _Sink(0))
@@ -76,6 +86,7 @@ async def _parts(stream: AsyncIterator[bytes], mark: bytes, most: int | None) ->
         await held.until(_LINE + _LINE, head)
         disposition: Message = BytesHeaderParser().parsebytes(head.read().lstrip() + _LINE)
         sink = _Sink(most)
+        files.callback(sink.close)
         whole = await held.until(mark, sink)
         name = disposition.get_param("name", header="content-disposition")
         if isinstance(name, str):
@@ -109,6 +120,10 @@ class _Sink:
         """Return all that was kept."""
         self.file.seek(0)
         return self.file.read()
+
+    def close(self) -> None:
+        """Let go of what was kept."""
+        self.file.close()
 
 
 class _Held:

@@ -104,8 +104,7 @@ def test_they_are_taken_in_every_form(tmp_path: Path, library: MediaLibrary, onl
 
     of_segments = burn_subtitles(clip, segments, library=library)
     assert of_segments == burn_subtitles(clip, Said(), library=library)
-    spoken = burn_subtitles(clip, words, library=library)
-    assert 3 == len({film.sha256, of_segments.sha256, spoken.sha256} | {film.sha256})
+    assert burn_subtitles(clip, words, library=library).sha256 == of_segments.sha256 != film.sha256
     assert film != burn_subtitles(clip, SRT, style="box", library=library)
     assert film != burn_subtitles(clip, SRT.replace("there", "three"), library=library)
 

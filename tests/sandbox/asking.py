@@ -102,3 +102,8 @@ def upload(client: httpx.Client, content: bytes, name: str = "batch.jsonl") -> d
     assert answer.status_code == 200, answer.text
     file: dict[str, Any] = answer.json()
     return file
+
+
+def data_url(media_type: str, content: bytes) -> str:
+    """Write a file as a data URL."""
+    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"

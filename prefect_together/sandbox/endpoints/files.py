@@ -33,7 +33,8 @@ MAX_PARTS = 250
 async def announce(api: Api, request: HttpRequest) -> Response:
     """Answer `POST /v1/files`: 302 to where the bytes are to be sent, or 409 with the file that has them already."""
     owner = account(request)
-    incoming = Incoming(_announced({part.name: part.text for part in await form(request)}, owner))
+    async with form(request) as parts:
+        incoming = Incoming(_announced({part.name: part.text for part in parts}, owner))
 
     async def answer() -> Response:
         headers = {"location": f"{api.files_url}/uploads/{incoming.token}", "x-together-file-id": incoming.id}
@@ -56,13 +57,14 @@ async def preprocess(api: Api, request: HttpRequest) -> Response:
 async def upload(api: Api, request: HttpRequest) -> Response:
     """Answer `POST /v1/files/upload`: the file at once, in one form."""
     owner = account(request)
-    parts = await form(request)
-    file = next((part for part in parts if part.name == "file" and part.filename is not None), None)
-    if file is None:
-        raise error_messages.missing("file")
-    fields = {"file_name": file.filename, **{part.name: part.text for part in parts if part.filename is None}}
-    said = _announced({**fields, "checksum": hashlib.sha256(file.content).hexdigest()}, owner)
-    incoming = Incoming(said, parts={1: file.content})
+    async with form(request) as parts:
+        file = next((part for part in parts if part.name == "file" and part.filename is not None), None)
+        if file is None:
+            raise error_messages.missing("file")
+        fields = {"file_name": file.filename, **{part.name: part.text for part in parts if part.filename is None}}
+        held = file.content
+    said = _announced({**fields, "checksum": hashlib.sha256(held).hexdigest()}, owner)
+    incoming = Incoming(said, parts={1: held})
 
     async def answer() -> Response:
         return success(api.store.uploads[incoming.id].view())

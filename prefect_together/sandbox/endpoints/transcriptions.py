@@ -73,14 +73,14 @@ class Asked:
 def _handler(task: Task) -> Handler:
     async def answer(api: Api, request: HttpRequest) -> Response:
         owner = account(request)
-        parts = await form(request, most=LARGEST_UPLOAD)
-        asked = read_fields(_texts(parts), task)
-        file = next(part for part in parts if part.name == "file")
-        if file.filename is not None and file.size > LARGEST_UPLOAD:
-            raise too_large()
-        name = whole(file.filename or file.text)
-        fault = api.switchboard.take(task.route, f"{name} {asked.model} {asked.prompt}")
-        heard = await api.read(_listening(api, file))
+        async with form(request, most=LARGEST_UPLOAD) as parts:
+            asked = read_fields(_texts(parts), task)
+            file = next(part for part in parts if part.name == "file")
+            if file.filename is not None and file.size > LARGEST_UPLOAD:
+                raise too_large()
+            name = whole(file.filename or file.text)
+            fault = api.switchboard.take(task.route, f"{name} {asked.model} {asked.prompt}")
+            heard = await api.read(_listening(api, file))
         found = await api.read(lambda: _transcript(asked, heard))
         answer_id = error_messages.request_id()
 

@@ -23,15 +23,22 @@ _NOTE = round(SECONDS * RATE)
 _HEART = 2 * round(0.4 * _NOTE)
 """Samples in the middle of a note in which it is read: its edges may be blurred."""
 _EDGE = (_NOTE - _HEART) // 2
-_HOP = 8
+_COARSE = 4
+"""How many samples are taken as one where words are searched for."""
+_WINDOW = _NOTE // _COARSE
+_HOP = 2
+_APART = 3
+"""Steps of `_HOP` between two places where a word may begin."""
 _STRETCH = 20 * RATE
 _LONGEST = (MOST_NOTES + 3) * _NOTE
 _PURE = 0.2
 """The least share that the first note has in the sound around it."""
-_QUIETEST = 0.0015
-"""Amplitude of the quietest word, of 1."""
+_QUIETEST = 50
+"""Amplitude of the quietest word, of 32,768."""
 _FAINT = 0.03
 """Below this share of the first note's energy there is no further note."""
+_DISTINCT = 1.5
+"""How much more energy a note has than any other at its time."""
 _SHIFTS = (0, 8, -8, 16, -16, 24, -24)
 _THIN = 8
 """For the pitch, every so many samples are taken as one."""
@@ -65,12 +72,12 @@ def _waves(frequency: float, count: int, rate: int) -> Waves:
 _TABLES = tuple(_waves(frequency, _HEART, RATE) for frequency in NOTES)
 _FIRST = _waves(ONSET, _HEART, RATE)
 # 33 waves of 330 Hz are 800 samples.
-_TURNING = tuple(cmath.exp(-2j * math.pi * ONSET * at / RATE) for at in range(800))
+_TURNING = tuple(cmath.exp(-2j * math.pi * ONSET * at / RATE) for at in range(0, 800, _COARSE))
 
 
-def hear(stretches: Iterable[Sequence[float]]) -> Iterator[HeardWord]:
-    """Yield the words in sound that comes in stretches of any length: samples between -1 and 1, `RATE` in a second."""
-    held, begins = list[float](), 0
+def hear(stretches: Iterable[Sequence[int]]) -> Iterator[HeardWord]:
+    """Yield the words in sound that comes in stretches of any length: samples of 16 bits, `RATE` in a second."""
+    held, begins = list[int](), 0
     for stretch in stretches:
         held.extend(stretch)
         if len(held) < _STRETCH:
@@ -79,10 +86,10 @@ def hear(stretches: Iterable[Sequence[float]]) -> Iterator[HeardWord]:
         after = yield from _words(held, ready, begins)
         del held[:after]
         begins += after
-    yield from _words([*held, *(0.0 for _ in range(2 * _NOTE))], len(held), begins)
+    yield from _words([*held, *([0] * 2 * _NOTE)], len(held), begins)
 
 
-def _words(held: list[float], until: int, begins: int) -> Generator[HeardWord, None, int]:
+def _words(held: list[int], until: int, begins: int) -> Generator[HeardWord, None, int]:
     """Yield the words that begin before `until`, and return where to go on."""
     after = 0
     for onset in _onsets(held, until):
@@ -98,30 +105,36 @@ def _words(held: list[float], until: int, begins: int) -> Generator[HeardWord, N
     return max(after, until)
 
 
-def _onsets(held: list[float], until: int) -> Iterator[int]:
+def _onsets(held: list[int], until: int) -> Iterator[int]:
     """Yield where a word may begin: where most of the note that begins words is within its length."""
-    last = min(len(held), until + 2 * _NOTE)
-    turned = list(accumulate(map(mul, held[:last], cycle(_TURNING)), initial=0j))
-    power = list(accumulate(map(mul, held[:last], held[:last]), initial=0.0))
-    tones = list(map(abs, map(sub, turned[_NOTE::_HOP], turned[::_HOP])))
-    powers = list(map(sub, power[_NOTE::_HOP], power[::_HOP]))
-    least, share = _QUIETEST * _NOTE / 2, _PURE * _NOTE / 2
+    thin = _thinned(held[: min(len(held), until + 2 * _NOTE)])
+    turned = list(accumulate(map(mul, thin, cycle(_TURNING)), initial=0j))
+    power = list(accumulate(map(mul, thin, thin), initial=0))
+    tones = list(map(abs, map(sub, turned[_WINDOW::_HOP], turned[::_HOP])))
+    powers = list(map(sub, power[_WINDOW::_HOP], power[::_HOP]))
+    least, share = _QUIETEST * _COARSE * _WINDOW / 2, _PURE * _WINDOW / 2
     likely = [
         at for at, (tone, near) in enumerate(zip(tones, powers, strict=False)) if tone > least and tone * tone > share * near
     ]
     best, before = -1, -10
     for at in likely:
-        if at - before > 3 and best >= 0:
-            yield best * _HOP
+        if at - before > _APART and best >= 0:
+            yield best * _HOP * _COARSE
             best = -1
         if best < 0 or tones[at] > tones[best]:
             best = at
         before = at
     if best >= 0:
-        yield best * _HOP
+        yield best * _HOP * _COARSE
 
 
-def _word(held: list[float], onset: int) -> tuple[str, bool, int, int] | None:
+def _thinned(held: Sequence[int]) -> list[int]:
+    """Return sums of `_COARSE` samples each: enough for the note that begins words, and a quarter of the work."""
+    parts = [held[first::_COARSE] for first in range(_COARSE)]
+    return list(map(add, map(add, parts[0], parts[1]), map(add, parts[2], parts[3])))
+
+
+def _word(held: list[int], onset: int) -> tuple[str, bool, int, int] | None:
     """Return the word that begins about here, whether it joins the one before, where it begins and ends; None for none."""
     for shift in _SHIFTS:
         start = onset + shift
@@ -133,10 +146,13 @@ def _word(held: list[float], onset: int) -> tuple[str, bool, int, int] | None:
     return None
 
 
-def _notes(held: list[float], start: int) -> list[int]:
+def _notes(held: list[int], start: int) -> list[int]:
     """Return the notes after the first one, until they fall silent."""
-    least = _FAINT * _energy(_folded(held[start + _EDGE : start + _EDGE + _HEART]), _FIRST)
-    notes = list[int]()
+    first = held[start + _EDGE : start + _EDGE + _HEART]
+    loud = _energy(_folded(first), _FIRST)
+    if loud < _PURE * _HEART / 2 * sum(map(mul, first, first)):
+        return []
+    least, notes = _FAINT * loud, list[int]()
     for number in range(1, MOST_NOTES + 1):
         at = start + number * _NOTE + _EDGE
         window = held[at : at + _HEART]
@@ -144,8 +160,8 @@ def _notes(held: list[float], start: int) -> list[int]:
             break
         folded = _folded(window)
         energies = [_energy(folded, waves) for waves in _TABLES]
-        most = max(energies)
-        if most < least:
+        second, most = sorted(energies)[-2:]
+        if most < max(least, _DISTINCT * second):
             break
         notes.append(energies.index(most))
     return notes

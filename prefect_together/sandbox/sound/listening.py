@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import mul, sub
 from typing import IO, Any
 
 from prefect_together.sandbox._media import av
@@ -15,6 +16,7 @@ FORMATS = frozenset({"wav", "mp3", "mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "
 MOST_SECONDS = 4 * 3600
 MOMENT = 0.05
 """Seconds for which one loudness is noted."""
+_STEP = round(MOMENT * RATE)
 _SQUARED = 1 / 32768**2
 
 
@@ -33,7 +35,7 @@ class Heard:
     seconds: float
     words: tuple[HeardWord, ...]
     loudness: tuple[float, ...]
-    """The mean square of each `MOMENT`, of 1."""
+    """The mean square of the changes from sample to sample in each `MOMENT`, of 1: speech is bright, a hum is not."""
 
 
 def listen(file: IO[bytes]) -> Heard:
@@ -55,9 +57,7 @@ def _heard(source: Any) -> Heard:
         raise UnsupportedSound(f"Files of the format '{source.format.name}' are not audio files that are supported")
     if any(not _is_cover(stream) for stream in source.streams.video):
         raise UnsupportedSound("The file is a video: extract its audio track")
-    # A header may say anything; where it speaks of more than four hours, the file has to be that large too.
-    stated = source.duration / av.time_base if source.duration else 0.0
-    if stated > MOST_SECONDS and source.format.name != "wav":
+    if _stated(source) > MOST_SECONDS:
         raise TooLong
     loudness = list[float]()
     ear = _Ear(source, loudness)
@@ -65,6 +65,15 @@ def _heard(source: Any) -> Heard:
     if not ear.samples:
         raise UnsupportedSound("The file has no sound in it")
     return Heard(ear.samples / RATE, words, tuple(loudness))
+
+
+def _stated(source: Any) -> float:
+    """Return how long the file says that it is, seconds; of bare samples, what its size says: headers of streams lie."""
+    stated = source.duration / av.time_base if source.duration else 0.0
+    context = source.streams.audio[0].codec_context
+    if context.name.startswith("pcm_") and context.bit_rate:
+        return 8 * source.size / context.bit_rate
+    return stated
 
 
 class _Ear:
@@ -75,25 +84,27 @@ class _Ear:
         self._loudness = loudness
         self.samples = 0
 
-    def stretches(self) -> Iterator[list[float]]:
+    def stretches(self) -> Iterator[list[int]]:
         """Yield about half a second at a time."""
         held = array("h")
         for samples in self._frames():
             held.extend(samples)
             if len(held) >= RATE // 2:
-                yield self._noted(held)
-                held = array("h")
+                # Whole moments, so that their loudness is known by their number.
+                ready = len(held) // _STEP * _STEP
+                yield self._noted(held[:ready])
+                held = held[ready:]
         yield self._noted(held)
 
-    def _noted(self, held: array[int]) -> list[float]:
+    def _noted(self, held: array[int]) -> list[int]:
         self.samples += len(held)
         if self.samples > MOST_SECONDS * RATE:
             raise TooLong
-        step = round(MOMENT * RATE)
-        for at in range(0, len(held), step):
-            moment = held[at : at + step]
-            self._loudness.append(sum(map(int.__mul__, moment, moment)) / len(moment) * _SQUARED)
-        return [sample / 32768 for sample in held]
+        for at in range(0, len(held), _STEP):
+            moment = held[at : at + _STEP]
+            changes = list(map(sub, moment[1:], moment))
+            self._loudness.append(sum(map(mul, changes, changes)) / len(moment) * _SQUARED)
+        return held.tolist()
 
     def _frames(self) -> Iterator[array[int]]:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)

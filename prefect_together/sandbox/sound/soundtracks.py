@@ -11,6 +11,7 @@ import random
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from operator import add
 from typing import IO, Any
 
 from prefect_together.sandbox._media import av
@@ -45,7 +46,7 @@ def soundtrack(seconds: float, *, seed: str, pad: bool, given: Sequence[array[in
         if length <= 0:
             break
         over = samples[at : at + length]
-        samples[at : at + length] = array("h", map(_limited, map(int.__add__, over, sound[:length])))
+        samples[at : at + length] = array("h", map(_limited, map(add, over, sound[:length])))
         at += length
     return samples
 

@@ -36,8 +36,8 @@ ENGLISH = (
     "leaves", "knows", "calls", "shows", "asks", "gives", "slowly", "always", "never", "again", "here", "there", "quietly",
     "together", "almost", "already", "still", "soon", "far", "near", "well", "often", "today",
 )  # fmt: skip
-_QUIET = 1e-6
-"""Mean square below which there is silence."""
+_QUIET = 3e-5
+"""Loudness below which nobody speaks."""
 _SPEECH = 1.2
 """Standard deviation of the loudness (natural logarithm) from which sound is taken for speech: it comes and goes."""
 _PER_SECOND = 2.5
@@ -63,7 +63,8 @@ def people(heard: Heard, name: str) -> Iterator[HeardWord]:
         step = (end - start) / count
         for number in range(count):
             begins = start + number * step
-            yield HeardWord(next(spoken), begins, begins + 0.9 * step, joined=False, pitch=None)
+            ends = min(heard.seconds, begins + 0.9 * step)
+            yield HeardWord(next(spoken), round(begins, 3), round(ends, 3), joined=False, pitch=None)
 
 
 def _active(loudness: Sequence[float], loud: float) -> Iterator[tuple[float, float]]:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.formats import HEAD, NOUNS, Family, sniff
+from prefect_together.generations.formats import HEAD, NOUNS, Family, plural, sniff
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
 from prefect_together.storage.opening import open_moved
@@ -19,8 +19,6 @@ from prefect_together.storage.streams import checksum
 
 MediaFile: TypeAlias = KeptFile | Path | str
 """A file that was generated or made here, or one's own: a path, or its address in a bucket (``s3://…``)."""
-
-_SAID: dict[tuple[Family, ...], str] = {("video",): "clips", ("audio",): "sounds", ("video", "audio"): "clips and sounds"}
 
 
 async def sources(
@@ -37,7 +35,7 @@ async def sources(
         InvalidRequest: There is none, one that is not there, or one of another kind.
         LibraryError: One in a bucket could not be read.
     """
-    wanted = _SAID[families]
+    wanted = plural(families)
     files = [files] if isinstance(files, (str, Path, KeptFile)) else files
     if not files:
         raise InvalidRequest(f"{function} takes {wanted}, and was given none.")
