@@ -209,6 +209,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         cost: USD that an answer proves, where it does not state them; None is not known.
         problem: The error of a result that was paid for and is not what was asked for, or None.
         follow_up: The request for a better result, where one has a problem and may be asked for again; or None.
+        repairs: What the catalogue prices, as the fields of a request, for each follow-up that there may be at most.
         dedicated: What models of the type are for, such as ``embeddings``, where Together serves none to all and whoever
             asks for one is told to start an endpoint; empty where it does.
     """
@@ -232,6 +233,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None
     problem: Callable[[ResultT], TogetherError | None] | None = None
     follow_up: Callable[[RequestT, ResultT], RequestT | None] | None = None
+    repairs: Callable[[RequestT], Sequence[Mapping[str, Any]]] | None = None
     dedicated: str = ""
 
     def count(self, number: int) -> str:
