@@ -8,7 +8,6 @@ python flows/storyboard.py --shots flows/storyboard.yaml     the real one, waiti
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from prefect import flow, get_run_logger
@@ -24,8 +23,8 @@ from prefect_together import (
     MediaLibrary,
     MediaReference,
     Plan,
-    Review,
     VideoRequest,
+    approved_images,
     catalog,
     contact_sheet,
     expected,
@@ -35,7 +34,6 @@ from prefect_together import (
     last_frame,
     named_after,
     publish_gallery,
-    review_images,
     run_as_command,
     summary,
 )
@@ -43,8 +41,6 @@ from prefect_together import plan as plan_requests
 from prefect_together.errors import InvalidRequest, TogetherError
 
 VIDEO_MODELS = {"cut": "minimax/hailuo-02", "chain": "ByteDance/Seedance-2.5"}
-ROUNDS = 3
-"""Times that pictures may be made again."""
 
 
 class Shot(BaseModel):
@@ -114,16 +110,9 @@ def storyboard(
     stills = _stills(ask, library)
     pairs = list(zip(shots, stills, strict=True))
     price = catalog.estimate(video_model, {"model": video_model, "seconds": str(shots[0].seconds)}) if shots else None
-    for turn in range(1, ROUNDS + 1):
-        if not review:
-            break
-        done = _review(pairs, price, turn, review_minutes * 60, on_timeout)
-        again = {decision.image.sha256: decision.note for decision in done.redo}
-        dropped = {image.sha256 for image in done.dropped}
-        pairs = [pair for pair in pairs if pair[1].sha256 not in dropped]
-        if not again:
-            break
-        pairs = _remade(pairs, again, turn, library)
+    if review:
+        left = approved_images(stills, price=price, timeout=review_minutes * 60, on_timeout=on_timeout, library=library)
+        pairs = [(shot, still) for shot, still in zip(shots, left, strict=True) if still]
     clips = _clips(pairs, video_model, seed, library, chain=chain)
     made: list[GeneratedImage | GeneratedVideo | DerivedMedia] = [*(still for _, still in pairs), *clips]
     made += _film([still for _, still in pairs], clips, library)
@@ -134,34 +123,6 @@ def storyboard(
 def _stills(requests: list[ImageRequest], library: MediaLibrary) -> list[GeneratedImage]:
     """Make all stills at once."""
     return [future.result() for future in generate_image.map(requests, library=library)]
-
-
-def _review(
-    pairs: list[tuple[Shot, GeneratedImage]],
-    price: Decimal | None,
-    turn: int,
-    timeout: int,
-    on_timeout: Literal["fail", "keep", "drop"],
-) -> Review:
-    """Ask a person about the stills."""
-    stills = [still for _, still in pairs]
-    return review_images(stills, price=price, timeout=timeout, on_timeout=on_timeout, key=f"review-{turn}")
-
-
-def _remade(
-    pairs: list[tuple[Shot, GeneratedImage]], again: dict[str, str], turn: int, library: MediaLibrary
-) -> list[tuple[Shot, GeneratedImage]]:
-    """Make some stills again, with what the reviewer noted."""
-    made: list[tuple[Shot, GeneratedImage]] = []
-    for shot, still in pairs:
-        if still.sha256 not in again:
-            made.append((shot, still))
-            continue
-        note = again[still.sha256]
-        prompt = f"{still.request.prompt}. {note}" if note else still.request.prompt
-        request = still.request.model_copy(update={"prompt": prompt, "take": turn})
-        made.append((shot, generate_image(request, library=library)))
-    return made
 
 
 def _clips(

@@ -13,6 +13,7 @@ from prefect_together.batch.request_table import TableRow
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.delivery import Delivery
+from prefect_together.engine.parts import parts_of
 from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
@@ -106,22 +107,30 @@ class Planner:
                 continue
             context = self._context.of(row.request)
             try:
-                notes = context.findings()
-                fingerprint = await fingerprint_of(row.request, environment=context.client.environment)
+                parts = await parts_of(context)
+                looked = [(one, one.findings(), await self._known(one)) for one in parts or [context]]
             except InvalidRequest as error:
                 self._refuse(row, f"Row {row.number}: {error}")
                 continue
-            if fingerprint in self._seen and context.reuse != "never":
-                self._counts["reused"] += 1
-                continue
-            self._seen.add(fingerprint)
-            notes += await doubts(row.request)
-            history = await self._ledger.history(fingerprint)
-            if gone := await self._gone(context, fingerprint, history):
-                self._refuse(row, f"Row {row.number}: {gone}")
-            else:
-                self._count(row.number, context, state := _state(history, context.scope()))
-                self._warn(row.number, notes + (await large_frames(row.request) if state == "send" else []))
+            for one, notes, fingerprint in looked:
+                if fingerprint in self._seen and one.reuse != "never":
+                    self._counts["reused"] += 1
+                    continue
+                self._seen.add(fingerprint)
+                await self._look(row, one, notes, fingerprint)
+
+    async def _known(self, context: GenerationContext) -> str:
+        return await fingerprint_of(context.request, environment=context.client.environment)
+
+    async def _look(self, row: TableRow, context: GenerationContext, notes: list[str], fingerprint: str) -> None:
+        """Count a request that is sent by itself, a row's own or a part of that."""
+        notes += await doubts(context.request)
+        history = await self._ledger.history(fingerprint)
+        if gone := await self._gone(context, fingerprint, history):
+            self._refuse(row, f"Row {row.number}: {gone}")
+        else:
+            self._count(row.number, context, state := _state(history, context.scope()))
+            self._warn(row.number, notes + (await large_frames(context.request) if state == "send" else []))
 
     async def _gone(self, context: GenerationContext, fingerprint: str, history: History) -> str | None:
         """Return which file is gone that was kept of a request, or that one which is to be sent needs; None if none is."""

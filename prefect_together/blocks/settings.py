@@ -47,6 +47,10 @@ class TogetherSettings(PrefectBaseSettings):
     batch_poll_seconds: Annotated[float, Field(gt=0)] = Field(
         default=30.0, description="Seconds between looks at a provider's batch; they grow to twice as many."
     )
+    speech_characters: Annotated[int, Field(ge=50)] = Field(
+        default=500,
+        description="Characters of a text above which it is spoken sentence by sentence: models lose the end of long texts.",
+    )
     daily_alert: Annotated[Decimal, Field(ge=0)] | None = Field(
         default=None,
         description="USD: when the spending of a day (UTC) passes it in a library, one event is emitted, for automations.",
@@ -77,6 +81,7 @@ class TogetherSettings(PrefectBaseSettings):
             min_download_rate=self.min_download_rate,
             preflight=self.preflight,
             provenance=self.provenance,
+            speech_characters=self.speech_characters,
             batch_pace=Pace(self.batch_poll_seconds, 2 * self.batch_poll_seconds),
         )
 

@@ -21,6 +21,7 @@ from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.engine.prior_attempts import PriorAttempts, claim
 from prefect_together.errors import BudgetExceeded, LibraryError, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import body_of
+from prefect_together.generations.inputs import Body
 from prefect_together.generations.results import Generated
 from prefect_together.http.rate_limit import Permit
 from prefect_together.ledger.leases import Lease, LocalHold
@@ -141,14 +142,15 @@ class Claims:
         """
         context, sent, since = self._context, False, time.monotonic()
         try:
-            body = await self._body()
-            if await self._decided_upon(attempt, since):
-                await self._give_back(attempt)
-                return None
-            await self._unknown.record()
-            self._unknown.note_sent()
-            sent = True
-            payload = await context.client.send_paid(context.spec.path, body, context.spec.parse, permit)
+            with contextlib.closing(await self._body()) as body:
+                if await self._decided_upon(attempt, since):
+                    await self._give_back(attempt)
+                    return None
+                await self._unknown.record()
+                self._unknown.note_sent()
+                sent, spec = True, context.spec
+                about: Any = {"accept": spec.accept, "encoding": spec.encoding}
+                payload = await context.client.send_paid(spec.path, body.content, spec.parse, permit, **about)
             return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
         except UnknownOutcome as error:
             received = {"received": error.received} if error.received else {}
@@ -170,14 +172,14 @@ class Claims:
         """Tell whether others took this process for dead: one that was stopped for a while may have lost its claim."""
         return time.monotonic() - since > _STALE and (await attempt.refreshed()).state != "claimed"
 
-    async def _body(self) -> dict[str, Any]:
+    async def _body(self) -> Body:
         client = self._context.client
         body = await body_of(
             self._context.request, self._fingerprint, environment=client.environment, is_there=client.files.has
         )
         for warning in body.warnings:
             self._log.warning("%s", warning)
-        return body.content
+        return body
 
     async def _accepted(self, attempt: BoundAttempt, acceptance: Acceptance) -> ClaimResult:
         """Record what was accepted; what came inside the answer, and exists nowhere else, is kept at once."""

@@ -172,9 +172,11 @@ class GenerationContext(RunContext):
         """Return how the request goes into a batch at Together.
 
         Raises:
-            InvalidRequest: None takes its type.
+            InvalidRequest: None takes its type, or this one of it.
         """
-        if self.spec.batch is None:
+        protocol = self.spec.batch
+        refusal = "" if protocol is None else protocol.refusal and protocol.refusal(self.request)
+        if protocol is None or refusal:
             what = f"{type(self.request).__name__} cannot go into batches at Together"
-            raise InvalidRequest(f'{what}: send it with via="requests".')
-        return self.spec.batch
+            raise InvalidRequest(f'{what}{f", {refusal}" if refusal else ""}: send it with via="requests".')
+        return protocol

@@ -235,7 +235,8 @@ class Delivery:
         seed: int | None = getattr(request, "seed", None)
         embedded = context.policy.provenance == "embed"
         provenance = Provenance(request.model, self._fingerprint, seed) if embedded else None
-        return FileNaming(context.spec, request.title(), self._fingerprint, provenance)
+        head = partial(context.spec.head, request) if context.spec.head else None
+        return FileNaming(context.spec, request.title(), self._fingerprint, provenance, head)
 
     async def _record(self, attempt: BoundAttempt, results: list[Generated]) -> list[Generated]:
         """Record results as stored; where somebody else was faster with the same, theirs are those that count."""

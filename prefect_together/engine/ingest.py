@@ -9,10 +9,12 @@ import hashlib
 import io
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import IO
 
+from prefect_together._internal.answer_file import AnswerFile
 from prefect_together._internal.process import unique_token
 from prefect_together._internal.retry import backoff
 from prefect_together._internal.text import slug, with_article
@@ -30,7 +32,9 @@ from prefect_together.storage.storage import Storage
 _log = logging.getLogger("prefect.together")
 
 _TRIES = 4
-_WHOLE = 8 * 1024 * 1024  # pictures up to this size are held in memory and written in one go
+_WHOLE = 8 * 1024 * 1024  # files up to this size are held in memory and written in one go
+_BEGINNING = 4096  # bytes in which whatever a file says of itself is
+_CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class FileNaming:
     fingerprint: str
     provenance: Provenance | None = None
     """What the file itself is to say of what made it."""
+    head: Callable[[bytes, int], tuple[bytes, int]] | None = None
+    """Sets right how it begins: takes its first bytes and its size, returns what stands in place of how many bytes."""
 
     def key(self, extension: str) -> str:
         """Return a new key such as ``images/2026-11-22/a-fox-in-the-snow-7f3a9c12-4be1.jpg``.
@@ -53,24 +59,26 @@ class FileNaming:
         return f"{self.spec.folder}/{today}/{slug(self.title)}-{self.fingerprint[:8]}-{last}.{extension}"
 
 
-async def keep_inline(storage: Storage, naming: FileNaming, item: bytes | str) -> StoredFile:
+async def keep_inline(storage: Storage, naming: FileNaming, item: bytes | str | AnswerFile) -> StoredFile:
     """Keep a file whose bytes are only here: a library that fails for a moment is tried again.
 
     Args:
         storage: The library.
         naming: What its name is made of.
-        item: Its bytes, or text in base64.
+        item: Its bytes, text in base64, or a file that was the answer itself.
 
     Raises:
         MediaError: It is not base64, or not a whole file of the type that was asked for.
         LibraryError: The library cannot take it.
     """
-    data = item if isinstance(item, bytes) else _decoded(item)
+    if isinstance(item, str):
+        item = _decoded(item)
+    file = io.BytesIO(item) if isinstance(item, bytes) else item.content
     began, tries = time.monotonic(), 0
     while True:
         tries += 1
         try:
-            return await _keep_bytes(storage, naming, data)
+            return await _keep_file(storage, naming, file)
         except LibraryError as error:
             if time.monotonic() - began > PATIENCE:
                 raise
@@ -85,11 +93,28 @@ def _decoded(text: str) -> bytes:
         raise MediaError("Together's answer holds a file that is not valid base64.", paid="yes") from None
 
 
-async def _keep_bytes(storage: Storage, naming: FileNaming, data: bytes) -> StoredFile:
-    passing = _Passing(naming, data[:HEAD], "Together's answer")
-    data = passing.feed(data) + passing.end()
-    await storage.write(passing.key, data)
-    return passing.stored(storage, await _shape(passing, data), None)
+async def _keep_file(storage: Storage, naming: FileNaming, file: IO[bytes]) -> StoredFile:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(_BEGINNING)
+    start, replaced = naming.head(head, size) if naming.head else (b"", 0)
+    head = start + head[replaced:]
+    passing = _Passing(naming, head[:HEAD], "Together's answer")
+    if size <= _WHOLE:
+        data = passing.feed(head + file.read()) + passing.end()
+        await storage.write(passing.key, data)
+        return passing.stored(storage, await _shape(passing, data), None)
+    await storage.write_stream(passing.key, _passed(passing, head, file))
+    return passing.stored(storage, await asyncio.to_thread(_stored_shape, storage, passing), None)
+
+
+async def _passed(passing: _Passing, head: bytes, file: IO[bytes]) -> AsyncIterator[bytes]:
+    chunk = head
+    while chunk:
+        yield passing.feed(chunk)
+        chunk = await asyncio.to_thread(file.read, _CHUNK)
+    if end := passing.end():
+        yield end
 
 
 async def fetch(

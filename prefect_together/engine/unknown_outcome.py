@@ -13,6 +13,7 @@ from prefect_together.catalog.money import dollars
 from prefect_together.engine.attempt import Acceptance, BoundAttempt
 from prefect_together.engine.context import GenerationContext
 from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
+from prefect_together.generations.registry import spec_of
 from prefect_together.ledger.ledger import Attempt, Ledger
 
 _GONE = frozenset({401, 403, 404, 410})
@@ -101,7 +102,7 @@ class UnknownOutcomePolicy:
     def _error(self, attempt: Attempt, why: str, entry: dict[str, Any]) -> UnknownOutcome:
         request, at_most, received = self._context.request, self._at_stake(entry), str(entry.get("received", ""))
         came = f" {len(received):,} characters of it came, and are kept." if received else ""
-        one = f"one {request.kind} by {request.model}"
+        one = f"one {spec_of(request).noun} by {request.model}"
         what = one if "lines" not in entry else f"{self._context.spec.count(entry['lines'])}, of which this is one"
         return UnknownOutcome(
             f"{sentence(why)}{came} At stake: {what}, {_price(at_most)}.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from prefect_together.generations.input_forms import Frames
 from prefect_together.generations.messages import (
     Message,
     Tool,
@@ -16,7 +17,7 @@ from prefect_together.generations.messages import (
     with_instruction,
     with_pictures,
 )
-from prefect_together.generations.request import Frames, InputUse, Items, MediaInput, Render, is_remote, plain
+from prefect_together.generations.request import InputUse, Items, MediaInput, Render, is_remote, plain
 from prefect_together.generations.response_format import instruction, response_format
 from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.sampling import SampledRequest

@@ -1,18 +1,31 @@
-"""Files that were made on this machine from kept ones, for free: a clip's last frame, a film, a contact sheet."""
+"""Files that were made on this machine from others, for free: a clip's last frame, a film, its sound, a contact sheet."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from prefect_together._internal.text import slug, words_of
-from prefect_together.generations.formats import Shape
+from prefect_together.generations.formats import NOUNS, Shape
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
 
 DERIVED = "derived"
 """Where a library has such files, and a note (JSON) of each."""
 
-Operation = Literal["last_frame", "join", "contact_sheet", "join_vectors"]
+Operation = Literal[
+    "last_frame",
+    "frame",
+    "join",
+    "contact_sheet",
+    "join_vectors",
+    "extract_sound",
+    "add_sound",
+    "join_sounds",
+    "trim",
+    "burn_subtitles",
+    "add_subtitles",
+]
 """How a file was made of others."""
 
 _NOUNS: dict[Operation, str] = {
@@ -20,26 +33,45 @@ _NOUNS: dict[Operation, str] = {
     "join": "film",
     "contact_sheet": "sheet",
     "join_vectors": "set of vectors",
+    "join_sounds": "recording",
 }
+"""What a person calls what is made, where it is no picture, clip or sound like others."""
 _NAMED = 3
 """Files that it was made from that its title names at most."""
 
 
+@dataclass(frozen=True)
+class Spliced:
+    """How a file was made of others."""
+
+    reencoded: bool = False
+    changes: tuple[str, ...] = ()
+    at: float | None = None
+
+
 class DerivedMedia(KeptFile):
-    """A file that was made on this machine from kept ones: a clip's last frame, a film, a contact sheet. It cost nothing."""
+    """A file that was made on this machine from others: a last frame, a film, its sound, a sheet. It cost nothing."""
 
     operation: Operation
     """How it was made."""
     sources: tuple[MediaReference, ...]
     """What it was made from, in order."""
+    asked: tuple[str, ...] = ()
+    """What else makes it what it is, such as ``end=2.5``."""
     seconds: float | None = None
-    """Length in seconds, of a film."""
+    """Length in seconds, of a film or sound."""
     fps: float | None = None
     """Frames per second, of a film."""
+    sample_rate: int | None = None
+    """Samples per second, of a sound."""
+    channels: int | None = None
+    """Channels, of a sound."""
+    at: float | None = None
+    """Seconds of the clip at which a frame is shown."""
     reencoded: bool = False
-    """Whether pictures had to be encoded anew, because the clips differ in size, rate or codec."""
+    """Whether pictures had to be encoded anew, or those of a sound's samples that were not kept as they were."""
     changes: tuple[str, ...] = ()
-    """What is not in a film as it is in its clips, such as ``clip 2: silence, as it has no sound``."""
+    """What is not as it is in the files that it was made from, such as ``clip 2: silence, as it has no sound``."""
 
     def __str__(self) -> str:
         return f"{self.uri} ({self.media_type}, {self.title()}, {self.size} bytes)"
@@ -47,18 +79,27 @@ class DerivedMedia(KeptFile):
     @property
     def noun(self) -> str:
         """What a person calls it."""
-        return _NOUNS[self.operation]
+        families = {family: noun for family, noun in NOUNS.items() if self.media_type.startswith(family)}
+        return _NOUNS.get(self.operation) or next(iter(families.values()), self.media_type)
 
     @property
     def maker(self) -> str:
         """What made it, for people: how, and of how many."""
-        if self.operation == "last_frame":
-            return "last frame of a clip"
-        if self.operation == "join":
-            return f"film of {len(self.sources)} clip{'s' if len(self.sources) > 1 else ''}"
-        if self.operation == "join_vectors":
-            return f"vectors of {len(self.sources)} files"
-        return f"contact sheet of {len(self.sources)}"
+        count = len(self.sources)
+        several = "s" if count > 1 else ""
+        return {
+            "last_frame": "last frame of a clip",
+            "frame": f"frame of a clip at {self.at or 0:g} s",
+            "join": f"film of {count} clip{several}",
+            "join_vectors": f"vectors of {count} files",
+            "contact_sheet": f"contact sheet of {count}",
+            "extract_sound": "sound of a clip",
+            "add_sound": f"clip with {count - 1} sound{'s' if count > 2 else ''} added",
+            "join_sounds": f"recording of {count}",
+            "trim": f"part of a {self.noun}",
+            "burn_subtitles": "clip with subtitles burnt in",
+            "add_subtitles": "clip with a track of subtitles",
+        }[self.operation]
 
     @property
     def name(self) -> str:
@@ -68,7 +109,7 @@ class DerivedMedia(KeptFile):
     @property
     def shape(self) -> Shape:
         """What it measures."""
-        return Shape(self.width, self.height, self.seconds, self.fps)
+        return Shape(self.width, self.height, self.seconds, self.fps, self.sample_rate, self.channels)
 
     def title(self) -> str:
         """Return what a person would call it: what it was made from, and what tells it from others of the same prompts."""

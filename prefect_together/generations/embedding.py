@@ -6,16 +6,20 @@ import math
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from prefect_together._internal.readers import as_list, as_mapping
 from prefect_together._internal.text import clipped
-from prefect_together.errors import InvalidRequest, MediaError, ServerError, TogetherError
+from prefect_together.errors import MediaError, ServerError, TogetherError
+from prefect_together.generations.derived import DerivedMedia, Spliced
 from prefect_together.generations.formats import NUMPY
-from prefect_together.generations.kept_file import StoredFile
-from prefect_together.generations.numpy_files import npy_header, read_npy
+from prefect_together.generations.kept_file import KeptFile, StoredFile
+from prefect_together.generations.numpy_files import npy_header, npy_shape, read_npy
+from prefect_together.generations.parts import JoinedFile, Parts
+from prefect_together.generations.policy import Policy
 from prefect_together.generations.request import Items, Render, Request
 from prefect_together.generations.results import GeneratedMedia, ResultFacts
 from prefect_together.generations.spec import Blobs, GenerationSpec, Keeping, Payload, ResponseFormatError
@@ -26,7 +30,7 @@ _TITLE = 60
 
 
 class EmbeddingRequest(Request):
-    """Texts that are to become vectors: any number for ``embed_texts``, which sends 2,048 of them at a time.
+    """Texts that are to become vectors: any number, of which 2,048 at a time are sent.
 
     Together serves no model for embeddings to all: ``model`` is the name of a dedicated endpoint. Equal requests are
     made once.
@@ -64,26 +68,8 @@ class EmbeddingRequest(Request):
         first, more = clipped(self.texts[0], _TITLE), len(self.texts) - 1
         return f"{first} and {more:,} more" if more else first
 
-    def parts(self) -> Iterator[EmbeddingRequest]:
-        """Yield requests of as many texts as one POST takes, in order; itself, where that is all."""
-        texts = self.texts
-        if len(texts) <= LIMIT:
-            yield self
-            return
-        for begin in range(0, len(texts), LIMIT):
-            yield self.model_copy(update={"input": texts[begin : begin + LIMIT]})
-
     def fields(self, render: Render) -> dict[str, Any]:  # noqa: ARG002 - there are no files
-        """Return the body.
-
-        Raises:
-            InvalidRequest: It holds more texts than one POST takes.
-        """
-        if len(self.texts) > LIMIT:
-            raise InvalidRequest(
-                f"EmbeddingRequest: input has {len(self.texts):,} texts, and one request takes {LIMIT:,}: embed_texts sends "
-                "them in as many requests as that takes; elsewhere give several requests, see EmbeddingRequest.parts()."
-            )
+        """Return the body."""
         return {"model": self.model, "input": list(self.texts)}
 
     def media_inputs(self) -> Iterator[Any]:
@@ -172,6 +158,38 @@ def _problem(result: Embeddings) -> TogetherError | None:
     )
 
 
+def _split(request: EmbeddingRequest, _: Policy) -> list[EmbeddingRequest]:
+    texts = request.texts
+    return [request.model_copy(update={"input": texts[begin : begin + LIMIT]}) for begin in range(0, len(texts), LIMIT)]
+
+
+def _write(request: EmbeddingRequest, parts: Sequence[Embeddings], files: Sequence[KeptFile], path: Path) -> Spliced:
+    """Write the vectors of several files as one."""
+    dimensions = {part.dimensions for part in parts}
+    if len(dimensions) > 1:
+        lengths = ", ".join(map(str, sorted(dimensions)))
+        raise ServerError(f"{request.model} answered vectors of different lengths: {lengths}.", paid="yes")
+    with path.open("wb") as joined:
+        joined.write(npy_header(sum(part.count for part in parts), parts[0].dimensions))
+        for file in files:
+            data = file.read_bytes()
+            joined.write(memoryview(data)[npy_shape(data)[1] :])
+    return Spliced()
+
+
+def _join(
+    request: EmbeddingRequest, fingerprint: str, results: Sequence[Embeddings], file: DerivedMedia | None
+) -> Embeddings:
+    tokens = [result.input_tokens for result in results if result.input_tokens is not None]
+    changed = {
+        "request": request,
+        "fingerprint": fingerprint,
+        "count": sum(result.count for result in results),
+        "input_tokens": sum(tokens) if len(tokens) == len(results) else None,
+    }
+    return results[0].model_copy(update={**(file or results[0]).reference().model_dump(), **changed})
+
+
 SPEC = GenerationSpec(
     kind="embedding",
     request=EmbeddingRequest,
@@ -189,6 +207,11 @@ SPEC = GenerationSpec(
         "dimensions": "int64",
     },
     problem=_problem,
+    parts=Parts(
+        split=_split,
+        join=_join,
+        file=JoinedFile(operation="join_vectors", write=_write, media_type=lambda _: NUMPY),
+    ),
     noun="set of vectors",
     plural="sets of vectors",
     folder="embeddings",

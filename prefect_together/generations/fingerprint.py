@@ -14,9 +14,10 @@ from prefect_together.catalog.sizes import one_megapixel
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
 from prefect_together.generations.input_files import PLANNED, check_reference, sha256_of_local
+from prefect_together.generations.input_forms import Form, Frames, Recording
 from prefect_together.generations.inputs import Body, write_body
 from prefect_together.generations.registry import spec_of
-from prefect_together.generations.request import Form, Frames, MediaInput, MediaReference, Request, is_remote
+from prefect_together.generations.request import MediaInput, MediaReference, Request, is_remote
 
 _VERSION = 1
 
@@ -44,8 +45,8 @@ async def fingerprint_of(request: Request, *, environment: str, hashes: Mapping[
             known[str(use.value)] = await asyncio.to_thread(sha256_of_local, request, use)
 
     def name(value: MediaInput, form: Form, family: Family | None = None, /) -> dict[str, Any]:  # noqa: ARG001 - what it has to be does not change what it is
-        # How it is sent does not change what it is, but for how many pictures are cut out of it.
-        cut = {"frames": form.count} if isinstance(form, Frames) else {}
+        # How it is sent does not change what it is, but for what is cut out of it.
+        cut = form.named() if isinstance(form, (Frames, Recording)) else {}
         if isinstance(value, MediaReference):
             return {"sha256": value.sha256, **cut}
         return {"url": str(value)} if is_remote(str(value)) else {"sha256": known[str(value)], **cut}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple
 
@@ -27,12 +27,18 @@ from prefect_together.generations.containers import (
 )
 from prefect_together.generations.numpy_files import START
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
+from prefect_together.generations.sound_shape import sound_facts
 
-Family = Literal["image", "video", "audio"]
-"""What files are of, in the words of media types."""
+Family = Literal["image", "video", "audio", "recording"]
+"""What files are of, in the words of media types; a recording is a sound, or a clip for its sound."""
 
-NOUNS: dict[Family, str] = {"image": "picture", "video": "clip", "audio": "sound"}
+NOUNS: dict[Family, str] = {"image": "picture", "video": "clip", "audio": "sound", "recording": "recording"}
 """What a person calls them."""
+
+
+def plural(families: Sequence[Family]) -> str:
+    """Return what a person calls files of some families, such as ``clips and sounds``."""
+    return " and ".join(f"{NOUNS[family]}s" for family in families)
 
 
 class Format(NamedTuple):
@@ -63,10 +69,11 @@ _MP3 = Format("audio/mpeg", "mp3")
 _M4A = Format("audio/mp4", "m4a")
 _OGG = Format("audio/ogg", "ogg")
 _FLAC = Format("audio/flac", "flac")
+_AAC = Format("audio/aac", "aac")
 NUMPY = "application/x-npy"
 _NPY = Format(NUMPY, "npy")
 
-_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC, _NPY)
+_ALL = (_PNG, _JPEG, _WEBP, _AVIF, _HEIF, _GIF, _BMP, _TIFF, _MP4, _WEBM, _AVI, _WAV, _MP3, _M4A, _OGG, _FLAC, _AAC, _NPY)
 MEDIA_TYPES = {known.extension: known.media_type for known in _ALL}
 """What files in a library are by their extensions, which were given to them by what is in them."""
 
@@ -109,7 +116,14 @@ def sniff(head: bytes) -> Format | None:
         return _BRANDS.get(head[8:12], _MP4)
     if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
         return _BMP
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:  # ADTS: layer 0, which MP3 has not
+        return _AAC
     return _MP3 if mpeg_frame(head) else None
+
+
+def is_of(media_type: str, family: Family) -> bool:
+    """Tell whether a media type is of a family."""
+    return media_type.startswith(("audio/", "video/") if family == "recording" else f"{family}/")
 
 
 def is_moving(media_type: str) -> bool:
@@ -165,19 +179,29 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Shape:
-    """What a picture or clip measures: pixels, seconds, frames per second; None where the file does not tell."""
+    """What a picture, clip or sound measures: pixels, seconds, frames per second, Hz; None where the file does not tell."""
 
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
     fps: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
 
 
 def measured(format: Format, file: BinaryIO) -> Shape:
     """Return what a file of a format measures, as far as the file itself tells."""
     if is_moving(format.media_type):
         return video_shape(file)
+    if format.family == "audio":
+        return sound_shape(file)
     return image_shape(file.read(64 * 1024)) if format.family == "image" else Shape()
+
+
+def sound_shape(file: BinaryIO) -> Shape:
+    """Return length, rate and channels of a sound, as far as the file itself tells."""
+    found = sound_facts(file)
+    return Shape(seconds=found.seconds, sample_rate=found.sample_rate, channels=found.channels)
 
 
 def image_shape(data: bytes) -> Shape:

@@ -12,14 +12,17 @@ from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
 from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, MediaError
-from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming
-from prefect_together.generations.request import Frames, InputUse, MediaReference, Request
+from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, Incoming, is_of
+from prefect_together.generations.input_forms import Frames, Recording
+from prefect_together.generations.request import InputUse, MediaReference, Request
 from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
 from prefect_together.storage.opening import open_moved
 from prefect_together.storage.streams import checksum
 
 LARGEST_INLINE = 30 * 1024 * 1024
 """Bytes of a file that are sent inline at most; larger ones have to be hosted."""
+_DESCRIBED = 512  # bytes from the start of a file in which one sees what it is
+_CHUNK = 1024 * 1024
 PLANNED = "planned:"
 """The scheme of the stand-in for a file that is still to be made."""
 
@@ -42,8 +45,10 @@ def sha256_of_local(request: Request, use: InputUse) -> str:
     Raises:
         InvalidRequest: It is missing, empty, too large, cut off, not what its field takes, or cannot be read.
     """
-    if isinstance(use.form, Frames):  # of any length: it is not sent itself
-        with opened(request, use) as (_, sha256):
+    if isinstance(use.form, (Frames, Recording)):  # of any length: it is not sent itself, or a piece at a time
+        with opened(request, use) as (file, sha256):
+            if isinstance(use.form, Recording):
+                checked(request, use, file)
             return sha256
     return hashlib.sha256(read(request, use)[0]).hexdigest()
 
@@ -58,11 +63,18 @@ def read(request: Request, use: InputUse) -> tuple[bytes, Format]:
     """
     with opened(request, use, largest=LARGEST_INLINE) as (file, _):
         data = file.read()
-    return data, _checked(request, called(use), data, use.family)
+    return data, checked(request, use, io.BytesIO(data))
 
 
 @contextmanager
 def opened(request: Request, use: InputUse, largest: int | None = None) -> Generator[tuple[BinaryIO, str]]:
+    """Open a file as ``open_input`` does, and close it afterwards; arguments and errors are those of that."""
+    file, sha256 = open_input(request, use, largest)
+    with file:
+        yield file, sha256
+
+
+def open_input(request: Request, use: InputUse, largest: int | None = None) -> tuple[BinaryIO, str]:
     """Open the file of an input at its start, and tell its SHA-256 in hex; of a kept one, that it is the one that was kept.
 
     Args:
@@ -77,22 +89,30 @@ def opened(request: Request, use: InputUse, largest: int | None = None) -> Gener
     """
     if largest is not None and isinstance(use.value, MediaReference) and use.value.size > largest:
         raise _too_large(request, use, use.value.size, largest)
-    with _open(request, use) as file:
-        try:
-            size = file.seek(0, io.SEEK_END)
-            if largest is not None and size > largest:
-                raise _too_large(request, use, size, largest)
-            file.seek(0)
-            sha256, _ = checksum(file)
-            file.seek(0)
-        except OSError as error:
-            raise _unreadable(request, use, error) from error
-        if isinstance(use.value, MediaReference) and sha256 != use.value.sha256:
-            what = f"{use.value.uri} has changed since it was kept, so it is not what the request was made of."
-            raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")
-        if not size:
-            raise InvalidRequest(f"{type(request).__name__}: {called(use)} is empty.")
-        yield file, sha256
+    file = _open(request, use)
+    try:
+        return file, _sha256(request, use, file, largest)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _sha256(request: Request, use: InputUse, file: BinaryIO, largest: int | None) -> str:
+    try:
+        size = file.seek(0, io.SEEK_END)
+        if largest is not None and size > largest:
+            raise _too_large(request, use, size, largest)
+        file.seek(0)
+        sha256, _ = checksum(file)
+        file.seek(0)
+    except OSError as error:
+        raise _unreadable(request, use, error) from error
+    if isinstance(use.value, MediaReference) and sha256 != use.value.sha256:
+        what = f"{use.value.uri} has changed since it was kept, so it is not what the request was made of."
+        raise MediaError(what, paid="nothing", advice="Restore it, or generate it anew.")
+    if not size:
+        raise InvalidRequest(f"{type(request).__name__}: {called(use)} is empty.")
+    return sha256
 
 
 def _open(request: Request, use: InputUse) -> BinaryIO:
@@ -140,31 +160,42 @@ def check_reference(request: Request, reference: MediaReference, family: Family 
     _check_family(request, reference.uri, reference.media_type, family)
 
 
-def _checked(request: Request, what: str, data: bytes, family: Family | None) -> Format:
+def checked(request: Request, use: InputUse, file: BinaryIO) -> Format:
     """Return the format of a file that goes out, checked by what a file that comes in is checked by.
+
+    Args:
+        request: What names it.
+        use: Which of its inputs.
+        file: Open at its start; it is there again afterwards.
 
     Raises:
         InvalidRequest: It is of no known format, of something else than its field takes, or cut off.
     """
-    passing = Incoming(data[:HEAD])
-    passing.feed(data)
+    what, family = called(use), use.family
+    head = file.read(_DESCRIBED)
+    passing = Incoming(head[:HEAD])
     if passing.format is None:
         wanted = with_article(NOUNS[family]) if family else "a picture, clip or sound"
         raise InvalidRequest(
-            f"{type(request).__name__}: {what} is not {wanted} in a format that is known, but {_described(data)}: "
+            f"{type(request).__name__}: {what} is not {wanted} in a format that is known, but {_described(head)}: "
             f"give {_FORMATS[family]}, or host it and give its URL."
         )
     _check_family(request, what, passing.format.media_type, family)
+    chunk = head
+    while chunk:
+        passing.feed(chunk)
+        chunk = file.read(_CHUNK)
     if not passing.whole():
         raise InvalidRequest(
-            f"{type(request).__name__}: {what} is cut off: {len(data):,} bytes of {passing.format.media_type} without its "
-            "end. Fetch or write it again."
+            f"{type(request).__name__}: {what} is cut off: {passing.size:,} bytes of {passing.format.media_type} without "
+            "its end. Fetch or write it again."
         )
+    file.seek(0)
     return passing.format
 
 
 def _check_family(request: Request, what: str, media_type: str, family: Family | None) -> None:
-    if family and not media_type.startswith(f"{family}/"):
+    if family and not is_of(media_type, family):
         wanted = with_article(NOUNS[family])
         raise InvalidRequest(
             f"{type(request).__name__}: {what} is {media_type}, and its field takes {wanted}: give {_FORMATS[family]}."
@@ -175,6 +206,7 @@ _FORMATS: dict[Family | None, str] = {
     "image": "a JPEG, PNG or WebP",
     "video": "an MP4 or WebM",
     "audio": "a WAV or MP3",
+    "recording": "a WAV, MP3, M4A, FLAC, OGG, WebM or MP4",
     None: "a file such as JPEG, PNG, MP4, WAV or MP3",
 }
 _TEXTS = (
@@ -188,7 +220,7 @@ _TEXTS = (
 
 def _described(data: bytes) -> str:
     """Say what a file is that is no picture, clip or sound; its content may be secret, and is not quoted."""
-    text = data[:512].decode("utf-8", "replace").lstrip("\ufeff \t\r\n").lower()
+    text = data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n").lower()
     for start, name in _TEXTS:
         if text.startswith(start):
             return "a drawing in SVG" if "<svg" in text else name

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, BinaryIO
 
+from prefect_together._internal.upload import Upload
 from prefect_together.errors import InvalidRequest, LibraryError, TogetherError
 from prefect_together.generations.formats import Family, image_shape
 from prefect_together.generations.input_files import PLANNED, called, open_named, opened, read
+from prefect_together.generations.input_forms import Form, Frames, Recording
+from prefect_together.generations.recordings import upload_of
 from prefect_together.generations.registry import spec_of_file
-from prefect_together.generations.request import Form, Frames, InputUse, MediaInput, MediaReference, Request, is_remote
+from prefect_together.generations.request import InputUse, MediaInput, MediaReference, Request, is_remote
 from prefect_together.generations.result_reference import does_not_last
 from prefect_together.generations.vision import NotDecodable, frames, seen
 from prefect_together.storage.opening import open_moved
@@ -29,12 +32,18 @@ _CLOCKS_DIFFER = timedelta(minutes=-5)
 
 @dataclass(frozen=True)
 class Body:
-    """The JSON body of a request, and what should be said about it."""
+    """The body of a request, and what should be said about it. Whoever sends it closes it."""
 
     content: dict[str, Any]
     warnings: tuple[str, ...]
     hashes: dict[str, str]
     """The SHA-256 of the local files that are in it, in hex, by their names in the request."""
+
+    def close(self) -> None:
+        """Close the files that are in it."""
+        for value in self.content.values():
+            if isinstance(value, Upload):
+                value.close()
 
 
 async def write_body(request: Request, is_there: Callable[[str], Awaitable[bool]]) -> Body:
@@ -71,14 +80,16 @@ async def _fresh(use: InputUse, is_there: Callable[[str], Awaitable[bool]]) -> s
     """Return the URL that stands in the body for an input, or None where it goes inline."""
     if not isinstance(use.value, MediaReference):
         return _hosted(use.value)
-    if use.form == "picture" or isinstance(use.form, Frames):
-        return None  # what is looked at is small: what Together hosts is larger than what counts, and soon gone
+    if use.form == "picture" or isinstance(use.form, (Frames, Recording)):
+        return None  # films are not heard; what is looked at is small: what Together hosts is larger, and soon gone
     url = _hosted(use.value)
     return url if url and await is_there(url) else None
 
 
 def _inline(request: Request, use: InputUse) -> tuple[Any, str, int]:
     """Return what stands in the body for a file that goes inline, and the SHA-256 and size of the file."""
+    if isinstance(use.form, Recording):
+        return *upload_of(request, use), 0
     try:
         if isinstance(use.form, Frames):
             with opened(request, use) as (file, sha256):

@@ -52,5 +52,7 @@ class Policy:
     """How files say what made them."""
     pace: Pace = field(default_factory=Pace)
     """How often a job is asked for."""
+    speech_characters: int = 500
+    """Characters of a text above which it is spoken sentence by sentence."""
     batch_pace: Pace = field(default_factory=lambda: Pace(30.0, 60.0))
     """How often a provider's batch is asked for."""

@@ -11,7 +11,17 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainSerializer, PlainValidator, ValidationError
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations import completion, embedding, generated_text, image, rerank, video
+from prefect_together.generations import (
+    completion,
+    embedding,
+    generated_audio,
+    generated_text,
+    image,
+    rerank,
+    transcription,
+    translation,
+    video,
+)
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated
 from prefect_together.generations.spec import GenerationSpec
@@ -124,5 +134,15 @@ def _serialized(result: Generated) -> dict[str, Any]:
 AnyResult = Annotated[Generated, PlainValidator(_validated), PlainSerializer(_serialized)]
 """A result of any type as the field of a model: written with its type's name, so that it is read as what it is."""
 
-for _spec in (image.SPEC, video.SPEC, generated_text.SPEC, completion.SPEC, embedding.SPEC, rerank.SPEC):
+for _spec in (
+    image.SPEC,
+    video.SPEC,
+    generated_text.SPEC,
+    completion.SPEC,
+    embedding.SPEC,
+    rerank.SPEC,
+    generated_audio.SPEC,
+    transcription.SPEC,
+    translation.SPEC,
+):
     register(_spec)

@@ -6,9 +6,8 @@ import json
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -16,20 +15,10 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from prefect_together._internal.text import words_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
+from prefect_together.generations.input_forms import Form
 from prefect_together.generations.result_reference import Citations, ResultReference, references
 from prefect_together.generations.validation import explain, unfinished
 from prefect_together.storage.addresses import REMOTE_SCHEMES
-
-
-@dataclass(frozen=True)
-class Frames:
-    """A clip is written into a body as pictures that are cut out of it evenly, each as ``picture`` is."""
-
-    count: int
-
-
-Form = Literal["data_url", "base64", "picture"] | Frames
-"""How a file is written into a body: as a ``data:`` URL, as bare base64, or as a picture scaled down to what models see."""
 
 
 class Render(Protocol):

@@ -12,7 +12,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 
+from prefect_together._internal.answer_file import AnswerFile
+from prefect_together._internal.upload import Encoding
 from prefect_together.errors import TogetherError
+from prefect_together.generations.parts import Parts
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob, ResultFacts
 
@@ -62,8 +65,8 @@ class Value:
 class Blobs:
     """Files that came inside the answer: whoever loses them cannot fetch them again."""
 
-    items: tuple[bytes | str, ...] = field(repr=False)
-    """Their bytes, or text in base64."""
+    items: tuple[bytes | str | AnswerFile, ...] = field(repr=False)
+    """Their bytes, text in base64, or a file that was the answer itself."""
     urls: tuple[str, ...] = ()
     """Hosted files that the same answer names."""
     content: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
@@ -153,11 +156,13 @@ class BatchProtocol:
         endpoint: What is named as the endpoint of the batch.
         method: What its lines name as their method, where they have to; ``FILE`` for those that name a file.
         without: Fields of the body that a line does not have: those that say how to answer.
+        refusal: Why a request cannot be a line, in words; None where it can.
     """
 
     endpoint: str
     method: str | None = None
     without: tuple[str, ...] = ()
+    refusal: Callable[[Any], str | None] | None = None
 
     def line(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the line of one request.
@@ -209,6 +214,11 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         cost: USD that an answer proves, where it does not state them; None is not known.
         problem: The error of a result that was paid for and is not what was asked for, or None.
         follow_up: The request for a better result, where one has a problem and may be asked for again; or None.
+        accept: The media types that the POST's answer may be of.
+        encoding: How the POST's body is written: as JSON, or as a form, in which files are sent as they are.
+        head: Sets right how a file that came inside the answer begins: takes the request, its first bytes and its size, and
+            returns what is to stand there and in place of how many bytes.
+        parts: How a request for more than one POST takes is made of several.
         dedicated: What models of the type are for, such as ``embeddings``, where Together serves none to all and whoever
             asks for one is told to start an endpoint; empty where it does.
     """
@@ -232,6 +242,10 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None
     problem: Callable[[ResultT], TogetherError | None] | None = None
     follow_up: Callable[[RequestT, ResultT], RequestT | None] | None = None
+    accept: str = "application/json"
+    encoding: Encoding = "json"
+    head: Callable[[RequestT, bytes, int], tuple[bytes, int]] | None = None
+    parts: Parts[RequestT, ResultT] | None = None
     dedicated: str = ""
 
     def count(self, number: int) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from prefect_together._internal.readers import as_list, as_mapping, as_money, as_number, as_text
 from prefect_together.generations.formats import VIDEOS, Shape
 from prefect_together.generations.kept_file import StoredFile
-from prefect_together.generations.request import FrozenValue, Items, MediaInput, Render, Request, Seed, plain
+from prefect_together.generations.keyframes import Keyframe, KeyframeInput, keyframe_body
+from prefect_together.generations.request import Items, MediaInput, Render, Request, Seed, plain
 from prefect_together.generations.results import GeneratedMedia, GenerationJob, ResultFacts
 from prefect_together.generations.spec import (
     FILE_COLUMNS,
@@ -23,35 +24,6 @@ from prefect_together.generations.spec import (
     Payload,
     ResponseFormatError,
 )
-
-
-class Keyframe(FrozenValue):
-    """A picture that the clip passes through.
-
-    Example:
-        ```python
-        from prefect_together import Keyframe
-
-        opening = Keyframe(input_image="https://example.com/dawn.jpg", frame="first")
-        ```
-    """
-
-    input_image: MediaInput
-    """The picture: a URL, a local path or a generated image."""
-    frame: Literal["first", "last"] | Annotated[int, Field(ge=0)] | None = None
-    """Where it stands: `first`, `last`, or a frame number. Left out: one is first, two are first and last."""
-
-
-def _keyframe(value: object) -> object:
-    is_reference = isinstance(value, dict) and "uri" in value
-    known = isinstance(value, (Keyframe, dict)) and not is_reference
-    return cast("object", value if known else {"input_image": value})
-
-
-if TYPE_CHECKING:
-    KeyframeInput = Keyframe | MediaInput
-else:
-    KeyframeInput = Annotated[Keyframe, BeforeValidator(_keyframe)]
 
 
 def _seconds(value: object) -> object:
@@ -123,7 +95,9 @@ class VideoRequest(Request):
     source_video: MediaInput | None = None
     """A clip to edit."""
     audio_inputs: Items[MediaInput] = None
-    """Sound that drives the clip: WAV or MP3, 3-30 s."""
+    """Sound that drives the clip, such as a ``GeneratedAudio``: WAV or MP3, 3-30 s."""
+    reference_audios: Items[MediaInput] = None
+    """Sounds that the clip's own sound is to be like, such as a voice; Seedance takes them."""
     media_layout: Literal["media", "top_level"] = "media"
     """Where media stand in the body: under `media`, or at the top level as older models want it."""
 
@@ -153,7 +127,7 @@ class VideoRequest(Request):
     def _media(self, render: Render) -> dict[str, Any]:
         media: dict[str, Any] = {}
         if self.frame_images:
-            media["frame_images"] = [_frame(keyframe, render) for keyframe in self.keyframes]
+            media["frame_images"] = [keyframe_body(keyframe, render) for keyframe in self.keyframes]
         if self.frame_videos:
             media["frame_videos"] = [{"video": render(video, "data_url", "video")} for video in self.frame_videos]
         if self.reference_images:
@@ -164,6 +138,8 @@ class VideoRequest(Request):
             media["source_video"] = render(self.source_video, "data_url", "video")
         if self.audio_inputs:
             media["audio_inputs"] = [render(sound, "data_url", "audio") for sound in self.audio_inputs]
+        if self.reference_audios:
+            media["reference_audios"] = [render(sound, "data_url", "audio") for sound in self.reference_audios]
         return media
 
     @property
@@ -176,14 +152,8 @@ class VideoRequest(Request):
         return tuple(keyframe.input_image for keyframe in self.keyframes)
 
 
-def _frame(keyframe: Keyframe, render: Render) -> dict[str, Any]:
-    # Raw base64 without a data: prefix is what Together's own examples send here (together-api.md 3.2).
-    image = render(keyframe.input_image, "base64", "image")
-    return {"input_image": image} if keyframe.frame is None else {"input_image": image, "frame": keyframe.frame}
-
-
 _TOP_LEVEL = ("frame_images", "reference_images")
-_MEDIA = (*_TOP_LEVEL, "frame_videos", "reference_videos", "source_video", "audio_inputs")
+_MEDIA = (*_TOP_LEVEL, "frame_videos", "reference_videos", "source_video", "audio_inputs", "reference_audios")
 _PLAIN = (
     "prompt",
     "width",

@@ -1,4 +1,4 @@
-"""The bodies of answers, whole or as far as they came; those that come bit by bit are lines of events. Sends nothing."""
+"""The bodies of answers: JSON, files, or lines of events, whole or as far as they came. Sends nothing."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from typing import Any
 
 import httpx
 
+from prefect_together._internal.answer_file import received
 from prefect_together._internal.event_stream import read_events
+
+_FILE = "prefect_together.file"
 
 
 async def receive(response: httpx.Response) -> httpx.Response:
     """Return an answer when all of it is there.
 
-    Of one that comes bit by bit, what came is returned also where it breaks off: it was paid for, and is worth keeping.
+    Of one that comes bit by bit, what came is returned also where it breaks off: it was paid for, and is worth keeping. One
+    that is a file is not held in memory.
 
     Raises:
+        AnswerBrokeOff: It is a file, and ended before its end.
         Exception: Whatever the transport raises, where the answer is of any other kind.
     """
     try:
+        if response.is_success and _is_file(response):
+            file = await received(_media_type(response), response.aiter_bytes())
+            return httpx.Response(response.status_code, headers=_kind(response), extensions={_FILE: file})
         if not _is_stream(response):
             await response.aread()
             return response
@@ -28,20 +36,33 @@ async def receive(response: httpx.Response) -> httpx.Response:
         except Exception:  # whatever ends it: what came is judged by whoever reads it
             if not parts:
                 raise
-        headers = {"Content-Type": response.headers["Content-Type"]}
-        return httpx.Response(response.status_code, headers=headers, content=b"".join(parts))
+        return httpx.Response(response.status_code, headers=_kind(response), content=b"".join(parts))
     finally:
         await response.aclose()
 
 
 def read_answer(response: httpx.Response) -> Any:
-    """Return the JSON of an answer, or its ``Events``.
+    """Return the JSON of an answer, its ``Events``, or the ``AnswerFile`` that it is.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is none of them.
     """
+    if _FILE in response.extensions:
+        return response.extensions[_FILE]
     return read_events(response.text) if _is_stream(response) else response.json()
 
 
 def _is_stream(response: httpx.Response) -> bool:
-    return response.headers.get("Content-Type", "").lower().startswith("text/event-stream")
+    return _media_type(response) == "text/event-stream"
+
+
+def _is_file(response: httpx.Response) -> bool:
+    return _media_type(response).startswith("audio/") or _media_type(response) == "application/octet-stream"
+
+
+def _media_type(response: httpx.Response) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _kind(response: httpx.Response) -> dict[str, str]:
+    return {"Content-Type": response.headers["Content-Type"]}

@@ -20,10 +20,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from prefect_together._internal.retry import backoff
+from prefect_together._internal.upload import Encoding
 from prefect_together.errors import APIError, ConnectionFailed, ServerError, TogetherError, UnknownOutcome
 from prefect_together.http.bodies import read_answer, receive
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
+from prefect_together.http.forms import form_of
 from prefect_together.http.rate_limit import LONGEST, AdaptiveLimiter, ModelLimiter, Permit, RetryBudget
 from prefect_together.http.responses import error_from_response, is_permanent, retry_after
 from prefect_together.http.transport_errors import outcome_of
@@ -31,6 +33,7 @@ from prefect_together.http.urls import api_origin, environment
 
 _log = logging.getLogger("prefect.together")
 _T = TypeVar("_T")
+_JSON = {"Content-Type": "application/json"}
 _url = lru_cache(maxsize=1024)(httpx.URL)  # a path is asked often, and is read at a fifth of a request's cost
 
 
@@ -76,7 +79,6 @@ class TogetherClient:
         self.account = hashlib.blake2b(api_key.encode(), digest_size=6, person=b"together-account").hexdigest()
         about = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": USER_AGENT}
         self._headers = {"Authorization": f"Bearer {api_key}", **about}
-        self._json_headers = {**self._headers, "Content-Type": "application/json"}
         self._retry_budget = retry_budget or RetryBudget()
         # Waiting in front of the pool is cheap; a thousand requests queued inside it are not.
         self._open_requests = asyncio.Semaphore(max_connections)
@@ -101,16 +103,26 @@ class TogetherClient:
         return Permit(self._limiter.for_model(model))
 
     async def send_paid(
-        self, path: str, body: dict[str, Any], parse: Callable[[Any], _T], permit: Permit | None = None
+        self,
+        path: str,
+        body: dict[str, Any],
+        parse: Callable[[Any], _T],
+        permit: Permit | None = None,
+        *,
+        accept: str = "application/json",
+        encoding: Encoding = "json",
     ) -> _T:
         """POST a request that costs money, once, and return what ``parse`` makes of the answer.
 
         Args:
             path: Of the endpoint, e.g. ``/v2/videos``.
             body: What is asked; its ``model`` names the queue.
-            parse: Reads the answer: JSON, or ``Events`` where it came bit by bit. Whatever it raises means that the outcome
-                is unknown: it may have been paid for. What its error has ``received`` goes into the ledger.
+            parse: Reads the answer: JSON, ``Events`` where it came bit by bit, an ``AnswerFile`` where it is one. Whatever
+                it raises means that the outcome is unknown: it may have been paid for. What its error has ``received`` goes
+                into the ledger.
             permit: The place in the queue, where it is held already; given back when the answer is there.
+            accept: The media types that an answer may be of.
+            encoding: How the body is written.
 
         Raises:
             UnknownOutcome: It was sent and no usable answer came.
@@ -118,8 +130,9 @@ class TogetherClient:
             ConnectionFailed: No connection could be opened.
             ConfigurationError: The environment names a proxy that is none.
         """
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        response = await self._offer(path, permit or self.permit(str(body.get("model"))), content)
+        headers = {**self._headers, **({} if encoding == "form" else _JSON), "Accept": accept}
+        written = form_of(body) if encoding == "form" else {"content": _compact(body)}
+        response = await self._offer(path, permit or self.permit(str(body.get("model"))), headers, written)
         status = response.status_code
         if status >= 500 or status == 408:
             raise _unknown(f"Together answered {status} to POST {path}")
@@ -202,14 +215,14 @@ class TogetherClient:
         except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
             raise ConnectionFailed(f"{self.origin} did not answer: {_said(error)}.", retryable=True) from error
 
-    async def _offer(self, path: str, permit: Permit, content: bytes) -> httpx.Response:
+    async def _offer(self, path: str, permit: Permit, headers: dict[str, str], body: dict[str, Any]) -> httpx.Response:
         """Send until somebody takes it: only what certainly costs nothing is sent again."""
         tries, waited = 0, 0.0
         while True:
             tries += 1
             entered = await permit.acquire()
             try:
-                answer = self._judge(await self._send_once(path, content), permit.limiter, entered, tries)
+                answer = self._judge(await self._send_once(path, headers, body), permit.limiter, entered, tries)
             finally:
                 permit.release()
             if isinstance(answer, httpx.Response):
@@ -221,11 +234,13 @@ class TogetherClient:
             await asyncio.sleep(answer.pause)
             waited += answer.pause
 
-    async def _send_once(self, path: str, content: bytes) -> httpx.Response | ConnectionFailed:
+    async def _send_once(
+        self, path: str, headers: dict[str, str], body: dict[str, Any]
+    ) -> httpx.Response | ConnectionFailed:
         """Return the answer to a paid POST, or the error of one that was certainly not sent."""
         try:
             url = _url(self.origin + path)
-            return await self._exchange(httpx.Request("POST", url, headers=self._json_headers, content=content))
+            return await self._exchange(httpx.Request("POST", url, headers=headers, **body))
         except TogetherError:
             raise  # a proxy that is none: nothing was sent
         except Exception as error:  # httpx's, and what neither it nor aiohttp foresees in an answer
@@ -258,6 +273,10 @@ class TogetherClient:
         limits = httpx.Timeout(timeout or self._timeout, connect=CONNECT_TIMEOUT, pool=OPEN_TIMEOUT).as_dict()
         request.extensions = {"timeout": limits}
         return await self._api.handle_async_request(request)
+
+
+def _compact(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _unknown(what: str, *, received: str = "") -> UnknownOutcome:

@@ -1,4 +1,4 @@
-"""Files made of kept ones on this machine: a clip's last frame, a film, a contact sheet. Sends and pays nothing.
+"""Files made of others on this machine: frames, films, parts of them, contact sheets. Sends and pays nothing.
 
 Needs PyAV and Pillow (the extra ``media``). What is made is kept in the library beside a note of what it was made from; made
 once, it is found again by that note, so that a run that is resumed gets the same file.
@@ -7,34 +7,26 @@ once, it is found again by that note, so that a run that is resumed gets the sam
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime, timezone
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.library import AnyLibrary, storage_of
-from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError, TogetherError
-from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation
-from prefect_together.generations.formats import Format, Shape, measured
+from prefect_together.errors import ConfigurationError, InvalidRequest, TogetherError
+from prefect_together.generations.derived import DerivedMedia, Spliced
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.summary import where
-from prefect_together.storage.references import to_addresses, to_keys
-from prefect_together.storage.storage import Storage
-from prefect_together.storage.streams import checksum
-from prefect_together.tasks._context import run_logger
-from prefect_together.tasks._video_editing import Fit, Spliced, join, last_picture
-from prefect_together.ui.artifacts import show
+from prefect_together.tasks._editing.checks import number, whole_number
+from prefect_together.tasks._editing.deriving import derive, derive_each
+from prefect_together.tasks._editing.joining import Fit, join
+from prefect_together.tasks._editing.sources import MediaFile, sources
+from prefect_together.tasks._editing.stills import last_picture, length_of, pictures_at
+from prefect_together.tasks._editing.trimming import trim_clip, trim_sound
 from prefect_together.ui.contact_sheet import LARGE, draw_contact_sheet
 
-_CHUNK = 1024 * 1024
-_VERSION = 1
 
-
-def last_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
+def last_frame(video: MediaFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return the last picture of a clip, kept as a PNG: the keyframe on which the next clip begins.
 
     Example:
@@ -62,12 +54,12 @@ def last_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> Derived
     return run(_last_frame(video, library))
 
 
-async def alast_frame(video: KeptFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
+async def alast_frame(video: MediaFile, *, library: AnyLibrary | None = None) -> DerivedMedia:
     """Return the last picture of a clip: ``last_frame`` for async flows."""
     return await arun(_last_frame(video, library))
 
 
-def join_videos(videos: Sequence[KeptFile], *, fit: Fit = "bars", library: AnyLibrary | None = None) -> DerivedMedia:
+def join_videos(videos: Sequence[MediaFile], *, fit: Fit = "bars", library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one film of several clips, in order, at the first one's size. Equal pictures are joined as they are.
 
     Pictures that differ in size, shape, rate or codec are encoded anew, the right way up and each at its own time;
@@ -87,7 +79,7 @@ def join_videos(videos: Sequence[KeptFile], *, fit: Fit = "bars", library: AnyLi
     return run(_join_videos(videos, fit, library))
 
 
-async def ajoin_videos(videos: Sequence[KeptFile], *, fit: Fit = "bars", library: AnyLibrary | None = None) -> DerivedMedia:
+async def ajoin_videos(videos: Sequence[MediaFile], *, fit: Fit = "bars", library: AnyLibrary | None = None) -> DerivedMedia:
     """Return one film of several clips, in order: ``join_videos`` for async flows."""
     return await arun(_join_videos(videos, fit, library))
 
@@ -113,19 +105,97 @@ async def acontact_sheet(media: Sequence[KeptFile], *, library: AnyLibrary | Non
     return await arun(_contact_sheet(media, library))
 
 
-async def _last_frame(video: KeptFile, library: AnyLibrary | None) -> DerivedMedia:
-    _clips([video], "last_frame")
+def trim(
+    file: MediaFile, start: float = 0.0, end: float | None = None, *, library: AnyLibrary | None = None
+) -> DerivedMedia:
+    """Return a part of a clip or sound.
+
+    Sounds are cut to the sample: WAV and FLAC stay as they are, others become FLAC. Clips are cut to the picture: their
+    pictures are copied where the part begins at a key frame, else encoded anew; ``reencoded`` and ``changes`` say so.
+
+    Example:
+        ```python
+        opening = trim(film, end=10)
+        answer = trim("interview.wav", 61.5, 74)
+        ```
+
+    Args:
+        file: What was generated or made here, or a path.
+        start: Seconds at which the part begins.
+        end: Seconds at which it ends; by default where the file ends.
+        library: Where to keep it; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+
+    Raises:
+        InvalidRequest: It is no clip and no sound, or is over before the part begins; or the part ends before it begins.
+        ConfigurationError: PyAV is not installed.
+        MediaError: The file cannot be read.
+        LibraryError: The library could not be read or written.
+    """
+    return run(_trim(file, start, end, library))
+
+
+async def atrim(
+    file: MediaFile, start: float = 0.0, end: float | None = None, *, library: AnyLibrary | None = None
+) -> DerivedMedia:
+    """Return a part of a clip or sound: ``trim`` for async flows."""
+    return await arun(_trim(file, start, end, library))
+
+
+def frames(
+    video: MediaFile,
+    *,
+    count: int | None = None,
+    every: float | None = None,
+    at: float | Sequence[float] | None = None,
+    library: AnyLibrary | None = None,
+) -> list[DerivedMedia]:
+    """Return pictures of a clip, each kept as a PNG, the way up in which it is shown. ``at`` of each says when.
+
+    Example:
+        ```python
+        questions = [ChatRequest(prompt="What is seen?", model=model, images=[still]) for still in frames(film, every=5)]
+        ```
+
+    Args:
+        video: A clip that was generated or made here, or a path.
+        count: So many, evenly from its beginning to its end.
+        every: One each so many seconds, the first one at the beginning.
+        at: The ones that are shown at these seconds.
+        library: Where to keep them; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``.
+
+    Raises:
+        InvalidRequest: It is no clip, or is over before one of the times; or not one of ``count``, ``every`` and ``at``.
+        ConfigurationError: PyAV or Pillow is not installed.
+        MediaError: The clip cannot be read.
+        LibraryError: The library could not be read or written.
+    """
+    return run(_frames(video, count, every, at, library))
+
+
+async def aframes(
+    video: MediaFile,
+    *,
+    count: int | None = None,
+    every: float | None = None,
+    at: float | Sequence[float] | None = None,
+    library: AnyLibrary | None = None,
+) -> list[DerivedMedia]:
+    """Return pictures of a clip: ``frames`` for async flows."""
+    return await arun(_frames(video, count, every, at, library))
+
+
+async def _last_frame(video: MediaFile, library: AnyLibrary | None) -> DerivedMedia:
+    (clip,) = await sources("last_frame", [video], ("video",))
 
     def make(clips: Sequence[KeptFile], path: Path) -> Spliced:
         last_picture(clips[0].path(), path)
         return Spliced()
 
-    return await derive("last_frame", [video], await storage_of(library), make, "image/png")
+    return await derive("last_frame", [clip], await storage_of(library), make)
 
 
-async def _join_videos(videos: Sequence[KeptFile], fit: Fit, library: AnyLibrary | None) -> DerivedMedia:
-    clips = list(videos)
-    _clips(clips, "join_videos")
+async def _join_videos(videos: Sequence[MediaFile], fit: Fit, library: AnyLibrary | None) -> DerivedMedia:
+    clips = await sources("join_videos", videos, ("video",))
     if fit not in get_args(Fit):
         raise InvalidRequest(f"join_videos fits pictures by 'bars' or by 'crop', not by {fit!r}.")
     storage = await storage_of(library)
@@ -134,7 +204,7 @@ async def _join_videos(videos: Sequence[KeptFile], fit: Fit, library: AnyLibrary
     def make(clips: Sequence[KeptFile], path: Path) -> Spliced:
         return join([clip.path() for clip in clips], path, fit)
 
-    return await derive("join", clips, storage, make, "video/mp4", asked)
+    return await derive("join", clips, storage, make, asked)
 
 
 async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) -> DerivedMedia:
@@ -155,90 +225,53 @@ async def _contact_sheet(media: Sequence[KeptFile], library: AnyLibrary | None) 
         path.write_bytes(sheet)
         return Spliced()
 
-    return await derive("contact_sheet", files, await storage_of(library), make, "image/webp")
+    return await derive("contact_sheet", files, await storage_of(library), make)
 
 
-def _clips(videos: Sequence[KeptFile | object], function: str) -> None:
-    if not videos:
-        raise InvalidRequest(f"{function} takes clips, and was given none.")
-    for video in videos:
-        if not isinstance(video, KeptFile) or not video.is_moving:
-            shown = video.media_type if isinstance(video, KeptFile) else type(video).__name__
-            raise InvalidRequest(f"{function} takes clips that were generated, and was given {shown}.")
+async def _trim(file: MediaFile, start: float, end: float | None, library: AnyLibrary | None) -> DerivedMedia:
+    (whole,) = await sources("trim", [file], ("video", "audio"))
+    begin = number("trim", "start", start)
+    last = None if end is None else number("trim", "end", end)
+    if last is not None and last <= begin:
+        raise InvalidRequest(f"trim ends at {last:g} s, before it begins at {begin:g} s: give an end behind its start.")
+
+    def make(files: Sequence[KeptFile], path: Path) -> Spliced:
+        part = trim_clip if files[0].is_moving else trim_sound
+        return part(files[0].path(), path, begin, last)
+
+    return await derive("trim", [whole], await storage_of(library), make, (f"start={begin!r}", f"end={last!r}"))
 
 
-async def derive(
-    operation: Operation,
-    sources: Sequence[KeptFile],
-    storage: Storage,
-    make: Callable[[Sequence[KeptFile], Path], Spliced],
-    media_type: Literal["image/png", "image/webp", "video/mp4", "application/x-npy"],
-    asked: Sequence[str] = (),
-) -> DerivedMedia:
-    """Return a file that is made of kept ones, or that was made of them before; it is kept beside a note.
+async def _frames(
+    video: MediaFile,
+    count: int | None,
+    every: float | None,
+    at: float | Sequence[float] | None,
+    library: AnyLibrary | None,
+) -> list[DerivedMedia]:
+    (clip,) = await sources("frames", [video], ("video",))
+    if sum(given is not None for given in (count, every, at)) != 1:
+        raise InvalidRequest("frames takes one of count, every and at: how many, how often, or when.")
+    times = await _times(clip, count, every, at)
 
-    Args:
-        operation: How it is made.
-        sources: What it is made of, in order.
-        storage: The library.
-        make: Writes it to a path.
-        media_type: What it is.
-        asked: What else makes it what it is.
-    """
-    name = hashlib.sha256("\n".join([operation, *asked, *(source.sha256 for source in sources)]).encode()).hexdigest()
-    note = f"{DERIVED}/{name}.json"
-    extension = media_type.partition("/")[2].removeprefix("x-")
-    if known := await _known(storage, note):
-        run_logger().info("Made before: the %s, %s", known.maker, where(known.uri))
-        return known
-    with tempfile.TemporaryDirectory(prefix="prefect-together-") as folder:
-        path = Path(folder, f"made.{extension}")
-        # What is made is found again by the hashes of what it was made of: no other bytes may go into it.
-        there = [await asyncio.to_thread(source.located) for source in sources]
-        spliced = await asyncio.to_thread(make, there, path)
-        sha256, size, shape = await asyncio.to_thread(_measure, path, Format(media_type, extension))
-        key = f"{DERIVED}/{operation.replace('_', '-')}-{name[:12]}.{extension}"
-        await storage.write_stream(key, _chunks(path))
-    media = DerivedMedia(
-        uri=storage.uri(key),
-        sha256=sha256,
-        size=size,
-        media_type=media_type,
-        created_at=datetime.now(timezone.utc),
-        width=shape.width,
-        height=shape.height,
-        operation=operation,
-        sources=tuple(source.reference() for source in sources),
-        seconds=shape.seconds,
-        fps=shape.fps,
-        reencoded=spliced.reencoded,
-        changes=spliced.changes,
-    )
-    entry = {"version": _VERSION, "media": to_keys(media.model_dump(mode="json", exclude_none=True), storage)}
-    await storage.write(note, (json.dumps(entry, indent=1) + "\n").encode())
-    run_logger().info("Made here, for free: the %s, %s", media.maker, where(media.uri))
-    await show([media])
-    return media
+    def make(file: KeptFile, folder: Path, places: Sequence[int]) -> Iterator[tuple[Path, Spliced]]:
+        wanted = [times[place] for place in places]
+        for path, time in zip(pictures_at(file.path(), wanted, folder), wanted, strict=True):
+            yield path, Spliced(at=time)
+
+    return await derive_each("frame", clip, await storage_of(library), make, [(f"at={time!r}",) for time in times])
 
 
-async def _known(storage: Storage, note: str) -> DerivedMedia | None:
-    """Return what was made before, where it is still there."""
-    try:
-        media = DerivedMedia.model_validate(to_addresses(json.loads(await storage.read(note))["media"], storage))
-    except (FileNotFoundError, LibraryError, ValueError, KeyError):
-        return None
-    key = storage.key(media.uri)
-    return media if key is not None and await storage.size(key) == media.size else None
-
-
-def _measure(path: Path, format: Format) -> tuple[str, int, Shape]:
-    with path.open("rb") as file:
-        sha256, size = checksum(file)
-        file.seek(0)
-        return sha256, size, measured(format, file)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
+async def _times(clip: KeptFile, count: int | None, every: float | None, at: float | Sequence[float] | None) -> list[float]:
+    """Return at which seconds of a clip the wanted pictures are shown."""
+    if at is not None:
+        given = at if isinstance(at, Sequence) else [at]
+        return [round(number("frames", "at", time), 6) for time in given]
+    length = await asyncio.to_thread(lambda: length_of(clip.path()))
+    if every is not None:
+        step = number("frames", "every", every)
+        if not step:
+            raise InvalidRequest("frames takes one each so many seconds, and every=0 is none.")
+        return [round(place * step, 6) for place in range(max(1, math.ceil(length / step - 1e-6)))]
+    wanted = whole_number("frames", "count", count)
+    return [round((place + 0.5) * length / wanted, 6) for place in range(wanted)]

@@ -57,8 +57,8 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
     if point == "after-answer":
         send_paid = TogetherClient.send_paid
 
-        async def sent(self: TogetherClient, path: str, body: dict[str, Any], parse: Parse, permit: Any = None) -> Any:
-            answer = await send_paid(self, path, body, parse, permit)
+        async def sent(self: TogetherClient, *given: Any, **named: Any) -> Any:
+            answer = await send_paid(self, *given, **named)
             die()
             return answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from prefect_together._internal.answer_file import AnswerFile
 from prefect_together._internal.event_stream import Events
+from prefect_together.generations.sound_shape import PCM, SampleForm
 
 from .asking import INLINE, PICTURE, TINY
 
@@ -46,6 +49,9 @@ NO_ANSWERS: tuple[dict[str, Any], ...] = (
     {"error": {"message": "It broke off.", "type": "server_error"}},
 )
 QUESTION = {"prompt": "Name a fox.", "model": "zai-org/GLM-5.3-Flash", "seed": 7, "max_tokens": 200}
+
+SPOKEN = {"input": "The sea was calm that night.", "model": "hexgrad/Kokoro-82M", "voice": "af_heart"}
+WAV = SampleForm(PCM, 16, 24000).header(4800) + bytes(4800)
 
 DEDICATED = "my-team/words-1a2b3c4d"
 """A model on an endpoint of one's own."""
@@ -165,6 +171,59 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             ),
             changes=({"query": "ships"}, {"documents": ["a fox"]}, {"top_n": 1}, {"rank_fields": ["text"]}),
             wrong=({"query": " "}, {"documents": list[str]()}, {"documents": None}, {"documents": [" "]}, {"top_n": 0}),
+        ),
+    },
+    "speech": {
+        "file": Sample(
+            fields=SPOKEN,
+            fingerprint="4a8aede6a8d6f5da40dbf62a2b809bbe9d3a9d9d",
+            answer=AnswerFile("audio/wav", io.BytesIO(WAV), len(WAV)),
+            malformed=(
+                *(AnswerFile("audio/wav", io.BytesIO(data), len(data)) for data in (b"", WAV[:-100], WAV[:40])),
+                *NO_ANSWERS,
+            ),
+            changes=(
+                {"input": "The sea was calm that day."},
+                {"voice": "am_adam"},
+                {"response_format": "mp3"},
+                {"language": "en"},
+                {"speed": 1.5},
+                {"extra_params": {"pronunciation_dict": ["sea/see"]}},
+                {"alignment": "word"},
+            ),
+            wrong=(
+                {"input": " "},
+                {"input": "..."},
+                {"voice": ""},
+                {"response_format": "ogg"},
+                {"bit_rate": 1},
+                {"sample_rate": 1},
+                {"speed": 0},
+                {"response_format": "mp3", "alignment": "word"},
+                {"response_format": "wav", "stream": True},
+            ),
+        ),
+        "stream": Sample(
+            fields={**SPOKEN, "alignment": "word"},
+            fingerprint="d2f3f78560b92ed226c26f99c59fa17d5d23d23b",
+            answer=Events(
+                (
+                    {"type": "conversation.item.audio_output.delta", "item_id": "tts_1", "delta": "AAAA"},
+                    {
+                        "type": "conversation.item.word_timestamps",
+                        "words": ["The"],
+                        "start_seconds": [0],
+                        "end_seconds": [1],
+                    },
+                ),
+                complete=True,
+            ),
+            malformed=(
+                Events((), complete=True),
+                Events(({"delta": "AAAA"},), complete=False),
+                Events(({"delta": "A"},), complete=True),
+                Events(({"delta": "AAAA"}, {"error": {"message": "It broke off."}}), complete=True),
+            ),
         ),
     },
 }

@@ -46,7 +46,7 @@ RESERVED = {
     "prefect": {"_internal", "automations", "blocks", "cli", "tasks", "ui"},
     "obstore": {"storage"},
     "orjson": {"_internal"},
-    "PIL": {"generations", "sandbox", "ui"},
+    "PIL": {"generations", "sandbox", "tasks", "ui"},
     "av": {"generations", "sandbox", "tasks", "ui"},
     "starlette": {"cli", "sandbox"},
     "uvicorn": {"cli", "sandbox"},

@@ -21,9 +21,11 @@ from PIL import Image
 
 from prefect_together.generations.formats import Family
 from prefect_together.generations.image import GeneratedImage, ImageLora, ImageRequest
-from prefect_together.generations.request import Form, MediaInput, MediaReference
+from prefect_together.generations.input_forms import Form
+from prefect_together.generations.keyframes import Keyframe
+from prefect_together.generations.request import MediaInput, MediaReference
 from prefect_together.generations.result_reference import ResultReference
-from prefect_together.generations.video import GeneratedVideo, Keyframe, VideoRequest
+from prefect_together.generations.video import GeneratedVideo, VideoRequest
 
 # PyAV's stubs speak of numpy, which is not needed here and may not be installed.
 _av: Any = av
@@ -124,6 +126,7 @@ def full_video() -> VideoRequest:
         reference_videos=("https://example.com/b.mp4",),
         source_video="https://example.com/c.mp4",
         audio_inputs=("https://example.com/a.wav",),
+        reference_audios=("https://example.com/b.wav",),
         media_layout="media",
         extra={"settings": {"audio": False}},
         take=2,

@@ -78,20 +78,20 @@ def test_no_two_keys_are_the_same() -> None:
 @pytest.mark.parametrize("folder", ["", "images", "ledger", "derived", "batches", "../up", "a/b", "Speech"])
 def test_files_need_a_folder_of_their_own(folder: str) -> None:
     """A type of files without a folder, with that of another type, or with one of the library's own is no type."""
-    spec = replace(spec_named("video"), kind="speech", folder=folder)
-    with pytest.raises(ValueError, match="'speech' need a folder of their own"):
+    spec = replace(spec_named("video"), kind="music", folder=folder)
+    with pytest.raises(ValueError, match="'music' need a folder of their own"):
         register(spec)
-    assert "speech" not in {known.kind for known in specs()}
+    assert "music" not in {known.kind for known in specs()}
 
 
 def test_a_folder_is_called_what_its_type_says() -> None:
-    """No letter is put to the name of a type: files of speech are in the folder that it names, and are served from it."""
-    spec = replace(spec_named("video"), kind="speech", folder="speech")
+    """No letter is put to the name of a type: files of music are in the folder that it names, and are served from it."""
+    spec = replace(spec_named("video"), kind="music", folder="music")
     register(spec)
     try:
         key = FileNaming(spec, "a fox", "7f3a9c12" + "0" * 32).key("mp4")
-        assert key.startswith("speech/")
+        assert key.startswith("music/")
         assert "video/mp4" == media_type_served(key)
     finally:
-        unregister("speech")
+        unregister("music")
     assert media_type_served(key) is None

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from prefect_together.generations.image import ImageLora
+from prefect_together.generations.keyframes import Keyframe
 from prefect_together.generations.request import Request
-from prefect_together.generations.video import Keyframe, VideoRequest
+from prefect_together.generations.video import VideoRequest
 
 from .making import FLUX, HAILUO, full_image, full_video, generated_image, image, reference, shown, video
 
@@ -112,6 +113,7 @@ def test_an_image_body(fields: dict[str, Any], sent: dict[str, Any]) -> None:
                 "reference_videos": "c.mp4",
                 "source_video": "d.mp4",
                 "audio_inputs": ["e.wav"],
+                "reference_audios": "f.wav",
             },
             {
                 "media": {
@@ -120,6 +122,7 @@ def test_an_image_body(fields: dict[str, Any], sent: dict[str, Any]) -> None:
                     "reference_videos": [{"video": "data_url:c.mp4"}],
                     "source_video": "data_url:d.mp4",
                     "audio_inputs": ["data_url:e.wav"],
+                    "reference_audios": ["data_url:f.wav"],
                 }
             },
             id="media",
@@ -223,6 +226,7 @@ VIDEO_FIELDS = {
     "reference_videos": BODY,
     "source_video": BODY,
     "audio_inputs": BODY,
+    "reference_audios": BODY,
     "media_layout": TRANSPORT,
     "extra": MERGED,
     "take": NEVER_SENT,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from prefect_together.generations.image import ImageRequest
+from prefect_together.generations.keyframes import Keyframe
 from prefect_together.generations.request import MediaReference, Request, is_remote
-from prefect_together.generations.video import Keyframe, VideoRequest
+from prefect_together.generations.video import VideoRequest
 
 from .making import full_image, full_video, generated_image, image, reference, shown, video
 

@@ -107,6 +107,7 @@ async def test_a_file_goes_inline_as_its_field_takes_it(tmp_path: Path) -> None:
         pytest.param({"source_video": "a"}, clip("webm"), "video/webm", id="webm"),
         pytest.param({"audio_inputs": "a.mp3"}, sound("wav"), "audio/wav", id="wav"),
         pytest.param({"audio_inputs": "a.wav"}, sound("mp3"), "audio/mpeg", id="mp3"),
+        pytest.param({"reference_audios": "a.mp3"}, sound("wav"), "audio/wav", id="reference-audio"),
     ],
 )
 async def test_a_data_url_says_what_it_holds(tmp_path: Path, fields: dict[str, str], data: bytes, media_type: str) -> None:

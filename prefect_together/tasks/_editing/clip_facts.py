@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of, turned
+from prefect_together.tasks._editing.sound_form import SoundForm, form_of
 
+Time = tuple[Fraction, Fraction]
+"""When a picture is shown, and for how long."""
 _UNSTEADY = 0.1  # of a picture's usual time, by which times may differ: containers round them
 
 
@@ -17,15 +20,12 @@ _UNSTEADY = 0.1  # of a picture's usual time, by which times may differ: contain
 class SoundFacts:
     """What a clip sounds like."""
 
-    rate: int
-    """Samples per second."""
-    layout: str
-    channels: int
+    form: SoundForm
+    codec: str
+    start: Fraction
+    """Seconds after the clip's first picture at which it begins."""
     end: Fraction
     """Seconds after the clip's first picture at which it ends."""
-
-    def __str__(self) -> str:
-        return f"{self.rate} Hz {self.layout}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,16 @@ class ClipFacts:
     sound: SoundFacts | None
 
     @property
+    def codec(self) -> str:
+        """What its pictures are encoded by."""
+        return self.packets[0]
+
+    @property
+    def picture(self) -> Fraction:
+        """Seconds for which a picture is shown, as a rule."""
+        return 1 / self.rate
+
+    @property
     def shown_as_coded(self) -> bool:
         """Whether its pictures are shown as they are in the file."""
         return self.turn == UPRIGHT and self.coded == self.size
@@ -72,7 +82,7 @@ def facts_of(av: Any, path: Path) -> ClipFacts:
             raise ValueError(f"{path.name} has no picture")
         video = source.streams.video[0]
         audio = source.streams.audio[0] if source.streams.audio else None
-        times, sound_end = _times(source, video, audio)
+        times, heard = _times(source, video, audio)
         rate = Fraction(video.average_rate or 25)
         source.seek(0)
         frame = next(source.decode(video), None)
@@ -84,9 +94,9 @@ def facts_of(av: Any, path: Path) -> ClipFacts:
         gaps = [after - before for before, after in pairwise(starts)]
         last = times[-1][1] or (gaps[-1] if gaps else 1 / rate)
         sound = None
-        if audio is not None and sound_end is not None:
-            layout = audio.codec_context.layout
-            sound = SoundFacts(audio.codec_context.sample_rate, layout.name, layout.nb_channels, sound_end - starts[0])
+        if audio is not None and heard is not None:
+            begin, end = (time - starts[0] for time in heard)
+            sound = SoundFacts(form_of(audio), audio.codec_context.name, begin, end)
         return ClipFacts(
             path=path,
             coded=(frame.width, frame.height),
@@ -101,10 +111,10 @@ def facts_of(av: Any, path: Path) -> ClipFacts:
         )
 
 
-def _times(source: Any, video: Any, audio: Any | None) -> tuple[list[tuple[Fraction, Fraction]], Fraction | None]:
-    """Return when each picture is shown and for how long, in order, and when the sound ends, all in seconds."""
-    times: list[tuple[Fraction, Fraction]] = []
-    end: Fraction | None = None
+def _times(source: Any, video: Any, audio: Any | None) -> tuple[list[Time], tuple[Fraction, Fraction] | None]:
+    """Return when each picture is shown and for how long, in order, and when the sound begins and ends, all in seconds."""
+    times: list[Time] = []
+    heard: list[Fraction] = []
     for packet in source.demux([stream for stream in (video, audio) if stream is not None]):
         if packet.pts is None or not packet.size:
             continue
@@ -112,5 +122,5 @@ def _times(source: Any, video: Any, audio: Any | None) -> tuple[list[tuple[Fract
         if packet.stream.index == video.index:
             times.append((time, lasts))
         else:
-            end = max(end or time, time + lasts)
-    return sorted(times), end
+            heard = [min(heard[0], time), max(heard[1], time + lasts)] if heard else [time, time + lasts]
+    return sorted(times), (heard[0], heard[1]) if heard else None
