@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from prefect_together.generations.result_reference import ResultReference
     from prefect_together.generations.results import GenerationTimeout
     from prefect_together.generations.speech import SpeechRequest
+    from prefect_together.generations.subtitle_files import read_subtitles
     from prefect_together.generations.summary import money, summary
-    from prefect_together.generations.timed_text import Segment, Word
+    from prefect_together.generations.timed_text import Segment, Word, to_srt, to_vtt
     from prefect_together.generations.transcript import Transcript
     from prefect_together.generations.transcription import TranscriptionRequest
     from prefect_together.generations.translation import TranslationRequest
@@ -69,14 +70,20 @@ if TYPE_CHECKING:
         publish_grid,
         write_gallery,
     )
-    from prefect_together.tasks.images import agenerate_image, agenerate_images, generate_image, generate_images
+    from prefect_together.tasks.images import (
+        aapproved_images,
+        agenerate_image,
+        agenerate_images,
+        approved_images,
+        generate_image,
+        generate_images,
+    )
     from prefect_together.tasks.naming import named_after
     from prefect_together.tasks.plan import aexpected, aplan, expected, plan
     from prefect_together.tasks.provider_batches import asubmit_batch, await_for_batch, submit_batch, wait_for_batch
     from prefect_together.tasks.ranking import arerank, rerank
     from prefect_together.tasks.reconcile import areconcile, reconcile
     from prefect_together.tasks.review import areview_images, review_images
-    from prefect_together.tasks.review_rounds import aapproved_images, approved_images
     from prefect_together.tasks.sounds import (
         Placed,
         aadd_sound,
@@ -101,194 +108,75 @@ if TYPE_CHECKING:
     from prefect_together.ui.review_form import Decision, Review
 
 _HOMES = {
-    "prefect_together.ui.review_form": (
-        "Decision",
-        "Review",
-    ),
-    "prefect_together.batch.results": (
-        "BatchFailed",
-        "BatchItem",
-        "BatchResult",
-    ),
     "prefect_together.batch.picture_files": ("pictures_in",),
     "prefect_together.batch.plan": ("Plan",),
     "prefect_together.batch.provider_batch": ("ProviderBatch",),
-    "prefect_together.ledger.spend_limit": ("SpendLimit",),
-    "prefect_together.blocks.credentials": ("TogetherCredentials",),
-    "prefect_together.tasks.editing": (
-        "acontact_sheet",
-        "aframes",
-        "ajoin_videos",
-        "alast_frame",
-        "atrim",
-        "contact_sheet",
-        "frames",
-        "join_videos",
-        "last_frame",
-        "trim",
-    ),
-    "prefect_together.blocks.library": ("MediaLibrary",),
-    "prefect_together.cli.flow_command": ("run_as_command",),
-    "prefect_together.engine.reconciliation": ("Reconciliation",),
-    "prefect_together.generations.answers": (
-        "ToolCall",
-        "Usage",
-    ),
-    "prefect_together.generations.chat": ("ChatRequest",),
-    "prefect_together.generations.completion": (
-        "Completion",
-        "CompletionRequest",
-    ),
-    "prefect_together.generations.embedding": (
-        "EmbeddingRequest",
-        "Embeddings",
-    ),
-    "prefect_together.generations.rerank": (
-        "Ranking",
-        "RerankRequest",
-    ),
-    "prefect_together.tasks.completions": (
-        "agenerate_completion",
-        "generate_completion",
-    ),
-    "prefect_together.tasks.embeddings": (
-        "aembed_texts",
-        "embed_texts",
-    ),
-    "prefect_together.tasks.ranking": (
-        "arerank",
-        "rerank",
-    ),
-    "prefect_together.engine.bill": ("Bill",),
-    "prefect_together.generations.derived": ("DerivedMedia",),
-    "prefect_together.generations.generated_text": (
-        "GeneratedText",
-        "InvalidOutput",
-        "ReasoningExhausted",
-    ),
-    "prefect_together.generations.messages": (
-        "Message",
-        "Tool",
-    ),
-    "prefect_together.generations.image": (
-        "GeneratedImage",
-        "ImageLora",
-        "ImageRequest",
-    ),
-    "prefect_together.generations.kept_file": ("KeptFile",),
-    "prefect_together.generations.request": ("MediaReference",),
-    "prefect_together.generations.result_reference": ("ResultReference",),
-    "prefect_together.generations.results": ("GenerationTimeout",),
-    "prefect_together.generations.summary": (
-        "money",
-        "summary",
-    ),
-    "prefect_together.generations.keyframes": ("Keyframe",),
-    "prefect_together.generations.video": (
-        "GeneratedVideo",
-        "VideoJob",
-        "VideoRequest",
-    ),
-    "prefect_together.tasks.galleries": (
-        "apublish_gallery",
-        "apublish_grid",
-        "awrite_gallery",
-        "publish_gallery",
-        "publish_grid",
-        "write_gallery",
-    ),
-    "prefect_together.tasks.review": (
-        "areview_images",
-        "review_images",
-    ),
-    "prefect_together.batch.request_table": (
-        "RequestTable",
-        "requests_from_table",
-    ),
+    "prefect_together.batch.request_table": ("RequestTable", "requests_from_table"),
+    "prefect_together.batch.results": ("BatchFailed", "BatchItem", "BatchResult"),
     "prefect_together.batch.table_files": ("check_table_path",),
     "prefect_together.batch.table_writer": ("write_table",),
-    "prefect_together.tasks.chat": (
-        "agenerate_text",
-        "generate_text",
-    ),
-    "prefect_together.tasks.batch": (
-        "agenerate_batch",
-        "generate_batch",
-    ),
-    "prefect_together.tasks.images": (
-        "agenerate_image",
-        "agenerate_images",
-        "generate_image",
-        "generate_images",
-    ),
-    "prefect_together.tasks.naming": ("named_after",),
-    "prefect_together.tasks.plan": (
-        "aexpected",
-        "aplan",
-        "expected",
-        "plan",
-    ),
-    "prefect_together.tasks.provider_batches": (
-        "asubmit_batch",
-        "await_for_batch",
-        "submit_batch",
-        "wait_for_batch",
-    ),
-    "prefect_together.tasks.reconcile": (
-        "areconcile",
-        "reconcile",
-    ),
-    "prefect_together.generations.speech": ("SpeechRequest",),
+    "prefect_together.blocks.credentials": ("TogetherCredentials",),
+    "prefect_together.blocks.library": ("MediaLibrary",),
+    "prefect_together.cli.flow_command": ("run_as_command",),
+    "prefect_together.engine.bill": ("Bill",),
+    "prefect_together.engine.reconciliation": ("Reconciliation",),
+    "prefect_together.generations.answers": ("ToolCall", "Usage"),
+    "prefect_together.generations.chat": ("ChatRequest",),
+    "prefect_together.generations.completion": ("Completion", "CompletionRequest"),
+    "prefect_together.generations.derived": ("DerivedMedia",),
+    "prefect_together.generations.embedding": ("EmbeddingRequest", "Embeddings"),
     "prefect_together.generations.generated_audio": ("GeneratedAudio",),
-    "prefect_together.generations.timed_text": (
-        "Segment",
-        "Word",
-    ),
-    "prefect_together.tasks.speech": (
-        "agenerate_speech",
-        "alist_voices",
-        "generate_speech",
-        "list_voices",
-    ),
-    "prefect_together.tasks.review_rounds": (
-        "aapproved_images",
-        "approved_images",
-    ),
-    "prefect_together.tasks.videos": (
-        "agenerate_video",
-        "asubmit_video",
-        "await_for_video",
-        "generate_video",
-        "submit_video",
-        "wait_for_video",
-    ),
-    "prefect_together.tasks.sounds": (
-        "Placed",
-        "aadd_sound",
-        "add_sound",
-        "aextract_sound",
-        "ajoin_sounds",
-        "extract_sound",
-        "join_sounds",
-    ),
-    "prefect_together.tasks.subtitles": (
-        "aadd_subtitles",
-        "aburn_subtitles",
-        "add_subtitles",
-        "burn_subtitles",
-    ),
+    "prefect_together.generations.generated_text": ("GeneratedText", "InvalidOutput", "ReasoningExhausted"),
+    "prefect_together.generations.image": ("GeneratedImage", "ImageLora", "ImageRequest"),
+    "prefect_together.generations.kept_file": ("KeptFile",),
+    "prefect_together.generations.keyframes": ("Keyframe",),
+    "prefect_together.generations.messages": ("Message", "Tool"),
+    "prefect_together.generations.request": ("MediaReference",),
+    "prefect_together.generations.rerank": ("Ranking", "RerankRequest"),
+    "prefect_together.generations.result_reference": ("ResultReference",),
+    "prefect_together.generations.results": ("GenerationTimeout",),
+    "prefect_together.generations.speech": ("SpeechRequest",),
+    "prefect_together.generations.summary": ("money", "summary"),
+    "prefect_together.generations.subtitle_files": ("read_subtitles",),
+    "prefect_together.generations.timed_text": ("Segment", "Word", "to_srt", "to_vtt"),
     "prefect_together.generations.transcript": ("Transcript",),
     "prefect_together.generations.transcription": ("TranscriptionRequest",),
     "prefect_together.generations.translation": ("TranslationRequest",),
-    "prefect_together.tasks.transcription": (
-        "atranscribe",
-        "transcribe",
+    "prefect_together.generations.video": ("GeneratedVideo", "VideoJob", "VideoRequest"),
+    "prefect_together.ledger.spend_limit": ("SpendLimit",),
+    "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
+    "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
+    "prefect_together.tasks.completions": ("agenerate_completion", "generate_completion"),
+    "prefect_together.tasks.editing": (
+        "acontact_sheet", "aframes", "ajoin_videos", "alast_frame", "atrim", "contact_sheet", "frames", "join_videos",
+        "last_frame", "trim",
     ),
-    "prefect_together.tasks.translation": (
-        "atranslate",
-        "translate",
+    "prefect_together.tasks.embeddings": ("aembed_texts", "embed_texts"),
+    "prefect_together.tasks.galleries": (
+        "apublish_gallery", "apublish_grid", "awrite_gallery", "publish_gallery", "publish_grid", "write_gallery",
     ),
-}
+    "prefect_together.tasks.images": (
+        "aapproved_images", "agenerate_image", "agenerate_images", "approved_images", "generate_image",
+        "generate_images",
+    ),
+    "prefect_together.tasks.naming": ("named_after",),
+    "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
+    "prefect_together.tasks.provider_batches": ("asubmit_batch", "await_for_batch", "submit_batch", "wait_for_batch"),
+    "prefect_together.tasks.ranking": ("arerank", "rerank"),
+    "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
+    "prefect_together.tasks.review": ("areview_images", "review_images"),
+    "prefect_together.tasks.sounds": (
+        "Placed", "aadd_sound", "add_sound", "aextract_sound", "ajoin_sounds", "extract_sound", "join_sounds",
+    ),
+    "prefect_together.tasks.speech": ("agenerate_speech", "alist_voices", "generate_speech", "list_voices"),
+    "prefect_together.tasks.subtitles": ("aadd_subtitles", "aburn_subtitles", "add_subtitles", "burn_subtitles"),
+    "prefect_together.tasks.transcription": ("atranscribe", "transcribe"),
+    "prefect_together.tasks.translation": ("atranslate", "translate"),
+    "prefect_together.tasks.videos": (
+        "agenerate_video", "asubmit_video", "await_for_video", "generate_video", "submit_video", "wait_for_video",
+    ),
+    "prefect_together.ui.review_form": ("Decision", "Review"),
+}  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -297,19 +185,19 @@ __all__ = [
     "GeneratedVideo", "GenerationTimeout", "ImageLora", "ImageRequest", "InvalidOutput", "KeptFile", "Keyframe",
     "MediaLibrary", "MediaReference", "Message", "Placed", "Plan", "ProviderBatch", "Ranking", "ReasoningExhausted",
     "Reconciliation", "RequestTable", "RerankRequest", "ResultReference", "Review", "Segment", "SpeechRequest",
-    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest",
-    "TranslationRequest", "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles",
-    "aapproved_images", "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts",
-    "aexpected", "aextract_sound", "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image",
-    "agenerate_images", "agenerate_speech", "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos",
-    "alast_frame", "alist_voices", "aplan", "approved_images", "apublish_gallery", "apublish_grid", "areconcile",
-    "arerank", "areview_images", "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim",
-    "await_for_batch", "await_for_video", "awrite_gallery", "burn_subtitles", "check_table_path", "contact_sheet",
-    "embed_texts", "expected", "extract_sound", "frames", "generate_batch", "generate_completion", "generate_image",
-    "generate_images", "generate_speech", "generate_text", "generate_video", "join_sounds", "join_videos",
-    "last_frame", "list_voices", "money", "named_after", "pictures_in", "plan", "publish_gallery", "publish_grid",
-    "reconcile", "requests_from_table", "rerank", "review_images", "run_as_command", "submit_batch", "submit_video",
-    "summary", "transcribe", "translate", "trim", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
+    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest", "TranslationRequest",
+    "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles", "aapproved_images", "aburn_subtitles",
+    "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts", "aexpected", "aextract_sound", "aframes",
+    "agenerate_batch", "agenerate_completion", "agenerate_image", "agenerate_images", "agenerate_speech",
+    "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos", "alast_frame", "alist_voices", "aplan",
+    "approved_images", "apublish_gallery", "apublish_grid", "areconcile", "arerank", "areview_images", "asubmit_batch",
+    "asubmit_video", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video", "awrite_gallery",
+    "burn_subtitles", "check_table_path", "contact_sheet", "embed_texts", "expected", "extract_sound", "frames",
+    "generate_batch", "generate_completion", "generate_image", "generate_images", "generate_speech", "generate_text",
+    "generate_video", "join_sounds", "join_videos", "last_frame", "list_voices", "money", "named_after", "pictures_in",
+    "plan", "publish_gallery", "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank",
+    "review_images", "run_as_command", "submit_batch", "submit_video", "summary", "to_srt", "to_vtt", "transcribe",
+    "translate", "trim", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
 ]  # fmt: skip
 
 
