@@ -264,15 +264,7 @@ def test_an_automation_reacts_to_a_bill_that_differs(
 
 
 def _create(prefect: Prefect, what: str, served: dict[str, str], title: str, told: Told) -> str:
-    """Put an automation in place that runs a deployment and tells somebody; return its id.
-
-    Args:
-        prefect: The server.
-        what: The function that makes it.
-        served: The ids of the deployments.
-        title: What the deployment's title is, as a template.
-        told: Who is told.
-    """
+    """Put an automation in place that runs a deployment with a title and tells somebody; return its id."""
     create = (
         "import json, sys, uuid; from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook;"
         "from prefect_together import automations;"
