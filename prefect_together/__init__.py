@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from prefect_together.generations.result_reference import ResultReference
     from prefect_together.generations.results import GenerationTimeout
     from prefect_together.generations.speech import SpeechRequest
+    from prefect_together.generations.subtitle_files import read_subtitles
     from prefect_together.generations.summary import money, summary
-    from prefect_together.generations.timed_text import Segment, Word
+    from prefect_together.generations.timed_text import Segment, Word, to_srt, to_vtt
     from prefect_together.generations.transcript import Transcript
     from prefect_together.generations.transcription import TranscriptionRequest
     from prefect_together.generations.translation import TranslationRequest
@@ -136,7 +137,8 @@ _HOMES = {
     "prefect_together.generations.results": ("GenerationTimeout",),
     "prefect_together.generations.speech": ("SpeechRequest",),
     "prefect_together.generations.summary": ("money", "summary"),
-    "prefect_together.generations.timed_text": ("Segment", "Word"),
+    "prefect_together.generations.subtitle_files": ("read_subtitles",),
+    "prefect_together.generations.timed_text": ("Segment", "Word", "to_srt", "to_vtt"),
     "prefect_together.generations.transcript": ("Transcript",),
     "prefect_together.generations.transcription": ("TranscriptionRequest",),
     "prefect_together.generations.translation": ("TranslationRequest",),
@@ -183,19 +185,19 @@ __all__ = [
     "GeneratedVideo", "GenerationTimeout", "ImageLora", "ImageRequest", "InvalidOutput", "KeptFile", "Keyframe",
     "MediaLibrary", "MediaReference", "Message", "Placed", "Plan", "ProviderBatch", "Ranking", "ReasoningExhausted",
     "Reconciliation", "RequestTable", "RerankRequest", "ResultReference", "Review", "Segment", "SpeechRequest",
-    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest",
-    "TranslationRequest", "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles",
-    "aapproved_images", "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts",
-    "aexpected", "aextract_sound", "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image",
-    "agenerate_images", "agenerate_speech", "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos",
-    "alast_frame", "alist_voices", "aplan", "approved_images", "apublish_gallery", "apublish_grid", "areconcile",
-    "arerank", "areview_images", "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim",
-    "await_for_batch", "await_for_video", "awrite_gallery", "burn_subtitles", "check_table_path", "contact_sheet",
-    "embed_texts", "expected", "extract_sound", "frames", "generate_batch", "generate_completion", "generate_image",
-    "generate_images", "generate_speech", "generate_text", "generate_video", "join_sounds", "join_videos",
-    "last_frame", "list_voices", "money", "named_after", "pictures_in", "plan", "publish_gallery", "publish_grid",
-    "reconcile", "requests_from_table", "rerank", "review_images", "run_as_command", "submit_batch", "submit_video",
-    "summary", "transcribe", "translate", "trim", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
+    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest", "TranslationRequest",
+    "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles", "aapproved_images", "aburn_subtitles",
+    "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts", "aexpected", "aextract_sound", "aframes",
+    "agenerate_batch", "agenerate_completion", "agenerate_image", "agenerate_images", "agenerate_speech",
+    "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos", "alast_frame", "alist_voices", "aplan",
+    "approved_images", "apublish_gallery", "apublish_grid", "areconcile", "arerank", "areview_images", "asubmit_batch",
+    "asubmit_video", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video", "awrite_gallery",
+    "burn_subtitles", "check_table_path", "contact_sheet", "embed_texts", "expected", "extract_sound", "frames",
+    "generate_batch", "generate_completion", "generate_image", "generate_images", "generate_speech", "generate_text",
+    "generate_video", "join_sounds", "join_videos", "last_frame", "list_voices", "money", "named_after", "pictures_in",
+    "plan", "publish_gallery", "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank",
+    "review_images", "run_as_command", "submit_batch", "submit_video", "summary", "to_srt", "to_vtt", "transcribe",
+    "translate", "trim", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta, timezone
@@ -32,20 +33,20 @@ def batches(columns: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
 
 
 def values(column: Any) -> list[Any]:
-    """Return the cells of a column, Arrow's or a list, as plain Python."""
+    """Return the cells of a column, Arrow's or a list, as plain Python; Arrow's NaN, which is no gap, stays one."""
     if isinstance(column, list):
         return cast("list[Any]", column)
     arrow = library("pyarrow", "Frames and Parquet files")
     types, kind = arrow.types, column.type
     if types.is_float32(kind) or types.is_float16(kind):
         # 0.1 in 32 bits is 0.1, as every library shows it, and not the 0.10000000149011612 that 64 bits make of it.
-        return [None if text is None else plain(float(text)) for text in column.cast(arrow.string()).to_pylist()]
+        return [None if text is None else float(text) for text in column.cast(arrow.string()).to_pylist()]
     if types.is_timestamp(kind) and kind.unit == "ns":
         try:
             column = column.cast(arrow.timestamp("us", kind.tz))
         except arrow.ArrowInvalid:  # Python's moments have no nanoseconds
             column = column.cast(arrow.string())
-    return [plain(value) for value in column.to_pylist()]
+    return [plain(value, nan=math.nan) for value in column.to_pylist()]
 
 
 def kind_of(column: Any) -> Any:

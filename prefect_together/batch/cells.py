@@ -44,24 +44,29 @@ class Written(float):
         return found
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, *, nan: float | None = None) -> Any:
     """Return a cell as plain Python: arrays are lists, what says that nothing is there is None.
 
     What is none of it, such as a generated file in a row of a list, stays as it is.
+
+    Args:
+        value: The cell.
+        nan: What comes of a NaN: in pandas and in Python's lists it says that nothing is there, in Arrow's columns it is a
+            value beside the gaps.
     """
     kind = cast("type[object]", type(value))
     if kind in _PLAIN:
         return value
     if kind is float:
-        return None if math.isnan(value) else value
+        return nan if math.isnan(value) else value
     if kind.__name__ in _MISSING:
         return None
     if kind.__module__.partition(".")[0] == "numpy":
-        return plain(_from_numpy(value))
+        return plain(_from_numpy(value), nan=nan)
     if isinstance(value, Mapping):
-        return {str(name): plain(inner) for name, inner in cast("Mapping[Any, Any]", value).items()}
+        return {str(name): plain(inner, nan=nan) for name, inner in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(inner) for inner in cast("list[Any]", value)]
+        return [plain(inner, nan=nan) for inner in cast("list[Any]", value)]
     return _of_a_class(value)
 
 
@@ -88,9 +93,11 @@ def _from_numpy(value: Any) -> Any:
 
 
 def is_empty(cell: Any) -> bool:
-    """Tell whether nothing stands in a plain cell: None, blank text, or a list or object with nothing in it."""
+    """Tell whether nothing stands in a plain cell: None, NaN, blank text, or a list or object with nothing in it."""
     if isinstance(cell, str):
         return not trimmed(cell)
+    if isinstance(cell, float):
+        return math.isnan(cell)
     return cell is None or (isinstance(cell, (list, dict)) and not cell)
 
 
@@ -116,7 +123,7 @@ def text_of(cell: Any) -> str:
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     if isinstance(cell, (list, dict)):
-        return compact(as_json(cell)).decode()
+        return compact(as_json(plain(cell))).decode()
     if isinstance(cell, bytes):
         return _decoded(cell)
     _check(cell)

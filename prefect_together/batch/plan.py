@@ -60,13 +60,17 @@ class Plan(BaseModel):
     cost: Decimal = Decimal(0)
     """USD by list price for what would be sent and has one."""
     cost_at_most: Decimal = Decimal(0)
-    """USD for the same at the upper end, where a price is known as a range or depends on what is left open."""
+    """USD for the same with ``repairs``, and at the upper end where a price is a range or depends on what is left open."""
+    repairs: int = 0
+    """Requests that may follow those to send, at most, because answers are not what was asked for."""
     online_cost: Decimal | None = None
     """USD by list price for the same, sent one by one; None where it would be."""
     unknown_prices: int = 0
     """Requests that would be sent and whose price nobody knows."""
+    unknown_repairs: int = 0
+    """Repairs whose price nobody knows."""
     worst_case: Decimal = Decimal(0)
-    """USD that each of those counts as."""
+    """USD that each request of unknown price counts as."""
     at_risk: Decimal | None = None
     """USD at most by list price for the unknown ones, were they sent again; None where a price is not known."""
     over: int = 0
@@ -98,7 +102,7 @@ class Plan(BaseModel):
     @property
     def most(self) -> Decimal:
         """USD at most: known prices at their upper end, and the worst case for each that is not known."""
-        return self.cost_at_most + self.unknown_prices * self.worst_case
+        return self.cost_at_most + (self.unknown_prices + self.unknown_repairs) * self.worst_case
 
     @property
     def least(self) -> Decimal:
@@ -130,7 +134,10 @@ class Plan(BaseModel):
         risks = [plan.at_risk for plan in (self, other) if plan.unknown]
         known = [risk for risk in risks if risk is not None]
         waits = [wait for wait in (self.longest_wait, other.longest_wait) if wait is not None]
-        counts = ("send", "reused", "waiting", "unknown", "refused", "unknown_prices", "over", "undecided")
+        counts = (
+            *("send", "reused", "waiting", "unknown", "refused", "over", "undecided"),
+            *("unknown_prices", "repairs", "unknown_repairs"),
+        )
         return Plan(
             **{name: getattr(self, name) + getattr(other, name) for name in counts},
             cost=self.cost + other.cost,
@@ -189,7 +196,8 @@ class Plan(BaseModel):
         least = f"{dollars(self.least)} to " if self.undecided_cost else ""
         price = f"about {least}{dollars(self.cost)} by list price of {catalog.as_of().isoformat()}"
         if self.cost_at_most > self.cost:
-            price += f" (at most {dollars(self.cost_at_most)})"
+            repairs = f" with {self.repairs:,} repair{'s' if self.repairs > 1 else ''}" if self.repairs else ""
+            price += f" (at most {dollars(self.cost_at_most)}{repairs})"
         if self.online_cost is not None:
             price += f" in batches at Together, {dollars(self.online_cost)} one by one"
         if self.undecided:

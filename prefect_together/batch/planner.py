@@ -18,6 +18,7 @@ from prefect_together.engine.poll_schedule import typical_durations
 from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.inputs import doubts, large_frames, missing
+from prefect_together.generations.results import Generated
 from prefect_together.ledger.ledger import History, Ledger
 
 LOOKS = 32
@@ -46,7 +47,7 @@ class Planner:
         self._models: Counter[str] = Counter()
         self._cost = self._online_cost = self._cost_at_most = self._fitting = self._at_risk = Decimal(0)
         self._risk_known = True
-        self._unknown_prices = self._over = 0
+        self._unknown_prices = self._unknown_repairs = self._repairs = self._over = 0
         self._problems: list[tuple[int, str]] = []
         self._warnings: dict[str, list[int]] = {}
         self._to_send: list[PlannedRequest] = []
@@ -71,6 +72,8 @@ class Planner:
             cost_at_most=self._cost_at_most,
             online_cost=self._online_cost if self._context.batched else None,
             unknown_prices=self._unknown_prices,
+            repairs=self._repairs,
+            unknown_repairs=self._unknown_repairs,
             worst_case=self._worst_case,
             at_risk=self._at_risk if self._risk_known and self._counts["unknown"] else None,
             over=self._over,
@@ -125,27 +128,40 @@ class Planner:
     async def _look(self, row: TableRow, context: GenerationContext, notes: list[str], fingerprint: str) -> None:
         """Count a request that is sent by itself, a row's own or a part of that."""
         notes += await doubts(context.request)
-        history = await self._ledger.history(fingerprint)
-        if gone := await self._gone(context, fingerprint, history):
+        context, history, gone = await self._latest(context, fingerprint)
+        if gone:
             self._refuse(row, f"Row {row.number}: {gone}")
         else:
             self._count(row.number, context, state := _state(history, context.scope()))
             self._warn(row.number, notes + (await large_frames(context.request) if state == "send" else []))
 
-    async def _gone(self, context: GenerationContext, fingerprint: str, history: History) -> str | None:
-        """Return which file is gone that was kept of a request, or that one which is to be sent needs; None if none is."""
-        attempt = history.stored(context.scope())
-        if attempt is None:
-            return await missing(context.request) if _state(history, context.scope()) == "send" else None
-        try:
-            kept = await Delivery(context, fingerprint).stored(BoundAttempt(self._ledger, attempt, context.run.log))
-            for result in kept if context.spec.cost else ():
-                if result.cost is not None and result.estimated_cost:
-                    self._spent[result.model] += result.cost
-                    self._bounds[result.model] += result.estimated_cost
-        except MediaError as error:
-            return str(error)
-        return None
+    async def _latest(self, context: GenerationContext, fingerprint: str) -> tuple[GenerationContext, History, str | None]:
+        """Return what is asked, what is known of it, and which file is gone that was kept of it or that it needs, if one is.
+
+        Where a kept answer is not what was asked for and may be asked for again, that is what asks again.
+        """
+        while True:
+            history = await self._ledger.history(fingerprint)
+            if (attempt := history.stored(context.scope())) is None:
+                sends = _state(history, context.scope()) == "send"
+                return context, history, await missing(context.request) if sends else None
+            try:
+                kept = await Delivery(context, fingerprint).stored(BoundAttempt(self._ledger, attempt, context.run.log))
+            except MediaError as error:
+                return context, history, str(error)
+            self._learn(context, kept)
+            better = context.spec.follow_up(context.request, kept[-1]) if context.spec.follow_up else None
+            if better is None:
+                return context, history, None
+            context = replace(context.of(better), batched=False)  # they go out one by one
+            fingerprint = await fingerprint_of(better, environment=context.client.environment)
+
+    def _learn(self, context: GenerationContext, kept: Iterable[Generated]) -> None:
+        """Note what answers did cost, and what they might have."""
+        for result in kept if context.spec.cost else ():
+            if result.cost is not None and result.estimated_cost:
+                self._spent[result.model] += result.cost
+                self._bounds[result.model] += result.estimated_cost
 
     def _warn(self, number: int, notes: Iterable[str]) -> None:
         for note in notes:
@@ -165,9 +181,10 @@ class Planner:
     def _count(self, number: int, context: GenerationContext, state: str) -> None:
         self._counts[state] += 1
         estimate, at_most = context.estimate, context.at_most
+        repairs = context.repairs_at_most
         if state == "unknown":
-            self._risk_known &= at_most is not None
-            self._at_risk += at_most or 0
+            self._risk_known &= None not in (at_most, *repairs)
+            self._at_risk += sum((usd or Decimal(0) for usd in (at_most, *repairs)), Decimal(0))
         if state != "send":
             return
         amount = self._worst_case if at_most is None else at_most
@@ -186,7 +203,9 @@ class Planner:
         if context.spec.cost:  # answers prove what they cost, and mostly that is far below the bound
             self._costs[request.model] += estimate or 0
         self._online_cost += replace(context, batched=False).estimate or 0
-        self._cost_at_most += at_most or 0
+        self._cost_at_most += sum((usd or Decimal(0) for usd in (at_most, *repairs)), Decimal(0))
+        self._repairs += len(repairs)
+        self._unknown_repairs += repairs.count(None)
 
 
 def _state(history: History, scope: str) -> str:

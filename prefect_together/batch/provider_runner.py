@@ -7,8 +7,9 @@ what somebody else has sent is waited for with ours, and a row is over when the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
@@ -20,15 +21,29 @@ from prefect_together.batch.runner import Line, Options
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_lines import LineSpool, Part
 from prefect_together.engine.batch_record import BatchRecord, record_of
-from prefect_together.engine.batch_sending import BatchSender
+from prefect_together.engine.batch_sending import BatchSender, Note
 from prefect_together.engine.batch_taking import BatchTaker, each
-from prefect_together.engine.context import RunContext
-from prefect_together.engine.prior_attempts import claim
+from prefect_together.engine.context import GenerationContext, RunContext
+from prefect_together.engine.prior_attempts import PriorAttempts, claim
 from prefect_together.errors import TogetherError
+from prefect_together.generations.request import Request
 from prefect_together.ledger.leases import Lease, begin_lease, release, shared_lease
 
 LOOK_AGAIN = 1.0
 """Seconds between looks at rows that somebody else is sending."""
+
+
+@dataclass(eq=False)
+class _Claiming:
+    """A request that is free, on its way into a batch."""
+
+    row: Pending
+    table_row: TableRow
+    context: GenerationContext
+    prior: PriorAttempts
+    attempt: BoundAttempt
+    reserved: bool = False
+    claimed: bool = False
 
 
 class ProviderBatchRun(ProviderRows):
@@ -143,33 +158,62 @@ class ProviderBatchRun(ProviderRows):
             self.records[record.id] = None
         return sent
 
-    async def _claim(self, found: Round, name: str, record: BatchRecord) -> tuple[BoundAttempt, Decimal | None] | None:
-        """Claim the request of a row for a batch, and set aside what it costs at most."""
-        row, budget = found.free[name], self.context.budget
+    async def _claim(self, found: Round, names: Sequence[str], record: BatchRecord, note: Note) -> None:
+        """Claim the requests of rows for a batch, once it is set aside what they cost at most.
+
+        That is done for all of them at once: a limit that others spend from too writes down every reservation each time.
+        """
+        free = [one for one in await each(names, partial(self._unsent, found)) if one]
+        try:
+            await asyncio.gather(*(self._reserve(one) for one in free))
+            await each(free, partial(self._claim_one, record, note))
+        finally:
+            for one in free:
+                if self.context.budget and one.reserved and not one.claimed:
+                    await self.context.budget.settle(one.attempt.key, Decimal(0))
+
+    async def _unsent(self, found: Round, name: str) -> _Claiming | None:
+        """Return the request of a row, unless somebody has sent it meanwhile."""
+        row = found.free[name]
         table_row, request = self._read(row)
         context = self.context.of(request)
+        prior = self._prior(row, context)
         try:
-            standing = await (prior := self._prior(row, context)).look()
-            if standing.what != "free":
-                return None
-            attempt, claimed = standing.attempt, False
-            if budget:
-                await budget.reserve(attempt.key, context.at_most)
-            try:
-                claimed = await claim(context, attempt, provider_batch=record.id)
-            finally:
-                if budget and not claimed:
-                    await budget.settle(attempt.key, Decimal(0))
-            if not claimed:
-                return None
-            await prior.unknown.record()
+            standing = await prior.look()
         except Exception as error:  # whatever is wrong with one request must not take the others with it
-            self._wrong(table_row, request, error, row.began, row.fingerprint)
-            row.over = True
+            self._not_claimed(row, table_row, request, error)
             return None
+        return _Claiming(row, table_row, context, prior, standing.attempt) if standing.what == "free" else None
+
+    async def _reserve(self, one: _Claiming) -> None:
+        """Set aside what a request costs at most; where that is not to be had, its row is over."""
+        if self.context.budget is None:
+            return
+        try:
+            await self.context.budget.reserve(one.attempt.key, one.context.at_most)
+            one.reserved = True
+        except Exception as error:  # as above
+            self._not_claimed(one.row, one.table_row, one.context.request, error)
+
+    async def _claim_one(self, record: BatchRecord, note: Note, one: _Claiming) -> None:
+        name = one.row.fingerprint
+        if one.row.over:
+            return
+        try:
+            one.claimed = await claim(one.context, one.attempt, provider_batch=record.id)
+            if not one.claimed:
+                return
+            await one.prior.unknown.record()
+        except Exception as error:  # as above
+            self._not_claimed(one.row, one.table_row, one.context.request, error)
+            return
         before = self._claimed.get(name)
-        self._claimed[name] = Sent(attempt, before.times + 1 if before else 1)
-        return attempt, context.at_most
+        self._claimed[name] = Sent(one.attempt, before.times + 1 if before else 1)
+        note(name, one.attempt, one.context.at_most)
+
+    def _not_claimed(self, row: Pending, table_row: TableRow, request: Request, error: Exception) -> None:
+        self._wrong(table_row, request, error, row.began, row.fingerprint)
+        row.over = True
 
     async def _waited(self, record: BatchRecord) -> None:
         """Wait until what a batch made is kept; where that takes too long, its rows say so."""

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import ValidationError
 
 from prefect_together._internal.text import with_article
 from prefect_together.batch.binding import Binding, Mapper
-from prefect_together.batch.cells import NoText, is_empty
+from prefect_together.batch.cells import NoText, is_empty, plain
 from prefect_together.batch.column_names import alike
 from prefect_together.batch.column_readings import ColumnReadings
 from prefect_together.batch.table_reader import Source
@@ -263,7 +263,7 @@ class RequestTable:
     def _value(self, name: str, column: str, cell: Any, reading: Reading) -> Any:
         """Return what a cell gives a field: its text, for fields read numbers from it; what is nested, as it is."""
         if isinstance(cell, (list, dict)):
-            return cast("Any", cell)
+            return plain(cell)
         try:
             text = reading(column, cell)
         except NoText:

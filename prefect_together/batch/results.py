@@ -251,7 +251,9 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
     try:
         file, storage, key = open_moved(uri)
     except FileNotFoundError:
-        raise LibraryError(f"The manifest {uri} is gone.", advice="Run the batch again: what is kept is reused.") from None
+        moved = "If its library was moved, name it where it is now: library=… or MediaLibrary(url=…)."
+        advice = f"{moved} Else run the batch again, in its library: what is kept there is reused."
+        raise LibraryError(f"The manifest {uri} is gone.", advice=advice) from None
     root, inside, _ = storage.uri(key).rpartition(f"/{ROOT}/")
     library = Storage(root, storage.options) if inside else None  # else the library took none, and lines have addresses
     with file:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -28,8 +28,13 @@ from prefect_together.http.files import upload
 STALE = 5.0
 """Seconds after which the record is looked at once more before the batch is created."""
 
-Claim = Callable[[str, BatchRecord], Awaitable["tuple[BoundAttempt, Decimal | None] | None"]]
-"""Claims the request of a name for a batch; returns the attempt and USD at most, or None where it is not to be had."""
+CLAIMED_AT_ONCE = 1024
+"""Requests that are looked up before what all of them cost is set aside, and each is claimed."""
+
+Note = Callable[[str, BoundAttempt, "Decimal | None"], None]
+"""Is told the name of a request that is claimed, its attempt, and USD at most, before anything else is waited for."""
+Claim = Callable[[Sequence[str], BatchRecord, Note], Awaitable[None]]
+"""Claims the requests of some names for a batch, those of them that are to be had."""
 
 
 class BatchSender:
@@ -38,7 +43,7 @@ class BatchSender:
     Args:
         context: What all requests have in common.
         record: The record of the batch; nothing is written in it yet, and its lease is held.
-        claim: Claims one request for it.
+        claim: Claims requests for it.
     """
 
     def __init__(self, context: RunContext, record: BatchRecord, claim: Claim) -> None:
@@ -82,12 +87,13 @@ class BatchSender:
         """Claim the requests; return what those cost at most together, or None where one price is not known."""
         most: list[Decimal | None] = []
 
-        async def one(name: str) -> None:
-            if claimed := await self._claim(name, self._record):
-                self._attempts[name] = claimed[0]
-                most.append(claimed[1])
+        def note(name: str, attempt: BoundAttempt, at_most: Decimal | None) -> None:
+            self._attempts[name] = attempt
+            most.append(at_most)
 
-        await each(part.names, one)
+        names = list(part.names)
+        for start in range(0, len(names), CLAIMED_AT_ONCE):
+            await self._claim(names[start : start + CLAIMED_AT_ONCE], self._record, note)
         known = [amount for amount in most if amount is not None]
         return sum(known, Decimal(0)) if len(known) == len(most) else None
 

@@ -116,6 +116,15 @@ class GenerationContext(RunContext):
         """The most that it costs by the catalogue, in USD, or None where no price is known: what is put at risk."""
         return self._discounted(catalog.estimate_at_most(self.request.model, self._given))
 
+    @cached_property
+    def repairs_at_most(self) -> list[Decimal | None]:
+        """The most that each request costs by the catalogue that may follow this one because of what is answered, in USD.
+
+        They go out one by one, whatever this one goes out in.
+        """
+        repairs = self.spec.repairs(self.request) if self.spec.repairs else ()
+        return [catalog.estimate_at_most(self.request.model, fields) for fields in repairs]
+
     @property
     def discount(self) -> Decimal:
         """The part of the list price that is taken off, because the request goes into a provider's batch."""

@@ -157,6 +157,19 @@ class ChatRequest(SampledRequest):
         most = None if self.max_tokens is None else self.max_tokens * self.n
         return {**super().given(), "input_tokens": tokens, "max_output_tokens": most}
 
+    def repairs(self) -> list[dict[str, Any]]:
+        """Return what the catalogue prices, as ``given``, for each time that it may be asked again because of its answer.
+
+        That is at most: every answer is as long as it may be, and is told again with what is wrong with it, which may quote
+        it and its schema three times.
+        """
+        given, wanted = self.given(), self.response_format
+        if wanted is None or wanted["type"] == "text":
+            return []
+        schema = count_tokens_at_most([{"role": "user", "content": f"{_AGAIN}{instruction(wanted) or ''}"}], [], 0)
+        more = 3 * schema + 4 * (self.max_tokens or 0)
+        return [{**given, "input_tokens": given["input_tokens"] + time * more} for time in range(1, self.repair + 1)]
+
     def fields(self, render: Render) -> dict[str, Any]:
         """Return the body."""
         urls = [render(picture, "picture", "image") for picture in self.images or ()]

@@ -278,6 +278,7 @@ SPEC = GenerationSpec(
     cost=_cost,
     problem=problem,
     follow_up=follow_up,
+    repairs=ChatRequest.repairs,
     noun="answer",
     plural="answers",
 )

@@ -219,6 +219,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         head: Sets right how a file that came inside the answer begins: takes the request, its first bytes and its size, and
             returns what is to stand there and in place of how many bytes.
         parts: How a request for more than one POST takes is made of several.
+        repairs: What the catalogue prices, as the fields of a request, for each follow-up that there may be at most.
         dedicated: What models of the type are for, such as ``embeddings``, where Together serves none to all and whoever
             asks for one is told to start an endpoint; empty where it does.
     """
@@ -246,6 +247,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     encoding: Encoding = "json"
     head: Callable[[RequestT, bytes, int], tuple[bytes, int]] | None = None
     parts: Parts[RequestT, ResultT] | None = None
+    repairs: Callable[[RequestT], Sequence[Mapping[str, Any]]] | None = None
     dedicated: str = ""
 
     def count(self, number: int) -> str:

@@ -45,6 +45,11 @@ class GroupCommitLog(Generic[_Change, _Result]):
         """The last entry that was read or written; empty where there is none."""
         return self._log.last
 
+    @property
+    def waiting(self) -> int:
+        """How many changes wait to be written."""
+        return len(self._pending)
+
     async def read(self) -> None:
         """Read what others wrote.
 

@@ -15,18 +15,17 @@ import asyncio
 import contextlib
 import hashlib
 import time
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prefect_together._internal.process import ProcessId, this_process, unique_token
+from prefect_together._internal.process import ProcessId, unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.ledger.group_commit import GroupCommitLog
 from prefect_together.ledger.ledger import Ledger
+from prefect_together.ledger.limit_sums import LimitSums, Reservation, Reserve, Settle
 from prefect_together.ledger.settlement import settled_cost
 from prefect_together.storage.storage import Storage
 
@@ -36,6 +35,10 @@ TOGETHER = "together"
 SWEEP_PAUSE = 5.0
 """Seconds between looks at what others have reserved: a thousand requests that are refused do not look a thousand times."""
 _AT_ONCE = 16
+_LOOKED_UP = 1024
+"""Reservations whose costs are looked up before what was found of them is written down."""
+_SHARE = 32
+"""Of so many reservations, one has to be settled before that is written down: an entry is as long as they are many."""
 
 
 class SpendLimit(BaseModel):
@@ -59,79 +62,6 @@ class SpendLimit(BaseModel):
         return f"{ROOT}/{plain[:40].strip('-')}-{hashlib.sha256(self.name.encode()).hexdigest()[:6]}"
 
 
-class _Reservation(BaseModel):
-    """What is set aside for one attempt, and since when."""
-
-    usd: Decimal
-    at: str
-
-
-class _Holder(BaseModel):
-    """A batch that spends, its process, and what it has reserved for which attempts."""
-
-    owner: ProcessId
-    reserved: dict[str, _Reservation] = {}
-
-
-class _Sums(BaseModel):
-    """The state that an entry holds: what is reserved or spent by all together, and who reserved what."""
-
-    committed: Decimal = Decimal(0)
-    holders: dict[str, _Holder] = {}
-
-
-@dataclass(frozen=True)
-class _Reserve:
-    """Sets money aside for an attempt."""
-
-    holder: str
-    key: str
-    usd: Decimal
-
-    def apply(self, sums: _Sums, limit: Decimal) -> bool:
-        """Change the sums and return True, unless that would exceed the limit.
-
-        What is reserved for the attempt already, by a write whose answer was lost, is reserved once.
-        """
-        known = sums.holders.get(self.holder)
-        before = known.reserved.get(self.key) if known else None
-        more = self.usd - (before.usd if before else Decimal(0))
-        if more > 0 and sums.committed + more > limit:
-            return False
-        holder = sums.holders.setdefault(self.holder, _Holder(owner=this_process()))
-        holder.reserved[self.key] = _Reservation(usd=self.usd, at=_now())
-        sums.committed += more
-        return True
-
-    def entry(self) -> dict[str, str]:
-        """Return what an entry says of it."""
-        return {"key": self.key, "reserved": str(self.usd)}
-
-
-@dataclass(frozen=True)
-class _Settle:
-    """Puts what an attempt did cost in place of what was reserved for it."""
-
-    holder: str
-    key: str
-    usd: Decimal
-
-    def apply(self, sums: _Sums, limit: Decimal) -> bool:  # noqa: ARG002 - what is spent is spent, whatever the limit
-        """Change the sums and return True, unless somebody else has settled it."""
-        holder = sums.holders.get(self.holder)
-        reserved = holder.reserved.pop(self.key, None) if holder else None
-        if holder is None or reserved is None:
-            return False
-        if not holder.reserved:
-            del sums.holders[self.holder]
-        sums.committed += self.usd - reserved.usd
-        return True
-
-    def entry(self) -> dict[str, str]:
-        """Return what an entry says of it."""
-        return {"key": self.key, "spent": str(self.usd)}
-
-
 class SharedBudget:
     """One batch's part in a limit that others spend from too.
 
@@ -147,7 +77,9 @@ class SharedBudget:
         self._ledger = Ledger(storage)
         folder = limit.folder if environment == TOGETHER else f"{limit.folder}-{environment}"
         log = AppendLog(storage, folder, advice="Look at it; restore it or choose another name for the limit.")
-        self._log = GroupCommitLog[_Reserve | _Settle, bool](log, self._apply)
+        self._log = GroupCommitLog[Reserve | Settle, bool](log, self._apply)
+        self._read: tuple[Any, LimitSums] = (None, LimitSums.read({}))
+        self._made = LimitSums.read({})
         self._sweeping = asyncio.Lock()
         self._swept_at: float | None = None
         self._freed = False
@@ -180,13 +112,14 @@ class SharedBudget:
         Args:
             key: Of the attempt.
             usd: What it did cost; 0 gives back all that was reserved.
-            wait: Until that is written down; otherwise it is written with what comes next.
+            wait: Until that is written down. Otherwise, and where there are many reservations of which few are settled, it
+                is written with what comes next; who dies before has settled it all the same, by what the ledger says.
 
         Raises:
             LibraryError: It cannot be written down.
         """
-        change = _Settle(self._holder, key, usd)
-        if wait:
+        change = Settle(self._holder, key, usd)
+        if wait and (self._log.waiting + 1) * _SHARE >= self._state(self._log.last).outstanding:
             await asyncio.shield(self._log.submit(change))
         else:
             self._log.defer(change)
@@ -207,30 +140,36 @@ class SharedBudget:
         async with self._sweeping:
             if now or self._swept_at is None or time.monotonic() - self._swept_at >= SWEEP_PAUSE:
                 await self._log.read()
-                at_once = asyncio.Semaphore(_AT_ONCE)
-                self._freed = any(
-                    await asyncio.gather(
-                        *(
-                            self._settle_known(name, holder.owner, key, reserved, at_once)
-                            for name, holder in _Sums.model_validate(self._log.last).holders.items()
-                            for key, reserved in holder.reserved.items()
-                        )
-                    )
-                )
+                held = [
+                    (name, ProcessId.model_validate(holder["owner"]), key, reserved)
+                    for name, holder in self._state(self._log.last).holders.items()
+                    if now or name != self._holder  # of which this one hears by itself
+                    for key, reserved in holder["reserved"].items()
+                ]
+                self._freed = False
+                for start in range(0, len(held), _LOOKED_UP):
+                    self._freed |= await self._settled(held[start : start + _LOOKED_UP])
                 self._swept_at = time.monotonic()
             return self._freed
 
-    async def _settle_known(
-        self, name: str, owner: ProcessId, key: str, reserved: _Reservation, at_once: asyncio.Semaphore
-    ) -> bool:
-        async with at_once:
-            with contextlib.suppress(LibraryError):  # an entry that cannot be read leaves its money reserved
-                cost = await settled_cost(self._ledger, key, reserved.usd, owner, reserved.at)
-                return cost is not None and await asyncio.shield(self._log.submit(_Settle(name, key, cost)))
-            return False
+    async def _settled(self, held: list[tuple[str, ProcessId, str, Reservation]]) -> bool:
+        """Settle those of some reservations that the ledger knows the cost of; return whether there were any."""
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def known(name: str, owner: ProcessId, key: str, reserved: Reservation) -> Settle | None:
+            async with at_once:
+                with contextlib.suppress(LibraryError):  # an entry that cannot be read leaves its money reserved
+                    cost = await settled_cost(self._ledger, key, Decimal(reserved["usd"]), owner, reserved["at"])
+                    return None if cost is None else Settle(name, key, cost)
+                return None
+
+        found = await asyncio.gather(*(known(*one) for one in held))
+        written = [self._log.submit(change) for change in found if change]  # all in one entry
+        made = await asyncio.shield(asyncio.gather(*written, return_exceptions=True))
+        return any(one is True for one in made)
 
     async def _reserve(self, key: str, usd: Decimal) -> bool:
-        written = self._log.submit(_Reserve(self._holder, key, usd))
+        written = self._log.submit(Reserve(self._holder, key, usd))
         try:
             return await asyncio.shield(written)
         except asyncio.CancelledError:
@@ -240,22 +179,27 @@ class SharedBudget:
     def _give_back(self, key: str, written: asyncio.Future[bool]) -> None:
         """Give back what was reserved for somebody who is gone."""
         if written.exception() is None and written.result():
-            self._log.defer(_Settle(self._holder, key, Decimal(0)))
+            self._log.defer(Settle(self._holder, key, Decimal(0)))
 
-    def _apply(self, last: dict[str, Any], changes: list[_Reserve | _Settle]) -> tuple[dict[str, Any] | None, list[bool]]:
+    def _state(self, entry: dict[str, Any]) -> LimitSums:
+        """Return the sums that an entry holds; one that was made here is not read again, for it may be long."""
+        holders = entry.get("holders")
+        if holders is self._made.holders:
+            self._read = (holders, self._made)
+        elif holders is not self._read[0]:
+            self._read = (holders, LimitSums.read(entry))
+        return self._read[1]
+
+    def _apply(self, last: dict[str, Any], changes: list[Reserve | Settle]) -> tuple[dict[str, Any] | None, list[bool]]:
         """Return the next entry, and which of the changes are in it."""
-        sums = _Sums.model_validate(last)
-        made = [change.apply(sums, self.limit.usd) for change in changes]
+        sums, made = self._state(last).after(changes, self.limit.usd)
         if not any(made):
             return None, made
+        self._made = sums
         entry = {
             "committed": str(sums.committed),
             "limit": str(self.limit.usd),
             "changes": [change.entry() for change, done in zip(changes, made, strict=True) if done],
-            "holders": {name: holder.model_dump(mode="json") for name, holder in sums.holders.items()},
+            "holders": sums.holders,
         }
         return entry, made
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

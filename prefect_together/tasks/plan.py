@@ -17,6 +17,8 @@ from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import MediaReference, Request
+from prefect_together.generations.spoken import RecordingRequest
+from prefect_together.generations.transcript import Transcript
 from prefect_together.tasks._batch_arguments import BatchArguments, Via
 from prefect_together.tasks._batch_requests import Requests, filled, rows_of
 from prefect_together.tasks._batch_summary import show_plan
@@ -87,6 +89,14 @@ def expected(  # pyright: ignore[reportOverlappingOverload] - a request of anoth
     reuse: Reuse = "auto",
 ) -> GeneratedText | None: ...
 @overload
+def expected(  # pyright: ignore[reportOverlappingOverload] - nor a RecordingRequest
+    request: RecordingRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: AnyLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> Transcript | None: ...
+@overload
 def expected(
     request: Request,
     *,
@@ -100,7 +110,7 @@ def expected(
     credentials: TogetherCredentials | None = None,
     library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
-) -> MediaReference | GeneratedText | None:
+) -> MediaReference | GeneratedText | Transcript | None:
     """Return what a request will bring, for the plan of what comes after it: its file, or a stand-in while there is none.
 
     Nothing is sent, and no key is needed. A request with a stand-in can be planned with and not be sent. Nothing stands for
@@ -124,8 +134,8 @@ def expected(
     Returns:
         The first ``GeneratedImage`` or ``GeneratedVideo`` of the request where it is kept, else a bare reference. Where it
         was kept and is gone from the library, that is its reference: ``plan`` refuses what needs it, and says so. Of a
-        ``ChatRequest`` the ``GeneratedText`` that its task would return, whether or not it is by its schema; None where
-        it, or an answer that it is to be repaired by, is still to be asked for.
+        ``ChatRequest`` the ``GeneratedText`` that its task would return, whether or not it is by its schema, and of a
+        recording its ``Transcript``; None where it, or an answer that it is to be repaired by, is still to be asked for.
 
     Raises:
         ConfigurationError: An address is not understood.
@@ -143,6 +153,14 @@ async def aexpected(  # pyright: ignore[reportOverlappingOverload] - a request o
     reuse: Reuse = "auto",
 ) -> GeneratedText | None: ...
 @overload
+async def aexpected(  # pyright: ignore[reportOverlappingOverload] - nor a RecordingRequest
+    request: RecordingRequest,
+    *,
+    credentials: TogetherCredentials | None = None,
+    library: AnyLibrary | None = None,
+    reuse: Reuse = "auto",
+) -> Transcript | None: ...
+@overload
 async def aexpected(
     request: Request,
     *,
@@ -156,14 +174,14 @@ async def aexpected(
     credentials: TogetherCredentials | None = None,
     library: AnyLibrary | None = None,
     reuse: Reuse = "auto",
-) -> MediaReference | GeneratedText | None:
+) -> MediaReference | GeneratedText | Transcript | None:
     """Return what a request will bring: ``expected`` for async callers."""
     return await arun(_expected(request, credentials, library, reuse))
 
 
 async def _expected(
     request: Request, credentials: TogetherCredentials | None, library: AnyLibrary | None, reuse: Reuse
-) -> MediaReference | GeneratedText | None:
+) -> MediaReference | GeneratedText | Transcript | None:
     from prefect_together.engine.lifecycle import answered, known, lookup  # import the HTTP client, which is slow
 
     request = expect(request, Request, "expected")
@@ -171,7 +189,7 @@ async def _expected(
         request, credentials=credentials, library=library, reuse=reuse, sends=False, alone=False
     )
     if not spec_of(request).keeping.media_types:
-        return cast("GeneratedText | None", await answered(context))
+        return cast("GeneratedText | Transcript | None", await answered(context))
     try:
         fingerprint, results = await lookup(context)
     except MediaError:  # a plan of what comes after it says so, and goes on

@@ -111,14 +111,14 @@ def wait_for_batch(
     Args:
         batch: What was sent.
         credentials: The account that sent it; by default the one of ``TOGETHER_API_KEY``.
-        library: The library that it was sent from; by default the one that it names.
+        library: The library that it was sent from; by default the one that it names. Where that was moved, where it is now.
         timeout: Seconds to wait for each batch, counted from its creation; by default three days. Nothing is lost when it is
             over: wait again.
         fail_on: Whether the task fails when ``"any"`` request has no result, when ``"all"`` have none, or ``"never"``.
 
     Raises:
         BatchFailed: It went as ``fail_on`` says that it must not; it carries the result.
-        LibraryError: Its rows are not in the library.
+        LibraryError: Its rows are not in the library: it was moved, or another is named. Nothing is paid.
         ConfigurationError: There is no key.
     """
     return run(_waited(batch, credentials, library, timeout, fail_on, "wait_for_batch"))

@@ -119,7 +119,10 @@ def wait_for_video(
     Args:
         job: What ``submit_video`` returned, or what a ``GenerationTimeout`` carries.
         credentials: The account that submitted it.
-        library: Where to keep it.
+        library: Where to keep it; by default as for ``generate_video``. A job does not say which library it was submitted
+            from: another one, the default one included, asks Together for the clip and keeps it too, for nothing. So name
+            that library, where it is now if it was moved, or its ledger counts the job as running until ``reconcile`` takes
+            it there.
         timeout: Seconds to wait, counted from submission; a call that begins after that waits as long anew.
 
     Raises:

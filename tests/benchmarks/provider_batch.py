@@ -3,6 +3,7 @@
 python tests/benchmarks/provider_batch.py [questions] [rounds] [folder]
 
     batch       so many questions in batches at a local Together: written, uploaded, taken back, each kept as an answer
+    limited     the same within a limit that many runs spend from together
     requests    the same questions one by one, 32 at once
 
 Each runs in a process and a flow of its own, into a library in the folder, which should not be in memory; the sandbox is a third
@@ -19,11 +20,12 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 from servers import Highest, measured, medians, prefect
 
-RIVALS = ("batch", "requests")
+RIVALS = ("batch", "limited", "requests")
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 
 
@@ -57,7 +59,7 @@ def run(rival: str, origin: str, count: int, folder: str) -> dict[str, float]:
         }
         from prefect import flow
 
-        from prefect_together import generate_batch, requests_from_table
+        from prefect_together import SpendLimit, generate_batch, requests_from_table
 
         @flow
         def answers(first: int, last: int) -> int:
@@ -67,7 +69,8 @@ def run(rival: str, origin: str, count: int, folder: str) -> dict[str, float]:
                 templates={"prompt": "What does fox {number} do in the snow?"},
                 constants={"model": MODEL, "seed": 1, "max_tokens": 100},
             )
-            result = generate_batch(table, via="batch" if rival == "batch" else "requests", fail_on="any")
+            limit = SpendLimit(name="benchmark", usd=Decimal(1000)) if rival == "limited" else None
+            result = generate_batch(table, via="requests" if rival == "requests" else "batch", fail_on="any", limit=limit)
             return result.kept
 
         answers(count, count + 40)  # brings in what is imported late

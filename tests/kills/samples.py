@@ -56,6 +56,29 @@ WAV = SampleForm(PCM, 16, 24000).header(4800) + bytes(4800)
 DEDICATED = "my-team/words-1a2b3c4d"
 """A model on an endpoint of one's own."""
 
+TONE = str(Path(__file__).parents[1] / "data" / "tone.wav")
+"""A second of sound."""
+NO_TEXTS: tuple[dict[str, Any], ...] = (
+    {"text": None},
+    {"text": ["Hi."]},
+    {"text": "Hi.", "error": {"message": "It broke off."}},
+)
+LISTENED: tuple[dict[str, Any], ...] = (
+    {"file": "https://example.com/harbour.mp3"},
+    {"prompt": "a fox"},
+    {"temperature": 0.5},
+    {"timestamp_granularities": "word"},
+)
+NOT_HEARD: tuple[dict[str, Any], ...] = (
+    {"file": " "},
+    {"file": "ftp://example.com/fox.mp3"},
+    {"start": 1},
+    {"start": 2, "end": 1, "file": "fox.mp3"},
+    {"temperature": 2},
+    {"timestamp_granularities": list[str]()},
+    {"timestamp_granularities": "letter"},
+)
+
 SAMPLES: dict[str, dict[str, Sample]] = {
     "image": {
         "links": Sample(
@@ -171,6 +194,39 @@ SAMPLES: dict[str, dict[str, Sample]] = {
             ),
             changes=({"query": "ships"}, {"documents": ["a fox"]}, {"top_n": 1}, {"rank_fields": ["text"]}),
             wrong=({"query": " "}, {"documents": list[str]()}, {"documents": None}, {"documents": [" "]}, {"top_n": 0}),
+        ),
+    },
+    "transcription": {
+        "url": Sample(
+            fields={"file": "https://example.com/fox.mp3", "model": "openai/whisper-large-v3"},
+            fingerprint="a1512685989e15df0b211ceaacd669af90a0d4d4",
+            answer={"text": "Hi.", "duration": 1.5},
+            malformed=NO_TEXTS,
+            changes=(*LISTENED, {"diarize": True}, {"language": "de"}),
+            wrong=(*NOT_HEARD, {"language": "English"}, {"min_speakers": 2}, {"diarize": True, "min_speakers": 0}),
+            unsendable={"file": "gone.png"},
+        ),
+        "file": Sample(
+            fields={"file": TONE, "model": "openai/whisper-large-v3"},
+            fingerprint="fe39ab1bf71ce991546c1f5b4adbdd334f77bbd1",
+            answer={"text": "Hi.", "duration": 1.5, "segments": None, "words": None},
+            changes=({"start": 0.25}, {"end": 0.75}, {"start": 0.25, "end": 0.75}),
+        ),
+    },
+    "translation": {
+        "url": Sample(
+            fields={"file": "https://example.com/fox.mp3", "model": "openai/whisper-large-v3"},
+            fingerprint="4ff16192a89f7349ceae1b1bfba97018de6c7cff",
+            answer={"text": "Hi.", "duration": 1.5},
+            malformed=NO_TEXTS,
+            changes=(*LISTENED, {"language": "en"}),
+            wrong=(*NOT_HEARD, {"language": "auto"}, {"diarize": True}),
+            unsendable={"file": "gone.png"},
+        ),
+        "file": Sample(
+            fields={"file": TONE, "model": "openai/whisper-large-v3"},
+            fingerprint="a710b1fb40678a9eb9ddff1bc3da05af99439083",
+            answer={"text": "", "duration": 1.5},
         ),
     },
     "speech": {

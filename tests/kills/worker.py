@@ -18,8 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +26,23 @@ import av
 import obstore
 from errand import Job
 from killing import arm
+from pretending import pretend
 
 from prefect_together._internal import event_loop as runtime
-from prefect_together._internal import process as owner
 from prefect_together.batch.provider_runner import ProviderBatchRun
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.runner import Options
-from prefect_together.engine import attempt, batch_output, batch_record
-from prefect_together.engine import ingest as keeping
 from prefect_together.engine import lifecycle as generation
-from prefect_together.engine import polling as waiting
 from prefect_together.engine import reconcile as reconciliation
 from prefect_together.engine.context import GenerationContext, RunContext, RunInfo
 from prefect_together.errors import TogetherError
 from prefect_together.generations.image import ImageRequest
-from prefect_together.generations.policy import Pace, Policy
+from prefect_together.generations.policy import Policy
 from prefect_together.generations.registry import spec_named
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import GeneratedMedia
 from prefect_together.generations.video import VideoRequest
 from prefect_together.http.pool import shared_client
-from prefect_together.ledger import leases
 from prefect_together.storage.opening import shared
 
 LEVEL = (av, obstore)
@@ -66,40 +61,6 @@ def say_to(file: Any) -> None:
         file.flush()
 
     _out = out
-
-
-# Surroundings
-
-
-def pretend(job: Job) -> None:
-    """Put this process on another machine, with another clock, or in a hurry."""
-    if machine := job.get("machine"):
-        owner._machine = lambda: machine  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage]
-        owner._this_process.cache_clear()  # pyright: ignore[reportPrivateUsage]
-    if overdue := job.get("overdue"):
-        leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
-    if "patience" in job:
-        attempt.PATIENCE = job["patience"]
-    if grace := job.get("grace"):
-        waiting.NOT_FOUND_GRACE = grace
-    if skew := job.get("skew"):
-
-        class Skewed(datetime):
-            @classmethod
-            def now(cls, tz: tzinfo | None = None) -> Skewed:
-                return super().now(tz) + timedelta(seconds=skew)
-
-        for name, module in list(sys.modules.items()):
-            if name.startswith("prefect_together.") and getattr(module, "datetime", None) is datetime:
-                module.__dict__["datetime"] = Skewed
-
-    def pauses(self: Pace) -> Iterator[float]:
-        while True:
-            yield 0.1
-
-    Pace.pauses = pauses
-    batch_output.LOOK_AGAIN, batch_record.LOOK_AGAIN = 0.1, 0.1
-    keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
 
 
 # Making

@@ -2,64 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
-from prefect import flow
-from prefect.events import Resource
 
 from prefect_together import (
-    ChatRequest,
-    MediaLibrary,
-    Reconciliation,
-    TogetherCredentials,
     generate_image,
-    generate_text,
     generate_video,
-    reconcile,
 )
-from prefect_together._internal.event_loop import run
-from prefect_together.automations import when_bill_differs
-from prefect_together.cli.main import main
 from prefect_together.engine import billing
-from prefect_together.engine.bill import Bill, Granularity, last_billed_month
+from prefect_together.engine.bill import Granularity, last_billed_month
 from prefect_together.engine.products import Products
-from prefect_together.errors import BadRequest, ConfigurationError, ServerError, UnknownOutcome
+from prefect_together.errors import ServerError, UnknownOutcome
 from prefect_together.sandbox import Sandbox, serve
 
-from .asking import VIDEOS, clip, dear_clip, picture, shown
+from .asking import VIDEOS, clip, dear_clip, picture
+from .spending import FLUX, LLAMA, billed, spend
 
-LLAMA = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
-FLUX = "black-forest-labs/FLUX.2-pro"
 USAGE = "GET /v1/billing/usage"
-
-
-def _month() -> str:
-    return f"{datetime.now(timezone.utc):%Y-%m}"
-
-
-def _bill(granularity: Granularity = "hour", month: str = "", now: datetime | None = None) -> Bill:
-    client = TogetherCredentials().get_client()
-    work = billing.bill(MediaLibrary().storage(), client, month or _month(), granularity=granularity, now=now)
-    return run(work)
-
-
-def _spend() -> None:
-    generate_image(picture(seed=1))
-    generate_text(ChatRequest(prompt="Name a fox.", model=LLAMA, max_tokens=50, seed=1))
 
 
 @pytest.mark.parametrize("granularity", ["hour", "day"])
 def test_what_was_spent_is_beside_what_was_billed(granularity: Granularity, together_sandbox: Sandbox) -> None:
     """Exact costs are reported, list prices estimated; several lines of a model's bill are one, and all sums are exact."""
-    _spend()
-    found = _bill(granularity)
+    spend()
+    found = billed(granularity)
     lines = {line.model: line for line in found.lines}
     assert {FLUX, LLAMA} == set(lines)
     charged = {charge.model: charge.usd for charge in together_sandbox.charges()}
@@ -82,30 +53,30 @@ def test_pages_of_a_bill_are_followed(together_sandbox: Sandbox, monkeypatch: py
         return parse(pages[len(asked) - 1])
 
     monkeypatch.setattr("prefect_together.http.client.TogetherClient.get", get)
-    found = _bill("day", "2026-10")
+    found = billed("day", "2026-10")
     assert Decimal(2) == found.billed
     assert ["", "after=1", "after=2", "after=3"] == [path.partition("limit=1000")[2].lstrip("&") for path in asked]
     pages[:] = [{"data": list[Any](), "next_cursor": "same"}] * 9
     with pytest.raises(ServerError, match="does not end"):
-        _bill("day", "2026-10")
+        billed("day", "2026-10")
 
 
 def test_the_pages_of_the_server_are_followed(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also with real cursors: hours of one each make the same bill as all at once."""
-    _spend()
-    whole = _bill()
+    spend()
+    whole = billed()
     monkeypatch.setattr(billing, "_PAGE", 1)
-    assert whole.billed == _bill().billed
+    assert whole.billed == billed().billed
     assert whole.billed > 0
 
 
 def test_what_others_spent_is_listed_and_matched_with_nothing(together_sandbox: Sandbox) -> None:
     """Another key's pictures are on the bill, in the difference and in a sentence; no request of ours is made to fit them."""
-    _spend()
+    spend()
     other = {"model": "black-forest-labs/FLUX.1-schnell", "prompt": "a moon", "width": 64, "height": 64}
     key = {"Authorization": "Bearer other"}
     httpx.post(f"{together_sandbox.url}/v1/images/generations", json=other, headers=key).raise_for_status()
-    found = _bill()
+    found = billed()
     assert ["black-forest-labs/FLUX.1-schnell image"] == [line.product for line in found.unmatched]
     assert {FLUX, LLAMA} == {line.model for line in found.lines}
     assert found.unmatched[0].billed + sum(line.difference or 0 for line in found.lines) == found.difference
@@ -119,7 +90,7 @@ def test_what_nobody_knows_is_said_and_in_no_sum(together_sandbox: Sandbox) -> N
     together_sandbox.fault(VIDEOS, "accept_then_close")
     with pytest.raises(UnknownOutcome):
         generate_video(dear_clip(seed=2))
-    found = _bill()
+    found = billed()
     assert (1, Decimal("0.30")) == (sum(line.unknown for line in found.lines), found.lines[0].uncertain)
     assert 0 == found.estimated
     text = found.text()
@@ -140,19 +111,19 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 def test_what_is_not_billed_yet_is_said_and_is_no_difference(granularity: Granularity, late: Sandbox) -> None:
     """The running hour or day stands in the table without a bill, and its money in a sentence."""
     generate_image(picture(seed=1))
-    found = _bill(granularity)
+    found = billed(granularity)
     assert (0, 0, 0) == (found.billed, found.estimated, found.difference)
     assert (None, None) == (found.lines[0].billed, found.lines[0].difference)
     assert "not yet" in found.text()
     assert "is not billed yet, and in no sum ($0.03 by the ledger)" in found.text()
-    later = _bill(granularity, now=datetime.now(timezone.utc) + timedelta(days=2))
+    later = billed(granularity, now=datetime.now(timezone.utc) + timedelta(days=2))
     assert Decimal("-0.03") == later.difference  # it is over, and the bill has nothing
 
 
 def test_a_month_is_one_month(together_sandbox: Sandbox) -> None:
     """What was spent in another month is on neither side."""
-    _spend()
-    found = _bill(month="2026-01")
+    spend()
+    found = billed(month="2026-01")
     assert ((), (), 0) == (found.lines, found.unmatched, found.difference)
 
 
@@ -216,7 +187,7 @@ def test_a_bill_that_is_none_is_one_sentence(
 
     monkeypatch.setattr(billing, "_page", instead)
     with pytest.raises(ServerError, match=said) as raised:
-        _bill()
+        billed()
     assert raised.value.paid is None
     assert 1 == len(str(raised.value).splitlines())
 
@@ -224,87 +195,3 @@ def test_a_bill_that_is_none_is_one_sentence(
 def test_credits_are_taken_off() -> None:
     """A line may be less than nothing."""
     assert Decimal("-0.5") == billing._page(_page("2026-11-01", "credit", "-0.5")).data[0].line_items[0].cost  # pyright: ignore[reportPrivateUsage]
-
-
-def test_the_report_of_a_flow_has_the_bill(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`reconcile(bill=True)` returns it, shows it as a table, and emits one event where the difference passes the amount."""
-    _spend()
-    other = {"model": FLUX, "prompt": "a moon", "width": 64, "height": 64}
-    key = {"Authorization": "Bearer other"}
-    httpx.post(f"{together_sandbox.url}/v1/images/generations", json=other, headers=key).raise_for_status()
-    heard = list[tuple[str, dict[str, Any]]]()
-
-    def hear(event: str, *, resource: dict[str, str], payload: dict[str, Any]) -> None:
-        if ".bill." in event:
-            heard.append((resource["prefect.resource.id"], payload))
-
-    monkeypatch.setattr("prefect_together.ui.events.emit_event", hear)
-    monkeypatch.setattr("prefect_together.ui.bills.last_billed_month", _month)
-
-    @flow
-    def nightly(bill: bool) -> Reconciliation:
-        return reconcile(bill=bill)
-
-    assert nightly(bill=False).bill is None
-    assert [] == heard
-    for limit, events in (("0.5", 0), ("0.01", 1)):
-        monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_BILL_ALERT", limit)
-        report = nightly(bill=True)
-        assert events == len(heard)
-    assert report.bill is not None
-    assert report.bill == Reconciliation.model_validate_json(report.model_dump_json()).bill
-    resource, payload = heard[0]
-    trigger: Any = when_bill_differs(notify=UUID(int=1)).trigger
-    assert trigger.match.matches(Resource({"prefect.resource.id": resource}))
-    assert {"prefect-together.bill.differs"} == trigger.expect
-    assert f"prefect-together.bill.loopback.{_month()}" == resource
-    assert str(report.bill.difference.normalize()) == payload["difference"]
-    (table, *_) = shown(f"bill-{_month()}")
-    assert {FLUX, LLAMA} <= {row["model"] for row in json.loads(table.data)}
-    assert "whole organisation" in table.description
-
-
-def test_an_automation_that_does_nothing_is_refused() -> None:
-    """`when_bill_differs` needs a deployment to run, or a block to notify with."""
-    with pytest.raises(ConfigurationError, match="does nothing"):
-        when_bill_differs()
-
-
-def test_the_command_prints_the_bill(together_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """A table whose columns stand below each other; as JSON the exact amounts, as text."""
-    _spend()
-    assert 0 == main(["bill", "--month", _month()])
-    lines = capsys.readouterr().out.splitlines()
-    head = next(line for line in lines if line.startswith("when"))
-    total = next(line for line in lines if line.startswith("in all"))
-    assert len(head) == len(total)
-    assert 0 == main(["bill", "--month", _month(), "--granularity", "hour", "--json"])
-    found = json.loads(capsys.readouterr().out)
-    assert str(sum(charge.usd or 0 for charge in together_sandbox.charges())) == found["billed"]
-    assert {FLUX, LLAMA} == {line["model"] for line in found["lines"]}
-    assert all({"reported", "estimated", "billed", "difference"} <= line.keys() for line in found["lines"])
-
-
-def test_the_command_needs_a_key(
-    together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without one it says so in one sentence, and exits with 1."""
-    _spend()
-    monkeypatch.delenv("TOGETHER_API_KEY")
-    assert 1 == main(["bill"])
-    said = capsys.readouterr()
-    assert ("", 1) == (said.out, len(said.err.splitlines()))
-    assert "TOGETHER_API_KEY" in said.err
-
-
-def test_trouble_is_one_sentence(together_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """What Together refuses is said, without a word of money that was not spent; the exit code is 1."""
-    _spend()
-    together_sandbox.fault(USAGE, "400")
-    with pytest.raises(BadRequest):
-        _bill()
-    together_sandbox.fault(USAGE, "500")
-    assert 1 == main(["bill"])
-    said = capsys.readouterr().err
-    assert 1 == len(said.splitlines())
-    assert "paid" not in said

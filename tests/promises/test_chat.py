@@ -1,23 +1,19 @@
-"""Questions and answers: paid once, priced by the tokens, checked by their schema, repaired where that is allowed, never lost."""
+"""Questions and answers: paid once, priced by the tokens, never lost."""
 
 from __future__ import annotations
 
-import pickle
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any
 
 import pytest
 from prefect import flow
-from pydantic import BaseModel, Field
 
 from prefect_together import (
     ChatRequest,
     GeneratedText,
-    InvalidOutput,
     Message,
-    ReasoningExhausted,
     SpendLimit,
     Tool,
     agenerate_text,
@@ -26,53 +22,16 @@ from prefect_together import (
     generate_text,
     generate_video,
 )
-from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcome
+from prefect_together.errors import InvalidRequest, UnknownOutcome
 from prefect_together.sandbox import Sandbox
 
 from .asking import clip, picture
-
-CHAT = "POST /v1/chat/completions"
-PATH = "/v1/chat/completions"
-LLAMA = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
-SEES = "Qwen/Qwen3.5-9B"
-_Error = TypeVar("_Error", bound=TogetherError)
-
-
-class Scene(BaseModel):
-    """What a scene is made of."""
-
-    prompt: str
-    seconds: int = Field(ge=1, le=10)
-    tags: list[str]
-    mood: Literal["calm", "wild"]
-
-
-def question(prompt: str = "Name a fox.", **fields: Any) -> ChatRequest:
-    """Ask for a short answer of a model whose price is known."""
-    asked: dict[str, Any] = {"model": LLAMA, "prompt": prompt, "max_tokens": 200, **fields}
-    return ChatRequest(**asked)
+from .questions import CHAT, LLAMA, PATH, SEES, bodies, charged, question
 
 
 @flow
 def _answered(request: ChatRequest) -> GeneratedText:
     return generate_text(request)
-
-
-def bodies(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Return what was asked, in order."""
-    return [cast("dict[str, Any]", request.body) for request in sandbox.requests() if request.path == PATH]
-
-
-def failing(kind: type[_Error], request: ChatRequest) -> _Error:
-    """Return the error of a question that has one."""
-    with pytest.raises(kind) as raised:
-        generate_text(request)
-    return raised.value
-
-
-def charged(sandbox: Sandbox) -> Decimal:
-    """Return what all that was accepted would have cost."""
-    return sum((charge.usd or Decimal(0) for charge in sandbox.charges()), Decimal(0))
 
 
 @pytest.mark.parametrize("fields", [{"seed": 7}, {"temperature": 0}], ids=["seed", "temperature"])
@@ -156,80 +115,6 @@ def test_an_answer_without_tokens_has_no_cost(together_sandbox: Sandbox) -> None
     answer = generate_text(question(seed=7))
     assert (None, None) == (answer.cost, answer.usage)
     assert answer.estimated_cost is not None
-
-
-def test_a_schema_is_kept_to(together_sandbox: Sandbox) -> None:
-    """The answer is a value of the class, the schema stands in the prompt, and references in it are written out."""
-    answer = generate_text(question("A scene.", response_format=Scene, seed=7))
-    scene = answer.parse(Scene)
-    assert scene.model_dump() == answer.data
-    (body,) = bodies(together_sandbox)
-    assert "json_schema" == body["response_format"]["type"]
-    assert "JSON schema" in body["messages"][0]["content"]
-
-
-@pytest.mark.parametrize("fault", ["json_cut", "json_wrong"])
-def test_an_invalid_answer_is_repaired_once(fault: str, together_sandbox: Sandbox) -> None:
-    """One more request is paid for, both answers are kept, and a rerun pays for neither."""
-    together_sandbox.fault(CHAT, fault)
-    asked = question("A scene.", response_format=Scene, seed=7)
-    assert generate_text(asked).parse(Scene)
-    assert 2 == len(together_sandbox.charges())
-    again = generate_text(asked)
-    assert again.reused
-    assert 2 == together_sandbox.count(PATH)
-
-
-def test_an_answer_in_a_code_fence_is_read(together_sandbox: Sandbox) -> None:
-    """Nobody pays a second time for three backticks."""
-    together_sandbox.fault(CHAT, "json_fenced")
-    answer = generate_text(question("A scene.", response_format=Scene, seed=7))
-    assert "```" in answer.text
-    assert answer.parse(Scene)
-    assert 1 == together_sandbox.count(PATH)
-
-
-@pytest.mark.parametrize(("repair", "posts"), [(0, 1), (1, 2), (3, 4)])
-def test_repairs_are_bounded(repair: int, posts: int, together_sandbox: Sandbox) -> None:
-    """What stays invalid is an error that has the text and the cost, pickles, and is free the next time; more is asked for."""
-    together_sandbox.fault(CHAT, "json_wrong", times=9)
-    asked = question("A scene.", response_format=Scene, seed=7, repair=repair)
-    first, again = failing(InvalidOutput, asked), failing(InvalidOutput, asked)
-    assert str(first) == str(again)
-    assert "answered what was not asked for" in str(first)
-    assert posts == together_sandbox.count(PATH)
-    error = pickle.loads(pickle.dumps(first))
-    assert error.result.text
-    assert error.result.cost > 0
-    assert ("yes", str(first)) == (error.paid, str(error))
-
-
-def test_one_more_repair_pays_for_one_more(together_sandbox: Sandbox) -> None:
-    """Raising ``repair`` goes on from the answers that are kept."""
-    together_sandbox.fault(CHAT, "json_wrong", times=2)
-    for repair in (0, 1):
-        with pytest.raises(InvalidOutput):
-            generate_text(question("A scene.", response_format=Scene, seed=7, repair=repair))
-    assert generate_text(question("A scene.", response_format=Scene, seed=7, repair=2)).parse(Scene)
-    assert 3 == together_sandbox.count(PATH)
-
-
-def test_thinking_without_an_answer_is_an_error_of_its_own(together_sandbox: Sandbox) -> None:
-    """It was paid for, its cost is known, it is not asked again, and the advice is what helps."""
-    together_sandbox.fault(CHAT, "thought_only")
-    asked = question(model="zai-org/GLM-5.3-Flash", seed=7)
-    error, again = failing(ReasoningExhausted, asked), failing(ReasoningExhausted, asked)
-    assert str(error) == str(again)
-    assert "Raise max_tokens" in str(error)
-    assert error.result is not None
-    assert error.result.cost == charged(together_sandbox)
-    assert error.result.reasoning
-    assert 1 == together_sandbox.count(PATH)
-
-
-def test_a_pattern_is_kept_to(together_sandbox: Sandbox) -> None:
-    """A regular expression is a form of answer too."""
-    assert generate_text(question(response_format=re.compile("(yes|no)"), seed=7)).text in {"yes", "no"}
 
 
 def test_pictures_are_seen(together_sandbox: Sandbox, tmp_path: Path) -> None:

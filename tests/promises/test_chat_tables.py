@@ -10,7 +10,7 @@ from prefect_together import generate_batch, generate_image, plan, requests_from
 from prefect_together.sandbox import Sandbox
 
 from .asking import picture
-from .test_chat import CHAT, LLAMA, PATH, SEES, Scene, charged
+from .questions import CHAT, LLAMA, PATH, SEES, Scene, charged
 
 
 def test_a_column_made_by_a_model(together_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 # It has this name since Python 3.11; under the old one it warns.
 _parser: Any = importlib.import_module("sre_parse" if sys.version_info < (3, 11) else "re._parser")
 
-PRINTED = string.ascii_lowercase + string.digits
+READABLE = string.ascii_letters + string.digits + " -.,_!?"
+"""What a character is taken from where one of these will do."""
+OTHERS = "".join(one for one in string.printable if one not in READABLE) + "éß漢"
+"""What it is taken from where none of them will."""
+CATEGORIES = {"DIGIT": r"\d", "WORD": r"\w", "SPACE": r"\s", "NOT_DIGIT": r"\D", "NOT_WORD": r"\W", "NOT_SPACE": r"\S"}
 MORE = 4
 """How many more than the least a repetition without an end has."""
-CATEGORIES = {"DIGIT": string.digits, "WORD": string.ascii_lowercase, "SPACE": " ", "NOT_DIGIT": string.ascii_lowercase,
-              "NOT_SPACE": string.ascii_lowercase, "NOT_WORD": " -.,"}  # fmt: skip
-
-
 TRIES = 50
 """How often a text is written anew where a look-around did not fit it."""
 
@@ -46,7 +46,7 @@ def _node(operation: str, value: Any, rng: random.Random, groups: dict[int, str]
         case "IN" | "NOT_LITERAL":
             return _one_of(value if operation == "IN" else [("NEGATE", None), ("LITERAL", value)], rng)
         case "ANY":
-            return rng.choice(PRINTED)
+            return rng.choice(READABLE)
         case "BRANCH":
             return _written(rng.choice(value[1]), rng, groups)
         case "SUBPATTERN":
@@ -60,23 +60,34 @@ def _node(operation: str, value: Any, rng: random.Random, groups: dict[int, str]
             return "".join(_written(inner, rng, groups) for _ in range(count))
         case "GROUPREF":
             return groups.get(value, "")
+        case "GROUPREF_EXISTS":
+            group, then, otherwise = value
+            return _written((then if group in groups else otherwise) or (), rng, groups)
         case _:  # anchors and look-arounds take no room
             return _written(value, rng, groups) if operation == "ATOMIC_GROUP" else ""
 
 
 def _one_of(choices: Any, rng: random.Random) -> str:
     """Return one character of a set, of its ranges too; of a negated set, one that it does not hold."""
-    allowed, negated = "", False
+    named, negated = "", False
+    categories: list[str] = []
     for operation, value in choices:
         match str(operation):
             case "NEGATE":
                 negated = True
             case "LITERAL":
-                allowed += chr(value)
+                named += chr(value)
             case "RANGE":
-                allowed += "".join(chr(code) for code in range(value[0], min(value[1], value[0] + 127) + 1))
+                named += "".join(chr(code) for code in range(value[0], min(value[1], value[0] + 127) + 1))
             case _:
-                allowed += CATEGORIES.get(str(value).removeprefix("CATEGORY_"), PRINTED)
+                categories.append(CATEGORIES[str(value).removeprefix("CATEGORY_")])
     if negated:
-        allowed = "".join(one for one in PRINTED + " -." if one not in allowed) or "~"
-    return rng.choice(allowed)
+        allowed = _matching(f"[^{re.escape(named)}{''.join(categories)}]")
+    else:
+        allowed = named + "".join(map(_matching, categories))
+    return rng.choice(allowed or "~")
+
+
+def _matching(pattern: str) -> str:
+    """Return the characters that a pattern of one character matches: readable ones, or, where none is, others."""
+    return "".join(re.findall(pattern, READABLE) or re.findall(pattern, OTHERS))

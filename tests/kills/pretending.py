@@ -1,0 +1,47 @@
+"""Puts this process on another machine, with another clock, or in a hurry, as a job says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
+
+from errand import Job
+
+from prefect_together._internal import process as owner
+from prefect_together.engine import attempt, batch_output, batch_record
+from prefect_together.engine import ingest as keeping
+from prefect_together.engine import polling as waiting
+from prefect_together.generations.policy import Pace
+from prefect_together.ledger import leases
+
+
+def pretend(job: Job) -> None:
+    """Put this process on another machine, with another clock, or in a hurry."""
+    if machine := job.get("machine"):
+        owner._machine = lambda: machine  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage]
+        owner._this_process.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    if overdue := job.get("overdue"):
+        leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
+    if "patience" in job:
+        attempt.PATIENCE = job["patience"]
+    if grace := job.get("grace"):
+        waiting.NOT_FOUND_GRACE = grace
+    if skew := job.get("skew"):
+
+        class Skewed(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Skewed:
+                return super().now(tz) + timedelta(seconds=skew)
+
+        for name, module in list(sys.modules.items()):
+            if name.startswith("prefect_together.") and getattr(module, "datetime", None) is datetime:
+                module.__dict__["datetime"] = Skewed
+
+    def pauses(self: Pace) -> Iterator[float]:
+        while True:
+            yield 0.1
+
+    Pace.pauses = pauses
+    batch_output.LOOK_AGAIN, batch_record.LOOK_AGAIN = 0.1, 0.1
+    keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]
