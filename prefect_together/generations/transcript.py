@@ -31,7 +31,7 @@ class Transcript(GeneratedValue):
     seconds: float | None = None
     """How long it was listened to; None where Together does not say."""
     segments: tuple[Segment, ...] = ()
-    """What is said, by sentences or so; empty where nobody asked."""
+    """What is said, by sentences or so, each with who says most of it; empty where nobody asked."""
     words: tuple[Word, ...] = ()
     """The same by words; empty where nobody asked."""
     speaker_segments: tuple[Segment, ...] = ()
