@@ -52,7 +52,7 @@ def _changes(number: int, own: Written, kept: Written) -> Iterator[str]:
     if own.form[:3] != kept.form[:3]:
         yield f"sound {number}: {own.form} brought to {kept.form}"
     if not own.lossless:
-        yield f"sound {number}: {own.codec.removesuffix('float')} decoded, and kept without further loss as FLAC"
+        yield f"sound {number}: {own.codec} decoded, and kept without further loss as FLAC"
 
 
 class _Joints:

@@ -53,5 +53,5 @@ def _decode(av: Any, clip: Path, target: Path, late: float) -> Spliced:
     write_sound(av, target, kept, samples_of(av, clip, kept.form, facts_of(av, clip).start))
     changes = [f"{late:.2f} s of silence in front, as it begins so much after the pictures"] if late > _LATE else []
     if not own.lossless:
-        changes.append(f"{own.codec.removesuffix('float')} decoded, and kept without further loss as FLAC")
+        changes.append(f"{own.codec} decoded, and kept without further loss as FLAC")
     return Spliced(reencoded=not own.lossless, changes=(*changes, *_others(av, clip)))
