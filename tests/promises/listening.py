@@ -43,14 +43,12 @@ def in_english(file: Any, **fields: Any) -> TranslationRequest:
 
 def heard(file: Any, **options: Any) -> Transcript:
     """Transcribe a recording."""
-    request = cast("TranscriptionRequest", file if isinstance(file, TranscriptionRequest) else asked(file))
-    return transcribe(request, **options)
+    return cast("Any", transcribe)(file if isinstance(file, TranscriptionRequest) else asked(file), **options)
 
 
 def translated(file: Any, **options: Any) -> Transcript:
     """Translate a recording."""
-    request = cast("TranslationRequest", file if isinstance(file, TranslationRequest) else in_english(file))
-    return translate(request, **options)
+    return cast("Any", translate)(file if isinstance(file, TranslationRequest) else in_english(file), **options)
 
 
 def charged(together: Sandbox, kind: str = "transcription") -> list[Charge]:
