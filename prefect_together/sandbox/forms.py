@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
@@ -51,7 +51,7 @@ class Part:
 
 
 @contextlib.asynccontextmanager
-async def form(request: Request, *, most: int | None = None) -> AsyncIterator[list[Part]]:
+async def form(request: Request, *, most: int | None = None) -> AsyncGenerator[list[Part], None]:
     """Yield the fields in the order in which they were sent, and write them down; refuse what is no form.
 
     What was sent is gone when the context ends.

@@ -32,10 +32,15 @@ if TYPE_CHECKING:
     from email.message import Message
 
 MAX_BYTES = 64 * 1024 * 1024
+"""Not Together's: of a recording it reads 1 GB."""
 FETCH_SECONDS = 20
 FILE_PATH = re.compile(r"/(?:shrt|files)/([A-Za-z0-9_-]+)(?:\.\w+)?$")
 ASSET = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """Ids of pictures kept at the provider, as in the example of the OpenAPI text."""
+
+
+class TooLarge(ValueError):
+    """A file at an address that is larger than what is read of one."""
 
 
 def is_loopback(host: str | None) -> bool:
@@ -160,5 +165,5 @@ def _fetch(url: str) -> bytes:
     except (OSError, HTTPException) as error:
         raise ValueError(f"the address could not be read ({error})") from error
     if len(content) > MAX_BYTES:
-        raise ValueError("the file is larger than 64 MB")
+        raise TooLarge("the file is larger than 64 MB")
     return content

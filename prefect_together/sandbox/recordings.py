@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import IO
 
 from prefect_together.sandbox import error_messages
-from prefect_together.sandbox.inputs import read_input
+from prefect_together.sandbox.inputs import TooLarge, read_input
 from prefect_together.sandbox.recipes import Recipe
 from prefect_together.sandbox.sound import standins
 from prefect_together.sandbox.sound.listening import Heard, TooLong, UnsupportedSound, listen
@@ -39,7 +39,8 @@ class Recordings:
         try:
             found = read_input(address, self._store)
         except ValueError as error:
-            raise _refused("invalid_params", f"The file could not be read: {error}", param="file") from error
+            code = "file_too_large" if isinstance(error, TooLarge) else "invalid_params"
+            raise _refused(code, f"The file could not be read: {error}", param="file") from error
         if isinstance(found, str) and found.startswith("away:"):
             return standins.far_away(address)
         if isinstance(found, str):

@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import time
+import wave
 from typing import Any
 
 JOBS: dict[str, float] = {}
@@ -34,10 +35,20 @@ def picture(kilobytes: int) -> bytes:
     return out.getvalue().ljust(kilobytes * 1024 - 2, b"\0") + b"\xff\xd9"
 
 
+def sound(kilobytes: int) -> bytes:
+    """Return a WAV of one channel at 24,000 Hz, of so many bytes: noise."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, 24_000, 0, "NONE", ""))
+        file.writeframes(random.Random(1).randbytes(kilobytes * 1024 - 44))
+    return out.getvalue()
+
+
 class Together(asyncio.Protocol):
     """One keep-alive connection."""
 
     data = picture(100)
+    speech = sound(100)
     seconds = (0.0, 0.0)
     origin = ""
 
@@ -69,6 +80,8 @@ class Together(asyncio.Protocol):
             self._send(b"application/json", json.dumps(COUNTED).encode())
         elif path.startswith("/v2/videos"):
             self._send(b"application/json", self._job(path.rpartition("/")[2] if method == b"GET" else "", body))
+        elif path.endswith("/audio/speech"):
+            self._send(b"audio/wav", self.speech[:-8], random.randbytes(8))
         elif path.endswith("/chat/completions"):
             self._send(b"application/json", _said(body))
         else:
@@ -106,7 +119,8 @@ def _said(body: bytes) -> bytes:
 
 async def main(kilobytes: int, seconds: float) -> None:
     """Serve until killed."""
-    Together.data, Together.seconds = picture(kilobytes), (seconds * 0.75, seconds * 1.25)
+    Together.data, Together.speech = picture(kilobytes), sound(kilobytes)
+    Together.seconds = (seconds * 0.75, seconds * 1.25)
     server = await asyncio.get_running_loop().create_server(Together, "127.0.0.1", 0, backlog=2048)
     Together.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     print(Together.origin, flush=True)

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "expand.py": ([], 5),
     "image_to_video.py": ([], 2),
     "make_judge_fix.py": (["--width", "256", "--height", "192"], 4),
+    "narrated_film.py": (["--review", "false", "--video-model", "sandbox/tiny"], 10),
     "prompt_table.py": (["--table", "prompts.csv"], 2),
     "reconcile.py": ([], 0),
     "synthesize.py": (["--count", "1"], 4),

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import urllib.request
-import uuid
-
 import pytest
-from prefect.types import SecretDict
 
 from prefect_together import ChatRequest, MediaLibrary, generate_image, generate_text
 from prefect_together.errors import InvalidRequest
@@ -15,15 +11,6 @@ from prefect_together.sandbox import Sandbox
 from .asking import picture
 
 PATH = "/v1/chat/completions"
-
-
-@pytest.fixture
-def bucket(s3_endpoint: str) -> MediaLibrary:
-    """Make a bucket, and a library in it."""
-    name = f"inputs-{uuid.uuid4().hex[:12]}"
-    with urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT"), timeout=30):
-        options = {"endpoint": s3_endpoint, "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
-        return MediaLibrary(url=f"s3://{name}/media", options=SecretDict(options))
 
 
 def asked(uri: str) -> ChatRequest:

@@ -57,7 +57,7 @@ def listened(
 
 def heard(client: httpx.Client, content: bytes, **fields: Any) -> dict[str, Any]:
     """Send a recording and return the long answer, with words."""
-    asked = {"response_format": "verbose_json", "timestamp_granularities[]": ["word", "segment"], **fields}
+    asked: dict[str, Any] = {"response_format": "verbose_json", "timestamp_granularities[]": ["word", "segment"], **fields}
     answer = listened(client, content, **asked)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()

@@ -56,7 +56,7 @@ def test_raw_samples_are_in_the_encoding_that_was_asked_for(
     client: httpx.Client, fields: dict[str, Any], width: int
 ) -> None:
     """Cartesia honours all four, and 32-bit floats are the default."""
-    same = {"model": CARTESIA, "voice": "any", "sample_rate": 24_000}
+    same: dict[str, Any] = {"model": CARTESIA, "voice": "any", "sample_rate": 24_000}
     known = len(samples(spoken(client, **same)))
     assert width * known == len(spoken(client, response_format="raw", **same, **fields))
 

@@ -11,7 +11,7 @@ import pytest
 
 from prefect_together import sandbox
 
-from .asking import LLAMA, clip, message
+from .asking import LLAMA, clip, finished, message
 from .sounding import LISTEN, PARAKEET, TRANSLATE, WHISPER, encoded, linked, listened, spoken, tone, wav
 
 MB = 1024 * 1024
@@ -131,8 +131,6 @@ def test_addresses_that_cannot_be_read_are_refused(client: httpx.Client, address
 
 def test_a_hosted_clip_is_a_video(client: httpx.Client) -> None:
     """The sandbox's own files are read where their address is sent, and judged as what they are."""
-    from .asking import finished
-
     answer = linked(client, finished(client)["outputs"]["video_url"])
     assert (400, "unsupported_format") == (answer.status_code, answer.json()["error"]["code"])
 

@@ -127,6 +127,8 @@ def test_speakers_are_told_apart(client: httpx.Client, fields: dict[str, Any]) -
         (TEXT, "en"),
         (GERMAN, "de"),
         ("東京の夜は静かです。", "ja"),
+        ("Zweiter Sprecher sagt etwas.", "de"),
+        ("Sunset over hills.", "en"),
         ("Le phare est sur la colline et la mer est calme.", "fr"),
     ],
 )

@@ -19,6 +19,16 @@ _SMALL = {
     "pt": "o a os as e é um uma que de em por com não se para do da mais no na são como",
     "nl": "de het een en is van dat niet in op te met voor zijn ik we ze er aan",
 }
+_LETTERS = {
+    "en": ("th", "wh", "igh", "ck", "ing", "oo", "sh"),
+    "de": ("sch", "cht", "ech", "zw", "ung", "tz", "ei", "ä", "ö", "ü", "ß"),
+    "fr": ("eau", "oux", "ç", "é", "è", "ê", "l'", "d'", "qu'", "l’", "d’"),
+    "es": ("ción", "ñ", "¿", "¡", "á", "í", "ó"),
+    "it": ("zione", "gli", "cch", "zz", "à", "ù"),
+    "pt": ("ção", "ões", "ã", "nh", "lh", "ê"),
+    "nl": ("ij", "aa", "ui", "uu"),
+}
+"""Letters that stand together more often in one language than in others; each is half as good as a small word."""
 _WORDS = {language: frozenset(words.split()) for language, words in _SMALL.items()}
 
 
@@ -30,9 +40,13 @@ def language_of(words: Sequence[str]) -> str:
         # Japanese is written with Chinese characters too, and always with some of its own.
         return "ja" if "ja" in foreign else max(foreign, key=lambda language: foreign[language])
     plain = Counter(word.strip(".,;:!?\"'()“”«»¿¡").casefold() for word in words)
-    points = {language: sum(plain[word] for word in small) for language, small in _WORDS.items()}
+    text = " ".join(words).casefold()
+    points = {
+        language: sum(plain[word] for word in small) + sum(map(text.count, _LETTERS[language])) / 2
+        for language, small in _WORDS.items()
+    }
     best = max(points, key=lambda language: points[language])
-    return best if points[best] > points["en"] else "en"
+    return best if points[best] >= points["en"] + 1 else "en"
 
 
 def _script(character: str) -> str:

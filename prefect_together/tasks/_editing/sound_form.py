@@ -84,7 +84,7 @@ def written(audio: Any) -> Written:
     context, form = audio.codec_context, form_of(audio)
     if context.name in _PCM:
         return Written(context.name, form._replace(format=_PCM[context.name]))
-    deep = context.name == "flac" and context.format.name.startswith("s32")
+    deep = context.name in {"flac", "alac"} and context.format.name.startswith("s32")
     return Written(context.name, form._replace(format="s32" if deep else "s16"))
 
 
@@ -95,7 +95,7 @@ def kept_as(sounds: Iterable[Written]) -> Written:
     if all(sound == first for sound in several) and first.lossless:
         return first
     best = common_form(sound.form for sound in several) or first.form
-    deep = any(sound.lossless and sound.form.format not in {"u8", "s16"} for sound in several)
+    deep = any(sound.form.format not in {"u8", "s16"} for sound in several)
     return Written("flac", best._replace(format="s32" if deep else "s16"))
 
 
