@@ -179,8 +179,9 @@ def _wanted(count: int) -> Any:
     line: Any = (Annotated[int, Field(ge=1, le=count)], ...)
     chapter: Any = create_model("Chapter", __base__=Chapter, line=line)
     quote: Any = create_model("Quote", __base__=Quote, line=line)
-    chapters, quotes = (GenericAlias(list, one) for one in (chapter, quote))
-    return create_model("Minutes", __base__=Minutes, chapters=(chapters, ...), quotes=(quotes, ...))
+    chapters: Any = (GenericAlias(list, chapter), ...)
+    quotes: Any = (GenericAlias(list, quote), ...)
+    return create_model("Minutes", __base__=Minutes, chapters=chapters, quotes=quotes)
 
 
 def as_markdown(minutes: Minutes, lines: list[Segment]) -> str:
