@@ -22,6 +22,7 @@ from prefect_together import (
     generate_video,
     read_subtitles,
 )
+from prefect_together.errors import InvalidRequest
 from prefect_together.sandbox import Sandbox
 
 from .conftest import Command, Killed
@@ -111,7 +112,7 @@ def test_a_dub(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path
 
 def test_a_dub_without_a_voice_is_refused(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path) -> None:
     """Before anything is sent, with the languages that there are."""
-    with pytest.raises(ValueError, match=r"no voice of hexgrad/Kokoro-82M is known for 'de', it speaks en, es, fr"):
+    with pytest.raises(InvalidRequest, match=r"No voice of hexgrad/Kokoro-82M is known for 'de', it speaks en, es, fr"):
         load("dub").dub(film=str(film), language="de")
     assert [] == together_sandbox.charges()
 
