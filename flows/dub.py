@@ -38,6 +38,7 @@ from prefect_together import (
     run_as_command,
 )
 from prefect_together import plan as plan_requests
+from prefect_together.errors import InvalidRequest, TogetherError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -133,9 +134,12 @@ def dub(
         done.lines = [_shorter(line, better.get(line.line.id)) for line in done.lines]
     _place(done.lines)
     laid = [Placed(line.voice, at=line.at) for line in done.lines if line.voice]
-    done.film = add_sound(film, laid, mode="mix", ducking=ducking) if laid else None
-    if done.film:
-        done.film = add_subtitles(done.film, [line.line for line in done.lines], language=language)
+    try:
+        if laid:
+            mixed = add_sound(film, laid, mode="mix", ducking=ducking)
+            done.film = add_subtitles(mixed, [line.line for line in done.lines], language=language)
+    except TogetherError as error:  # such as the extra "media" that is not installed: what is paid for is shown
+        get_run_logger().warning("There is no dubbed film: %s", error)
     publish_gallery(
         [done.transcript, done.answers, done.spoken, done.film], key="dub", title=f"{Path(film).name} in {language}"
     )
@@ -146,7 +150,7 @@ def voice_for(speaker: str, language: str) -> str:
     """Return the first voice of a model for a language.
 
     Raises:
-        ValueError: None is known.
+        InvalidRequest: None is known.
     """
     known = catalog.voices_of(speaker)
     for voice in known:
@@ -154,7 +158,7 @@ def voice_for(speaker: str, language: str) -> str:
             return voice.id
     languages = ", ".join(sorted({voice.language.partition("-")[0] for voice in known if voice.language}))
     speaks = f"it speaks {languages}" if languages else "its voices are not known"
-    raise ValueError(f"no voice of {speaker} is known for {language!r}, {speaks}: give voice, or another speaker")
+    raise InvalidRequest(f"No voice of {speaker} is known for {language!r}, {speaks}: give voice, or another speaker.")
 
 
 def slots(lines: Sequence[Segment], seconds: float | None) -> list[Line]:

@@ -32,6 +32,7 @@ from prefect_together import (
     run_as_command,
 )
 from prefect_together import plan as plan_requests
+from prefect_together.errors import TogetherError
 
 QUESTION = """This is what was said in a recording, each line with its number, its time and who says it. Write in {language}:
 a title, a summary of at most 150 words, the chapters with the number of the line at which each begins, the three to eight
@@ -168,7 +169,8 @@ def lines_of(heard: Transcript, names: list[str]) -> list[Segment]:
 def _question(heard: Transcript, names: list[str], writer: str, language: str, seed: int) -> ChatRequest:
     lines = lines_of(heard, names)
     if not lines:
-        raise ValueError("nothing is said in this recording")
+        what = "Nothing is said in this recording, so there is nothing to write about it."
+        raise TogetherError(what, paid="yes", advice="Listen whether it is the one that was meant.")
     said = "\n".join(f"{line.id} [{_clock(line.start)}] {line.speaker or ''}: {line.text}" for line in lines)
     prompt = QUESTION.format(language=language, lines=said)
     return ChatRequest(prompt=prompt, model=writer, response_format=_wanted(len(lines)), temperature=0, seed=seed)
@@ -179,8 +181,9 @@ def _wanted(count: int) -> Any:
     line: Any = (Annotated[int, Field(ge=1, le=count)], ...)
     chapter: Any = create_model("Chapter", __base__=Chapter, line=line)
     quote: Any = create_model("Quote", __base__=Quote, line=line)
-    chapters, quotes = (GenericAlias(list, one) for one in (chapter, quote))
-    return create_model("Minutes", __base__=Minutes, chapters=(chapters, ...), quotes=(quotes, ...))
+    chapters: Any = (GenericAlias(list, chapter), ...)
+    quotes: Any = (GenericAlias(list, quote), ...)
+    return create_model("Minutes", __base__=Minutes, chapters=chapters, quotes=quotes)
 
 
 def as_markdown(minutes: Minutes, lines: list[Segment]) -> str:

@@ -35,6 +35,7 @@ from prefect_together import (
     to_vtt,
 )
 from prefect_together import plan as plan_requests
+from prefect_together.errors import InvalidRequest, TogetherError
 
 AT_ONCE = 30
 """Lines that are translated in one answer: more lose their way, fewer their context."""
@@ -102,7 +103,7 @@ def subtitle(
     """
     wanted = list(dict.fromkeys(languages or ()))
     if burn is not None and burn not in {"spoken", *wanted}:
-        raise ValueError(f"burn is {burn!r}: give 'spoken', or one of languages")
+        raise InvalidRequest(f"burn is {burn!r}: give 'spoken', or one of languages.")
     listen = TranscriptionRequest(file=film, model=model, language=spoken)
     if plan:
         return _planned(listen, wanted, translator, seed, budget)
@@ -122,7 +123,10 @@ def subtitle(
             said = [next(last) for _ in asked[language]]
             done.lines[language] = translated(done.lines["spoken"], [one for one in said if isinstance(one, GeneratedText)])
     done.files = _written(done, name, Path(out), line_length)
-    done.films = _shown(done, film, burn, tracks=tracks)
+    try:
+        done.films = _shown(done, film, burn, tracks=tracks)
+    except TogetherError as error:  # such as the extra "media" that is not installed: what is paid for is shown
+        get_run_logger().warning("There is no film with subtitles: %s", error)
     publish_gallery([heard, done.answers, done.films], key="subtitle", title=f"Subtitles of {name}")
     return done
 

@@ -7,7 +7,7 @@
         assert together.count("/v2/videos") == 1  # POSTs received
         assert len(together.charges()) == 1  # POSTs accepted
 
-Real pictures and clips, Together's own refusals, faults on demand (`faults`), and every charge counted. It imports
+Real pictures, clips and sound, Together's own refusals, faults on demand (`faults`), and every charge counted. It imports
 nothing of ours but the catalogue, so that it judges the client from outside.
 """
 

@@ -16,6 +16,7 @@ Answer = Callable[[], Awaitable[Response]]
 
 WORDS = {
     402: (error_messages.NO_CREDIT, "insufficient_balance"),
+    413: ("The request is too large.", error_messages.INVALID),
     429: (
         "Too many requests in a short window. Our rate limits are dynamic and depend on live capacity.",
         "dynamic_request_limited",
@@ -25,6 +26,8 @@ WORDS = {
     503: ("The engine is currently overloaded, please try again later.", "service_unavailable"),
     504: ("The request timed out.", "timeout"),
 }
+CODES = {413: "request_too_large"}
+"""Codes that a status carries unless told otherwise."""
 
 
 async def apply_fault(fault: Fault | None, accept: Accept | None, answer: Answer) -> Response:
@@ -96,7 +99,7 @@ def refusal_of(fault: Fault) -> error_messages.Refusal:
     """Return the refusal that a fault of an error status stands for."""
     status = fault.status or 500
     message, kind = WORDS.get(status, (f"Request failed with status {status}.", error_messages.INVALID))
-    message, code = fault.options["message"] or message, fault.options["code"]
+    message, code = fault.options["message"] or message, fault.options["code"] or CODES.get(status)
     if code == "model_not_available":
         # Seen for models without capacity or without a serverless offer: permanent, though it comes as a 503.
         return error_messages.Refusal(status, error_messages.no_model("of this request").message, code=code)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from prefect_together import sandbox
 
 from .asking import OWN, clip, data_url, finished, frames, reader
 from .sounding import heard, samples, soundtrack, spoken, tone, wav
@@ -91,3 +94,17 @@ def test_what_is_no_address_is_refused(client: httpx.Client) -> None:
     answer = client.post("/v2/videos", json={"model": OWN, "prompt": "a boat", "media": {"audio_inputs": [7]}})
     assert 400 == answer.status_code
     assert "audio_inputs" in answer.text
+
+
+def test_sound_survives_a_restart(tmp_path: Path) -> None:
+    """A sandbox that is started again lays the same sound under the same clip."""
+    key = {"Authorization": "Bearer k"}
+    with sandbox.serve(render_seconds=0, state=tmp_path) as first, httpx.Client(base_url=first.url, headers=key) as client:
+        media = {"reference_audios": [data_url("audio/wav", spoken(client, "One boat."))]}
+        job = finished(client, seconds="2", media=media, **SOUND)
+    with (
+        sandbox.serve(state=tmp_path) as again,
+        httpx.Client(base_url=again.url, headers=key, follow_redirects=True) as client,
+    ):
+        address = client.get(f"/v2/videos/{job['id']}").json()["outputs"]["video_url"]
+        assert "One boat." == heard(client, soundtrack(client.get(address).content))["text"]

@@ -172,11 +172,12 @@ def test_silence_music_and_noise_hold_no_words(client: httpx.Client) -> None:
 
 
 def test_people_get_words_too(client: httpx.Client) -> None:
-    """Sound that comes and goes as speech does gets words where it is loud, the same ones each time."""
+    """Sound that comes and goes as speech does gets words of two speakers where it is loud, the same ones each time."""
     speech = [sample for at in range(12) for sample in (*tone(0.4 + at % 3 / 5, 150 + 20 * at), *tone(0.5, 90, 0.0005))]
-    first = heard(client, wav(speech))
+    first = heard(client, wav(speech), diarize="true")
     assert len(first["words"]) > 10
-    assert first == heard(client, wav(speech))
+    assert ["SPEAKER_00", "SPEAKER_01"] == [turn["speaker_id"] for turn in first["speaker_segments"]][:2]
+    assert first == heard(client, wav(speech), diarize="true")
     assert all(0 <= word["start"] < word["end"] <= first["duration"] for word in first["words"])
 
 

@@ -116,7 +116,7 @@ def _packed(values: Sequence[float]) -> bytes:
     return struct.pack(f"<{len(values)}H", *(_MIDDLE + round(0x7FFF * value) for value in values))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def _table(rate: int, bright: float) -> tuple[bytes, ...]:
     """Return the waveforms of the sixteen notes, and that of the onset last."""
     count, edge = round(SECONDS * rate), EDGE * rate

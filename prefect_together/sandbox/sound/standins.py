@@ -36,6 +36,8 @@ ENGLISH = (
     "leaves", "knows", "calls", "shows", "asks", "gives", "slowly", "always", "never", "again", "here", "there", "quietly",
     "together", "almost", "already", "still", "soon", "far", "near", "well", "often", "today",
 )  # fmt: skip
+SPEAKERS = (118, 210)
+"""Hz; the pitches of those who talk."""
 _QUIET = 3e-5
 """Loudness below which nobody speaks."""
 _SPEECH = 1.2
@@ -64,7 +66,8 @@ def people(heard: Heard, name: str) -> Iterator[HeardWord]:
         for number in range(count):
             begins = start + number * step
             ends = min(heard.seconds, begins + 0.9 * step)
-            yield HeardWord(next(spoken), round(begins, 3), round(ends, 3), joined=False, pitch=None)
+            word, pitch = next(spoken)
+            yield HeardWord(word, round(begins, 3), round(ends, 3), joined=False, pitch=pitch)
 
 
 def _active(loudness: Sequence[float], loud: float) -> Iterator[tuple[float, float]]:
@@ -85,13 +88,16 @@ def _active(loudness: Sequence[float], loud: float) -> Iterator[tuple[float, flo
 
 def far_away(address: str) -> Heard:
     """Return what a recording might say that lies at a public address, from which nothing is fetched."""
-    spoken = _talk(address)
     tail = address.rstrip("/").rpartition("/")[2] or address
-    text = f"This stands in for {tail}. " + " ".join(itertools.islice(spoken, 24))
+    text = f"This stands in for {tail}. " + " ".join(word for word, _ in itertools.islice(_talk(address), 24))
     said = list(say(text, model="", voice=address, rate=8_000))
-    words = [word for sentence in said for word in sentence.words]
     seconds = sum(len(sentence.samples) for sentence in said) / 16_000
-    return Heard(seconds, tuple(HeardWord(one.text, one.start, one.end, one.joined, None) for one in words), ())
+    words = tuple(
+        HeardWord(one.text, one.start, one.end, one.joined, SPEAKERS[number % len(SPEAKERS)])
+        for number, sentence in enumerate(said)
+        for one in sentence.words
+    )
+    return Heard(seconds, words, ())
 
 
 def english(words: Iterable[HeardWord]) -> Iterator[HeardWord]:
@@ -110,12 +116,12 @@ def _english(word: str) -> str:
     return unicodedata.normalize("NFKC", f"{before}{chosen}{after}").replace("。", ".").replace("、", ",")
 
 
-def _talk(name: str) -> Iterator[str]:
-    """Yield words without end, sentence after sentence."""
+def _talk(name: str) -> Iterator[tuple[str, int]]:
+    """Yield words without end and who says them: two people take turns, a sentence each."""
     rng = random.Random(name)
-    while True:
+    for pitch in itertools.cycle(SPEAKERS):
         sentence = f"{rng.choice(OPENINGS)}, {rng.choice(ENDINGS)}."
-        yield from (piece.text for piece in pieces(sentence))
+        yield from ((piece.text, pitch) for piece in pieces(sentence))
 
 
 def _number(text: str) -> int:

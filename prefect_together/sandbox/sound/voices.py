@@ -30,7 +30,7 @@ def pitch(model_id: str, voice: str) -> int:
 
 def brightness(voice: str) -> float:
     """Return how much of the second harmonic is in a voice's notes."""
-    return (0.02, 0.05, 0.08, 0.11)[_number(voice) % 4]
+    return 0.01 + 0.015 * (_number(voice) % 8)
 
 
 def _pitch(model_id: str, voice: str) -> int:
