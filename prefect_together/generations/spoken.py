@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from prefect_together.generations.input_forms import Recording
-from prefect_together.generations.recordings import seconds_of, stretches
+from prefect_together.generations.recordings import LONGEST, seconds_of, stretches
 from prefect_together.generations.request import Items, MediaInput, Render, Request, is_remote, plain
 
 Granularity = Literal["segment", "word"]
@@ -70,7 +70,7 @@ class RecordingRequest(Request):
         return f"{self.title()} · {clock(self.start or 0.0)} to {until}"
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that were set, and how many seconds are listened to, where that is known.
+        """Return the fields that were set, and how many seconds are listened to; where that is not known, how many at most.
 
         Raises:
             InvalidRequest: The recording has no sound.
@@ -78,7 +78,9 @@ class RecordingRequest(Request):
         given = {**super().given(), self.kind: True}
         whole = seconds_of(self.file)
         end = self.end if whole is None else min(self.end or whole, whole)
-        return given if end is None else {**given, "seconds": round(max(0.0, end - (self.start or 0.0)), 3)}
+        if end is None:
+            return {**given, "longest": LONGEST}
+        return {**given, "seconds": round(max(0.0, end - (self.start or 0.0)), 3)}
 
     def parts(self) -> list[Self]:
         """Return requests for the pieces of a recording that is longer than Together takes; none where it is not.

@@ -112,12 +112,17 @@ def test_part_of_a_recording_has_the_times_of_the_whole(together_sandbox: Sandbo
 
 def test_a_url_is_passed_on(together_sandbox: Sandbox) -> None:
     """As a field of text; before, nobody knows what it costs, and afterwards it is known by the length that was heard."""
-    assert 1 == plan([asked(URL)]).unknown_prices
+    before = plan([asked(URL)])
+    assert (1, Decimal("0.36")) == (before.unknown_prices, before.cost_at_most)  # four hours, the longest that is taken
     found = heard(URL)
     assert URL == form_of(together_sandbox)["file"]
     (charge,) = charged(together_sandbox)
     assert (charge.usd, None) == (found.cost, found.estimated_cost)
     assert heard(URL).reused
+    assert 1 == run_batch([asked(URL, prompt="home")], max_cost="0.37").kept
+    assert ["refused"] == [
+        one.outcome for one in run_batch([asked(URL, prompt="way")], max_cost="0.35", fail_on="never").items
+    ]
 
 
 def test_translations_are_transcripts_in_english(together_sandbox: Sandbox) -> None:
