@@ -1,8 +1,8 @@
 """A film gets subtitles in its own language and in others: as files, as tracks that players show, and in its pictures.
 
 python flows/subtitle.py --sandbox --film holidays.mp4                        a local Together: nothing is paid
-python flows/subtitle.py --film talk.mp4 --languages de --languages fr --plan   what it would send and cost
-python flows/subtitle.py --film talk.mp4 --languages ja --burn ja             the real one: set TOGETHER_API_KEY
+python flows/subtitle.py --film talk.mp4 --languages '["de","fr"]' --plan  what it would send and cost
+python flows/subtitle.py --film talk.mp4 --languages '["ja"]' --burn ja         the real one: set TOGETHER_API_KEY
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from prefect_together import (
     to_vtt,
 )
 from prefect_together import plan as plan_requests
+from prefect_together.errors import InvalidRequest, TogetherError
 
 AT_ONCE = 30
 """Lines that are translated in one answer: more lose their way, fewer their context."""
@@ -58,7 +59,8 @@ class Subtitled(BaseModel):
     """The film with tracks of subtitles, and the one into whose pictures they are drawn."""
 
 
-def _film(address: str) -> str:
+def at_hand(address: str) -> str:
+    """Return the address of a film, or refuse one that is not at hand."""
     if address.lower().startswith(("http://", "https://")):
         raise ValueError("give a film that is at hand, and no URL: subtitles are put into it here")
     if "://" not in address and not Path(address).expanduser().is_file():
@@ -68,7 +70,7 @@ def _film(address: str) -> str:
 
 @flow(name="subtitle", flow_run_name="subtitles of {film:.60}")
 def subtitle(
-    film: Annotated[str, Field(min_length=1), AfterValidator(_film)],
+    film: Annotated[str, Field(min_length=1), AfterValidator(at_hand)],
     languages: list[Language] | None = None,
     spoken: str = "auto",
     burn: str | None = None,
@@ -101,13 +103,14 @@ def subtitle(
     """
     wanted = list(dict.fromkeys(languages or ()))
     if burn is not None and burn not in {"spoken", *wanted}:
-        raise ValueError(f"burn is {burn!r}: give 'spoken', or one of languages")
+        raise InvalidRequest(f"burn is {burn!r}: give 'spoken', or one of languages.")
     listen = TranscriptionRequest(file=film, model=model, language=spoken)
     if plan:
         return _planned(listen, wanted, translator, seed, budget)
     name = PurePosixPath(film.replace("\\", "/")).stem
     limit = SpendLimit(name=f"subtitle {name}", usd=budget)
-    (heard,) = generate_batch.with_options(task_run_name="listen")([listen], limit=limit, fail_on="any").results
+    listening = generate_batch.with_options(task_run_name="listen")([listen], limit=limit, fail_on="any")
+    heard = next(one for one in listening.results if isinstance(one, Transcript))
     done = Subtitled(transcript=heard)
     done.lines["spoken"] = lines_of(heard)
     asked = {language: questions(done.lines["spoken"], language, translator, seed) for language in wanted}
@@ -120,46 +123,47 @@ def subtitle(
             said = [next(last) for _ in asked[language]]
             done.lines[language] = translated(done.lines["spoken"], [one for one in said if isinstance(one, GeneratedText)])
     done.files = _written(done, name, Path(out), line_length)
-    done.films = _shown(done, film, burn, tracks=tracks)
+    try:
+        done.films = _shown(done, film, burn, tracks=tracks)
+    except TogetherError as error:  # such as the extra "media" that is not installed: what is paid for is shown
+        get_run_logger().warning("There is no film with subtitles: %s", error)
     publish_gallery([heard, done.answers, done.films], key="subtitle", title=f"Subtitles of {name}")
     return done
 
 
 def lines_of(heard: Transcript) -> list[Segment]:
     """Return what is said, line by line, each with a number of its own."""
-    said = [one for one in heard.speaker_segments or heard.segments or heard.timed if isinstance(one, Segment)]
+    said = [one for one in heard.segments or heard.speaker_segments or heard.timed if isinstance(one, Segment)]
     return [line.model_copy(update={"id": number}) for number, line in enumerate(said, 1)]
 
 
 def questions(lines: list[Segment], language: str, translator: str, seed: int) -> list[ChatRequest]:
-    """Return the questions for lines in another language: some lines each, and what stood before them.
-
-    The schema has every line's number as a key that is needed, and no other: an answer with another count, or of other
-    lines, is asked for once again.
-    """
+    """Return the questions for lines in another language: some lines each, and what stood before them."""
     asked: list[ChatRequest] = []
     for begin in range(0, len(lines), AT_ONCE):
         part = lines[begin : begin + AT_ONCE]
         before = " ".join(line.text for line in lines[max(0, begin - 3) : begin]) or "nothing"
         said = "\n".join(f"{line.id}: {' '.join(line.text.split())}" for line in part)
-        keys = [str(line.id) for line in part]
-        schema: dict[str, Any] = {
-            "type": "object",
-            "properties": {key: {"type": "string", "minLength": 1} for key in keys},
-            "required": keys,
-            "additionalProperties": False,
-        }
-        asked.append(
-            ChatRequest(
-                prompt=QUESTION.format(language=language, before=before, lines=said),
-                model=translator,
-                response_format={"type": "json_schema", "json_schema": {"name": "lines", "schema": schema}},
-                temperature=0,
-                seed=seed,
-                repair=1,
-            )
-        )
+        prompt = QUESTION.format(language=language, before=before, lines=said)
+        asked.append(numbered(prompt, part, translator, seed))
     return asked
+
+
+def numbered(prompt: str, lines: list[Segment], writer: str, seed: int) -> ChatRequest:
+    """Return a question about lines whose answer has a text for each, under its number.
+
+    The schema needs every line's number as a key, and allows no other: an answer with another count, or of other lines, is
+    asked for once again.
+    """
+    keys = [str(line.id) for line in lines]
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {key: {"type": "string", "minLength": 1} for key in keys},
+        "required": keys,
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "lines", "schema": schema}}
+    return ChatRequest(prompt=prompt, model=writer, response_format=wanted, temperature=0, seed=seed, repair=1)
 
 
 def translated(lines: list[Segment], answers: list[GeneratedText]) -> list[Segment]:

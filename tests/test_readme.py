@@ -84,8 +84,9 @@ def test_the_tables_name_what_exists() -> None:
     from prefect_together.blocks.settings import TogetherSettings
 
     text = README.read_text(encoding="utf-8")
-    tasks = {name for name in prefect_together.__all__ if name.startswith(("generate", "submit", "wait", "a"))}
-    assert tasks <= set(re.findall(r"`(\w+)`", text))
+    public = set(prefect_together.__all__)
+    functions = {name for name in public if name[0].islower() and name.removeprefix("a") not in public - {name}}
+    assert functions <= set(re.findall(r"`(\w+)[`(]", text)) | {"money", "summary", "named_after", "run_as_command"}
     named = set(re.findall(r"`(\w+(?:Error|Request|Balance|Blocked|Limited|Failed|Outcome|Timeout))`", text))
     requests = {spec.request.__name__ for spec in specs()}
     assert [] == [name for name in sorted(named - requests) if not hasattr(errors, name)]

@@ -19,7 +19,7 @@ from prefect_together._internal.json import compact, read
 from prefect_together._internal.text import slug
 from prefect_together.batch.results import ROOT, read_lines
 from prefect_together.batch.table_schema import ENDING, TableSchema
-from prefect_together.storage.references import to_addresses, to_keys
+from prefect_together.storage.references import to_addresses, written
 from prefect_together.storage.storage import Storage
 
 
@@ -38,7 +38,7 @@ class Spool:
 
     def put(self, number: int, line: dict[str, Any]) -> None:
         """Add the line of a row, counted from 1."""
-        data = compact(to_keys(line, self._storage)) + b"\n"
+        data = written(line, self._storage, compact) + b"\n"
         if number > len(self._at):
             self._at.extend([-1] * (number - len(self._at)))
         self._at[number - 1] = self._end

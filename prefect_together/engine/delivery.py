@@ -31,7 +31,7 @@ from prefect_together.generations.kept_file import KeptFile, StoredFile
 from prefect_together.generations.results import Cost, Generated, ResultFacts
 from prefect_together.generations.spec import Blobs, Job, JobProtocol, JobStatus, Links, Value
 from prefect_together.ledger.ledger import encode
-from prefect_together.storage.references import to_keys
+from prefect_together.storage.references import written
 
 
 class Delivery:
@@ -261,7 +261,7 @@ class Delivery:
             return
         try:
             entry = sidecar_entry(attempt.key, file, self._context.run.flow_run)
-            await storage.write(sidecar(key), encode(to_keys(entry, storage)))
+            await storage.write(sidecar(key), written(entry, storage, encode))
         except LibraryError as error:  # the ledger has it all: a missing sidecar must not cost what was paid for
             self._context.run.log.warning("%s The file itself is kept.", error.what)
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """What is said between two times of a recording, in seconds."""
+
+    start: float
+    end: float
+    text: str
+    speaker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -12,6 +22,8 @@ class Description:
 
     texts: tuple[str, ...] = ()
     """What it says, as it was written; what stands in ``values`` is not repeated."""
+    lines: tuple[Line, ...] = ()
+    """The same as its texts, with the times at which it is said."""
     values: Mapping[str, str] = field(default_factory=dict[str, str])
     """What it says by name, where it has names."""
     calls: tuple[tuple[str, str], ...] = ()

@@ -131,9 +131,14 @@ def is_moving(media_type: str) -> bool:
     return media_type.startswith("video/")
 
 
+def is_heard(media_type: str) -> bool:
+    """Tell whether files of a media type are sounds, for which their waveform stands."""
+    return media_type.startswith("audio/")
+
+
 def is_seen(media_type: str) -> bool:
-    """Tell whether files of a media type are pictures or videos, of which a small picture can be shown."""
-    return media_type.startswith(("image/", "video/"))
+    """Tell whether files of a media type are of those of which a small picture can be shown."""
+    return media_type.startswith(("image/", "video/")) or is_heard(media_type)
 
 
 _STRUCTURES: dict[Format, Callable[[bytes], Structure]] = {

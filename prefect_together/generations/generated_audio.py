@@ -28,7 +28,7 @@ from prefect_together.generations.spec import (
 )
 from prefect_together.generations.speech import SpeechRequest
 from prefect_together.generations.speech_answer import parse
-from prefect_together.generations.timed_text import Word
+from prefect_together.generations.timed_text import Word, spoken_lines
 
 _ENCODINGS = {"pcm_f32le": (FLOAT, 32), "pcm_s16le": (PCM, 16), "pcm_mulaw": (MULAW, 8), "pcm_alaw": (ALAW, 8)}
 _RATE = 44100
@@ -95,7 +95,7 @@ class GeneratedAudio(GeneratedMedia):
             facts["Sound"] = f"{self.sample_rate:,} Hz, " + ("mono" if self.channels == 1 else f"{self.channels} channels")
         if self.pieces:
             facts["Pieces"] = f"{len(self.pieces):,}"
-        return Description(texts=(self.text,), facts=facts)
+        return Description(lines=tuple(spoken_lines(self.words)), texts=(self.text,), facts=facts)
 
     def span_attributes(self) -> dict[str, Any]:
         """Return what only this type says of its results in a trace span."""
@@ -127,7 +127,7 @@ def _form(request: SpeechRequest) -> SampleForm:
 
 def _build(request: SpeechRequest, stored: StoredFile, facts: ResultFacts) -> GeneratedAudio:
     shape = stored.shape
-    measures = {"seconds": shape.seconds, "sample_rate": shape.sample_rate, "channels": shape.channels}
+    measures: dict[str, Any] = {"seconds": shape.seconds, "sample_rate": shape.sample_rate, "channels": shape.channels}
     return GeneratedAudio(**facts.file_fields(request, stored), **measures, words=facts.reported.get("words") or ())
 
 

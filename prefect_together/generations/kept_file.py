@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from prefect_together._internal.text import slug
 from prefect_together.errors import MediaError, Paid
-from prefect_together.generations.formats import Shape, is_moving
+from prefect_together.generations.formats import Shape, is_heard, is_moving
 from prefect_together.generations.request import MediaReference
 from prefect_together.storage.opening import locate, open_moved
 from prefect_together.storage.storage import Storage
@@ -120,6 +120,11 @@ class KeptFile(MediaReference):
     def is_moving(self) -> bool:
         """Whether it is a video, so that its first frame stands for it."""
         return is_moving(self.media_type)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether it is a sound, so that its waveform stands for it."""
+        return is_heard(self.media_type)
 
     @property
     def noun(self) -> str:

@@ -43,6 +43,7 @@ def upload_of(request: Request, use: InputUse) -> tuple[Upload, str]:
     """
     form = use.form if isinstance(use.form, Recording) else Recording()
     file, sha256 = open_input(request, use)
+    file = _at_hand(file)
     try:
         upload = _upload(file, checked(request, use, file), form)
     except NoSound as error:
@@ -73,13 +74,22 @@ def _upload(file: BinaryIO, found: Format, form: Recording) -> Upload:
     return _smaller(file, form)
 
 
+def _at_hand(file: BinaryIO) -> BinaryIO:
+    """Return a file on this machine: one in a bucket is fetched, for it is read in little pieces from here on."""
+    if hasattr(file, "name"):
+        return file
+    here = cast("BinaryIO", TemporaryFile())  # noqa: SIM115 - whoever sends it closes it
+    try:
+        with file:
+            shutil.copyfileobj(file, here, 1024 * 1024)
+        here.seek(0)
+    except BaseException:
+        here.close()
+        raise
+    return here
+
+
 def _whole(file: BinaryIO, found: Format) -> Upload:
-    """Return a file as it is; one in a bucket is fetched first, for it is read a little piece at a time."""
-    if not hasattr(file, "name"):
-        here = cast("BinaryIO", TemporaryFile())  # noqa: SIM115 - whoever sends it closes it
-        file.seek(0)
-        shutil.copyfileobj(file, here, 1024 * 1024)
-        file = here
     return Upload(f"recording.{found.extension}", found.media_type, file)
 
 

@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together.generations.description import Line
 from prefect_together.generations.line_breaks import Piece, arranged, following, grouped, pieces_of, width
 
 LINE_LENGTH = 42
@@ -94,6 +95,11 @@ def captions(said: Iterable[Word | Segment], *, line_length: int = LINE_LENGTH) 
         for pieces in grouped(stretch, line_length, LONGEST)
     ]
     return tuple(_shown_long_enough(sorted(found, key=lambda one: one.start)))
+
+
+def spoken_lines(said: Iterable[Word | Segment]) -> list[Line]:
+    """Return what is said as lines of a page, with their times."""
+    return [Line(one.start, one.end, " ".join(one.lines), one.speaker) for one in captions(said)]
 
 
 def to_srt(said: Iterable[Word | Segment], *, line_length: int = LINE_LENGTH) -> str:

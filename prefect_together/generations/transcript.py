@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.description import Description
+from prefect_together.generations.description import Description, Line
 from prefect_together.generations.results import GeneratedValue
 from prefect_together.generations.spoken import RecordingRequest, clock
-from prefect_together.generations.timed_text import LINE_LENGTH, Segment, Word, to_srt, to_vtt
+from prefect_together.generations.timed_text import LINE_LENGTH, Segment, Word, spoken_lines, to_srt, to_vtt
 
 SubtitleFormat = Literal["srt", "vtt"]
 """How subtitles are written: SubRip, or WebVTT, which has speakers."""
@@ -31,7 +31,7 @@ class Transcript(GeneratedValue):
     seconds: float | None = None
     """How long it was listened to; None where Together does not say."""
     segments: tuple[Segment, ...] = ()
-    """What is said, by sentences or so; empty where nobody asked."""
+    """What is said, by sentences or so, each with who says most of it; empty where nobody asked."""
     words: tuple[Word, ...] = ()
     """The same by words; empty where nobody asked."""
     speaker_segments: tuple[Segment, ...] = ()
@@ -107,7 +107,10 @@ class Transcript(GeneratedValue):
         counts = {"segments": len(self.segments), "words": len(self.words), "speakers": len(self.speakers)}
         counted = [f"{count:,} {name if count > 1 else name[:-1]}" for name, count in counts.items() if count]
         facts = {"Language": self.language or "", "Speakers": ", ".join(self.speakers), "Changes": "; ".join(self.changes)}
+        said = self.speaker_segments or self.segments
+        lines = [Line(one.start, one.end, one.text.strip(), one.speaker) for one in said] or spoken_lines(self.words)
         return Description(
+            lines=tuple(lines),
             texts=(self.content,) if self.content.strip() else (),
             brief=", ".join(length + counted),
             facts={name: value for name, value in facts.items() if value},

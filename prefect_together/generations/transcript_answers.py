@@ -40,7 +40,7 @@ def parse(answer: Any) -> Payload:
             "content": body["text"].strip(),
             "language": as_text(body.get("language")),
             "seconds": seconds if seconds is None or seconds >= 0 else None,
-            "segments": _segments(as_list(body.get("segments"))),
+            "segments": _told(_segments(as_list(body.get("segments"))), _segments(speaking)),
             "speaker_segments": _segments(speaking),
             "words": [word for one in words if (word := _word(as_mapping(one)))],
         }
@@ -56,6 +56,19 @@ def _segments(found: Sequence[Any]) -> list[dict[str, Any]]:
         number = number if type(number) is int else place
         segments.append(_with_speaker({"id": number, "start": start, "end": max(start, end), "text": text.strip()}, one))
     return segments
+
+
+def _told(segments: Sequence[dict[str, Any]], speaking: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return segments with who says the most of each, where somebody was told apart."""
+
+    def of(segment: Mapping[str, Any]) -> dict[str, Any]:
+        heard = [
+            (min(one["end"], segment["end"]) - max(one["start"], segment["start"]), one.get("speaker")) for one in speaking
+        ]
+        most, speaker = max(heard, key=lambda one: one[0], default=(0.0, None))
+        return {**segment, "speaker": speaker} if speaker and most > 0 else dict(segment)
+
+    return [of(segment) for segment in segments]
 
 
 def _word(one: Mapping[str, Any]) -> dict[str, Any] | None:

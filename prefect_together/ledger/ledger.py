@@ -27,7 +27,7 @@ from typing import Any, Literal
 from prefect_together._internal.json import read, readable
 from prefect_together._internal.process import unique_token
 from prefect_together.errors import LibraryError
-from prefect_together.storage.references import to_addresses, to_keys
+from prefect_together.storage.references import to_addresses, written
 from prefect_together.storage.storage import Storage
 
 Event = Literal["claimed", "lease", "accepted", "stored", "failed", "refused", "unknown", "lost", "resolved", "adopted"]
@@ -116,7 +116,7 @@ class Ledger:
         """
         if "token" not in entry:
             entry = {"token": new_token(), **entry}
-        if await self.storage.create(f"{attempt.prefix}-{event}.json", encode(to_keys(entry, self.storage))):
+        if await self.storage.create(f"{attempt.prefix}-{event}.json", written(entry, self.storage, encode)):
             return True
         return (await self.entry(attempt, event) or {}).get("token") == entry["token"]
 

@@ -62,7 +62,7 @@ class Folder:
 
         def look() -> int | None:
             try:
-                return Path(self._root, key).stat().st_size
+                return os.stat(f"{self._root}/{key}").st_size
             except (FileNotFoundError, NotADirectoryError):
                 return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -15,6 +16,8 @@ from prefect_together.storage.storage import Storage
 
 _SCHEME = "library:"
 _NESTED = (dict, list, tuple)
+_MARK = b'"sha256"'
+"""What every reference has in it, however it is written."""
 _OWN = re.compile(r"^(?P<root>.+)/(?P<key>derived/[^/]+|[^/]+/\d{4}-\d{2}-\d{2}/[^/]+)$")
 """The address of a file that a library keeps, whatever the library's root."""
 
@@ -27,6 +30,18 @@ def to_keys(value: Any, storage: Storage) -> Any:
         return uri if key is None else _SCHEME + quote_from_bytes(os.fsencode(key))
 
     return _with_addresses(value, relative)
+
+
+def written(value: Any, storage: Storage, write: Callable[[Any], bytes]) -> bytes:
+    """Return JSON as it is written in a library: with references by key. What holds none is not gone through for them.
+
+    Args:
+        value: The JSON.
+        storage: The library.
+        write: Makes bytes of it.
+    """
+    data = write(value)
+    return write(to_keys(value, storage)) if _MARK in data else data
 
 
 def to_addresses(value: Any, storage: Storage) -> Any:

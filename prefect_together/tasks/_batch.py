@@ -25,6 +25,7 @@ from prefect_together.storage.storage import Storage
 from prefect_together.tasks._batch_arguments import BatchArguments
 from prefect_together.tasks._batch_requests import filled, rows_of, schema
 from prefect_together.tasks._batch_summary import Progress, emit_batch, show_batch
+from prefect_together.ui.artifacts import kept_open
 from prefect_together.ui.contact_sheet import SMALL, draw_contact_sheet
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ async def carried_out(
     progress = Progress(total, log)
     async with AsyncExitStack() as stack:
         stack.callback(work.spool.close)
+        await stack.enter_async_context(kept_open())
         reporting = asyncio.create_task(work.report(progress.say))
         stack.callback(reporting.cancel)
         await run()

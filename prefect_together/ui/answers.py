@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from prefect_together.generations.description import Description
+from prefect_together.generations.description import Description, Line
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
+from prefect_together.generations.spoken import clock
 from prefect_together.ui.text import escaped, narrow
 
 _LONGEST = 20_000  # characters of one text: Prefect keeps artifacts in its database, and the ledger has all of it
+_MOST = 300  # lines of a transcript
 _CODE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _MARKUP = re.compile(r"^([#+=-]|\d+(?=[.)]))")
 _WIDE = 60  # characters of a value that stand in one line: tables of Prefect's first UI break none
@@ -30,8 +32,10 @@ def answer(told: Description) -> str:
     if told.values:
         rows = [f"| {escaped(name)} | {narrow(value, _WIDE)} |" for name, value in told.values.items()]
         parts.append("\n".join(["| | |", "|---|---|", *rows]))
+    if told.lines:
+        parts.append(_timed(told.lines))
     numbered = len(told.texts) > 1
-    for number, text in enumerate(told.texts, 1):
+    for number, text in enumerate(() if told.lines else told.texts, 1):
         parts += [f"**{number}**", prose(text)] if numbered else [prose(text)]
     parts += [f"**Asks for** `{name.replace('`', '')}`\n\n{fenced(arguments)}" for name, arguments in told.calls]
     parts += [_folded(name, text) for name, text in told.aside.items()]
@@ -46,6 +50,17 @@ def prose(text: str) -> str:
         end = found.end()
     parts.append(_lines(cut[end:]))
     return "\n\n".join(part for part in parts if part)
+
+
+def _timed(lines: Sequence[Line]) -> str:
+    """Return what is said, each line with the time at which it is."""
+    shown = [
+        f"`{clock(line.start)}` " + (f"**{escaped(line.speaker)}** " if line.speaker else "") + escaped(line.text)
+        for line in lines[:_MOST]
+    ]
+    if len(lines) > _MOST:
+        shown.append(f"… and {len(lines) - _MOST:,} lines more, all in the ledger")
+    return "<br>".join(shown)
 
 
 def _folded(name: str, text: str) -> str:

@@ -193,6 +193,18 @@ async def _turn() -> AsyncGenerator[None, None]:
 
 
 @asynccontextmanager
+async def kept_open() -> AsyncGenerator[None, None]:
+    """Keep the shared client open during the block, once somebody has opened it: a batch shows something now and then."""
+    shared = _here()
+    shared.users += 1
+    try:
+        yield
+    finally:
+        shared.users -= 1
+        await shared.close()
+
+
+@asynccontextmanager
 async def _client() -> AsyncGenerator[PrefectClient, None]:
     """Yield the shared client; the first user opens it and the last one closes it."""
     shared = _here()

@@ -24,6 +24,7 @@ Place = Callable[[str], "str | None"]
 """Returns the key of an address below the library's root, or None where it is elsewhere."""
 
 _SHOWN = {"stored": "kept", "accepted": "waiting", "claimed": "waiting"}
+_LINES = 2000  # of a transcript: some two hours
 _LONGEST = 4000  # characters of a text on the page
 _PASSED_OVER = frozenset({"adopted", "resolved", "refused"})
 """Taken over by another attempt, sent again by another one, or free of charge and said where it was asked for."""
@@ -90,6 +91,8 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
         item |= {"href": _href(result.uri, place), "bytes": result.size}
     if shape.seconds:
         item |= {"seconds": shape.seconds, "fps": shape.fps}
+    if shape.sample_rate:
+        item |= {"rate": shape.sample_rate, "channels": shape.channels}
     if isinstance(result, Generated):
         item["from"] += [_name(source.fingerprint, source.scope) for source in result.words_from()]
         item["id"] = "-".join(part for part in (item.get("id"), result.fingerprint[:8]) if part)
@@ -100,6 +103,7 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
         item |= {"said": said} if (said := _said(result.description())) else {}
     if isinstance(result, DerivedMedia):
         item |= {"model": "made here", "how": "free", "cost": None, "made": result.operation}
+        item |= {"changed": list(result.changes)} if result.changes else {}
     return item
 
 
@@ -112,6 +116,8 @@ def _said(told: Description) -> dict[str, Any]:
     """Return what a result says of itself, without what is empty, and cut where it is long: the ledger has all of it."""
     found: dict[str, Any] = {
         "texts": [_cut(text) for text in told.texts],
+        "lines": [[round(line.start, 2), _cut(line.text), line.speaker or ""] for line in told.lines[:_LINES]],
+        "left": max(0, len(told.lines) - _LINES),
         "values": [[name, _cut(value)] for name, value in told.values.items()],
         "calls": [[name, _cut(arguments)] for name, arguments in told.calls],
         "aside": [[name, _cut(text)] for name, text in told.aside.items()],

@@ -19,7 +19,7 @@ from prefect_together.ui.thumbnails import small_picture
 
 PAGE = "gallery.html"
 INDEX = "gallery/index.json"
-VERSION = 2
+VERSION = 3
 TITLE = "Gallery"
 _SIDE = 480
 _LARGEST = 28 * 1024

@@ -37,4 +37,4 @@ def link(media: object) -> str | None:
     if media_type_served(key) is None:
         return None
     # The arrow, because Prefect's second UI gives links in cards the colour of text.
-    return f"[{'Play' if media.is_moving else 'Open'} ↗]({base.rstrip('/')}/{quote(key, safe='/')})"
+    return f"[{'Play' if media.is_moving or media.is_heard else 'Open'} ↗]({base.rstrip('/')}/{quote(key, safe='/')})"

@@ -9,10 +9,12 @@ from typing import TypeAlias
 
 from prefect_together._internal.text import clipped
 from prefect_together.errors import TogetherError
+from prefect_together.generations.derived import DerivedMedia
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import parents
 from prefect_together.generations.registry import specs
 from prefect_together.generations.results import Generated
+from prefect_together.generations.spoken import clock
 from prefect_together.generations.summary import money, where
 from prefect_together.ui.answers import answer, below_what_they_speak_of, prose
 from prefect_together.ui.links import link
@@ -30,6 +32,7 @@ PROMPT = 500
 """Characters of a prompt or question on a card."""
 _REASON = 300
 _WIDE = 48  # characters of a line in a table
+_LONG = 100  # seconds from which a length is told in minutes
 _VALUES = 8  # fields of an answer that stand in one cell
 
 Result: TypeAlias = "KeptFile | Generated"
@@ -125,7 +128,10 @@ def facts(media: Result) -> str:
     if shape.width and shape.height:
         found.append(f"{shape.width}×{shape.height}")
     if shape.seconds:
-        found.append(f"{shape.seconds:.3g} s")
+        found.append(f"{shape.seconds:.3g} s" if shape.seconds < _LONG else clock(shape.seconds))
+    if shape.sample_rate and shape.channels:
+        channels = {1: "mono", 2: "stereo"}.get(shape.channels, f"{shape.channels} channels")
+        found.append(f"{shape.sample_rate / 1000:g} kHz {channels}")
     if isinstance(media, Generated) and (brief := media.description().brief):
         return "<br>".join(filter(None, (" · ".join(found), escaped(brief))))
     return " · ".join(found)
@@ -149,6 +155,10 @@ def details(media: Result) -> str:
     if isinstance(media, KeptFile):
         what = {"File": place(media), "Type": f"{media.media_type}, {media.size:,} bytes", "SHA-256": media.sha256}
         parts = [prose(media.title())]
+        if isinstance(media, Generated):
+            what |= {name: escaped(fact) for name, fact in media.description().facts.items()}
+        elif isinstance(media, DerivedMedia) and media.changes:
+            what["Changed"] = escaped("; ".join(media.changes))
     else:
         told = media.description()
         what = {**{name: escaped(fact) for name, fact in told.facts.items()}, "Ledger": media.fingerprint}

@@ -1,4 +1,4 @@
-"""Small pictures of kept files, as WebP bytes or data URIs. Needs Pillow, and PyAV for clips; None without them."""
+"""Small pictures of kept files, as WebP bytes or data URIs. Needs Pillow, and PyAV for clips and sounds; None without."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from prefect_together.generations.formats import is_seen
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.vision import upright
+from prefect_together.ui.waveforms import waveform
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,7 +27,7 @@ _lock = threading.Lock()
 
 
 def thumbnail(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> str | None:
-    """Return a ``data:image/webp`` URI of a picture, or of the first frame of a clip, or None as below.
+    """Return a ``data:image/webp`` URI of a picture, the first frame of a clip or the waveform of a sound, or None as below.
 
     Raises:
         TogetherError: The file cannot be opened.
@@ -36,7 +37,7 @@ def thumbnail(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> s
 
 
 def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) -> bytes | None:
-    """Return a small WebP picture; clips carry a mark, so that nobody takes one for a still.
+    """Return a small WebP picture; clips carry a mark, so that nobody takes one for a still. Waveforms are transparent.
 
     Args:
         media: The file.
@@ -44,7 +45,7 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
         largest: Bytes that it should not exceed.
 
     Returns:
-        None of what is no picture and no clip, and without Pillow or PyAV.
+        None of what is neither seen nor heard, and without Pillow or PyAV.
 
     Raises:
         TogetherError: The file cannot be opened.
@@ -56,7 +57,8 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
     if not is_seen(media.media_type):
         return None
     try:
-        picture = picture_of(media, side=side).convert("RGB")
+        picture = picture_of(media, side=side)
+        picture = picture if media.is_heard else picture.convert("RGB")
         picture.thumbnail((side, side))
         small = _encode(_marked(picture) if media.is_moving else picture, largest)
     except ImportError:
@@ -69,7 +71,7 @@ def small_picture(media: KeptFile, *, side: int = SIDE, largest: int = LARGEST) 
 
 
 def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
-    """Return a picture, or the first frame of a clip.
+    """Return a picture, the first frame of a clip, or the waveform of a sound.
 
     Args:
         media: The file.
@@ -80,6 +82,8 @@ def picture_of(media: KeptFile, *, side: int = SIDE) -> Image.Image:
         TogetherError: The file cannot be opened.
     """
     with media.open() as file:
+        if media.is_heard:
+            return waveform(file, side)
         return _first_frame(file) if media.is_moving else _picture(file, side)
 
 

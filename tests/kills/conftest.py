@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +48,13 @@ def workers() -> Iterator[Workshop]:
 def library(tmp_path: Path) -> Path:
     """Return where the media of this test go."""
     return tmp_path / "library"
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> dict[str, Any]:
+    """Make a bucket and return where it is."""
+    s3 = {"endpoint": s3_endpoint, "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
+    name = f"kills-{uuid.uuid4().hex[:12]}"
+    request = urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")
+    with urllib.request.urlopen(request, timeout=30):
+        return {"library": f"s3://{name}/media", "options": s3}

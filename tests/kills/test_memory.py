@@ -6,13 +6,17 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+
+from prefect_together.generations.sound_shape import PCM, SampleForm
 
 from .asking import TINY
 from .running import environment, program
@@ -21,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 GIGABYTE = 1_000_000_000
 MEGABYTE = 1_000_000
+FORM = SampleForm(PCM, 16, 24000)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read off /proc")
@@ -77,6 +82,71 @@ def test_a_large_clip_into_an_object_store_takes_little_memory() -> None:
                 assert 0 < worker.ends()["grown"] < 90 * MEGABYTE
     finally:
         server.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read off /proc")
+@pytest.mark.parametrize("way", ["spoken", "heard"])
+def test_a_long_recording_takes_little_memory(way: str, library: Path, tmp_path: Path) -> None:
+    """An answer of 200 MB is kept, and a recording of 79 MB sent, with less than 60 MB more than before."""
+    recording = tmp_path / "recording.wav"
+    with recording.open("wb") as file:
+        file.write(FORM.header(79 * MEGABYTE - 44))
+        file.truncate(79 * MEGABYTE)
+    spoken = {"kind": "speech", "input": "All of it.", "model": "hexgrad/Kokoro-82M", "voice": "af_heart"}
+    heard = {"kind": "transcription", "file": str(recording), "model": "openai/whisper-large-v3"}
+    with _long_recordings() as (url, received):
+        told = {"base_url": url, "api_key": "key", "library": str(library), "memory": True}
+        with program({**told, "requests": [spoken if way == "spoken" else heard]}) as worker:
+            worker.patience = 170.0
+            said = worker.ends()
+    assert "stored" == said["outcome"], said
+    assert 0 <= said["grown"] < 60 * MEGABYTE
+    if way == "heard":
+        assert 79 * MEGABYTE < received[0] < 80 * MEGABYTE
+    else:
+        (kept,) = library.glob("speech/*/*.wav")
+        assert 200 * MEGABYTE < kept.stat().st_size < 201 * MEGABYTE
+        kept.unlink()  # pytest keeps the folders of its last runs
+    recording.unlink()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Speaks for more than an hour, and hears whatever it is sent."""
+
+    protocol_version = "HTTP/1.1"
+    received: ClassVar[list[int]] = []
+
+    def do_POST(self) -> None:
+        left = length = int(self.headers.get("Content-Length") or 0)
+        while left:
+            left -= len(self.rfile.read(min(left, MEGABYTE)))
+        self.received.append(length)
+        heard = json.dumps({"task": "transcribe", "language": "en", "duration": 1.0, "text": "a", "segments": []}).encode()
+        speaks = self.path.endswith("/speech")
+        start = FORM.header(200 * MEGABYTE) if speaks else heard
+        self.send_response(200)
+        self.send_header("Content-Type", "audio/wav" if speaks else "application/json")
+        self.send_header("Content-Length", str(len(start) + (200 * MEGABYTE if speaks else 0)))
+        self.end_headers()
+        self.wfile.write(start)
+        for _ in range(200 if speaks else 0):
+            self.wfile.write(bytes(MEGABYTE))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _long_recordings() -> Generator[tuple[str, list[int]]]:
+    """Run a server of long recordings; yield its address, and how much each request had."""
+    _Handler.received.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", _Handler.received
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,6 @@ from .asking import DEAR, IMAGES, PICTURE, TINY, job
 from .running import Workshop, at_once, until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def bucket(s3_endpoint: str) -> dict[str, Any]:
-    """Make a bucket and return where it is."""
-    import urllib.request
-
-    s3 = {"endpoint": s3_endpoint, "access_key_id": "a", "secret_access_key": "b", "region": "us-east-1"}
-    name = f"kills-{uuid.uuid4().hex[:12]}"
-    request = urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT")
-    with urllib.request.urlopen(request, timeout=30):
-        return {"library": f"s3://{name}/media", "options": s3}
 
 
 def test_a_picture_becomes_a_clip_and_both_are_reused(together: Sandbox, workers: Workshop, bucket: dict[str, Any]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.types import SecretDict
 
+from prefect_together import MediaLibrary
 from prefect_together.engine import batch_output, batch_record
 from prefect_together.generations import registry
 from prefect_together.generations.policy import Pace
@@ -63,3 +67,12 @@ def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prefect_together.engine.batch_taking.LOOK_AGAIN", 0.05)
     monkeypatch.setattr("prefect_together.engine.batch_taking.NAMED_WITHIN", 3.0)
     monkeypatch.setattr(batch_record, "LOOK_AGAIN", 0.02)
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> MediaLibrary:
+    """Make a bucket, and a library in it."""
+    name = f"promises-{uuid.uuid4().hex[:12]}"
+    with urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT"), timeout=30):
+        options = {"endpoint": s3_endpoint, "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
+        return MediaLibrary(url=f"s3://{name}/media", options=SecretDict(options))

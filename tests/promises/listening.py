@@ -33,22 +33,22 @@ def spoken(text: str = NIGHT, voice: str = "af_heart") -> GeneratedAudio:
 
 def asked(file: Any, **fields: Any) -> TranscriptionRequest:
     """Ask for the words of a recording."""
-    return TranscriptionRequest(**{"file": file, "model": WHISPER, **fields})
+    return TranscriptionRequest.model_validate({"file": file, "model": WHISPER, **fields})
 
 
 def in_english(file: Any, **fields: Any) -> TranslationRequest:
     """Ask for the words of a recording in English."""
-    return TranslationRequest(**{"file": file, "model": WHISPER, **fields})
+    return TranslationRequest.model_validate({"file": file, "model": WHISPER, **fields})
 
 
 def heard(file: Any, **options: Any) -> Transcript:
     """Transcribe a recording."""
-    return transcribe(file if isinstance(file, TranscriptionRequest) else asked(file), **options)
+    return cast("Any", transcribe)(file if isinstance(file, TranscriptionRequest) else asked(file), **options)
 
 
 def translated(file: Any, **options: Any) -> Transcript:
     """Translate a recording."""
-    return translate(file if isinstance(file, TranslationRequest) else in_english(file), **options)
+    return cast("Any", translate)(file if isinstance(file, TranslationRequest) else in_english(file), **options)
 
 
 def charged(together: Sandbox, kind: str = "transcription") -> list[Charge]:

@@ -48,6 +48,7 @@ def written(
     sound: tuple[int, str, float] | None = None,
     hertz: float = 440,
     square: Fraction | None = None,
+    made: tuple[str, str, str] = ("mp4", "libx264", "aac"),
 ) -> GeneratedVideo:
     """Write a clip and return a reference to it.
 
@@ -60,15 +61,16 @@ def written(
         sound: Samples per second, layout and seconds of its sound.
         hertz: The tone of it.
         square: How wide a pixel is, where it is not square.
+        made: Its container, and the codecs of its pictures and sound.
     """
     shown = [n / rate for n in range(rate)] if times is None else times
-    with reader.open(str(path), "w", format="mp4") as out:
-        video = out.add_stream("libx264", rate=rate)
+    with reader.open(str(path), "w", format=made[0]) as out:
+        video = out.add_stream(made[1], rate=rate)
         video.width, video.height, video.pix_fmt = *size, "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
         if square:
             video.codec_context.sample_aspect_ratio = square
-        heard = out.add_stream("aac", rate=sound[0], layout=sound[1]) if sound else None
+        heard = out.add_stream(made[2], rate=sound[0], layout=sound[1]) if sound else None
         for number, time in enumerate(shown):
             frame = reader.VideoFrame.from_image(marked(size, 40 + number * 5 % 160))
             frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import urllib.request
-import uuid
-
 import pytest
-from prefect.types import SecretDict
 
-from prefect_together import ChatRequest, MediaLibrary, generate_image, generate_text
+from prefect_together import (
+    ChatRequest,
+    MediaLibrary,
+    SpeechRequest,
+    TranscriptionRequest,
+    add_sound,
+    generate_image,
+    generate_speech,
+    generate_text,
+    generate_video,
+    plan,
+    transcribe,
+)
 from prefect_together.errors import InvalidRequest
 from prefect_together.sandbox import Sandbox
 
-from .asking import picture
+from .asking import clip, picture
 
 PATH = "/v1/chat/completions"
-
-
-@pytest.fixture
-def bucket(s3_endpoint: str) -> MediaLibrary:
-    """Make a bucket, and a library in it."""
-    name = f"inputs-{uuid.uuid4().hex[:12]}"
-    with urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT"), timeout=30):
-        options = {"endpoint": s3_endpoint, "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
-        return MediaLibrary(url=f"s3://{name}/media", options=SecretDict(options))
 
 
 def asked(uri: str) -> ChatRequest:
@@ -47,3 +46,23 @@ def test_what_is_not_in_the_bucket(together_sandbox: Sandbox, bucket: MediaLibra
     with pytest.raises(InvalidRequest, match=r"gone\.jpg"):
         generate_text(asked(still.uri.rpartition("/")[0] + "/gone.jpg"))
     assert 0 == together_sandbox.count(PATH)
+
+
+@pytest.mark.parametrize("film", [False, True], ids=["recording", "film"])
+def test_a_recording_in_a_bucket_is_heard(film: bool, together_sandbox: Sandbox, bucket: MediaLibrary) -> None:
+    """By its address it is the same as by its reference, and as a copy on a disk: one charge, at the price that was planned."""
+    line = generate_speech(
+        SpeechRequest(input="The sea was calm.", model="hexgrad/Kokoro-82M", voice="af_heart"), library=bucket
+    )
+    kept = add_sound(generate_video(clip(seconds=3), library=bucket), line, library=bucket) if film else line
+    assert kept.uri.startswith("s3://")
+    request = TranscriptionRequest(file=kept.uri, model="openai/whisper-large-v3")
+    before = plan([request])
+    found = transcribe(request)
+    assert "The sea was calm." == found.text
+    assert float(found.cost or 0) == pytest.approx(float(before.cost), abs=2e-6)
+    for same in (kept, kept.path()):
+        assert transcribe(
+            request.model_copy(update={"file": TranscriptionRequest(file=same, model=request.model).file})
+        ).reused
+    assert 1 == together_sandbox.count("/v1/audio/transcriptions")

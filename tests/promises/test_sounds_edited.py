@@ -68,7 +68,7 @@ def test_sound_that_begins_late_is_taken_out_at_its_time(tmp_path: Path, library
     heard = floats(sound.read_bytes())
     first = next(place for place, value in enumerate(heard) if abs(value) > 0.05) / 44100
     assert first == pytest.approx(0.75, abs=0.03)
-    (said,) = sound.changes
+    said, _ = sound.changes
     assert said.endswith(" s of silence in front, as it begins so much after the pictures")
 
 
@@ -237,7 +237,7 @@ def test_a_joined_film_is_voiced(tmp_path: Path, library: MediaLibrary) -> None:
     voiced = add_sound(film, voice, at=0.5, library=library)
     assert [film.sha256, voice.sha256] == [source.sha256 for source in voiced.sources]
     assert (24_000, "mono") == sound_of(voiced.read_bytes())
-    assert "clip with 1 sound added" == voiced.maker
+    assert "film with 1 sound added" == voiced.maker
 
 
 def test_long_sounds_take_no_memory(tmp_path: Path, library: MediaLibrary) -> None:
@@ -275,14 +275,14 @@ def test_async_flows_edit_sounds_too(tmp_path: Path, library: MediaLibrary) -> N
 
 def _refusals() -> dict[str, tuple[Callable[[Any, Any, Any], object], str]]:
     return {
-        "no-sound-track": (lambda clip, *_: extract_sound(clip), "a.mp4 has no sound track"),
+        "no-sound-track": (lambda clip, _, __: extract_sound(clip), "a.mp4 has no sound track to take out"),
         "sound-of-a-sound": (lambda _, voice, __: extract_sound(voice), "takes clips, and was given .*which is a sound"),
-        "nothing-to-add": (lambda clip, *_: add_sound(clip, []), "takes sounds, and was given none"),
-        "clip-as-a-sound": (lambda clip, *_: add_sound(clip, clip), "takes sounds, and was given a.mp4, which is a clip"),
+        "nothing-to-add": (lambda clip, _, __: add_sound(clip, []), "takes sounds, and was given none"),
+        "clip-as-a-sound": (lambda clip, _, __: add_sound(clip, clip), "takes sounds, and was given a.mp4, which is a clip"),
         "picture": (lambda _, __, still: join_sounds([still]), "which is a picture"),
-        "number": (lambda *_: join_sounds(cast("Any", [3])), "was given an int"),
-        "missing": (lambda *_: join_sounds(["gone.wav"]), "there is no file 'gone.wav'"),
-        "url": (lambda *_: join_sounds(["https://x.org/y.wav"]), "fetch it first, and give its path"),
+        "number": (lambda _, __, ___: join_sounds(cast("Any", [3])), "was given an int"),
+        "missing": (lambda _, __, ___: join_sounds(["gone.wav"]), "there is no file 'gone.wav'"),
+        "url": (lambda _, __, ___: join_sounds(["https://x.org/y.wav"]), "fetch it first, and give its path"),
         "negative-time": (lambda clip, voice, _: add_sound(clip, voice, at=-1), "at is a number, at least 0, and was -1"),
         "no-number": (lambda clip, voice, _: add_sound(clip, voice, at=float("nan")), "at is a number"),
         "too-loud": (lambda clip, voice, _: add_sound(clip, voice, volume=99), "at most 10, and was 99"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
+import httpx
 import pytest
 
 from prefect_together import sandbox
@@ -61,6 +62,34 @@ def remove(prefect: Prefect) -> Iterator[Callable[[str], None]]:
     yield made.append
     for automation in made:
         prefect.ask(f"automations/{automation}", method="DELETE")
+
+
+class Told(list[str]):
+    """What a notification block has sent, and where it sends to."""
+
+    address = ""
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """Listen to what is sent to a webhook on this machine."""
+    heard = Told()
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    heard.address = f"http://127.0.0.1:{hook.server_address[1]}/"
+    yield heard
+    hook.shutdown()
+    hook.server_close()
 
 
 def test_a_schedule_fires(page: Page, prefect: Prefect, served: dict[str, str], ui: str) -> None:
@@ -179,27 +208,9 @@ def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, s
 
 
 def test_an_automation_reacts_to_what_is_spent(
-    prefect: Prefect, served: dict[str, str], remove: Callable[[str], None], tmp_path: Path
+    prefect: Prefect, served: dict[str, str], remove: Callable[[str], None], told: Told, tmp_path: Path
 ) -> None:
     """`when_spent(…)` runs the deployment and sends to the block, once, when flows together pass the day's limit."""
-    heard: list[str] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    create = (
-        "import json, sys, uuid; from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook;"
-        "from prefect_together.automations import when_spent;"
-        "hook = Hook(name='here', url=sys.argv[3], json_data={'text': '{{subject}}: {{body}}'}).save('here', overwrite=True);"
-        "made = when_spent(run_deployment=uuid.UUID(sys.argv[1]), parameters=json.loads(sys.argv[2]), notify=hook).create();"
-        "print(made.id)"
-    )
     spend = (
         "import sys; from prefect import flow; from prefect_together import ImageRequest, generate_image;"
         "ask = lambda seed: ImageRequest(prompt='spend', model='black-forest-labs/FLUX.2-pro', width=64, height=64, seed=seed);"
@@ -210,36 +221,65 @@ def test_an_automation_reacts_to_what_is_spent(
         f"{name}: more than "
         "${{ event.payload.limit }}: {{ event.payload.estimated }} and {{ event.payload.unknown }} unknown"
     )
-    parameters = {**TINY, "title": title, "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
-
-    def titles() -> list[str]:
-        found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["storyboard"]]}})
-        return [title for run in found if (title := str(run["parameters"].get("title"))).startswith(name)]
-
     prefect = prefect.but(
         PREFECT_INTEGRATIONS_TOGETHER_DAILY_ALERT="0.05",
         PREFECT_INTEGRATIONS_TOGETHER_LIBRARY=str(tmp_path / "spent"),
     )
-    hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
-    try:
-        address = f"http://127.0.0.1:{hook.server_address[1]}/"
-        remove(prefect.run("-c", create, served["storyboard"], json.dumps(parameters), address).split()[-1])
-        prefect.run("-c", spend, "1")
-        assert ([], []) == (titles(), heard)
-        for seed in ("2", "3"):
-            prefect.run("-c", spend, seed)
-        prefect.until(lambda: titles() and heard, 60)
-        assert [f"{name}: more than $0.05: 0.06 and 0 unknown"] == titles()
-        assert ["more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost"] == [
-            words
-            for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost")
-            if words in heard[0]
-        ]
-        assert 1 == len(heard)
-    finally:
-        hook.shutdown()
-        hook.server_close()
+    remove(_create(prefect, "when_spent", served, title, told))
+    prefect.run("-c", spend, "1")
+    assert ([], []) == (_titles(prefect, served, name), told)
+    for seed in ("2", "3"):
+        prefect.run("-c", spend, seed)
+    prefect.until(lambda: _titles(prefect, served, name) and told, 60)
+    assert [f"{name}: more than $0.05: 0.06 and 0 unknown"] == _titles(prefect, served, name)
+    for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost"):
+        assert words in told[0]
+    assert 1 == len(told)
+
+
+def test_an_automation_reacts_to_a_bill_that_differs(
+    prefect: Prefect, together: Sandbox, served: dict[str, str], remove: Callable[[str], None], told: Told, tmp_path: Path
+) -> None:
+    """`when_bill_differs(…)` runs the deployment and sends to the block where `reconcile(bill=True)` finds over `BILL_ALERT`."""
+    reconcile = (
+        "import datetime as dt; from prefect import flow; from prefect_together import reconcile; from prefect_together.ui import bills;"
+        "bills.last_billed_month = lambda: f'{dt.datetime.now(dt.timezone.utc):%Y-%m}';"  # not last month's on the first day
+        "print(flow(lambda: reconcile(bill=True), name='nightly')().bill.difference)"
+    )
+    name = uuid.uuid4().hex[:8]
+    title = f"{name}: {{{{ event.payload.month }}}} differs by {{{{ event.payload.difference }}}}, over {{{{ event.payload.limit }}}}"
+    prefect = prefect.but(PREFECT_INTEGRATIONS_TOGETHER_LIBRARY=str(tmp_path / "billed"))
+    remove(_create(prefect, "when_bill_differs", served, title, told))
+    asked = {"model": "black-forest-labs/FLUX.2-pro", "prompt": "a moon", "width": 64, "height": 64}
+    with httpx.Client(headers={"Authorization": f"Bearer {together.api_key}"}) as somebody_else:
+        somebody_else.post(f"{together.url}/v1/images/generations", json=asked).raise_for_status()
+    prefect.but(PREFECT_INTEGRATIONS_TOGETHER_BILL_ALERT="1000").run("-c", reconcile)
+    difference = prefect.but(PREFECT_INTEGRATIONS_TOGETHER_BILL_ALERT="0.01").run("-c", reconcile).split()[-1]
+    prefect.until(lambda: _titles(prefect, served, name) and told, 60)
+    month = f"{dt.datetime.now(dt.timezone.utc):%Y-%m}"
+    assert [f"{name}: {month} differs by {difference}, over 0.01"] == _titles(prefect, served, name)
+    assert f"the bill of {month} differs from the ledger by ${float(difference):.2f}" in told[0]
+    assert f"${float(difference):.2f} billed, $0.00 reported" in told[0]
+    assert 1 == len(told)
+
+
+def _create(prefect: Prefect, what: str, served: dict[str, str], title: str, told: Told) -> str:
+    """Put an automation in place that runs a deployment with a title and tells somebody; return its id."""
+    create = (
+        "import json, sys, uuid; from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook;"
+        "from prefect_together import automations;"
+        "hook = Hook(name='here', url=sys.argv[4], json_data={'text': '{{subject}}: {{body}}'}).save('here', overwrite=True);"
+        "given = dict(run_deployment=uuid.UUID(sys.argv[2]), parameters=json.loads(sys.argv[3]), notify=hook);"
+        "print(getattr(automations, sys.argv[1])(**given).create().id)"
+    )
+    parameters = {**TINY, "title": title, "review": False, "shots": [{"prompt": "again", "seconds": 1}]}
+    return prefect.run("-c", create, what, served["storyboard"], json.dumps(parameters), told.address).split()[-1]
+
+
+def _titles(prefect: Prefect, served: dict[str, str], name: str) -> list[str]:
+    """Return the titles of the storyboards that begin with a name."""
+    found = prefect.runs(limit=50, flow_runs={"deployment_id": {"any_": [served["storyboard"]]}})
+    return [title for run in found if (title := str(run["parameters"].get("title"))).startswith(name)]
 
 
 def _emit(prefect: Prefect) -> None:

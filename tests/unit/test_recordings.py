@@ -55,6 +55,7 @@ def tone(
         ],
     )
     out = io.BytesIO()
+    video: Any = None
     with _av.open(out, "w", format=form) as target:
         if pictures:
             video = target.add_stream("libvpx" if kind == "webm" else "mpeg4", rate=10)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of, turned
-from prefect_together.tasks._editing.sound_form import SoundForm, form_of
+from prefect_together.tasks._editing.sound_form import SoundForm, codec_of, form_of
 
 Time = tuple[Fraction, Fraction]
 """When a picture is shown, and for how long."""
@@ -96,7 +96,7 @@ def facts_of(av: Any, path: Path) -> ClipFacts:
         sound = None
         if audio is not None and heard is not None:
             begin, end = (time - starts[0] for time in heard)
-            sound = SoundFacts(form_of(audio), audio.codec_context.name, begin, end)
+            sound = SoundFacts(form_of(audio), codec_of(audio), begin, end)
         return ClipFacts(
             path=path,
             coded=(frame.width, frame.height),
@@ -106,7 +106,7 @@ def facts_of(av: Any, path: Path) -> ClipFacts:
             steady=all(abs(gap * rate - 1) < _UNSTEADY for gap in gaps),
             start=starts[0],
             length=starts[-1] + last - starts[0],
-            packets=(context.name, context.pix_fmt, video.time_base, bytes(context.extradata or b"")),
+            packets=(codec_of(video), context.pix_fmt, video.time_base, bytes(context.extradata or b"")),
             sound=sound,
         )
 

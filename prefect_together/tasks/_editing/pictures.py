@@ -30,10 +30,28 @@ def mux(out: Any, *tracks: Iterable[Any]) -> None:
         out.mux(packet)
 
 
+def with_times(packets: Iterable[Any]) -> Iterator[Any]:
+    """Yield packets, each with the time at which it is decoded, which Matroska does not say of the first ones."""
+    waiting: list[Any] = []
+    for packet in packets:
+        if packet.pts is None or not packet.size:
+            continue
+        waiting.append(packet)
+        if packet.dts is None:
+            continue
+        for back, early in enumerate(reversed(waiting[:-1]), 1):
+            early.dts = packet.dts - back * (packet.duration or 1)
+        yield from waiting
+        waiting.clear()
+    for packet, time in zip(waiting, sorted(packet.pts for packet in waiting), strict=True):
+        packet.dts = min(packet.pts, time)
+        yield packet
+
+
 def copy_stream(av: Any, out: Any, clip: ClipFacts) -> Any:
     """Return a new stream of a film that takes the packets of a clip's pictures as they are."""
     with av.open(str(clip.path)) as source:
-        return out.add_stream_from_template(source.streams.video[0])
+        return out.add_stream_from_template(source.streams.video[0], opaque=True)  # no encoder is asked for
 
 
 def copied(
@@ -62,9 +80,7 @@ def copied(
         if begin:
             source.seek(round((clip.start + begin) / video.time_base), stream=video)
         last: Any = None
-        for packet in source.demux(video):
-            if packet.pts is None or packet.dts is None or not packet.size:
-                continue
+        for packet in with_times(source.demux(video)):
             time = packet.pts * packet.time_base - clip.start
             if time < begin - clip.picture / 2 or (end is not None and time >= end):
                 continue

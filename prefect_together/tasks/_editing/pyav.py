@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from prefect_together.errors import ConfigurationError, MediaError, TogetherError
+from prefect_together.generations.sound_tracks import NoSound
 
 
 def pyav() -> Any:
@@ -42,7 +43,7 @@ def refused(what: str) -> Generator[None]:
     """
     try:
         yield
-    except TogetherError:  # which says it in its own words
+    except (TogetherError, NoSound):  # which say it in their own words
         raise
     except (pyav().FFmpegError, ValueError) as error:
         raise MediaError(f"{what}: {str(error).removesuffix('.')}.") from None

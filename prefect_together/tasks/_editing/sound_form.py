@@ -69,6 +69,11 @@ class Written(NamedTuple):
         return self.codec in _PCM or self.codec == "flac"
 
 
+def codec_of(stream: Any) -> str:
+    """Return what a stream is encoded by: decoders have names of their own."""
+    return stream.codec_context.codec.canonical_name
+
+
 def form_of(audio: Any) -> SoundForm:
     """Return the form of a stream of sound."""
     context = audio.codec_context
@@ -81,11 +86,11 @@ def form_of(audio: Any) -> SoundForm:
 
 def written(audio: Any) -> Written:
     """Return how a stream is written."""
-    context, form = audio.codec_context, form_of(audio)
-    if context.name in _PCM:
-        return Written(context.name, form._replace(format=_PCM[context.name]))
-    deep = context.name == "flac" and context.format.name.startswith("s32")
-    return Written(context.name, form._replace(format="s32" if deep else "s16"))
+    codec, form = codec_of(audio), form_of(audio)
+    if codec in _PCM:
+        return Written(codec, form._replace(format=_PCM[codec]))
+    deep = codec in {"flac", "alac"} and audio.codec_context.format.name.startswith("s32")
+    return Written(codec, form._replace(format="s32" if deep else "s16"))
 
 
 def kept_as(sounds: Iterable[Written]) -> Written:
@@ -95,7 +100,7 @@ def kept_as(sounds: Iterable[Written]) -> Written:
     if all(sound == first for sound in several) and first.lossless:
         return first
     best = common_form(sound.form for sound in several) or first.form
-    deep = any(sound.lossless and sound.form.format not in {"u8", "s16"} for sound in several)
+    deep = any(sound.form.format not in {"u8", "s16"} for sound in several)
     return Written("flac", best._replace(format="s32" if deep else "s16"))
 
 

@@ -7,10 +7,11 @@ from fractions import Fraction
 from typing import Any
 
 from prefect_together.tasks._editing.clip_facts import ClipFacts
+from prefect_together.tasks._editing.pictures import with_times
 from prefect_together.tasks._editing.samples import aac_stream, encoded, exactly, samples_of
 from prefect_together.tasks._editing.sound_form import film_form
 
-_SOUNDS = frozenset({"aac", "mp3", "mp3float", "alac", "ac3", "eac3", "opus", "libopus"})
+_SOUNDS = frozenset({"aac", "mp3", "alac", "ac3", "eac3", "opus"})
 """Codecs of sound whose packets an MP4 takes, by FFmpeg's names."""
 _SAME = Fraction(1, 1000)  # of a second, by which containers round times
 
@@ -49,9 +50,7 @@ def _copied(av: Any, out: Any, clip: ClipFacts, kind: str, place: int, end: Frac
 
     def packets() -> Iterator[Any]:
         with av.open(str(clip.path)) as source:
-            for packet in source.demux(track(source)):
-                if packet.dts is None or packet.pts is None or not packet.size:
-                    continue
+            for packet in with_times(source.demux(track(source))):
                 over = (packet.pts + (packet.duration or 0)) * packet.time_base - clip.start
                 if end is not None and over > end + _SAME:
                     break

@@ -53,7 +53,7 @@ def trim_sound(sound: Path, target: Path, begin: float, end: float | None) -> Sp
         write_sound(av, target, kept, part.of(samples_of(av, sound, kept.form)))
     if not part.given:
         raise _over(sound, begin, part.seconds)
-    changes = [] if own.lossless else [f"{own.codec.removesuffix('float')} decoded, and kept without further loss as FLAC"]
+    changes = [] if own.lossless else [f"{own.codec} decoded, and kept without further loss as FLAC"]
     if end is not None and part.seconds < end:
         changes.append(_ends(part.seconds, end))
     return Spliced(reencoded=not own.lossless, changes=tuple(changes))
@@ -155,7 +155,8 @@ def _why_anew(av: Any, clip: ClipFacts, begin: Fraction, end: Fraction) -> str |
 
 
 def _until(clip: ClipFacts, end: Fraction) -> Fraction:
-    return end - clip.picture * _ROUNDED
+    """Return the time from which pictures are left out; of those that are shown equally long, each is in or out."""
+    return end - clip.picture * (Fraction(1, 2) if clip.steady else _ROUNDED)
 
 
 def _exact(seconds: float) -> Fraction:

@@ -1,0 +1,169 @@
+"""Films with subtitles, films that speak another language, recordings that become pages: paid for once, also after a crash."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefect_together import (
+    BatchFailed,
+    Plan,
+    SpeechRequest,
+    VideoRequest,
+    add_sound,
+    generate_speech,
+    generate_video,
+    read_subtitles,
+)
+from prefect_together.errors import InvalidRequest
+from prefect_together.sandbox import Sandbox
+
+from .conftest import Command, Killed
+
+pytestmark = pytest.mark.slow
+
+CHAT, SPEECH = "POST /v1/chat/completions", "POST /v1/audio/speech"
+SAID = "The sea was calm that night. Nobody on board slept, and the captain counted the stars. Then the wind rose."
+
+
+@pytest.fixture
+def film(together_sandbox: Sandbox, tmp_path: Path) -> Path:
+    """Return a film in which something is said; what it cost to make is forgotten."""
+    line = generate_speech(SpeechRequest(input=SAID, model="hexgrad/Kokoro-82M", voice="af_heart"))
+    clip = generate_video(VideoRequest(prompt="a calm sea", model="sandbox/tiny", width=96, height=64, seconds=9, fps=15))
+    path = Path(shutil.copy(add_sound(clip, line).path(), tmp_path / "sea.mp4"))
+    together_sandbox.reset()
+    return path
+
+
+def kinds(together: Sandbox) -> dict[str, int]:
+    """Count what was charged, by kind."""
+    return dict(Counter(charge.kind for charge in together.charges()))
+
+
+def test_subtitles(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path, tmp_path: Path) -> None:
+    """The same lines at the same times in every language, as files, tracks and in the pictures; a rerun pays nothing."""
+    flow = load("subtitle").subtitle
+    options = {"film": str(film), "languages": ["de", "fr"], "burn": "fr", "out": str(tmp_path / "out")}
+    before = flow(**options, plan=True)
+    assert isinstance(before, Plan)
+    assert before.send == 1
+    assert "how many lines there are is known" in before.text()
+    assert [] == together_sandbox.charges()
+    done = flow(**options)
+    assert {"transcription": 1, "chat": 2} == kinds(together_sandbox)
+    assert SAID == done.transcript.text
+    assert ["spoken", "de", "fr"] == list(done.lines)
+    times = [[(line.id, line.start, line.end) for line in lines] for lines in done.lines.values()]
+    assert times[0] == times[1] == times[2]
+    assert {f"sea.{language}.{ending}" for language in ("en", "de", "fr") for ending in ("srt", "vtt")} == {
+        file.name for file in (tmp_path / "out").iterdir()
+    }
+    assert SAID == " ".join(
+        " ".join(one.text.split()) for one in read_subtitles((tmp_path / "out" / "sea.en.srt").read_bytes())
+    )
+    assert ["add_subtitles", "burn_subtitles"] == [one.operation for one in done.films]
+    again, after = flow(**options), flow(**options, plan=True)
+    assert [done.lines, done.films] == [again.lines, again.films]
+    assert (0, 3) == (after.send, after.reused)
+    assert {"transcription": 1, "chat": 2} == kinds(together_sandbox)
+
+
+def test_a_translation_with_other_lines_is_asked_for_again_once(
+    load: Callable[[str], Any], together_sandbox: Sandbox, film: Path, tmp_path: Path
+) -> None:
+    """Repaired, it has every line; where it is not, the flow says so, and a rerun does not pay for the same again."""
+    flow = load("subtitle").subtitle
+    options = {"film": str(film), "languages": ["de"], "tracks": False, "out": str(tmp_path / "out")}
+    together_sandbox.fault(CHAT, "json_wrong", times=1)
+    done = flow(**options)
+    assert [line.id for line in done.lines["spoken"]] == [line.id for line in done.lines["de"]]
+    assert (2, {"transcription": 1, "chat": 2}) == (len(done.answers), kinds(together_sandbox))
+    together_sandbox.fault(CHAT, "json_wrong", times=2)
+    for _ in range(2):
+        with pytest.raises(BatchFailed):
+            flow(**{**options, "languages": ["fr"]})
+    assert {"transcription": 1, "chat": 4} == kinds(together_sandbox)
+
+
+def test_a_dub(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path) -> None:
+    """Each line is spoken where it stands, or when the one before is over; what is too long is said in fewer words, once."""
+    flow = load("dub").dub
+    assert flow(film=str(film), plan=True).send == 1
+    done = flow(film=str(film))
+    first = kinds(together_sandbox)
+    assert (1, len(done.answers), len(done.spoken)) == (first["transcription"], first["chat"], first["speech"])
+    assert 1 <= first["chat"] <= 2
+    assert all(line.voice.request.voice.startswith("ef_") or line.voice.request.language == "es" for line in done.lines)
+    assert all(one.at + (one.voice.seconds or 0) <= after.at + 0.001 for one, after in pairwise(done.lines))
+    assert all(line.at >= line.line.start for line in done.lines)
+    assert done.film.operation == "add_subtitles"
+    again = flow(film=str(film))
+    assert [done.film.sha256, first] == [again.film.sha256, kinds(together_sandbox)]
+    assert 0 == flow(film=str(film), plan=True).send
+
+
+def test_a_dub_without_a_voice_is_refused(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path) -> None:
+    """Before anything is sent, with the languages that there are."""
+    with pytest.raises(InvalidRequest, match=r"No voice of hexgrad/Kokoro-82M is known for 'de', it speaks en, es, fr"):
+        load("dub").dub(film=str(film), language="de")
+    assert [] == together_sandbox.charges()
+
+
+@pytest.mark.parametrize("ending", ["html", "md"])
+def test_a_meeting(ending: str, load: Callable[[str], Any], together_sandbox: Sandbox, film: Path, tmp_path: Path) -> None:
+    """A page with summary, chapters, quotes and all that was said; its times lead to lines that there are."""
+    flow = load("meeting").meeting
+    options = {"recording": str(film), "out": str(tmp_path / f"page.{ending}"), "names": "Ann <3"}
+    assert flow(**options, plan=True).send == 1
+    done = flow(**options)
+    assert {"transcription": 1, "chat": 1} == kinds(together_sandbox)
+    page = done.page.read_text(encoding="utf-8")
+    assert done.minutes.summary in page
+    assert "Then the wind rose." in page
+    if ending == "html":
+        assert "Ann &lt;3" in page
+        assert set(re.findall(r'href="#(line-\d+)"', page)) <= set(re.findall(r'id="(line-\d+)"', page))
+        assert 'href="#line-' in page
+    flow(**options)
+    assert {"transcription": 1, "chat": 1} == kinds(together_sandbox)
+    assert (0, 2) == ((after := flow(**options, plan=True)).send, after.reused)
+
+
+@pytest.mark.parametrize(
+    ("flow", "options", "at", "after", "charged"),
+    [
+        ("subtitle.py", ("--languages", '["de", "fr"]'), CHAT, 1, {"transcription": 1, "chat": 2}),
+        ("dub.py", ("--shorten", "0"), SPEECH, 2, None),
+        ("meeting.py", (), CHAT, 1, {"transcription": 1, "chat": 1}),
+    ],
+)
+def test_killed_half_way_and_run_again(
+    flow: str,
+    options: tuple[str, ...],
+    at: str,
+    after: int,
+    charged: dict[str, int] | None,
+    killed: Killed,
+    command: Command,
+    together_sandbox: Sandbox,
+    film: Path,
+) -> None:
+    """What was paid for before the kill is found again: all of it together is charged once."""
+    named = ("--recording" if flow == "meeting.py" else "--film", str(film))
+    killed(flow, *named, *options, at=at, after=after)
+    ended = command(flow, *named, *options)
+    assert 0 == ended.returncode, ended.stderr
+    found = kinds(together_sandbox)
+    if charged is None:
+        lines = len(re.findall(r"^ *\d+\.\d\d s  ", ended.stdout, re.MULTILINE))
+        charged = {"transcription": 1, "chat": 1, "speech": lines}
+        assert lines > 1
+    assert charged == found
