@@ -114,7 +114,7 @@ def test_words_that_were_heard_are_found(page: Page, library: Path) -> None:
     page.goto((library / "gallery.html").as_uri())
     page.fill("#words", "silver fish")
     kinds = set(page.locator(".tile .badge").all_inner_texts())
-    assert {"transcript", "recording", "clip"} <= {kind.split(" ")[0] for kind in kinds}
+    assert {"transcript", "recording", "film"} <= {kind.split(" ")[0] for kind in kinds}
     page.fill("#words", "add subtitles")
     assert 1 == page.locator(".tile").count()
 
