@@ -34,6 +34,9 @@ _NOUNS: dict[Operation, str] = {
     "contact_sheet": "sheet",
     "join_vectors": "set of vectors",
     "join_sounds": "recording",
+    "add_sound": "film",
+    "burn_subtitles": "film",
+    "add_subtitles": "film",
 }
 """What a person calls what is made, where it is no picture, clip or sound like others."""
 _NAMED = 3
@@ -94,11 +97,11 @@ class DerivedMedia(KeptFile):
             "join_vectors": f"vectors of {count} files",
             "contact_sheet": f"contact sheet of {count}",
             "extract_sound": "sound of a clip",
-            "add_sound": f"clip with {count - 1} sound{'s' if count > 2 else ''} added",
+            "add_sound": f"film with {count - 1} sound{'s' if count > 2 else ''} added",
             "join_sounds": f"recording of {count}",
             "trim": f"part of a {self.noun}",
-            "burn_subtitles": "clip with subtitles burnt in",
-            "add_subtitles": "clip with a track of subtitles",
+            "burn_subtitles": "film with subtitles burnt in",
+            "add_subtitles": "film with a track of subtitles",
         }[self.operation]
 
     @property

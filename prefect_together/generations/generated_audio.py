@@ -127,7 +127,7 @@ def _form(request: SpeechRequest) -> SampleForm:
 
 def _build(request: SpeechRequest, stored: StoredFile, facts: ResultFacts) -> GeneratedAudio:
     shape = stored.shape
-    measures = {"seconds": shape.seconds, "sample_rate": shape.sample_rate, "channels": shape.channels}
+    measures: dict[str, Any] = {"seconds": shape.seconds, "sample_rate": shape.sample_rate, "channels": shape.channels}
     return GeneratedAudio(**facts.file_fields(request, stored), **measures, words=facts.reported.get("words") or ())
 
 

@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prefect_together._internal.optional import library
 from prefect_together.errors import MediaError
-from prefect_together.generations.sound_shape import FLOAT, PCM, wav_head
+from prefect_together.generations.sound_joints import Joints
+from prefect_together.generations.sound_shape import FLOAT, PCM, SampleForm, wav_head
 
-_PIECE = 1024 * 1024
-_FADE = 0.005  # seconds in which what begins or ends loud comes up or dies away: a jump in the samples is a click
-_LOUD = 0.01  # of the loudest possible
-_CODECS = {"audio/mpeg": ("mp3", "libmp3lame"), "audio/ogg": ("ogg", "libopus"), "audio/flac": ("flac", "flac")}
+_ITEMS = {(PCM, 16): "h", (FLOAT, 32): "f"}
+_CODECS = {
+    "audio/mpeg": ("mp3", "libmp3lame"),
+    "audio/ogg": ("ogg", "libopus"),
+    "audio/flac": ("flac", "flac"),
+    "audio/aac": ("adts", "aac"),
+}
 _LAYOUTS = {1: "mono", 2: "stereo"}
 _OPUS_RATE = 48_000
-_CODECS |= {"audio/aac": ("adts", "aac")}
 
 
 def join_wavs(sounds: Sequence[Path], target: Path) -> tuple[str, ...]:
     """Write the samples of several WAV files behind each other as one, and return what is not as it was, for people.
 
-    A piece that begins or ends loud is faded there, for five milliseconds; all other samples are as they were.
+    Where one would begin or end with a click it fades for five milliseconds; all other samples are as they were.
 
     Raises:
         MediaError: One is no WAV, or its samples are not written as those of the first.
     """
-    pieces = [_Piece(path) for path in sounds]
+    pieces = [_Piece.of(path) for path in sounds]
     form = pieces[0].form
     for number, piece in enumerate(pieces, 1):
         if piece.form != form:
             what = f"Piece {number} of a recording is not written as the first one: {piece.form}, not {form}"
             raise MediaError(f"{what}.", paid="yes", advice="All pieces are kept; join_sounds brings them to one form.")
-    faded: list[str] = []
+    joints = Joints([piece.samples for piece in pieces], _Items(form), pause=0.0)
     with target.open("wb") as out:
         out.write(form.header(sum(piece.size for piece in pieces)))
-        for number, piece in enumerate(pieces, 1):
-            for data in piece.samples(first=number == 1, last=number == len(pieces)):
-                out.write(data)
-            if piece.faded:
-                faded.append(f"piece {number}: faded over 5 ms where it is loud at its edge")
-    return tuple(faded)
+        for data in joints.samples():
+            out.write(data)
+    return tuple(joints.faded)
 
 
 def encode(wav: Path, target: Path, media_type: str, bit_rate: int | None) -> None:
@@ -73,52 +73,63 @@ def encode(wav: Path, target: Path, media_type: str, bit_rate: int | None) -> No
         out.mux(stream.encode(None))
 
 
-class _Piece:
-    """A WAV whose samples are read a megabyte at a time, faded at edges where something else stands beside them."""
+@dataclass(frozen=True)
+class _Items:
+    """The samples of a WAV, for those who look at its edges."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    form: SampleForm
+
+    @property
+    def rate(self) -> int:
+        return self.form.sample_rate
+
+    @property
+    def channels(self) -> int:
+        return self.form.channels
+
+    @property
+    def frame(self) -> int:
+        return self.form.block
+
+    @property
+    def item(self) -> str:
+        return _ITEMS.get((self.form.encoding, self.form.bits), "B")
+
+    @property
+    def full(self) -> float:
+        # Samples of other kinds cannot be told apart here: no step between them is taken for a click.
+        return {"h": 32_768.0, "f": 1.0}.get(self.item, math.inf)
+
+    @property
+    def zero(self) -> int:
+        return 0
+
+    def silence(self, count: int) -> bytes:
+        return bytes(count * self.frame)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A WAV whose samples are read a second at a time."""
+
+    path: Path
+    form: SampleForm
+    start: int
+    size: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Piece:
         with path.open("rb") as file:
             head = wav_head(file)
-            if head is None:
-                raise MediaError(f"{path.name} is no WAV.", paid="yes")
-            self.form, self._start = head.form, head.start
-            size = head.size(path.stat().st_size)
-        self.size = size - size % self.form.block
-        self.faded = False
+        if head is None:
+            raise MediaError(f"{path.name} is no WAV.", paid="yes")
+        size = head.size(path.stat().st_size)
+        return cls(path, head.form, head.start, size - size % head.form.block)
 
-    def samples(self, *, first: bool, last: bool) -> Iterator[bytes]:
-        """Yield its samples; the first and the last piece have a quiet edge of their own."""
-        edge = round(_FADE * self.form.sample_rate) * self.form.block
-        with self._path.open("rb") as file:
-            file.seek(self._start)
+    def samples(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            file.seek(self.start)
             left = self.size
-            while left:
-                data = file.read(min(left, _PIECE // self.form.block * self.form.block))
-                begins, left = left == self.size, left - len(data)
-                if begins and not first:
-                    data = self._quiet(data[:edge], rising=True) + data[edge:]
-                if not left and not last:
-                    data = data[: -edge or None] + self._quiet(data[-edge:], rising=False)
+            while left and (data := file.read(min(left, self.form.sample_rate * self.form.block))):
+                left -= len(data)
                 yield data
-
-    def _quiet(self, edge: bytes, *, rising: bool) -> bytes:
-        """Return an edge that comes up from silence, or dies away into it; as it is where it is quiet already."""
-        kind = {(PCM, 16): "h", (FLOAT, 32): "f"}.get((self.form.encoding, self.form.bits))
-        if kind is None or not edge:
-            return edge
-        values = array(kind, edge)
-        if sys.byteorder == "big":
-            values.byteswap()
-        outermost = values[: self.form.channels] if rising else values[-self.form.channels :]
-        if max(map(abs, outermost)) <= _LOUD * (1.0 if kind == "f" else 32768):
-            return edge
-        self.faded = True
-        frames = len(values) // self.form.channels
-        for place in range(len(values)):
-            share = (place // self.form.channels) / frames
-            share = share if rising else 1 - share
-            values[place] = values[place] * share if kind == "f" else round(values[place] * share)
-        if sys.byteorder == "big":
-            values.byteswap()
-        return values.tobytes()

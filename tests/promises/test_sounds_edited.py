@@ -237,7 +237,7 @@ def test_a_joined_film_is_voiced(tmp_path: Path, library: MediaLibrary) -> None:
     voiced = add_sound(film, voice, at=0.5, library=library)
     assert [film.sha256, voice.sha256] == [source.sha256 for source in voiced.sources]
     assert (24_000, "mono") == sound_of(voiced.read_bytes())
-    assert "clip with 1 sound added" == voiced.maker
+    assert "film with 1 sound added" == voiced.maker
 
 
 def test_long_sounds_take_no_memory(tmp_path: Path, library: MediaLibrary) -> None:

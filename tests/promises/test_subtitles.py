@@ -77,7 +77,7 @@ def test_they_are_burnt_in_where_and_when_they_should_be(
     assert (*size, True, ("pictures encoded anew, with the subtitles",)) == (
         film.width, film.height, film.reencoded, film.changes,
     )  # fmt: skip
-    assert "clip with subtitles burnt in" == film.maker
+    assert "film with subtitles burnt in" == film.maker
 
 
 def test_letters_follow_the_size_of_the_film() -> None:
@@ -241,7 +241,7 @@ def test_tracks_are_added_and_say_their_language(tmp_path: Path, library: MediaL
     for kind in ("video", "audio"):
         assert packets(clip.read_bytes(), kind) == packets(data, kind)
     assert (3.0, False, ()) == (two.seconds, two.reencoded, two.changes)
-    assert ("und", "clip with a track of subtitles") == (
+    assert ("und", "film with a track of subtitles") == (
         _tracks(add_subtitles(clip, SRT, library=library).read_bytes())[0][0],
         one.maker,
     )

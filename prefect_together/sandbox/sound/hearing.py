@@ -35,10 +35,14 @@ _PURE = 0.2
 """The least share that the first note has in the sound around it."""
 _QUIETEST = 50
 """Amplitude of the quietest word, of 32,768."""
-_FAINT = 0.03
-"""Below this share of the first note's energy there is no further note."""
-_DISTINCT = 1.5
+_FAINT = 0.12
+"""Below this share of the energy of the notes before there is no further note."""
+_DISTINCT = 1.25
 """How much more energy a note has than any other at its time."""
+_SURE = 0.65
+"""The share of all sound from which a note is known to be the loudest, and distinctly so."""
+_LIKELY = ((5, 4, 1, 15, 9, 14, 3, 8, 2, 12, 7, 13, 6, 0, 11, 10), (6, 7, 2, 4, 3, 5, 14, 12, 13, 8, 9, 10, 11, 15, 0, 1))
+"""Second and first halves of bytes, by how often they are in texts."""
 _SHIFTS = (0, 8, -8, 16, -16, 24, -24)
 _THIN = 8
 """For the pitch, every so many samples are taken as one."""
@@ -136,35 +140,75 @@ def _thinned(held: Sequence[int]) -> list[int]:
 
 def _word(held: list[int], onset: int) -> tuple[str, bool, int, int] | None:
     """Return the word that begins about here, whether it joins the one before, where it begins and ends; None for none."""
-    for shift in _SHIFTS:
-        start = onset + shift
-        if start < 0:
-            continue
-        if found := read(_notes(held, start)):
+    starts = [onset + shift for shift in _SHIFTS if onset + shift >= 0]
+    doubtful = list[tuple[int, list[_Note]]]()
+    for start in starts:
+        notes = _notes(held, start)
+        if found := read([note.loudest for note in notes]):
             word, joined, count = found
+            return word, joined, start, start + (count + 1) * _NOTE
+        doubtful.append((start, notes))
+    for start, notes in doubtful:
+        for word, joined, count in filter(None, map(read, _mended(notes))):
             return word, joined, start, start + (count + 1) * _NOTE
     return None
 
 
-def _notes(held: list[int], start: int) -> list[int]:
+@dataclass(frozen=True)
+class _Note:
+    """What sounds at the time of one note."""
+
+    loudest: int
+    second: int | None
+    """The one that it may have been before it was encoded; None where there is no doubt."""
+    energy: float
+
+
+def _mended(notes: Sequence[_Note]) -> Iterator[list[int]]:
+    """Yield the notes with one of them taken for another: encoders get one wrong now and then."""
+    plain = [note.loudest for note in notes]
+    for place, note in enumerate(notes):
+        if note.second is not None:
+            yield [*plain[:place], note.second, *plain[place + 1 :]]
+
+
+def _notes(held: list[int], start: int) -> list[_Note]:
     """Return the notes after the first one, until they fall silent."""
     first = held[start + _EDGE : start + _EDGE + _HEART]
     loud = _energy(_folded(first), _FIRST)
     if loud < _PURE * _HEART / 2 * sum(map(mul, first, first)):
         return []
-    least, notes = _FAINT * loud, list[int]()
+    notes = list[_Note]()
     for number in range(1, MOST_NOTES + 1):
         at = start + number * _NOTE + _EDGE
         window = held[at : at + _HEART]
         if len(window) < _HEART:
             break
-        folded = _folded(window)
-        energies = [_energy(folded, waves) for waves in _TABLES]
-        second, most = sorted(energies)[-2:]
-        if most < max(least, _DISTINCT * second):
+        note = _loudest(window, _LIKELY[number % 2])
+        if note is None or note.energy < _FAINT * loud:
             break
-        notes.append(energies.index(most))
+        loud = (2 * loud + note.energy) / 3
+        notes.append(note)
     return notes
+
+
+def _loudest(window: Sequence[int], likely: Sequence[int]) -> _Note | None:
+    """Return the note that sounds in a window, None where no one stands out.
+
+    Args:
+        window: The samples.
+        likely: All notes, the likeliest first: one that has most of the sound is the loudest without a look at the others.
+    """
+    folded, sure = _folded(window), _SURE * _HEART / 2 * sum(map(mul, window, window))
+    energies = dict[int, float]()
+    for note in likely:
+        energies[note] = _energy(folded, _TABLES[note])
+        if energies[note] > sure:
+            return _Note(note, None, energies[note])
+    loudest, second = sorted(energies, key=lambda note: -energies[note])[:2]
+    if energies[loudest] < _DISTINCT * energies[second]:
+        return None
+    return _Note(loudest, second, energies[loudest])
 
 
 def _folded(window: Sequence[float]) -> Waves:

@@ -18,7 +18,7 @@ NOTES = (440, 523, 587, 659, 784, 880, 1047, 1175, 1319, 1568, 1760, 2093, 2349,
 """Hz; what half a byte sounds like."""
 CHECK = 2
 """Notes at the end of a word by which it is known to be whole."""
-MOST_BYTES = 24
+MOST_BYTES = 16
 """A longer word is said in pieces."""
 PIECE_BYTES = 12
 _JOINED = b"\x01"
