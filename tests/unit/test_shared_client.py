@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -16,7 +16,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noted: list[str] = []
 
     @asynccontextmanager
-    async def client() -> Any:
+    async def client() -> AsyncIterator[object]:
         noted.append("opened")
         yield object()
         noted.append("closed")
