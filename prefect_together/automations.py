@@ -95,13 +95,7 @@ def when_spent(
         f"{_dollars('reported')} reported, about {_dollars('estimated')} by list price, "
         "{{ event.payload.unknown }} request(s) of unknown cost"
     )
-    trigger = EventTrigger(
-        expect={EXCEEDED},
-        match={"prefect.resource.id": "prefect-together.spending.*"},  # type: ignore[arg-type]
-        posture=Posture.Reactive,
-        threshold=1,
-        within=timedelta(0),
-    )
+    trigger = _each_time(EXCEEDED, "prefect-together.spending.*")
     actions = _actions(run_deployment, parameters, notify, subject, body)
     return Automation(name=name or "Together: the day's spending is over its limit", trigger=trigger, actions=actions)
 
@@ -134,15 +128,20 @@ def when_bill_differs(
         f"{_dollars('billed')} billed, {_dollars('reported')} reported, about {_dollars('estimated')} by list price, "
         "{{ event.payload.unknown }} request(s) of unknown cost"
     )
-    trigger = EventTrigger(
-        expect={DIFFERS},
-        match={"prefect.resource.id": "prefect-together.bill.*"},  # type: ignore[arg-type]
+    trigger = _each_time(DIFFERS, "prefect-together.bill.*")
+    actions = _actions(run_deployment, parameters, notify, subject, body)
+    return Automation(name=name or "Together: bill and ledger differ", trigger=trigger, actions=actions)
+
+
+def _each_time(event: str, resource: str) -> EventTrigger:
+    """Return a trigger that an event of some resources fires, each time."""
+    return EventTrigger(
+        expect={event},
+        match={"prefect.resource.id": resource},  # type: ignore[arg-type]
         posture=Posture.Reactive,
         threshold=1,
         within=timedelta(0),
     )
-    actions = _actions(run_deployment, parameters, notify, subject, body)
-    return Automation(name=name or "Together: bill and ledger differ", trigger=trigger, actions=actions)
 
 
 def _dollars(name: str) -> str:
