@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from prefect_together._internal.background import wait_for_spawned
-from prefect_together._internal.interruption import note_cut_off
+from prefect_together._internal.interruption import note_cut_off, note_flow_gone
 from prefect_together._internal.prefect_compat import before_prefects_services_end, flow_is_cut_off
 from prefect_together._internal.tracebacks import without_frames
 from prefect_together.errors import ConfigurationError
@@ -120,7 +120,7 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
             except NotYet:  # noqa: PERF203 - waiting is the point
                 if future.done():
                     return future.result()
-                if flow_is_cut_off():
+                if _flow_is_gone():
                     raise KeyboardInterrupt from None
     except BaseException as error:
         future.cancel()
@@ -141,7 +141,7 @@ async def arun(work: Coroutine[Any, Any, _T]) -> _T:
     try:
         if threading.current_thread() is not threading.main_thread():  # a loop of Prefect's, for a task of its thread pool
             while not (await asyncio.wait([future], timeout=1.0))[0]:
-                if flow_is_cut_off():
+                if _flow_is_gone():
                     raise KeyboardInterrupt
         return await future
     except BaseException as error:
@@ -149,6 +149,14 @@ async def arun(work: Coroutine[Any, Any, _T]) -> _T:
         if not isinstance(error, Exception):
             note_cut_off()
         raise without_frames(error)  # noqa: B904 - the same error
+
+
+def _flow_is_gone() -> bool:
+    """Tell whether the flow that this thread works for is gone, and remember it for the process's last words."""
+    if not flow_is_cut_off():
+        return False
+    note_flow_gone()
+    return True
 
 
 def _start(work: Coroutine[Any, Any, _T]) -> Future[_T]:

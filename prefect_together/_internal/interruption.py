@@ -13,6 +13,7 @@ _SHOWN = 3
 _JUST = 60.0  # seconds: a call that was cut off so long ago has to do with how the process ends
 _jobs: dict[str, None] = {}  # in the order in which they were waited for
 _cut_off_at: float | None = None
+_flow_gone = _said = False
 
 
 @contextmanager
@@ -36,8 +37,21 @@ def note_cut_off() -> None:
     _cut_off_at = time.monotonic()
 
 
+def note_flow_gone() -> None:
+    """Note that a call is about to be cut off because its flow is gone: it may have returned, so that it raises nothing."""
+    global _flow_gone
+    _flow_gone = True
+
+
+def unsaid_words() -> str:
+    """Return the last words where a flow was gone and nobody has said them, else nothing."""
+    return last_words() if _flow_gone and not _said else ""
+
+
 def last_words() -> str:
-    """Return what becomes of the jobs that were waited for, or nothing where no call was cut off."""
+    """Return what becomes of the jobs that were waited for, or nothing where no call was cut off. Whoever asks says it."""
+    global _said
+    _said = True
     if not _jobs:
         return IN_GENERAL if _cut_off_at is not None and time.monotonic() - _cut_off_at < _JUST else ""
     shown = ", ".join(list(_jobs)[:_SHOWN]) + (", …" if len(_jobs) > _SHOWN else "")

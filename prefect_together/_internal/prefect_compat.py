@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import sys
@@ -143,9 +144,23 @@ def flow_is_cut_off() -> bool:
         while here is not None:
             if here.f_code is ending and here.f_locals["self"] is runner:
                 reason = here.f_locals["exc_type"]
-                return reason is not None and not issubclass(reason, Exception)
+                return _interrupted(here) if reason is None else not issubclass(reason, Exception)
             here = here.f_back
     return True  # nobody waits any more, and this thread still works: the wait itself was interrupted
+
+
+def _interrupted(frame: FrameType | None) -> bool:
+    """Tell whether Ctrl-C waits for an event loop that a frame keeps from running (Python 3.11 to 3.13; 3.10 has no Runner).
+
+    An async flow that returns without its futures waits for their threads in its event loop's own thread, and the first
+    Ctrl-C only asks the loop to cancel the flow, which it cannot hear.
+    """
+    running = getattr(getattr(asyncio, "Runner", None), "run", None)
+    while frame is not None:
+        if running and frame.f_code is running.__code__:
+            return bool(getattr(frame.f_locals["self"], "_interrupt_count", 0))
+        frame = frame.f_back
+    return False
 
 
 def _is_ending(runner: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
-from prefect_together._internal.interruption import last_words
+from prefect_together._internal.interruption import last_words, unsaid_words
 from prefect_together._internal.prefect_compat import in_a_run
 from prefect_together.errors import TRACEBACKS, TogetherError, traceback_of
 
@@ -89,7 +90,8 @@ RUN_LOGS = ShortTracebacks()
 def shorten_last_words(interrupt: Callable[[], None]) -> None:
     """Have a script that ends with an error of ours end with a short traceback, where nobody else has a say in that.
 
-    One that is interrupted while it waits ends with what becomes of what it waited for.
+    One that is interrupted while it waits ends with what becomes of what it waited for; also where a flow had returned
+    without its futures, and it was Prefect's wait for these that was hit: nothing is raised then, and the flow is completed.
 
     Args:
         interrupt: Cuts off what other threads wait for: Python waits for them before it ends.
@@ -105,5 +107,10 @@ def shorten_last_words(interrupt: Callable[[], None]) -> None:
         else:
             sys.__excepthook__(kind, error, lines)
 
+    def at_the_end() -> None:
+        if words := unsaid_words():
+            print(words, file=sys.stderr)  # noqa: T201 - as above
+
+    atexit.register(at_the_end)
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = hook

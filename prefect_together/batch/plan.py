@@ -87,9 +87,9 @@ class Plan(BaseModel):
     """Which columns of a table fill which field of its requests."""
     notes: list[str] = []
     """What a person might not expect, such as of how columns are used, or of what is not known yet."""
-    undecided: int = 0
+    to_approve: int = 0
     """Requests among those to send that are sent only if a person approves what they are made of."""
-    undecided_cost: Decimal = Decimal(0)
+    to_approve_cost: Decimal = Decimal(0)
     """USD by list price of those; part of ``cost``."""
     warnings: list[str] = []
     """What may not come out as it was meant, such as keyframes that differ in shape: the first twenty."""
@@ -107,7 +107,7 @@ class Plan(BaseModel):
     @property
     def least(self) -> Decimal:
         """USD by list price if nothing is approved that a person has to approve."""
-        return self.cost - self.undecided_cost
+        return self.cost - self.to_approve_cost
 
     def if_approved(self) -> Plan:
         """Return it as the plan of what is done only with what a person approves: all of it, or less, or nothing.
@@ -121,10 +121,14 @@ class Plan(BaseModel):
             print(plan([still]) + plan([clip]).if_approved())
             ```
         """
-        return self.model_copy(update={"undecided": self.send, "undecided_cost": self.cost})
+        return self.model_copy(update={"to_approve": self.send, "to_approve_cost": self.cost})
 
     def noting(self, *sentences: str) -> Plan:
-        """Return it with sentences that stand below its sum, such as on what depends on an answer that is still to come."""
+        """Return it with sentences that stand below its sum, such as on what depends on an answer that is still to come.
+
+        Args:
+            sentences: One each, with its full stop; the same one is shown once.
+        """
         return self.model_copy(update={"notes": [*self.notes, *sentences]})
 
     def __add__(self, other: Plan) -> Plan:
@@ -135,7 +139,7 @@ class Plan(BaseModel):
         known = [risk for risk in risks if risk is not None]
         waits = [wait for wait in (self.longest_wait, other.longest_wait) if wait is not None]
         counts = (
-            *("send", "reused", "waiting", "unknown", "refused", "over", "undecided"),
+            *("send", "reused", "waiting", "unknown", "refused", "over", "to_approve"),
             *("unknown_prices", "repairs", "unknown_repairs"),
         )
         return Plan(
@@ -154,7 +158,7 @@ class Plan(BaseModel):
                 for name in {**self.columns, **other.columns}
             },
             notes=list(dict.fromkeys((*self.notes, *other.notes))),
-            undecided_cost=self.undecided_cost + other.undecided_cost,
+            to_approve_cost=self.to_approve_cost + other.to_approve_cost,
             warnings=list(dict.fromkeys((*self.warnings, *other.warnings)))[:PROBLEMS],
         )
 
@@ -193,15 +197,15 @@ class Plan(BaseModel):
         ]
         if not self.send and not self.unknown:
             return f"{', '.join(parts)}: nothing to pay."
-        least = f"{dollars(self.least)} to " if self.undecided_cost else ""
+        least = f"{dollars(self.least)} to " if self.to_approve_cost else ""
         price = f"about {least}{dollars(self.cost)} by list price of {catalog.as_of().isoformat()}"
         if self.cost_at_most > self.cost:
             repairs = f" with {self.repairs:,} repair{'s' if self.repairs > 1 else ''}" if self.repairs else ""
             price += f" (at most {dollars(self.cost_at_most)}{repairs})"
         if self.online_cost is not None:
             price += f" in batches at Together, {dollars(self.online_cost)} one by one"
-        if self.undecided:
-            price += f", for {self.undecided:,} of them are sent only if what they are made of is approved"
+        if self.to_approve:
+            price += f", for {self.to_approve:,} of them are sent only if what they are made of is approved"
         if self.unknown_prices:
             price += f", and {self.unknown_prices:,} of unknown price (at most {dollars(self.most)} in all)"
         over = f" {self.over:,} of them would exceed max_cost." if self.over else ""

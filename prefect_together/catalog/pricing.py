@@ -48,8 +48,12 @@ def estimate(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
 def estimate_at_most(model_id: str, fields: Mapping[str, Any]) -> Decimal | None:
     """Estimate the most that one request costs, where its price is known as a range or depends on what it leaves open.
 
-    A budget reserves this much. Arguments and None as for `estimate`, which it is never below; where the length of a
-    sound is not known, `longest` among the fields bounds it.
+    A budget reserves this much.
+
+    Args:
+        model_id: Together's id of the model, in upper or lower case.
+        fields: What is asked, as for `estimate`; the result is never below that one's, and None where that is None and no
+            `longest` among the fields bounds the length of a sound.
     """
     found = _priced(model_id, fields)
     if found is None and (longest := fields.get("longest")) is not None:

@@ -99,7 +99,7 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
     return {
         "key": row.key,
         "asked_at": row.asked_at.isoformat(),
-        "state": row.state,
+        "state": row.shown_state,
         "kind": row.kind,
         "model": row.model,
         "request": row.claim.get("request"),
@@ -118,7 +118,7 @@ def _cells(row: LedgerRow) -> tuple[str, str, str, str, str, str]:
     files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
     place = files or (f"job {row.job_id}" if row.job_id else "") or row.key
     what = f"{clipped(row.title(), _TITLE)}  {place}"
-    return f"{row.asked_at:%Y-%m-%d %H:%M}", row.state, cost, row.kind, row.model, what
+    return f"{row.asked_at:%Y-%m-%d %H:%M}", row.shown_state, cost, row.kind, row.model, what
 
 
 def opened(given: argparse.Namespace) -> Storage:

@@ -91,7 +91,7 @@ def _ledger(commands: Any) -> None:
     about = "Show what was asked, when, by which flow run, what became of it and what it cost."
     parser = _with_library(commands, "ledger", about, _later("show_ledger"))
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    only = "only attempts in this state, such as stored, accepted or unknown"
+    only = "only attempts in this state, such as kept, accepted or unknown"
     parser.add_argument("--state", type=_state, metavar="STATE", help=only)
     parser.add_argument("--limit", type=whole_number(1), metavar="COUNT", help="only the newest so many")
 
@@ -152,9 +152,11 @@ def _with_library(commands: Any, name: str, about: str, run: Callable[[argparse.
 
 
 def _state(text: str) -> str:
-    from prefect_together.ledger.ledger import State  # imports the object store, which most command lines do without
+    from prefect_together.ledger.ledger import State  # import the object store, which most command lines do without
+    from prefect_together.ledger.queries import in_words
 
-    return one_of(get_args(State))(text)
+    states = {in_words(state): str(state) for state in get_args(State)}
+    return states[one_of(list(states))(text)]
 
 
 def _address(text: str) -> str:

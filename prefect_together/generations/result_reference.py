@@ -29,7 +29,12 @@ class ResultReference(BaseModel):
         return self
 
     def means(self, fingerprint: str, scope: str | None) -> bool:
-        """Tell whether it is a reference to what is known by these."""
+        """Tell whether it is a reference to what is known by these.
+
+        Args:
+            fingerprint: Of the request that it was made by.
+            scope: Who may share the result; None, on either side, is not known and is no difference.
+        """
         return self.fingerprint == fingerprint and (None in {self.scope, scope} or self.scope == scope)
 
 

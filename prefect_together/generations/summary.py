@@ -14,7 +14,11 @@ from prefect_together.storage.addresses import local_folder
 
 
 def summary(results: Iterable[KeptFile | Generated]) -> str:
-    """Return one line for each file and a last one for the money, e.g. ``Paid in this run: $0.49 reported, …``."""
+    """Return one line for each file and a last one for the money, e.g. ``Paid in this run: $0.49 reported, …``.
+
+    Args:
+        results: What the run was handed or made on this machine, in the order of the lines.
+    """
     found = list(results)
     rows = [(one.noun, *_paid(one), _shape(one), _what(one)) for one in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
@@ -23,7 +27,11 @@ def summary(results: Iterable[KeptFile | Generated]) -> str:
 
 
 def money(results: Iterable[Generated]) -> str:
-    """Return what a run paid: reported, estimated and unknown costs are never added up with each other."""
+    """Return what a run paid: reported, estimated and unknown costs are never added up with each other.
+
+    Args:
+        results: What the run was handed; what was ``reused`` is counted as such and costs it nothing.
+    """
     tally = Tally()
     for result in results:
         tally.add(result)

@@ -19,6 +19,11 @@ _AT_ONCE = 64  # entries read at the same time
 _BUNDLE = 1024  # attempts held at the same time
 
 
+def in_words(state: State) -> str:
+    """Return a state as users read it: what is kept is called so everywhere but in the ledger's own entries."""
+    return "kept" if state == "stored" else state
+
+
 @dataclass(frozen=True)
 class LedgerRow:
     """One attempt: a paid request that was sent, or was about to be."""
@@ -32,6 +37,11 @@ class LedgerRow:
     def state(self) -> State:
         """What became of it."""
         return self.attempt.state
+
+    @property
+    def shown_state(self) -> str:
+        """The same in the words that users read."""
+        return in_words(self.state)
 
     @property
     def key(self) -> str:

@@ -88,7 +88,11 @@ class Job:
     fate_value: float | str | None = None
 
     def status(self, now: float) -> str:
-        """Return `queued`, `in_progress`, `completed` or `failed`."""
+        """Return `queued`, `in_progress`, `completed` or `failed`.
+
+        Args:
+            now: Seconds since 1970, as `created` is.
+        """
         age = now - self.created
         if age < self.render_seconds * QUEUED_SHARE:
             return "queued"

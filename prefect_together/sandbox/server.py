@@ -53,7 +53,12 @@ class Sandbox:
         return list(self._store.requests)
 
     def count(self, path_prefix: str, method: str = "POST") -> int:
-        """Count the requests to paths that begin with `path_prefix`, refused and broken ones included."""
+        """Count the requests to paths that begin with a prefix, refused and broken ones included.
+
+        Args:
+            path_prefix: Such as `/v1/images`.
+            method: The HTTP method that counts.
+        """
         return self._store.count(path_prefix, method)
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -201,7 +206,21 @@ def run(
     state: str | Path | None = None,
     dedicated: Sequence[str] = (),
 ) -> None:
-    """Run a local Together until Ctrl-C or SIGTERM; print the two lines that point a client at it."""
+    """Run a local Together until Ctrl-C or SIGTERM; print the two lines that point a client at it.
+
+    Args:
+        host: A loopback address.
+        port: Port of the API, 0 for any free one.
+        files_port: Port of the hosted files, 0 for any free one.
+        render_seconds: How long a video job takes, queue included.
+        image_seconds: How long an image request takes, drawing not included.
+        batch_seconds: How long a batch takes; its lines are answered one after the other.
+        state: A folder in which jobs, charges and files survive the process.
+        dedicated: Models that are served as on an endpoint of one's own.
+
+    Raises:
+        ValueError: The host is not a loopback address.
+    """
     ended = threading.Event()
 
     def end(_number: int, _frame: object) -> None:

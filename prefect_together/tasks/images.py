@@ -83,7 +83,7 @@ def generate_images(
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> list[GeneratedImage]:
-    """Make the 1 to 4 pictures of one request, in order. Arguments and errors are those of ``generate_image``.
+    """Make the 1 to 4 pictures of one request, in order. Errors are those of ``generate_image``.
 
     Example:
         ```python
@@ -94,6 +94,13 @@ def generate_images(
         def variations():
             return generate_images(ImageRequest(prompt="a fox in the snow", model="black-forest-labs/FLUX.2-pro", n=4))
         ```
+
+    Args:
+        request: What to make; its ``n`` says how many.
+        credentials: The account that pays; by default the one of ``TOGETHER_API_KEY``.
+        library: Where to keep them; by default as for ``generate_image``.
+        reuse: Whose results may be taken instead of paying, see ``generate_image``.
+        on_unknown: When it was sent and nobody knows whether it was accepted, see ``generate_image``.
     """
     return run(generated(Arguments("generate_images", request, credentials, library, reuse, on_unknown), SPEC))
 

@@ -83,7 +83,14 @@ def submit_video(
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
 ) -> VideoJob:
-    """Submit one clip and return its job at once, for ``wait_for_video``. Arguments are those of ``generate_video``.
+    """Submit one clip and return its job at once, for ``wait_for_video``.
+
+    Args:
+        request: What to make.
+        credentials: The account that pays; by default the one of ``TOGETHER_API_KEY``.
+        library: Whose ledger knows of it, and where ``wait_for_video`` is to keep it; by default as for ``generate_video``.
+        reuse: Whose job or clip may be taken instead of paying, see ``generate_image``.
+        on_unknown: When it was sent and nobody knows whether it was accepted, see ``generate_image``.
 
     Raises:
         TogetherError: All that ``generate_image`` raises.

@@ -116,7 +116,7 @@ def test_the_commands_read_it(library: Path, capsys: pytest.CaptureFixture[str])
     """Ledger, trace and replay show what was asked then."""
     assert main(["ledger", "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {"stored": 6, "accepted": 1, "unknown": 1, "failed": 1, "refused": 1} == {
+    assert {"kept": 6, "accepted": 1, "unknown": 1, "failed": 1, "refused": 1} == {
         state: sum(row["state"] == state for row in rows) for state in sorted({row["state"] for row in rows})
     }
     film = next(row for row in rows if row["request"].get("prompt") == "slow push in")

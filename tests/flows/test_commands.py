@@ -166,7 +166,17 @@ async def gathered():
 def called():
     return [generate_video(clip) for clip in clips]
 
-ran = {"submitted": submitted, "mapped": mapped, "slept": slept, "gathered": gathered, "called": called}[sys.argv[1]]()
+@flow
+def unwaited():
+    generate_video.map(clips)
+    time.sleep(5)  # until they are sent: Prefect drops what has not begun when its flow returns
+
+@flow
+async def left_behind():
+    generate_video.map(clips)
+    await asyncio.sleep(5)
+
+ran = {"unwaited": unwaited, "left_behind": left_behind, "submitted": submitted, "mapped": mapped, "slept": slept, "gathered": gathered, "called": called}[sys.argv[1]]()
 if asyncio.iscoroutine(ran):
     asyncio.run(ran)
 """
@@ -193,6 +203,31 @@ def test_an_interrupted_script_ends_in_one_sentence(flow: str, environment: dict
     assert "for free" in words.splitlines()[-1], words
     assert all(job["id"] in words.splitlines()[-1] for job in together.jobs())
     assert "Traceback" not in words
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT to a process of its own")
+@pytest.mark.parametrize("flow", ["unwaited", "left_behind"])
+def test_a_flow_that_has_returned_without_its_futures(flow: str, environment: dict[str, str], tmp_path: Path) -> None:
+    """Prefect waits for the clips that have begun; Ctrl-C there ends the process too, and it says what becomes of them."""
+    with sandbox.serve(render_seconds=300) as together, (tmp_path / "said").open("w+") as said:
+        environment["TOGETHER_BASE_URL"] = together.url
+        running = subprocess.Popen([sys.executable, "-c", SCRIPT, flow], env=environment, stdout=said, stderr=said)
+        for _ in range(600):
+            if len(together.jobs()) == 2 or running.poll() is not None:
+                break
+            time.sleep(0.1)
+        time.sleep(8.0)  # the flow has returned
+        running.send_signal(signal.SIGINT)
+        try:
+            running.wait(60)
+        finally:
+            running.kill()
+        said.seek(0)
+        words = said.read()
+    (last,) = [line for line in words.splitlines() if line.startswith("Interrupted:")]
+    assert "for free" in last
+    assert all(job["id"] in last for job in together.jobs())
+    assert 2 == len(together.charges())
 
 
 def test_a_plan_is_a_table_and_no_run_of_the_flow(environment: dict[str, str], together_sandbox: Sandbox) -> None:

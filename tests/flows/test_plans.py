@@ -167,8 +167,8 @@ def test_what_a_person_has_to_approve_is_a_range(together_sandbox: Sandbox) -> N
     stills = plan([STILL, STILL.model_copy(update={"seed": 8})])
     clip = VideoRequest(prompt="push in", model="minimax/hailuo-02", frame_images=[expected(STILL)], seed=7)
     both = stills + plan([clip]).if_approved()
-    assert (3, 1) == (both.send, both.undecided)
-    assert (stills.cost, plan([clip]).cost) == (both.least, both.undecided_cost)
+    assert (3, 1) == (both.send, both.to_approve)
+    assert (stills.cost, plan([clip]).cost) == (both.least, both.to_approve_cost)
     assert both.least < both.cost
     assert f"about ${both.least.normalize():f} to ${both.cost.normalize():f} by list price" in str(both)
     assert "1 of them are sent only if" in str(both)
@@ -180,7 +180,7 @@ def test_what_a_person_has_to_approve_is_a_range(together_sandbox: Sandbox) -> N
 def test_a_storyboard_plans_what_is_not_approved_yet(review: bool, together_sandbox: Sandbox) -> None:
     """Three clips wait for a person, where one is asked."""
     found = _flow("storyboard")(**TINY, width=64, height=64, review=review, plan=True)
-    assert (6, 3 if review else 0) == (found.send, found.undecided)
+    assert (6, 3 if review else 0) == (found.send, found.to_approve)
 
 
 def test_plans_add_up(together_sandbox: Sandbox) -> None:

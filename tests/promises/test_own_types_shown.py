@@ -153,8 +153,8 @@ def test_the_commands_know_values_and_files(endpoint: Endpoint, capsys: pytest.C
     assert "2 attempt(s)." in listed
     assert str(drawn.path()) in listed
     rows = {row["kind"]: row for row in map(json.loads, printed("ledger", "--json").splitlines())}
-    assert ("stored", "0.002", []) == tuple(rows["caption"][name] for name in ("state", "cost", "files"))
-    assert ("stored", "0.01", [drawn.uri]) == tuple(rows["sketch"][name] for name in ("state", "cost", "files"))
+    assert ("kept", "0.002", []) == tuple(rows["caption"][name] for name in ("state", "cost", "files"))
+    assert ("kept", "0.01", [drawn.uri]) == tuple(rows["sketch"][name] for name in ("state", "cost", "files"))
     key = rows["caption"]["key"]
     assert key in listed
     assert key.startswith(said.fingerprint)

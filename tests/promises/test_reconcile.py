@@ -153,9 +153,11 @@ def test_the_ledger_can_be_read(together_sandbox: Sandbox, tmp_path: Path, capsy
     table = capsys.readouterr().out
     assert "about $0.03" in table
     assert "2 attempt(s)." in table
-    assert 0 == main(["ledger", "--library", library, "--json", "--state", "stored"])
+    assert 0 == main(["ledger", "--library", library, "--json", "--state", "kept"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"image", "video"} == {row["kind"] for row in rows}
+    assert {"kept"} == {row["state"] for row in rows}
+    assert "stored" not in table
     video = next(row for row in rows if row["kind"] == "video")
     assert (None, None) == (video["cost"], video["estimated_cost"])
     assert together_sandbox.jobs()[0]["id"] == video["job_id"]

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, cast
 
 import httpx
 import pytest
+from together import Together
 
 from prefect_together._internal.upload import Upload
 from prefect_together.errors import BadRequest, UnknownOutcome
@@ -164,3 +165,34 @@ async def test_80_megabytes_take_little_memory(tmp_path: Path) -> None:
             await posted(url, body(cast("BinaryIO", Watched())))
     assert 80 * MEGABYTE <= arrived[1][1]
     assert 20 * MEGABYTE > most - before > -1000 * MEGABYTE
+
+
+def test_a_form_is_the_one_that_the_official_sdk_sends() -> None:
+    """Byte for byte, but for the boundary between its parts."""
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        request.read()
+        sent.append(request)
+        return httpx.Response(200, json={"text": "Hi."})
+
+    asked: dict[str, Any] = {
+        "model": "openai/whisper-large-v3",
+        "language": "en",
+        "response_format": "verbose_json",
+        "timestamp_granularities": ["segment", "word"],
+        "diarize": True,
+        "min_speakers": 1,
+        "temperature": 0.5,
+    }
+    with httpx.Client(transport=httpx.MockTransport(answer)) as transport:
+        sdk = Together(api_key="key", base_url="http://localhost", http_client=transport)
+        sdk.audio.transcriptions.create(file=("recording.mp3", b"ID3...."), **asked)
+    upload = Upload("recording.mp3", "audio/mpeg", io.BytesIO(b"ID3...."))
+    ours = httpx.Request("POST", f"http://localhost{PATH}", **form_of({"file": upload, **asked}))
+    forms: list[list[bytes]] = []
+    for request in (sent[0], ours):
+        boundary = request.headers["Content-Type"].partition("boundary=")[2]
+        forms.append(request.read().split(f"--{boundary}".encode()))
+    assert forms[0] == forms[1]
+    assert PATH == sent[0].url.path

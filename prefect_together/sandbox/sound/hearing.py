@@ -35,8 +35,8 @@ _PURE = 0.2
 """The least share that the first note has in the sound around it."""
 _QUIETEST = 50
 """Amplitude of the quietest word, of 32,768."""
-_FAINT = 0.03
-"""Below this share of the first note's energy there is no further note."""
+_FAINT = 0.12
+"""Below this share of the energy of the notes before there is no further note."""
 _DISTINCT = 1.25
 """How much more energy a note has than any other at its time."""
 _SURE = 0.65
@@ -178,15 +178,16 @@ def _notes(held: list[int], start: int) -> list[_Note]:
     loud = _energy(_folded(first), _FIRST)
     if loud < _PURE * _HEART / 2 * sum(map(mul, first, first)):
         return []
-    least, notes = _FAINT * loud, list[_Note]()
+    notes = list[_Note]()
     for number in range(1, MOST_NOTES + 1):
         at = start + number * _NOTE + _EDGE
         window = held[at : at + _HEART]
         if len(window) < _HEART:
             break
         note = _loudest(window, _LIKELY[number % 2])
-        if note is None or note.energy < least:
+        if note is None or note.energy < _FAINT * loud:
             break
+        loud = (2 * loud + note.energy) / 3
         notes.append(note)
     return notes
 
