@@ -157,12 +157,6 @@ def test_the_card_of_a_recording_has_its_waveform(page: Page, prefect: Prefect, 
     assert "data:image/webp;base64," in card["description"]
     assert "kHz mono" in card["description"]
     assert "**Voice** af\\_heart" in card["data"] or "**Voice** af_heart" in card["data"]
-    see(page, prefect, ui, f"artifacts/key/{card['key']}" if ui == "v2" else f"artifacts/artifact/{card['id']}")
-    see(
-        page,
-        prefect,
-        ui,
-        f"runs/flow-run/{run['id']}?tab=Artifacts" if ui == "v2" else f"flow-runs/flow-run/{run['id']}?tab=Artifacts",
-    )
-    page.wait_for_timeout(2000)
-    shoot(page, f"sounds-cards-{ui}")
+    see(page, prefect, ui, f"artifacts/artifact/{card['id']}")
+    page.wait_for_function("[...document.images].some(i => i.naturalWidth == 480)")
+    shoot(page, f"sounds-card-{ui}")
