@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import pickle
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import flow
 
 from prefect_together import (
-    GeneratedAudio,
-    SpeechRequest,
-    SpendLimit,
     agenerate_speech,
-    expected,
     generate_image,
     generate_speech,
     list_voices,
-    plan,
-    requests_from_table,
 )
 from prefect_together.errors import InvalidRequest, LibraryError, MediaError, UnknownOutcome
 from prefect_together.generations.sound_shape import wav_head
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
 
-from .asking import clip, picture, run_batch
-
-SPEAK = "POST /v1/audio/speech"
-CHARACTER = Decimal("0.000004")
-"""What Kokoro costs."""
-SENTENCES = [f"This is sentence number {number}, and it is said out loud for everybody to hear." for number in range(1, 9)]
-LONG = " ".join(SENTENCES)
-
-
-def line(text: str = "The sea was calm that night.", **fields: Any) -> SpeechRequest:
-    """Ask for a short line of a model whose price is known."""
-    asked: dict[str, Any] = {"model": "hexgrad/Kokoro-82M", "voice": "af_heart", "input": text, **fields}
-    return SpeechRequest(**asked)
-
-
-@flow
-def _spoken(request: SpeechRequest) -> GeneratedAudio:
-    return generate_speech(request)
-
-
-def spent(together: Sandbox) -> Decimal:
-    """Return what was charged."""
-    return sum((charge.usd or Decimal(0) for charge in together.charges()), Decimal(0))
+from .asking import clip, picture
+from .speaking import CHARACTER, SPEAK, line, spent, spoken
 
 
 def test_the_same_text_is_the_same_recording_for_ever(together_sandbox: Sandbox) -> None:
     """Paid once, in whatever run; it says what it is, what it cost and how long it is."""
-    made = _spoken(line())
-    again = _spoken(line())
+    made = spoken(line())
+    again = spoken(line())
     assert 1 == len(together_sandbox.charges())
     assert (made.uri, made.sha256, False, True) == (again.uri, again.sha256, made.reused, again.reused)
     assert ("audio/wav", "af_heart", "hexgrad/Kokoro-82M", 28) == (made.media_type, made.voice, made.model, made.characters)
@@ -70,7 +39,7 @@ def test_the_same_text_is_the_same_recording_for_ever(together_sandbox: Sandbox)
     assert 1 < (made.seconds or 0) < 5
     assert made == pickle.loads(pickle.dumps(made))
     assert "28" in made.description().facts["Characters"]
-    another = _spoken(line(voice="am_adam"))
+    another = spoken(line(voice="am_adam"))
     assert (2, made.sha256 == another.sha256) == (len(together_sandbox.charges()), False)
 
 
@@ -202,106 +171,6 @@ def test_voices_are_listed_for_free(together_sandbox: Sandbox) -> None:
     assert languages["jf_alpha"] == "ja"
     assert languages["af_heart"].startswith("en")
     assert [] == together_sandbox.charges()
-
-
-# Long texts.
-
-
-def test_a_long_text_is_paid_for_by_the_sentence(together_sandbox: Sandbox) -> None:
-    """Each piece is paid for and kept by itself; joined it is the whole text, once, for the same price."""
-    made = _spoken(line(LONG, alignment="word"))
-    assert [len(SENTENCES)] * 2 == [len(together_sandbox.charges()), len(made.pieces)]
-    assert sum(map(len, SENTENCES)) * CHARACTER == made.cost == spent(together_sandbox)
-    assert LONG == " ".join(word.word for word in made.words)
-    starts = [word.start for word in made.words]
-    assert starts == sorted(starts)
-    pieces = [generate_speech(line(sentence, alignment="word")) for sentence in SENTENCES]
-    assert all(piece.reused for piece in pieces)
-    assert made.seconds == pytest.approx(sum(piece.seconds or 0 for piece in pieces), abs=0.02)
-    assert len(SENTENCES) == len(together_sandbox.charges())
-    again = _spoken(line(LONG, alignment="word"))
-    assert (True, made.uri, made.words) == (again.reused, again.uri, again.words)
-    assert made.verify()
-
-
-def test_a_changed_sentence_pays_for_one_piece(together_sandbox: Sandbox) -> None:
-    """Wherever it stands."""
-    before = _spoken(line(LONG))
-    changed = _spoken(line(LONG.replace("number 4,", "number four, which was changed,")))
-    assert len(SENTENCES) + 1 == len(together_sandbox.charges())
-    assert 1 == len({piece.sha256 for piece in changed.pieces} - {piece.sha256 for piece in before.pieces})
-    assert before.sha256 != changed.sha256
-
-
-def test_a_long_text_as_mp3_is_encoded_once(together_sandbox: Sandbox) -> None:
-    """Of pieces that are lossless, so that nothing is encoded twice and no piece begins with an encoder's silence."""
-    pytest.importorskip("av")
-    made = _spoken(line(LONG, response_format="mp3"))
-    whole = _spoken(line(LONG))
-    assert ("audio/mpeg", "audio/wav") == (made.media_type, whole.media_type)
-    assert made.seconds == pytest.approx(whole.seconds or 0, abs=0.15)
-    assert len(SENTENCES) == len(together_sandbox.charges())
-
-
-def test_a_piece_that_fails_is_asked_for_again_alone(together_sandbox: Sandbox) -> None:
-    """All others are kept, and the next run pays for one."""
-    together_sandbox.fault(SPEAK, "400", match="number 5,")
-    with pytest.raises(Exception, match="400"):
-        _spoken(line(LONG))
-    assert len(SENTENCES) - 1 == len(together_sandbox.charges())
-    assert LONG == _spoken(line(LONG)).text
-    assert len(SENTENCES) == len(together_sandbox.charges())
-
-
-def test_how_long_is_long_is_a_setting(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A text within it is one request."""
-    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_SPEECH_CHARACTERS", "5000")
-    assert () == _spoken(line(LONG)).pieces
-    assert 1 == len(together_sandbox.charges())
-
-
-def test_a_plan_says_what_a_long_text_costs(together_sandbox: Sandbox) -> None:
-    """Its pieces are what would be sent; those that are kept already are not."""
-    generate_speech(line(SENTENCES[0]))
-    found = plan([line(LONG)])
-    assert (len(SENTENCES) - 1, 1) == (found.send, found.reused)
-    assert sum(map(len, SENTENCES[1:])) * CHARACTER == found.cost
-    made = _spoken(line(LONG))
-    assert (0, len(SENTENCES)) == ((after := plan([line(LONG)])).send, after.reused)
-    assert made.uri == expected(line(LONG)).uri
-
-
-def test_a_limit_holds_within_a_text(together_sandbox: Sandbox) -> None:
-    """Each piece reserves what it costs: the one that would pass the limit is not sent."""
-    limit = SpendLimit(name="narration", usd=Decimal("0.0015"))
-    (item,) = run_batch([line(LONG)], limit=limit, fail_on="never").items
-    assert "the limit 'narration' is $0.0015" in str(item.error)
-    assert spent(together_sandbox) <= Decimal("0.0015")
-    assert together_sandbox.charges()
-
-
-def test_batches_speak_a_table(together_sandbox: Sandbox, tmp_path: Path) -> None:
-    """A row each, long ones too; bad rows stop no other, and the table says what each recording is."""
-    rows = [{"id": 1, "text": "A short line."}, {"id": 2, "text": LONG}, {"id": 3, "text": " "}]
-    table = requests_from_table(
-        rows,
-        type="speech",
-        columns={"input": "text"},
-        constants={"model": "hexgrad/Kokoro-82M", "voice": "af_heart"},
-    )
-    made = run_batch(table, name="lines", fail_on="never")
-    assert ["kept", "kept", "refused"] == [item.outcome for item in made.items]
-    assert 1 + len(SENTENCES) == len(together_sandbox.charges())
-    made.write_table(out := tmp_path / "out.csv")
-    written = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
-    short, long, bad = written
-    assert ("1", "audio/wav", "13") == (short["id"], short["media_type"], short["characters"])
-    assert float(long["seconds"]) > float(short["seconds"]) > 0
-    assert Decimal(long["cost"]) == sum(map(len, SENTENCES)) * CHARACTER
-    assert "column 'text': SpeechRequest needs 'input'" in bad["error"]
-
-
-# As an input.
 
 
 def test_a_recording_is_an_input_like_a_picture(together_sandbox: Sandbox) -> None:
