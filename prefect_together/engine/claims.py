@@ -149,8 +149,9 @@ class Claims:
                 await self._unknown.record()
                 self._unknown.note_sent()
                 sent, spec = True, context.spec
-                about: Any = {"accept": spec.accept, "encoding": spec.encoding}
-                payload = await context.client.send_paid(spec.path, body.content, spec.parse, permit, **about)
+                payload = await context.client.send_paid(
+                    spec.path, body.content, spec.parse, permit, accept=spec.accept, encoding=spec.encoding
+                )
             return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
         except UnknownOutcome as error:
             received = {"received": error.received} if error.received else {}
