@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any
 
 from prefect_together._internal.background import spawn
 from prefect_together.engine.attempt import Acceptance, BoundAttempt

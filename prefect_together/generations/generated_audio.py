@@ -12,7 +12,7 @@ from prefect_together import catalog
 from prefect_together._internal.optional import library
 from prefect_together.generations.derived import DerivedMedia, Spliced
 from prefect_together.generations.description import Description
-from prefect_together.generations.formats import Shape, sniff
+from prefect_together.generations.formats import Shape
 from prefect_together.generations.kept_file import KeptFile, StoredFile
 from prefect_together.generations.parts import JoinedFile, Parts
 from prefect_together.generations.policy import Policy
@@ -104,7 +104,7 @@ class GeneratedAudio(GeneratedMedia):
 
 def _head(request: SpeechRequest, head: bytes, size: int) -> tuple[bytes, int]:
     """Return a WAV's header for samples that came without one, and the true one where an encoder did not know it yet."""
-    if sniff(head) is None and request.format in _BARE:
+    if request.format in _BARE and not head.startswith(b"RIFF"):  # bare samples may look like the start of anything
         return _form(request).header(size), 0
     found = wav_head(io.BytesIO(head))
     if found is None or not found.lies(size):
