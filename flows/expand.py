@@ -134,6 +134,7 @@ def _pictures(answer: GeneratedText, count: int, model: str, aspect_ratio: Ratio
         more["negative_prompt"] = said.negative_prompt
     prompts = [prompt for prompt in said.prompts if prompt.strip()][:count]
     # A seed for each, so that a prompt that comes twice is two pictures.
+    more["based_on"] = answer
     return [ImageRequest(prompt=one, model=model, seed=seed + place, **more) for place, one in enumerate(prompts)]
 
 

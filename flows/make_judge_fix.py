@@ -234,7 +234,8 @@ def _again(turn: Turn, done: list[Turn], threshold: int, rounds: int) -> Turn | 
     tried = {past.request.prompt for past in done if past.row == turn.row and past.request}
     if said.better_prompt in {*tried, ""}:
         return None  # it would be the same picture
-    request = turn.request.model_copy(update={"prompt": said.better_prompt})
+    words_from = tuple(answer.cited() for answer in turn.answers[-1:])
+    request = turn.request.model_copy(update={"prompt": said.better_prompt, "based_on": words_from})
     return Turn(row=turn.row, wish=turn.wish, round=turn.round + 1, request=request)
 
 

@@ -138,8 +138,9 @@ def narrated_film(
         scenes = Scenes.validate_python(answer.data["scenes"])
     elif not scenes:
         raise InvalidRequest("scenes: there is none: give at least one scene.")
-    lines = [_line(scene, speaker, voice, language) for scene in scenes]
-    stills = [ImageRequest(prompt=scene.prompt, model=model, width=width, height=height, seed=seed) for scene in scenes]
+    lines = [_line(scene, speaker, voice, language, answer) for scene in scenes]
+    look: dict[str, Any] = {"model": model, "width": width, "height": height, "seed": seed, "based_on": answer}
+    stills = [ImageRequest(prompt=scene.prompt, **look) for scene in scenes]
     if plan:
         found = plan_requests([asked]) if answer else plan_requests([])
         return _planned(found, scenes, lines, stills, video_model, lengths, seed, review=review)
@@ -178,13 +179,12 @@ def _question(brief: str, count: int, language: str, writer: str, seed: int, lon
     )
 
 
-def _line(scene: Scene, speaker: str, voice: str, language: str) -> SpeechRequest:
+def _line(scene: Scene, speaker: str, voice: str, language: str, answer: GeneratedText | None) -> SpeechRequest:
     """Ask for a scene's narration, with the times of its words where the model gives them."""
     known = catalog.find(speaker)
-    aligned = known is not None and known.takes.get("alignment")
-    return SpeechRequest(
-        input=scene.narration, model=speaker, voice=voice, language=language, alignment="word" if aligned else None
-    )
+    aligned = "word" if known and known.takes.get("alignment") else None
+    said: dict[str, Any] = {"voice": voice, "language": language, "alignment": aligned, "based_on": answer}
+    return SpeechRequest(input=scene.narration, model=speaker, **said)
 
 
 def _seconds(scene: Scene, said: GeneratedAudio | None, lengths: Sequence[int]) -> int:
