@@ -20,6 +20,7 @@ from prefect_together import (
 )
 from prefect_together._internal.event_loop import run
 from prefect_together.errors import AuthenticationError, InvalidRequest, UnknownOutcome
+from prefect_together.generations.registry import spec_of
 
 from . import own_server
 from .own_asking import MODEL, SAID, caption, made, sketch, storage, task_of
@@ -96,7 +97,7 @@ def test_no_usable_answer_is_an_unknown_outcome(manner: own_server.Manner, reque
     endpoint.manner = "answer"
     with pytest.raises(UnknownOutcome) as raised:  # no price is known, so nothing is risked
         made(request_)
-    assert f"one {request_.kind} by {MODEL}" in str(raised.value)
+    assert f"one {spec_of(request_).noun} by {MODEL}" in str(raised.value)
     assert 1 == len(endpoint.charged)
     assert [request_.kind] == [entry.kind for entry in reconcile().undecided]
     assert not task_of(request_)(request_, on_unknown="resubmit").reused
