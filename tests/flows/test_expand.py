@@ -71,8 +71,11 @@ def test_a_picture_that_is_refused(load: Callable[[str], Any], together_sandbox:
 
 
 @pytest.mark.parametrize(("at", "after"), [(IMAGES, 1), (IMAGES, 3)], ids=["written", "drawing"])
-def test_killed_and_started_again(at: str, after: int, command: Command, killed: Killed, together_sandbox: Sandbox) -> None:
+def test_killed_and_started_again(
+    at: str, after: int, environment: dict[str, str], command: Command, killed: Killed, together_sandbox: Sandbox
+) -> None:
     """Killed when the prompts are written, or some pictures drawn: the next run pays for the others, by the same prompts."""
+    environment["PREFECT_INTEGRATIONS_TOGETHER_MAX_CONNECTIONS"] = "2"  # not all at once, before it could be killed
     killed("expand.py", "--wish", WISH, "--count", "20", at=at, after=after)
     assert after <= len(together_sandbox.charges()) < 21
     done = command("expand.py", "--wish", WISH, "--count", "20")
