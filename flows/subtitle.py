@@ -1,8 +1,8 @@
 """A film gets subtitles in its own language and in others: as files, as tracks that players show, and in its pictures.
 
-python flows/subtitle.py --sandbox --film holidays.mp4                        a local Together: nothing is paid
-python flows/subtitle.py --film talk.mp4 --languages '["de","fr"]' --plan  what it would send and cost
-python flows/subtitle.py --film talk.mp4 --languages '["ja"]' --burn ja         the real one: set TOGETHER_API_KEY
+python flows/subtitle.py --sandbox --film holidays.mp4                          a local Together: nothing is paid
+python flows/subtitle.py --film talk.mp4 --languages de --languages fr --plan   what it would send and cost
+python flows/subtitle.py --film talk.mp4 --languages ja --burn ja               the real one: set TOGETHER_API_KEY
 """
 
 from __future__ import annotations

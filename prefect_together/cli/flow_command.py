@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import httpx
 from prefect import Flow
@@ -172,6 +172,7 @@ def _parser(flow: Flow[Any, Any]) -> tuple[Parser, list[str]]:
         parser.add_argument(
             f"--{_spelled(name)}",
             dest=name,
+            action=_Gathered if "array" in kinds else "store",
             type=one_of([*choices, *([_NONE] if "null" in kinds else [])]) if choices else _reader(kinds),
             nargs="?" if "boolean" in kinds else None,
             const=True if "boolean" in kinds else None,
@@ -184,14 +185,32 @@ def _parser(flow: Flow[Any, Any]) -> tuple[Parser, list[str]]:
     return parser, list(flow.parameters.properties)
 
 
+class _Gathered(argparse.Action):
+    """Takes a list at once, or item by item where the option is given several times."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse gives it
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Put them behind those that were given before."""
+        before = getattr(namespace, self.dest)
+        more = isinstance(before, list) and isinstance(values, list)
+        setattr(namespace, self.dest, [*before, *values] if more else values)
+
+
 def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
     scalar: Callable[[str], Any] = whole_number() if "integer" in kinds else number() if "number" in kinds else str
 
     def value(text: str) -> Any:
-        if "array" in kinds or "object" in kinds:
-            return _document(text)
         if "null" in kinds and text.lower() == _NONE:
             return _NONE
+        if "array" in kinds or "object" in kinds:
+            found = _document(text)
+            alone = "array" in kinds and not isinstance(found, list)
+            return [found] if alone else cast("Any", found)
         if "boolean" not in kinds:
             return scalar(text)
         if text.lower() not in _SAID:
