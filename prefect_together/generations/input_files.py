@@ -92,7 +92,7 @@ def open_input(request: Request, use: InputUse, largest: int | None = None) -> t
     file = _open(request, use)
     try:
         return file, _sha256(request, use, file, largest)
-    except BaseException:
+    except BaseException:  # interrupted as well: nobody else has the file to close it
         file.close()
         raise
 

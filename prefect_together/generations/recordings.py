@@ -49,7 +49,7 @@ def upload_of(request: Request, use: InputUse) -> tuple[Upload, str]:
     except NoSound as error:
         file.close()
         raise InvalidRequest(f"{type(request).__name__}: {called(use)} cannot be heard: {error}.") from None
-    except BaseException:
+    except BaseException:  # interrupted as well: nobody else has the file to close it
         file.close()
         raise
     if upload.file is not file:
@@ -83,7 +83,7 @@ def _at_hand(file: BinaryIO) -> BinaryIO:
         with file:
             shutil.copyfileobj(file, here, 1024 * 1024)
         here.seek(0)
-    except BaseException:
+    except BaseException:  # interrupted as well: half a copy is nobody's
         here.close()
         raise
     return here

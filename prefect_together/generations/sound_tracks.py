@@ -125,7 +125,7 @@ def encoded(file: BinaryIO, codec: Codec, start: float | None = None, end: float
             if not given:
                 raise NoSound("it has no sound" + (f" from {start or 0:g} s on" if start or end else ""))
             target.mux(stream.encode(None))
-    except BaseException:
+    except BaseException:  # interrupted as well: half a sound is nobody's
         made.close()
         raise
     return made

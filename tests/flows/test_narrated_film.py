@@ -89,7 +89,7 @@ def test_narration_that_is_longer_than_any_clip_is_heard_to_its_end(
 @pytest.mark.parametrize("subtitles", ["track", "none"])
 def test_subtitles_are_as_asked_for(subtitles: str, load: Callable[[str], Any], together_sandbox: Sandbox) -> None:
     """A track that can be switched on, or none."""
-    av: Any = pytest.importorskip("av")
+    av: Any = pytest.importorskip("av", reason="needs PyAV, of the extra media")
     module = load("narrated_film")
     film = module.narrated_film(scenes=_scenes(module, LINES[0]), **SMALL, subtitles=subtitles)[0]
     with av.open(str(film.path())) as file:

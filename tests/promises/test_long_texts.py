@@ -44,7 +44,7 @@ def test_a_changed_sentence_pays_for_one_piece(together_sandbox: Sandbox) -> Non
 
 def test_a_long_text_as_mp3_is_encoded_once(together_sandbox: Sandbox) -> None:
     """Of pieces that are lossless, so that nothing is encoded twice and no piece begins with an encoder's silence."""
-    pytest.importorskip("av")
+    pytest.importorskip("av", reason="needs PyAV, of the extra media")
     made = spoken(line(LONG, response_format="mp3"))
     whole = spoken(line(LONG))
     assert ("audio/mpeg", "audio/wav") == (made.media_type, whole.media_type)

@@ -70,7 +70,7 @@ def test_every_format_is_a_file_that_decodes(
     together_sandbox: Sandbox, fields: dict[str, Any], media_type: str, rate: int
 ) -> None:
     """What comes without a header gets one; length and rate are those of the sound that is in it."""
-    av: Any = pytest.importorskip("av")
+    av: Any = pytest.importorskip("av", reason="needs PyAV, of the extra media")
     made = generate_speech(line(**fields))
     assert (media_type, rate) == (made.media_type, made.sample_rate)
     with av.open(str(made.path())) as sound:

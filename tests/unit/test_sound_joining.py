@@ -90,7 +90,7 @@ def test_pieces_of_two_forms_are_not_mixed_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("media_type", ["audio/mpeg", "audio/ogg", "audio/flac", "audio/aac"])
 def test_a_joined_recording_is_compressed_as_asked(tmp_path: Path, media_type: str) -> None:
     """It decodes, is as long as it was, and sounds like it: the tone is the loudest in it."""
-    av: Any = pytest.importorskip("av")
+    av: Any = pytest.importorskip("av", reason="needs PyAV, of the extra media")
     target = tmp_path / "sound"
     encode(_wav(tmp_path / "1.wav", _tone(1.0)), target, media_type, 64_000)
     with av.open(str(target)) as sound:

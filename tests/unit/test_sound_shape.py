@@ -68,7 +68,7 @@ def test_what_is_no_sound_measures_nothing(data: bytes) -> None:
 )
 def test_compressed_sounds_are_measured(container: str, codec: str, tolerance: float) -> None:
     """By what they are, not by their names."""
-    av: Any = pytest.importorskip("av")
+    av: Any = pytest.importorskip("av", reason="needs PyAV, of the extra media")
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
         stream = out.add_stream(codec, rate=48000, layout="mono")

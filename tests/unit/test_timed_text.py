@@ -145,7 +145,7 @@ def test_what_is_no_subtitle_file(given: bytes, said: str) -> None:
 
 def test_an_independent_reader_agrees() -> None:
     """PyAV reads what is written, in both formats."""
-    av = pytest.importorskip("av")
+    av = pytest.importorskip("av", reason="needs PyAV, of the extra media")
     for text, form in ((to_srt(spoken(FOX)), "srt"), (to_vtt(spoken(FOX)), "webvtt")):
         with av.open(io.BytesIO(text.encode()), format=form) as file:
             starts = [float(packet.pts * packet.time_base) for packet in file.demux() if packet.size]
