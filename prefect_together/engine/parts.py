@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.derivation import Derivation
+from prefect_together.errors import TogetherError
 from prefect_together.generations.derived import DerivedMedia
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.parts import JoinedFile
+from prefect_together.generations.parts import JoinedFile, costs_of
 from prefect_together.generations.results import Generated
 
 _T = TypeVar("_T")
@@ -43,13 +44,18 @@ async def all_of(works: Sequence[Coroutine[Any, Any, _T]]) -> list[_T]:
     """Return what came of all works, when all are over: each may pay, and what one paid is kept whatever another does.
 
     Raises:
-        BaseException: What the first of them raised.
+        BaseException: What the first of them raised, which says so of the others where it is ours.
     """
     outcomes = await asyncio.gather(*works, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    made = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    failed = next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None)
+    if failed is None:
+        return made
+    if made and isinstance(failed, TogetherError):
+        failed.what = f"{failed.what} {len(made):,} of its {len(outcomes):,} parts are kept, and are not paid for again."
+        # "Nothing" is what was paid for the part that failed.
+        failed.paid = None if failed.paid == "nothing" else failed.paid
+    raise failed
 
 
 async def whole(context: GenerationContext, results: Sequence[Generated]) -> Generated:
@@ -64,7 +70,7 @@ async def whole(context: GenerationContext, results: Sequence[Generated]) -> Gen
     file = await _file(context, parts.file, results) if parts.file else None
     fingerprint = await fingerprint_of(asked, environment=context.client.environment)
     made = parts.join(asked, fingerprint, results, file)
-    now = {"reused": all(result.reused for result in results), "scope": context.scope()}
+    now = {**costs_of(results), "reused": all(result.reused for result in results), "scope": context.scope()}
     return made.model_copy(update=now)
 
 

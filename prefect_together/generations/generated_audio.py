@@ -175,13 +175,10 @@ def _join(
         shifted = [{"start": word.start + at, "end": word.end + at} for word in result.words]
         words += [word.model_copy(update=times) for word, times in zip(result.words, shifted, strict=True)]
         at += result.seconds or 0.0
-    costs, estimates = [result.cost for result in results], [result.estimated_cost for result in results]
     kept: DerivedMedia | GeneratedAudio = file or results[0]
     return GeneratedAudio(
         **kept.reference().model_dump(),
         model=request.model,
-        cost=_total(costs),
-        estimated_cost=_total(estimates),
         fingerprint=fingerprint,
         request=request,
         seconds=kept.shape.seconds,
@@ -190,11 +187,6 @@ def _join(
         words=tuple(words),
         pieces=tuple(result.reference() for result in results),
     )
-
-
-def _total(amounts: Sequence[Decimal | None]) -> Decimal | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
 
 SPEC = GenerationSpec(

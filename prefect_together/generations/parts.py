@@ -1,11 +1,12 @@
-"""How a request for more than one POST takes is made of several, and their files of one. No I/O here."""
+"""How a request for more than one POST takes is made of several, their files of one, and what that costs. No I/O here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from prefect_together.generations.derived import DerivedMedia, Operation, Spliced
 from prefect_together.generations.kept_file import KeptFile
@@ -49,3 +50,27 @@ class Parts(Generic[RequestT, ResultT]):
     join: Callable[[RequestT, str, Sequence[ResultT], DerivedMedia | None], ResultT]
     file: JoinedFile[RequestT, ResultT] | None = None
     reads: bool = False
+
+
+def costs_of(results: Sequence[Generated]) -> dict[str, Any]:
+    """Return what the results of all parts cost together, and how much of it was paid before: each distinct part once.
+
+    Equal parts, such as a sentence that a text has twice, are one request and are paid for once. A sum of which a part is
+    not known is not known.
+    """
+    distinct = {result.fingerprint: result for result in results}
+    paid_now = {result.fingerprint for result in results if not result.reused}
+    costs, estimates = ([getattr(one, name) for one in distinct.values()] for name in ("cost", "estimated_cost"))
+    before = [
+        one.estimated_cost if one.cost is None else one.cost for one in distinct.values() if one.fingerprint not in paid_now
+    ]
+    return {
+        "cost": _sum(costs),
+        "estimated_cost": _sum(estimates),
+        "paid_before": _sum(before) if before and paid_now else None,
+    }
+
+
+def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None

@@ -96,6 +96,8 @@ class Generated(BaseModel):
     """USD that Together reported for it, or None: image answers carry no cost, video answers not always."""
     estimated_cost: Decimal | None = None
     """USD by the catalogue's list price, or None where no price is known."""
+    paid_before: Decimal | None = None
+    """USD of its cost that were paid before this call: for parts of it that were there, where it is made of several."""
     job_id: str | None = None
     """Together's id of the job, where there was one."""
     fingerprint: str

@@ -61,10 +61,11 @@ class Tally:
             self.reused += 1
             return
         self.paid += 1
+        before = result.paid_before or Decimal(0)
         if result.cost is not None:
-            self.reported = (self.reported or Decimal(0)) + result.cost
+            self.reported = (self.reported or Decimal(0)) + result.cost - before
         elif result.estimated_cost is not None:
-            self.estimated = (self.estimated or Decimal(0)) + result.estimated_cost
+            self.estimated = (self.estimated or Decimal(0)) + result.estimated_cost - before
         else:
             self.unknown += 1
 

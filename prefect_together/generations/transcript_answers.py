@@ -24,7 +24,6 @@ from prefect_together.generations.transcript import Transcript
 
 RequestT = TypeVar("RequestT", bound=RecordingRequest)
 ResultT = TypeVar("ResultT", bound=Transcript)
-_Amount = TypeVar("_Amount", float, Decimal)
 
 
 def parse(answer: Any) -> Payload:
@@ -150,9 +149,7 @@ def joined(request: RecordingRequest, fingerprint: str, results: Sequence[Result
         "created_at": max(result.created_at for result in results),
         "content": " ".join(filter(None, (result.content for result in results))),
         "language": ", ".join(languages) or None,
-        "seconds": _sum([result.seconds for result in results], 0.0),
-        "cost": _sum([result.cost for result in results], Decimal(0)),
-        "estimated_cost": _sum([result.estimated_cost for result in results], Decimal(0)),
+        "seconds": _sum([result.seconds for result in results]),
         "changes": tuple(changes),
         **{name: tuple(found) for name, found in said.items()},
     }
@@ -163,9 +160,9 @@ def _of_piece(one: Any, number: int) -> Any:
     return one.model_copy(update={"speaker": f"{number}:{one.speaker}"}) if one.speaker else one
 
 
-def _sum(amounts: Sequence[_Amount | None], zero: _Amount) -> _Amount | None:
+def _sum(amounts: Sequence[float | None]) -> float | None:
     known = [amount for amount in amounts if amount is not None]
-    return sum(known, zero) if len(known) == len(amounts) else None
+    return sum(known, 0.0) if len(known) == len(amounts) else None
 
 
 COLUMNS: Mapping[str, ColumnType] = {

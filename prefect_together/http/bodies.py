@@ -12,18 +12,22 @@ from prefect_together._internal.event_stream import read_events
 _FILE = "prefect_together.file"
 
 
-async def receive(response: httpx.Response) -> httpx.Response:
+async def receive(response: httpx.Response, *, files: bool = False) -> httpx.Response:
     """Return an answer when all of it is there.
 
     Of one that comes bit by bit, what came is returned also where it breaks off: it was paid for, and is worth keeping. One
     that is a file is not held in memory.
+
+    Args:
+        response: Of which the head is there.
+        files: Whether a file was asked for: whatever is no text is one then.
 
     Raises:
         AnswerBrokeOff: It is a file, and ended before its end.
         Exception: Whatever the transport raises, where the answer is of any other kind.
     """
     try:
-        if response.is_success and _is_file(response):
+        if files and response.is_success and not _is_text(response):
             file = await received(_media_type(response), response.aiter_bytes())
             return httpx.Response(response.status_code, headers=_kind(response), extensions={_FILE: file})
         if not _is_stream(response):
@@ -56,8 +60,9 @@ def _is_stream(response: httpx.Response) -> bool:
     return _media_type(response) == "text/event-stream"
 
 
-def _is_file(response: httpx.Response) -> bool:
-    return _media_type(response).startswith("audio/") or _media_type(response) == "application/octet-stream"
+def _is_text(response: httpx.Response) -> bool:
+    """Tell what surely is no file that was asked for; servers have many words for those that are, and some have none."""
+    return _media_type(response).startswith("text/") or "json" in _media_type(response)
 
 
 def _media_type(response: httpx.Response) -> str:
@@ -65,4 +70,4 @@ def _media_type(response: httpx.Response) -> str:
 
 
 def _kind(response: httpx.Response) -> dict[str, str]:
-    return {"Content-Type": response.headers["Content-Type"]}
+    return {"Content-Type": response.headers.get("Content-Type", "")}

@@ -266,7 +266,8 @@ class TogetherClient:
         return _NotTaken(error, pause, self._retry_budget.busy)
 
     async def _exchange(self, request: httpx.Request, *, timeout: float | None = None) -> httpx.Response:
-        return await receive(await self._begin(request, timeout=timeout))
+        files = "audio/" in request.headers["Accept"]
+        return await receive(await self._begin(request, timeout=timeout), files=files)
 
     async def _begin(self, request: httpx.Request, *, timeout: float | None = None) -> httpx.Response:
         # "pool" is what bounds a proxy's answer and a name's lookup; nobody waits in the pool itself.

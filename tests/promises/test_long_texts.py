@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from prefect_together import SpendLimit, expected, generate_speech, plan, requests_from_table
+from prefect_together.errors import BadRequest
 from prefect_together.sandbox import Sandbox
 
 from .asking import run_batch
@@ -53,13 +54,24 @@ def test_a_long_text_as_mp3_is_encoded_once(together_sandbox: Sandbox) -> None:
 
 
 def test_a_piece_that_fails_is_asked_for_again_alone(together_sandbox: Sandbox) -> None:
-    """All others are kept, and the next run pays for one."""
+    """All others are kept, which the error says, and the next run pays for one; its sum has that one alone."""
     together_sandbox.fault(SPEAK, "400", match="number 5,")
-    with pytest.raises(Exception, match="400"):
+    with pytest.raises(BadRequest, match="7 of its 8 parts are kept, and are not paid for again") as raised:
         spoken(line(LONG))
+    assert "Nothing was paid" not in str(raised.value)
     assert len(SENTENCES) - 1 == len(together_sandbox.charges())
-    assert LONG == spoken(line(LONG)).text
+    whole = spoken(line(LONG))
+    assert LONG == whole.text
     assert len(SENTENCES) == len(together_sandbox.charges())
+    assert spent(together_sandbox) - len(SENTENCES[4]) * CHARACTER == whole.paid_before
+
+
+def test_a_sentence_that_a_text_has_twice_is_paid_for_once(together_sandbox: Sandbox) -> None:
+    """It is heard twice, charged once, and counted once."""
+    made = spoken(line(f"{LONG} {SENTENCES[0]}"))
+    assert (len(SENTENCES), len(SENTENCES) + 1) == (len(together_sandbox.charges()), len(made.pieces))
+    assert spent(together_sandbox) == made.cost
+    assert made.paid_before is None
 
 
 def test_how_long_is_long_is_a_setting(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

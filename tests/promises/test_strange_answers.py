@@ -5,12 +5,22 @@ from __future__ import annotations
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from prefect_together import TogetherCredentials, generate_image, generate_video
+from prefect_together import (
+    ChatRequest,
+    SpeechRequest,
+    TogetherCredentials,
+    generate_image,
+    generate_speech,
+    generate_text,
+    generate_video,
+)
 from prefect_together._internal.event_loop import shutdown
 from prefect_together.errors import UnknownOutcome
+from prefect_together.generations.sound_shape import PCM, SampleForm
 
 from .asking import dear_clip, picture
 
@@ -85,4 +95,36 @@ def test_what_we_do_not_understand_ourselves_may_have_been_paid(
     for _ in range(2):
         with pytest.raises(UnknownOutcome):
             generate_image(picture(seed=1), credentials=credentials)
+    assert 1 == len(heard)
+
+
+SAID = b'{"choices": [{"message": {"content": "Rusty."}, "finish_reason": "stop"}]}'
+SOUND = SampleForm(PCM, 16, 24000).header(4800) + bytes(4800)
+
+
+@pytest.mark.parametrize("media_type", ["application/octet-stream", "text/plain", "audio/wav", ""])
+def test_an_answer_is_read_whatever_it_is_called(answering: Answering, media_type: str) -> None:
+    """What was asked for says how it is read: words are JSON, and speech is a file unless it is text."""
+    head = HEAD + (f"Content-Type: {media_type}\r\n".encode() if media_type else b"")
+    credentials, _ = answering(head + b"Content-Length: %d\r\n\r\n" % len(SAID) + SAID)
+    asked = ChatRequest(prompt="Name a fox.", model="zai-org/GLM-5.3-Flash", seed=7)
+    assert "Rusty." == generate_text(asked, credentials=credentials).text
+    if media_type.startswith("text/"):
+        return
+    credentials, _ = answering(head + b"Content-Length: %d\r\n\r\n" % len(SOUND) + SOUND)
+    line = SpeechRequest(input="The sea.", model="hexgrad/Kokoro-82M", voice="af_heart")
+    assert 0.1 == generate_speech(line, credentials=credentials).seconds
+
+
+@pytest.mark.parametrize("response_format", ["wav", "raw"])
+@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "application/problem+json"])
+def test_a_page_is_no_sound(answering: Answering, media_type: str, response_format: Any) -> None:
+    """Not even where samples without a header were asked for, which any bytes could be."""
+    page = b"<html>Please log in</html>"
+    credentials, heard = answering(
+        HEAD + f"Content-Type: {media_type}\r\nContent-Length: {len(page)}\r\n\r\n".encode() + page
+    )
+    line = SpeechRequest(input="The sea.", model="hexgrad/Kokoro-82M", voice="af_heart", response_format=response_format)
+    with pytest.raises(UnknownOutcome):
+        generate_speech(line, credentials=credentials, on_unknown="fail")
     assert 1 == len(heard)
