@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from prefect_together.generations.request import Render, Request, plain
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
 SoundFormat = Literal["wav", "mp3", "raw", "mulaw", "opus", "aac", "flac"]
 """Formats of speech. Which of them a model makes is its own; all make ``wav``, ``mp3`` and ``raw``."""
 
@@ -36,7 +38,7 @@ class SpeechRequest(Request):
 
     model: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """Together's model id, e.g. `hexgrad/Kokoro-82M`."""
-    input: Annotated[str, Field(min_length=1, pattern=r"\w")]
+    input: Annotated[str, Field(min_length=1)]
     """What is said. Each character is paid for."""
     voice: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """Who says it: one of ``list_voices(model)``, such as `af_heart`; Kokoro mixes them, as in `af_heart(2)+af_sky(1)`."""
@@ -49,7 +51,7 @@ class SpeechRequest(Request):
     """Samples per second; only some models have the choice."""
     bit_rate: Literal[32000, 64000, 96000, 128000, 192000] | None = None
     """Bits per second of ``mp3``; only some models have the choice."""
-    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z0-9]{2,8})?$")] | None = None
+    language: str | None = None
     """Of the text, such as `en` or `zh-hk`. Together's default is `en`."""
     alignment: Literal["none", "word"] | None = None
     """``word``: the times of the words come with the sound, in ``words``; it is streamed as ``raw`` then."""
@@ -61,6 +63,20 @@ class SpeechRequest(Request):
     """What models take beside: ``{"pronunciation_dict": ["Nguyen/win", …]}``."""
     stream: bool | None = None
     """Whether the sound comes bit by bit, which changes nothing in it; streams are ``raw``."""
+
+    @field_validator("input")
+    @classmethod
+    def _says_something(cls, value: str) -> str:
+        if not any(letter.isalnum() for letter in value):
+            raise ValueError("there is no letter or digit in it, so there is nothing to say")
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _is_a_code(cls, value: str | None) -> str | None:
+        if value is not None and not _LANGUAGE.fullmatch(value):
+            raise ValueError("give a code in lower case, such as 'en' or 'zh-hk'")
+        return value
 
     @model_validator(mode="after")
     def _streams_what_can_be_streamed(self) -> Self:

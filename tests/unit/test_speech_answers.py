@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from prefect_together._internal.answer_file import AnswerFile
+from prefect_together.errors import InvalidRequest
 from prefect_together.generations.generated_audio import SPEC
 from prefect_together.generations.sound_shape import FLOAT, MULAW, PCM, SampleForm, wav_head
 from prefect_together.generations.spec import Blobs, ResponseFormatError
@@ -66,3 +67,27 @@ def test_a_file_that_ends_too_early_is_not_taken(media_type: str) -> None:
     assert isinstance(SPEC.parse(_answer(whole, media_type)), Blobs)
     with pytest.raises(ResponseFormatError, match="cut off: 4,000 bytes of audio/wav"):
         SPEC.parse(_answer(whole[:4000], media_type))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"input": "…!?"}, "SpeechRequest.input is '…!?': there is no letter or digit in it, so there is nothing to say."),
+        ({"language": "en-US"}, "SpeechRequest.language is 'en-US': give a code in lower case, such as 'en' or 'zh-hk'."),
+        (
+            {"language": "English"},
+            "SpeechRequest.language is 'English': give a code in lower case, such as 'en' or 'zh-hk'.",
+        ),
+    ],
+)
+def test_what_cannot_be_spoken_is_said_in_words(fields: dict[str, Any], said: str) -> None:
+    """Which field, which value, and what is allowed; no pattern."""
+    with pytest.raises(InvalidRequest) as raised:
+        _asked(**fields)
+    assert said == str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["7", "狐", "ありがとう", "नमस्ते", "مرحبا", "¿Qué?"])
+def test_any_script_can_be_spoken(text: str) -> None:
+    """A letter or digit of any is something to say."""
+    assert text == _asked(input=text).input
