@@ -146,7 +146,9 @@ def _split(request: SpeechRequest, policy: Policy) -> list[SpeechRequest]:
         library("av", "Compressed recordings of long texts", extra="media")  # before anything is paid
         changed = {"response_format": "wav", "bit_rate": None}
     pieces = sentence_pieces(request.input, policy.speech_characters)
-    return [request.model_copy(update={**changed, "input": piece}) for piece in pieces]
+    # Stars between chapters are no piece: there is nothing to say in them.
+    said = [piece for piece in pieces if any(map(str.isalnum, piece))]
+    return [request.model_copy(update={**changed, "input": piece}) for piece in said]
 
 
 def _write(request: SpeechRequest, _: Sequence[GeneratedAudio], files: Sequence[KeptFile], path: Path) -> Spliced:

@@ -74,6 +74,12 @@ def test_a_sentence_that_a_text_has_twice_is_paid_for_once(together_sandbox: San
     assert made.paid_before is None
 
 
+def test_what_says_nothing_is_not_sent(together_sandbox: Sandbox) -> None:
+    """Stars and dots between chapters are no pieces, and are not paid for."""
+    made = spoken(line(f"{LONG}\n\n* * *\n\n{SENTENCES[0]}\n\n…"))
+    assert (len(SENTENCES), len(SENTENCES) + 1) == (len(together_sandbox.charges()), len(made.pieces))
+
+
 def test_how_long_is_long_is_a_setting(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A text within it is one request."""
     monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_SPEECH_CHARACTERS", "5000")
