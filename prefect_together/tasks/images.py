@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from prefect_together._internal.event_loop import arun, run
@@ -177,10 +177,11 @@ def approved_images(
     """
     left = _begun(images, rounds)
     for turn in range(1, rounds + 1):
-        shown = [image for image in left if image]
-        done = review_images(shown, price=price, timeout=timeout, on_timeout=on_timeout, how=how, key=f"review-{turn}")
-        left = _without(left, done)
-        again = _again(left, done, turn)
+        shown = {place: image for place, image in enumerate(left) if image}
+        done = review_images(
+            [*shown.values()], price=price, timeout=timeout, on_timeout=on_timeout, how=how, key=f"review-{turn}"
+        )
+        again = _decided(left, shown, done, turn)
         if not again:
             break
         for place, request in again.items():
@@ -202,12 +203,11 @@ async def aapproved_images(
     """Have pictures reviewed until nobody wants them otherwise: ``approved_images`` for async flows."""
     left = _begun(images, rounds)
     for turn in range(1, rounds + 1):
-        shown = [image for image in left if image]
+        shown = {place: image for place, image in enumerate(left) if image}
         done = await areview_images(
-            shown, price=price, timeout=timeout, on_timeout=on_timeout, how=how, key=f"review-{turn}"
+            [*shown.values()], price=price, timeout=timeout, on_timeout=on_timeout, how=how, key=f"review-{turn}"
         )
-        left = _without(left, done)
-        again = _again(left, done, turn)
+        again = _decided(left, shown, done, turn)
         if not again:
             break
         for place, request in again.items():
@@ -221,18 +221,18 @@ def _begun(images: Sequence[GeneratedImage], rounds: int) -> list[GeneratedImage
     return [*images]
 
 
-def _without(left: Sequence[GeneratedImage | None], done: Review) -> list[GeneratedImage | None]:
-    dropped = {image.sha256 for image in done.dropped}
-    return [None if image is None or image.sha256 in dropped else image for image in left]
+def _decided(
+    left: list[GeneratedImage | None], shown: Mapping[int, GeneratedImage], done: Review, turn: int
+) -> dict[int, ImageRequest]:
+    """Take out what was dropped, and return the requests for pictures that are to be made again, by their places.
 
-
-def _again(left: Sequence[GeneratedImage | None], done: Review, turn: int) -> dict[int, ImageRequest]:
-    """Return the requests for pictures that are to be made again, by their places."""
-    notes = {decision.image.sha256: decision.note for decision in done.redo}
+    Decisions are in the order of the pictures: two of them may be the same one.
+    """
     asked: dict[int, ImageRequest] = {}
-    for place, image in enumerate(left):
-        if image and image.sha256 in notes:
-            note, request = notes[image.sha256], image.request
-            prompt = f"{request.prompt}. {note}" if note else request.prompt
-            asked[place] = request.model_copy(update={"prompt": prompt, "take": turn})
+    for (place, image), decision in zip(shown.items(), done.decisions, strict=True):
+        if decision.verdict == "drop":
+            left[place] = None
+        elif decision.verdict == "redo":
+            prompt = f"{image.request.prompt}. {decision.note}" if decision.note else image.request.prompt
+            asked[place] = image.request.model_copy(update={"prompt": prompt, "take": turn})
     return asked
