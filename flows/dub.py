@@ -67,6 +67,12 @@ class Line(BaseModel):
         """Whether it takes longer than its slot."""
         return self.voice is not None and (self.voice.seconds or 0.0) > self.slot + LATE
 
+    @property
+    def heard(self) -> Segment:
+        """What is said, and from when to when the dub says it: subtitles go with the voice, not with the film's own."""
+        end = self.at + (self.voice.seconds or 0.0) if self.voice else self.line.end
+        return self.line.model_copy(update={"start": self.at, "end": end})
+
 
 class Dubbed(BaseModel):
     """What came of a film."""
@@ -137,7 +143,7 @@ def dub(
     try:
         if laid:
             mixed = add_sound(film, laid, mode="mix", ducking=ducking)
-            done.film = add_subtitles(mixed, [line.line for line in done.lines], language=language)
+            done.film = add_subtitles(mixed, [line.heard for line in done.lines], language=language)
     except TogetherError as error:  # such as the extra "media" that is not installed: what is paid for is shown
         get_run_logger().warning("There is no dubbed film: %s", error)
     publish_gallery(

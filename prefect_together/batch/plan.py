@@ -67,10 +67,12 @@ class Plan(BaseModel):
     """USD by list price for the same, sent one by one; None where it would be."""
     unknown_prices: int = 0
     """Requests that would be sent and whose price nobody knows."""
+    unbounded: int = 0
+    """Those of them of which not even the most that they may cost is known."""
     unknown_repairs: int = 0
     """Repairs whose price nobody knows."""
     worst_case: Decimal = Decimal(0)
-    """USD that each request of unknown price counts as."""
+    """USD that each request counts as of which not even the most is known."""
     at_risk: Decimal | None = None
     """USD at most by list price for the unknown ones, were they sent again; None where a price is not known."""
     over: int = 0
@@ -101,8 +103,8 @@ class Plan(BaseModel):
 
     @property
     def most(self) -> Decimal:
-        """USD at most: known prices at their upper end, and the worst case for each that is not known."""
-        return self.cost_at_most + (self.unknown_prices + self.unknown_repairs) * self.worst_case
+        """USD at most: known prices at their upper end, and the worst case for each that has none."""
+        return self.cost_at_most + (self.unbounded + self.unknown_repairs) * self.worst_case
 
     @property
     def least(self) -> Decimal:
@@ -140,7 +142,7 @@ class Plan(BaseModel):
         waits = [wait for wait in (self.longest_wait, other.longest_wait) if wait is not None]
         counts = (
             *("send", "reused", "waiting", "unknown", "refused", "over", "to_approve"),
-            *("unknown_prices", "repairs", "unknown_repairs"),
+            *("unknown_prices", "unbounded", "repairs", "unknown_repairs"),
         )
         return Plan(
             **{name: getattr(self, name) + getattr(other, name) for name in counts},

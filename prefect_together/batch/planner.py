@@ -47,7 +47,7 @@ class Planner:
         self._models: Counter[str] = Counter()
         self._cost = self._online_cost = self._cost_at_most = self._fitting = self._at_risk = Decimal(0)
         self._risk_known = True
-        self._unknown_prices = self._unknown_repairs = self._repairs = self._over = 0
+        self._unknown_prices = self._unbounded = self._unknown_repairs = self._repairs = self._over = 0
         self._problems: list[tuple[int, str]] = []
         self._warnings: dict[str, list[int]] = {}
         self._to_send: list[PlannedRequest] = []
@@ -72,6 +72,7 @@ class Planner:
             cost_at_most=self._cost_at_most,
             online_cost=self._online_cost if self._context.batched else None,
             unknown_prices=self._unknown_prices,
+            unbounded=self._unbounded,
             repairs=self._repairs,
             unknown_repairs=self._unknown_repairs,
             worst_case=self._worst_case,
@@ -199,6 +200,7 @@ class Planner:
             self._to_send.append(planned)
         self._models[request.model] += 1
         self._unknown_prices += estimate is None
+        self._unbounded += at_most is None
         self._cost += estimate or 0
         if context.spec.cost:  # answers prove what they cost, and mostly that is far below the bound
             self._costs[request.model] += estimate or 0

@@ -110,6 +110,19 @@ def test_a_dub(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path
     assert 0 == flow(film=str(film), plan=True).send
 
 
+def test_subtitles_of_a_dub_go_with_its_voice(
+    load: Callable[[str], Any], together_sandbox: Sandbox, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a line is late because the one before takes longer: each is shown when it is spoken, until it is over."""
+    module = load("dub")
+    shown: list[Any] = []
+    add = module.add_subtitles
+    monkeypatch.setattr(module, "add_subtitles", lambda media, lines, **how: shown.extend(lines) or add(media, lines, **how))
+    done = module.dub(film=str(film), shorten=0)
+    assert any(line.at > line.line.start + 0.5 for line in done.lines)
+    assert [(line.at, line.at + line.voice.seconds) for line in done.lines] == [(one.start, one.end) for one in shown]
+
+
 def test_a_dub_without_a_voice_is_refused(load: Callable[[str], Any], together_sandbox: Sandbox, film: Path) -> None:
     """Before anything is sent, with the languages that there are."""
     with pytest.raises(InvalidRequest, match=r"No voice of hexgrad/Kokoro-82M is known for 'de', it speaks en, es, fr"):

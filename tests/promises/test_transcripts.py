@@ -113,7 +113,8 @@ def test_part_of_a_recording_has_the_times_of_the_whole(together_sandbox: Sandbo
 def test_a_url_is_passed_on(together_sandbox: Sandbox) -> None:
     """As a field of text; before, nobody knows what it costs, and afterwards it is known by the length that was heard."""
     before = plan([asked(URL)])
-    assert (1, Decimal("0.36")) == (before.unknown_prices, before.cost_at_most)  # four hours, the longest that is taken
+    assert (1, Decimal("0.36")) == (before.unknown_prices, before.most)  # four hours, the longest that is taken
+    assert "1 of unknown price (at most $0.36 in all)" in str(before)
     found = heard(URL)
     assert URL == form_of(together_sandbox)["file"]
     (charge,) = charged(together_sandbox)
