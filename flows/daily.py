@@ -21,6 +21,7 @@ from prefect_together import (
     MediaReference,
     Plan,
     VideoRequest,
+    check_requests,
     expected,
     generate_image,
     generate_video,
@@ -73,8 +74,9 @@ def daily(
     def moving(frame: MediaReference) -> VideoRequest:
         return VideoRequest(prompt=motion, model=video_model, frame_images=[frame], seconds=seconds, seed=number)
 
+    check_requests(picture, moving(stand_in := expected(picture)))
     if plan:
-        return plan_requests([picture, moving(expected(picture))])
+        return plan_requests([picture, moving(stand_in)])
     still = generate_image(picture)
     clip = generate_video(moving(still))
     publish_gallery([still, clip], key="daily", title=f"{today.isoformat()}: {idea}")

@@ -30,15 +30,16 @@ from prefect_together import (
     TranscriptionRequest,
     add_sound,
     add_subtitles,
-    catalog,
+    check_requests,
     expected,
     generate_batch,
     money,
     publish_gallery,
     run_as_command,
+    voice_for,
 )
 from prefect_together import plan as plan_requests
-from prefect_together.errors import InvalidRequest, TogetherError
+from prefect_together.errors import TogetherError
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -121,6 +122,8 @@ def dub(
     """
     who = {"model": speaker, "voice": voice or voice_for(speaker, language), "language": language}
     listen = TranscriptionRequest(file=film, model=model, language=spoken)
+    line = Segment(id=1, start=0, end=1, text="any")
+    check_requests(listen, *questions([line], language, translator, seed), _speech(line, who))
     if plan:
         return _planned(listen, language, translator, seed, who)
     limit = SpendLimit(name=f"dub {Path(film).stem} {language}", usd=budget)
@@ -150,21 +153,6 @@ def dub(
         [done.transcript, done.answers, done.spoken, done.film], key="dub", title=f"{Path(film).name} in {language}"
     )
     return done
-
-
-def voice_for(speaker: str, language: str) -> str:
-    """Return the first voice of a model for a language.
-
-    Raises:
-        InvalidRequest: None is known.
-    """
-    known = catalog.voices_of(speaker)
-    for voice in known:
-        if voice.language and voice.language.partition("-")[0] == language:
-            return voice.id
-    languages = ", ".join(sorted({voice.language.partition("-")[0] for voice in known if voice.language}))
-    speaks = f"it speaks {languages}" if languages else "its voices are not known"
-    raise InvalidRequest(f"No voice of {speaker} is known for {language!r}, {speaks}: give voice, or another speaker.")
 
 
 def slots(lines: Sequence[Segment], seconds: float | None) -> list[Line]:

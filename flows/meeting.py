@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import GenericAlias
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -25,6 +26,7 @@ from prefect_together import (
     Transcript,
     TranscriptionRequest,
     catalog,
+    check_requests,
     expected,
     generate_batch,
     money,
@@ -100,7 +102,7 @@ def _page(path: str) -> str:
 @flow(name="meeting", flow_run_name="{recording:.60}")
 def meeting(
     recording: Annotated[str, Field(min_length=1), AfterValidator(_recording)],
-    out: Annotated[str, AfterValidator(_page)] = "meeting.html",
+    out: Annotated[str, AfterValidator(_page)] | None = None,
     language: str = "English",
     spoken: str = "auto",
     names: str = "",
@@ -118,7 +120,7 @@ def meeting(
 
     Args:
         recording: A recording, clip or film: a path, an http(s) URL, or an address in a bucket.
-        out: The page to write, ending in .html or .md.
+        out: The page to write, ending in .html or .md; left out, named after the recording.
         language: In which language to write.
         spoken: The language of the recording, as a code; auto has it found out.
         names: Who speaks, in the order in which they begin, with commas between; others are called SPEAKER_00 and so on.
@@ -133,6 +135,7 @@ def meeting(
     counted = {"min_speakers": least, "max_speakers": most}
     told: dict[str, Any] = {name: value for name, value in counted.items() if value is not None}
     listen = TranscriptionRequest(file=recording, model=model, language=spoken, diarize=True, **told)
+    check_requests(listen, ChatRequest(prompt="any", model=writer, response_format=Minutes))
     called = [name.strip() for name in names.split(",") if name.strip()]
     if plan:
         found, heard = plan_requests([listen]), expected(listen)
@@ -147,7 +150,7 @@ def meeting(
     reading = generate_batch.with_options(task_run_name="read")([question], limit=limit, fail_on="any")
     answers = [one for one in reading.results if isinstance(one, GeneratedText)]
     minutes = answers[-1].parse(Minutes)
-    page = Path(out)
+    page = Path(out or f"{PurePosixPath(urlsplit(recording).path).stem or 'meeting'}.html")
     page.parent.mkdir(parents=True, exist_ok=True)
     draw = as_html if page.suffix.lower() == ".html" else as_markdown
     page.write_text(draw(minutes, lines_of(heard, called)), encoding="utf-8", newline="\n")

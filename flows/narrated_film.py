@@ -36,6 +36,7 @@ from prefect_together import (
     approved_images,
     burn_subtitles,
     catalog,
+    check_requests,
     expected,
     generate_image,
     generate_speech,
@@ -47,6 +48,7 @@ from prefect_together import (
     publish_gallery,
     run_as_command,
     summary,
+    voice_for,
 )
 from prefect_together import plan as plan_requests
 from prefect_together.errors import InvalidRequest, TogetherError
@@ -80,6 +82,7 @@ class Scene(BaseModel):
 Scenes = TypeAdapter(list[Scene])
 Part: TypeAlias = tuple[Scene, GeneratedAudio, GeneratedImage]
 """A scene, its narration and its still."""
+Planned: TypeAlias = tuple[Scene, SpeechRequest, ImageRequest]
 
 
 @flow(name="narrated-film", flow_run_name=named_after("brief"))
@@ -88,7 +91,7 @@ def narrated_film(
     count: Annotated[int, Field(ge=1, le=20)] = 3,
     scenes: list[Scene] | None = None,
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z0-9]{2,8})?$")] = "en",
-    voice: str = "bf_emma",
+    voice: str | None = None,
     speaker: str = "hexgrad/Kokoro-82M",
     writer: str = "zai-org/GLM-5.3-Flash",
     model: str = "black-forest-labs/FLUX.2-pro",
@@ -113,7 +116,7 @@ def narrated_film(
         scenes: The scenes, in order: prompt, narration, motion, seconds. As an option: a YAML or JSON file. Left out, they
             are written.
         language: The language of the narration, such as en; the voice has to speak it.
-        voice: Who narrates: a voice of the speaker.
+        voice: Who narrates; left out, the first voice of the speaker for that language.
         speaker: Together's id of the model of speech.
         writer: Together's id of the chat model that writes the scenes.
         model: Together's id of the image model.
@@ -130,6 +133,11 @@ def narrated_film(
     known = catalog.find(video_model)
     lengths = (known.seconds if known else ()) or LENGTHS
     asked = _question(brief, count, language, writer, seed, max(lengths))
+    voice = voice or voice_for(speaker, language)
+    still = ImageRequest(prompt="any", model=model, width=width, height=height)
+    clip = VideoRequest(prompt="any", model=video_model, frame_images=["https://example.com/any.jpg"], seconds=min(lengths))
+    line = _line(Scene(prompt="any", narration="any"), speaker, voice, language, None)
+    check_requests(*([] if scenes else [asked]), line, still, clip)
     answer = None
     if scenes is None:
         answer = expected(asked) if plan else generate_text(asked)
@@ -143,7 +151,7 @@ def narrated_film(
     stills = [ImageRequest(prompt=scene.prompt, **look) for scene in scenes]
     if plan:
         found = plan_requests([asked]) if answer else plan_requests([])
-        return _planned(found, scenes, lines, stills, video_model, lengths, seed, review=review)
+        return _planned(found, list(zip(scenes, lines, stills, strict=True)), video_model, lengths, seed, review=review)
     if answer:
         create_markdown_artifact(_as_file(scenes), key="scenes", description=f"Scenes: {brief}")
     voices = [future.result() for future in generate_speech.map(lines)]
@@ -241,26 +249,18 @@ def _unwritten(found: Plan, count: int, speaker: str, model: str, video_model: s
     return found.noting(f"Then, once the scenes are written: at most about {', '.join(costs)}.")
 
 
-def _planned(
-    found: Plan,
-    scenes: Sequence[Scene],
-    lines: Sequence[SpeechRequest],
-    stills: Sequence[ImageRequest],
-    video_model: str,
-    lengths: Sequence[int],
-    seed: int,
-    *,
-    review: bool,
-) -> Plan:
+def _planned(found: Plan, parts: Sequence[Planned], model: str, lengths: Sequence[int], seed: int, *, review: bool) -> Plan:
     clips: list[VideoRequest] = []
     guessed = 0
-    for scene, line, still in zip(scenes, lines, stills, strict=True):
+    for scene, line, still in parts:
         said = expected(line)
         known = said if isinstance(said, GeneratedAudio) else None
         guessed += known is None
-        clips.append(_clip(scene, expected(still), _seconds(scene, known, lengths), video_model, seed))
+        clips.append(_clip(scene, expected(still), _seconds(scene, known, lengths), model, seed))
     films = plan_requests(clips)
-    found += plan_requests([*lines, *stills]) + (films.if_approved() if review else films)
+    found += plan_requests([asked for _, line, still in parts for asked in (line, still)]) + (
+        films.if_approved() if review else films
+    )
     if not guessed:
         return found
     return found.noting(

@@ -103,6 +103,8 @@ def storyboard(
     known = catalog.find(video_model)
     if chain and known and known.max_keyframes == 1:
         raise InvalidRequest(f'video_model: {known.id} takes one keyframe and a chain needs two: use continuity="cut".')
+    films_of = [_clip(shot, ANY, ANY if chain and number else None, video_model, seed) for number, shot in enumerate(shots)]
+    check_requests(*ask, *films_of)
     if plan:
         pictures = plan_requests(ask, library=library)
         films = plan_requests(_planned(shots, ask, video_model, seed, library, chain=chain), library=library)

@@ -26,8 +26,10 @@ from prefect_together import (
     add_subtitles,
     burn_subtitles,
     catalog,
+    check_requests,
     expected,
     generate_batch,
+    language_code,
     money,
     publish_gallery,
     run_as_command,
@@ -44,7 +46,14 @@ its number and is said at its own time: translate each by itself, as people spea
 they are. What was said just before: {before}
 
 {lines}"""
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+def _is_a_language(code: str) -> str:
+    language_code(code)  # what a track would be called
+    return code
+
+
+Language = Annotated[str, AfterValidator(_is_a_language)]
 
 
 class Subtitled(BaseModel):
@@ -105,6 +114,8 @@ def subtitle(
     if burn is not None and burn not in {"spoken", *wanted}:
         raise InvalidRequest(f"burn is {burn!r}: give 'spoken', or one of languages.")
     listen = TranscriptionRequest(file=film, model=model, language=spoken)
+    any_line = [Segment(id=1, start=0, end=1, text="any")]
+    check_requests(listen, *(one for language in wanted for one in questions(any_line, language, translator, seed)))
     if plan:
         return _planned(listen, wanted, translator, seed, budget)
     name = PurePosixPath(film.replace("\\", "/")).stem
@@ -134,6 +145,10 @@ def subtitle(
 def lines_of(heard: Transcript) -> list[Segment]:
     """Return what is said, line by line, each with a number of its own."""
     said = [one for one in heard.segments or heard.speaker_segments or heard.timed if isinstance(one, Segment)]
+    if not said:
+        raise TogetherError(
+            "Nothing is said in this film.", paid="yes", advice="Listen whether it is the one that was meant."
+        )
     return [line.model_copy(update={"id": number}) for number, line in enumerate(said, 1)]
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.translation import TranslationRequest
     from prefect_together.generations.video import GeneratedVideo, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
+    from prefect_together.tasks._editing.subtitle_track import language_code
     from prefect_together.tasks.batch import agenerate_batch, generate_batch
     from prefect_together.tasks.chat import agenerate_text, generate_text
     from prefect_together.tasks.completions import agenerate_completion, generate_completion
@@ -79,7 +80,7 @@ if TYPE_CHECKING:
         generate_images,
     )
     from prefect_together.tasks.naming import named_after
-    from prefect_together.tasks.plan import aexpected, aplan, expected, plan
+    from prefect_together.tasks.plan import aexpected, aplan, check_requests, expected, plan
     from prefect_together.tasks.provider_batches import asubmit_batch, await_for_batch, submit_batch, wait_for_batch
     from prefect_together.tasks.ranking import arerank, rerank
     from prefect_together.tasks.reconcile import areconcile, reconcile
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
         extract_sound,
         join_sounds,
     )
-    from prefect_together.tasks.speech import agenerate_speech, alist_voices, generate_speech, list_voices
+    from prefect_together.tasks.speech import agenerate_speech, alist_voices, generate_speech, list_voices, voice_for
     from prefect_together.tasks.subtitles import aadd_subtitles, aburn_subtitles, add_subtitles, burn_subtitles
     from prefect_together.tasks.transcription import atranscribe, transcribe
     from prefect_together.tasks.translation import atranslate, translate
@@ -136,14 +137,15 @@ _HOMES = {
     "prefect_together.generations.result_reference": ("ResultReference",),
     "prefect_together.generations.results": ("GenerationTimeout",),
     "prefect_together.generations.speech": ("SpeechRequest",),
-    "prefect_together.generations.summary": ("money", "summary"),
     "prefect_together.generations.subtitle_files": ("read_subtitles",),
+    "prefect_together.generations.summary": ("money", "summary"),
     "prefect_together.generations.timed_text": ("Segment", "Word", "to_srt", "to_vtt"),
     "prefect_together.generations.transcript": ("Transcript",),
     "prefect_together.generations.transcription": ("TranscriptionRequest",),
     "prefect_together.generations.translation": ("TranslationRequest",),
     "prefect_together.generations.video": ("GeneratedVideo", "VideoJob", "VideoRequest"),
     "prefect_together.ledger.spend_limit": ("SpendLimit",),
+    "prefect_together.tasks._editing.subtitle_track": ("language_code",),
     "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
     "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.completions": ("agenerate_completion", "generate_completion"),
@@ -160,7 +162,7 @@ _HOMES = {
         "generate_images",
     ),
     "prefect_together.tasks.naming": ("named_after",),
-    "prefect_together.tasks.plan": ("aexpected", "aplan", "expected", "plan"),
+    "prefect_together.tasks.plan": ("aexpected", "aplan", "check_requests", "expected", "plan"),
     "prefect_together.tasks.provider_batches": ("asubmit_batch", "await_for_batch", "submit_batch", "wait_for_batch"),
     "prefect_together.tasks.ranking": ("arerank", "rerank"),
     "prefect_together.tasks.reconcile": ("areconcile", "reconcile"),
@@ -168,7 +170,9 @@ _HOMES = {
     "prefect_together.tasks.sounds": (
         "Placed", "aadd_sound", "add_sound", "aextract_sound", "ajoin_sounds", "extract_sound", "join_sounds",
     ),
-    "prefect_together.tasks.speech": ("agenerate_speech", "alist_voices", "generate_speech", "list_voices"),
+    "prefect_together.tasks.speech": (
+        "agenerate_speech", "alist_voices", "generate_speech", "list_voices", "voice_for",
+    ),
     "prefect_together.tasks.subtitles": ("aadd_subtitles", "aburn_subtitles", "add_subtitles", "burn_subtitles"),
     "prefect_together.tasks.transcription": ("atranscribe", "transcribe"),
     "prefect_together.tasks.translation": ("atranslate", "translate"),
@@ -185,19 +189,20 @@ __all__ = [
     "GeneratedVideo", "GenerationTimeout", "ImageLora", "ImageRequest", "InvalidOutput", "KeptFile", "Keyframe",
     "MediaLibrary", "MediaReference", "Message", "Placed", "Plan", "ProviderBatch", "Ranking", "ReasoningExhausted",
     "Reconciliation", "RequestTable", "RerankRequest", "ResultReference", "Review", "Segment", "SpeechRequest",
-    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest", "TranslationRequest",
-    "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles", "aapproved_images", "aburn_subtitles",
-    "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts", "aexpected", "aextract_sound", "aframes",
-    "agenerate_batch", "agenerate_completion", "agenerate_image", "agenerate_images", "agenerate_speech",
-    "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos", "alast_frame", "alist_voices", "aplan",
-    "approved_images", "apublish_gallery", "apublish_grid", "areconcile", "arerank", "areview_images", "asubmit_batch",
-    "asubmit_video", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video", "awrite_gallery",
-    "burn_subtitles", "check_table_path", "contact_sheet", "embed_texts", "expected", "extract_sound", "frames",
-    "generate_batch", "generate_completion", "generate_image", "generate_images", "generate_speech", "generate_text",
-    "generate_video", "join_sounds", "join_videos", "last_frame", "list_voices", "money", "named_after", "pictures_in",
-    "plan", "publish_gallery", "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank",
+    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest",
+    "TranslationRequest", "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles",
+    "aapproved_images", "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts",
+    "aexpected", "aextract_sound", "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image",
+    "agenerate_images", "agenerate_speech", "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos",
+    "alast_frame", "alist_voices", "aplan", "approved_images", "apublish_gallery", "apublish_grid", "areconcile",
+    "arerank", "areview_images", "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim",
+    "await_for_batch", "await_for_video", "awrite_gallery", "burn_subtitles", "check_requests", "check_table_path",
+    "contact_sheet", "embed_texts", "expected", "extract_sound", "frames", "generate_batch", "generate_completion",
+    "generate_image", "generate_images", "generate_speech", "generate_text", "generate_video", "join_sounds",
+    "join_videos", "language_code", "last_frame", "list_voices", "money", "named_after", "pictures_in", "plan",
+    "publish_gallery", "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank",
     "review_images", "run_as_command", "submit_batch", "submit_video", "summary", "to_srt", "to_vtt", "transcribe",
-    "translate", "trim", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
+    "translate", "trim", "voice_for", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
 ]  # fmt: skip
 
 

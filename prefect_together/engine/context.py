@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property
@@ -167,15 +168,7 @@ class GenerationContext(RunContext):
         """
         if self.batched:
             self.batch_protocol()
-        if self.policy.preflight == "off":
-            return []
-        found = catalog.preflight(self.request.model, self._given)
-        if self.spec.dedicated:  # what the catalogue knows is what a model does where it is served to all
-            found = [finding for finding in found if finding.field == "model"]
-        errors = [finding.message for finding in found if finding.severity == "error"]
-        if errors and self.policy.preflight == "error":
-            raise InvalidRequest(errors[0])
-        return [finding.message for finding in found]
+        return [] if self.policy.preflight == "off" else findings_of(self.request, self._given, self.policy)
 
     def batch_protocol(self) -> BatchProtocol:
         """Return how the request goes into a batch at Together.
@@ -189,3 +182,23 @@ class GenerationContext(RunContext):
             what = f"{type(self.request).__name__} cannot go into batches at Together"
             raise InvalidRequest(f'{what}{f", {refusal}" if refusal else ""}: send it with via="requests".')
         return protocol
+
+
+def findings_of(request: Request, given: Mapping[str, Any], policy: Policy) -> list[str]:
+    """Return what the catalogue warns of in a request.
+
+    Args:
+        request: What is asked.
+        given: What the request itself calls ``given``.
+        policy: What a documented rule that is broken leads to.
+
+    Raises:
+        InvalidRequest: One is broken, and the policy says that this is an error; or no release knows the request's type.
+    """
+    found = catalog.preflight(request.model, given)
+    if spec_of(request).dedicated:  # what the catalogue knows is what a model does where it is served to all
+        found = [finding for finding in found if finding.field == "model"]
+    errors = [finding.message for finding in found if finding.severity == "error"]
+    if errors and policy.preflight == "error":
+        raise InvalidRequest(errors[0])
+    return [finding.message for finding in found]

@@ -18,7 +18,7 @@ from prefect.states import Completed
 from prefect_together._internal.logs import Log
 from prefect_together.batch.plan import Plan
 from prefect_together.batch.request_table import TableRow
-from prefect_together.batch.results import BatchFailed, BatchResult
+from prefect_together.batch.results import BatchFailed, BatchResult, without_row
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
@@ -204,9 +204,13 @@ def _judged(result: BatchResult, work: Batch, arguments: BatchArguments) -> Batc
     nothing = not result.kept and not result.reused and result.total > 0
     if (arguments.fail_on == "any" and not work.succeeded()) or (arguments.fail_on == "all" and nothing):
         row, problem = work.first_problem or (0, "")
+        if result.total == 1:  # whoever asks for one thing wants to hear what is wrong with it
+            raise BatchFailed(without_row(row, problem), retryable=work.retryable > 0, result=result)
+        bad = result.total - result.kept - result.reused
+        again = "" if result.refused == bad else "Run it again: only what is not kept is done. "
         raise BatchFailed(
             f"The batch went as fail_on={arguments.fail_on!r} forbids: {result} The first problem, row {row}: {problem}",
-            advice=f"Run it again: only what has no file is done. The manifest: {result.manifest}.",
+            advice=f"{again}The manifest: {result.manifest}.",
             retryable=work.retryable > 0,
             result=result,
         )

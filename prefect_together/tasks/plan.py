@@ -9,6 +9,7 @@ from prefect_together.batch.plan import Plan
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
+from prefect_together.engine.context import findings_of
 from prefect_together.errors import MediaError
 from prefect_together.generations.chat import ChatRequest
 from prefect_together.generations.fingerprint import stand_in
@@ -63,6 +64,32 @@ def plan(
         ConfigurationError: An address is not understood.
     """
     return run(_plan(BatchArguments(requests, credentials, library, reuse, on_unknown, name=name, via=via), max_cost))
+
+
+def check_requests(*requests: Request) -> None:
+    """Refuse what cannot be sent, as its task would: what a flow asks for in its later steps, before it pays for the first.
+
+    Nothing is sent, and no key is needed. Words and files that are still to be made are stood in for by any others.
+
+    Example:
+        ```python
+        from prefect_together import SpeechRequest, VideoRequest, check_requests
+
+        line = SpeechRequest(input="still to be written", model="hexgrad/Kokoro-82M", voice="bf_emma")
+        clip = VideoRequest(prompt="still to be written", model="minimax/hailuo-02", seconds=6)
+        check_requests(line, clip)
+        ```
+
+    Args:
+        requests: What would be asked for.
+
+    Raises:
+        InvalidRequest: Together has no such model or voice, or a documented rule is broken, and the setting ``PREFLIGHT``
+            says that this is an error.
+    """
+    policy = current_settings().policy()
+    for request in requests if policy.preflight == "error" else ():
+        findings_of(request, request.given(), policy)
 
 
 async def aplan(

@@ -10,6 +10,7 @@ from prefect_together._internal.readers import as_list, as_mapping, as_text
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.catalog import Voice, voices_of
+from prefect_together.errors import InvalidRequest
 from prefect_together.generations.generated_audio import SPEC, GeneratedAudio
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.speech import SpeechRequest
@@ -107,6 +108,27 @@ async def alist_voices(
 ) -> dict[str, tuple[Voice, ...]]:
     """Ask Together which voices its models have: ``list_voices`` for async flows."""
     return await arun(_voices(model, credentials))
+
+
+def voice_for(model: str, language: str) -> str:
+    """Return the id of the first voice of a model that speaks a language, by the catalogue. Asks nobody.
+
+    Args:
+        model: Together's id of the model of speech.
+        language: Such as ``ja`` or ``en-gb``; without a country, whoever speaks it in any.
+
+    Raises:
+        InvalidRequest: None is known to.
+    """
+    known = [voice for voice in voices_of(model) if voice.language]
+    wanted = language.casefold()
+    spoken = [voice for voice in known if voice.language.casefold() == wanted]
+    spoken += [voice for voice in known if voice.language.partition("-")[0] == wanted.partition("-")[0]]
+    if spoken:
+        return spoken[0].id
+    languages = ", ".join(sorted({voice.language.partition("-")[0] for voice in known}))
+    speaks = f"it speaks {languages}" if languages else "its voices are not known"
+    raise InvalidRequest(f"No voice of {model} is known for {language!r}, {speaks}: give voice, or another model of speech.")
 
 
 async def _voices(model: str | None, credentials: TogetherCredentials | None) -> dict[str, tuple[Voice, ...]]:

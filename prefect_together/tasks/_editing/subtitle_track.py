@@ -69,7 +69,7 @@ def language_code(language: str | None) -> str:
         return _LONG[code]
     if len(code) == 3 and code.isascii() and code.isalpha():
         return code
-    raise InvalidRequest(f"add_subtitles: language is a code such as 'en', 'de' or 'zh', and was {language!r}.")
+    raise InvalidRequest(f"{language!r} is the code of no language: give one such as 'en', 'de' or 'zh'.")
 
 
 def add_track(clip: Path, given: Given, target: Path, language: str) -> Spliced:
