@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,7 @@ from prefect_together.generations.spec import (
     Keeping,
     Payload,
 )
-from prefect_together.generations.speech import SpeechRequest
+from prefect_together.generations.speech import SAID, SpeechRequest
 from prefect_together.generations.speech_answer import parse
 from prefect_together.generations.timed_text import Word, spoken_lines
 
@@ -146,7 +147,9 @@ def _split(request: SpeechRequest, policy: Policy) -> list[SpeechRequest]:
         library("av", "Compressed recordings of long texts", extra="media")  # before anything is paid
         changed = {"response_format": "wav", "bit_rate": None}
     pieces = sentence_pieces(request.input, policy.speech_characters)
-    return [request.model_copy(update={**changed, "input": piece}) for piece in pieces]
+    # The stars between two scenes are a piece in which nothing is to be said: no model takes that.
+    said = [piece for piece in pieces if re.search(SAID, piece)]
+    return [request.model_copy(update={**changed, "input": piece}) for piece in said]
 
 
 def _write(request: SpeechRequest, _: Sequence[GeneratedAudio], files: Sequence[KeptFile], path: Path) -> Spliced:

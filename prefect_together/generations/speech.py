@@ -9,6 +9,8 @@ from typing_extensions import Self
 
 from prefect_together.generations.request import Render, Request, plain
 
+SAID = r"\w"
+"""What a text has in which something is to be said."""
 SoundFormat = Literal["wav", "mp3", "raw", "mulaw", "opus", "aac", "flac"]
 """Formats of speech. Which of them a model makes is its own; all make ``wav``, ``mp3`` and ``raw``."""
 
@@ -36,7 +38,7 @@ class SpeechRequest(Request):
 
     model: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """Together's model id, e.g. `hexgrad/Kokoro-82M`."""
-    input: Annotated[str, Field(min_length=1, pattern=r"\w")]
+    input: Annotated[str, Field(min_length=1, pattern=SAID)]
     """What is said. Each character is paid for."""
     voice: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """Who says it: one of ``list_voices(model)``, such as `af_heart`; Kokoro mixes them, as in `af_heart(2)+af_sky(1)`."""

@@ -6,6 +6,7 @@ import csv
 import io
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -60,6 +61,20 @@ def test_a_piece_that_fails_is_asked_for_again_alone(together_sandbox: Sandbox) 
     assert len(SENTENCES) - 1 == len(together_sandbox.charges())
     assert LONG == spoken(line(LONG)).text
     assert len(SENTENCES) == len(together_sandbox.charges())
+
+
+@pytest.mark.parametrize("between", ["\n\n* * *\n\n", "\n\n—\n\n", "\n\n" + "." * 600 + "\n\n"])
+def test_what_stands_between_scenes_is_not_spoken(together_sandbox: Sandbox, between: str) -> None:
+    """Nothing is to be said there, so nothing is sent: a model that refuses it would keep the text from ever being whole."""
+    text = between.join([" ".join(SENTENCES[:4]), " ".join(SENTENCES[4:])])
+    made = spoken(line(text))
+    assert (text, len(SENTENCES)) == (made.text, len(made.pieces))
+    assert [*SENTENCES] == sorted(_asked(together_sandbox))
+    assert sum(map(len, SENTENCES)) * CHARACTER == made.cost == spent(together_sandbox)
+
+
+def _asked(together: Sandbox) -> list[str]:
+    return [cast("dict[str, str]", request.body)["input"] for request in together.requests() if "speech" in request.path]
 
 
 def test_how_long_is_long_is_a_setting(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
