@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
@@ -55,7 +55,9 @@ def several(files: Any) -> list[Any]:
     """Return what was given as a list: one thing is a list of it, whatever it is, so that the error can say what it is."""
     if files is None:
         return []
-    return list(files) if isinstance(files, Iterable) and not isinstance(files, (str, Path, KeptFile)) else [files]
+    if isinstance(files, (str, Path, KeptFile)) or not isinstance(files, Iterable):
+        return [files]
+    return list(cast("Iterable[Any]", files))
 
 
 def _own(function: str, file: str | Path, wanted: str) -> KeptFile:
