@@ -78,7 +78,7 @@ def _element(head: bytes, at: int) -> tuple[int, int | None]:
     return at + length, None if size == (1 << 7 * length) - 1 else size
 
 
-class _Records(ABC):
+class Records(ABC):
     """Walks records that stand behind each other and say how long they are."""
 
     def __init__(self, first: int = 0) -> None:
@@ -109,7 +109,7 @@ class _Records(ABC):
         """Return the length of the record that begins so and 0, or 0 and how many bytes of it tell its length."""
 
 
-class Boxes(_Records):
+class Boxes(Records):
     """The top-level boxes of MP4, MOV, M4A, AVIF and HEIF (ISO/IEC 14496-12, 4.2).
 
     Args:
@@ -147,7 +147,7 @@ def box(header: bytes) -> tuple[int, bytes, int]:
     return struct.unpack(">Q", header[8:16])[0], kind, 16
 
 
-class PngChunks(_Records):
+class PngChunks(Records):
     """The chunks of a PNG (ISO/IEC 15948, 5.3), up to IEND."""
 
     def __init__(self) -> None:
@@ -168,7 +168,7 @@ class PngChunks(_Records):
         return self._drawn and super().whole(size)
 
 
-class GifBlocks(_Records):
+class GifBlocks(Records):
     """The blocks of a GIF (89a, 15 to 27), up to the trailer."""
 
     def __init__(self, head: bytes) -> None:
@@ -195,7 +195,7 @@ def _colours(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-class OggPages(_Records):
+class OggPages(Records):
     """The pages of an Ogg file (RFC 3533, 6)."""
 
     def record(self, header: bytes) -> tuple[int, int]:
@@ -211,59 +211,6 @@ class OggPages(_Records):
     def whole(self, size: int) -> bool:
         """Tell whether its last page is all there."""
         return self.next > 0 and size >= self.next and not self._header
-
-
-class MpegFrames(_Records):
-    """The frames of an MP3 (ISO/IEC 11172-3, 2.4.1.3), behind the tags in front of them.
-
-    What is no frame ends the walk: tags stand behind the last one too.
-    """
-
-    def __init__(self, head: bytes) -> None:
-        super().__init__(first=_tagged(head))
-        self._frames = 0
-
-    def record(self, header: bytes) -> tuple[int, int]:
-        """See above."""
-        if len(header) < 4:
-            return 0, 4
-        length = mpeg_frame(header)
-        self.over = length == 0
-        self._frames += length > 0
-        return length, 0
-
-    def whole(self, size: int) -> bool:
-        """Tell whether its last frame is all there."""
-        return self._frames > 0 and size >= self.next and not self._header
-
-
-def _tagged(head: bytes) -> int:
-    """Return how many bytes an ID3 tag takes at the start of a file."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return size + (20 if head[5] & 0x10 else 10)
-
-
-_KBITS = {
-    1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-_HERTZ = (44100, 48000, 32000)
-
-
-def mpeg_frame(header: bytes) -> int:
-    """Return the length of a frame of MPEG layer III that begins so, or 0 where none does."""
-    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
-        return 0
-    version, bits, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
-    if version == 1 or bits in {0, 15} or rate == 3:
-        return 0
-    older = version == 3  # MPEG 1; 2 has half its rates, 2.5 a quarter
-    hertz = _HERTZ[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    return (144 if older else 72) * _KBITS[1 if older else 2][bits] * 1000 // hertz + (header[2] >> 1 & 1)
 
 
 class JpegSegments:

@@ -14,7 +14,6 @@ from prefect_together.generations.containers import (
     Boxes,
     GifBlocks,
     JpegSegments,
-    MpegFrames,
     OggPages,
     PngChunks,
     Stated,
@@ -22,11 +21,11 @@ from prefect_together.generations.containers import (
     bitmap,
     box,
     matroska,
-    mpeg_frame,
     riff,
 )
 from prefect_together.generations.numpy_files import START
 from prefect_together.generations.orientation import UPRIGHT, Turn, turn_of_matrix, turned
+from prefect_together.generations.sound_frames import SoundFrames, frame_of
 from prefect_together.generations.sound_shape import sound_facts
 
 Family = Literal["image", "video", "audio", "recording"]
@@ -118,7 +117,7 @@ def sniff(head: bytes) -> Format | None:
         return _BMP
     if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0:  # ADTS: layer 0, which MP3 has not
         return _AAC
-    return _MP3 if mpeg_frame(head) else None
+    return _MP3 if frame_of(head) else None
 
 
 def is_of(media_type: str, family: Family) -> bool:
@@ -154,7 +153,8 @@ _STRUCTURES: dict[Format, Callable[[bytes], Structure]] = {
     _M4A: lambda _: Boxes(b"moov", b"mdat"),
     _AVIF: lambda _: Boxes(b"meta"),
     _HEIF: lambda _: Boxes(b"meta"),
-    _MP3: MpegFrames,
+    _MP3: lambda _: SoundFrames(),
+    _AAC: lambda _: SoundFrames(),
     _OGG: lambda _: OggPages(),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from prefect_together.generations.line_breaks import width
@@ -61,8 +62,16 @@ def _fitting(sentence: str, most: int) -> Iterator[str]:
     while len(rest) > most:
         cuts = [cut.start() for cut in _CLAUSE.finditer(rest, 1, most + 1) if cut.start() <= most]
         cut = cuts[-1] if cuts else max(rest.rfind(" ", 1, most + 1), rest.rfind("\n", 1, most + 1))
-        cut = cut if cut > 0 else most
+        cut = cut if cut > 0 else _between(rest, most)
         yield rest[:cut].rstrip()
         rest = rest[cut:].lstrip()
     if rest:
         yield rest
+
+
+def _between(text: str, most: int) -> int:
+    """Return the last place in a text where a character ends: accents and parts of an emoji stay with what they are of."""
+    cut = most
+    while cut > most // 2 and (unicodedata.category(text[cut])[0] == "M" or "\u200d" in text[cut - 1 : cut + 1]):
+        cut -= 1
+    return cut if cut > most // 2 else most

@@ -1,4 +1,4 @@
-"""Length, rate and channels of a sound, from its headers and its size. Decodes nothing.
+"""Length, rate and channels of a sound, from its headers, its frames and its size. Decodes nothing.
 
 The header of a WAV is not believed where it cannot be true: an encoder that sends while it speaks does not know how long it
 will speak, and writes 0, 0xFFFFFFFF or another length that the file does not have.
@@ -13,9 +13,12 @@ from typing import BinaryIO
 
 from tinytag import TinyTag
 
+from prefect_together.generations.sound_frames import SoundFrames
+
 PCM, FLOAT, ALAW, MULAW = 1, 3, 6, 7
 """How a WAV says that its samples are written."""
 _EXTENSIBLE = 0xFFFE
+_CHUNK = 1024 * 1024
 _HEADERS = 1024 * 1024  # bytes from the start of a file in which its samples begin
 
 
@@ -111,7 +114,7 @@ def _form(content: bytes) -> SampleForm | None:
 
 
 def sound_facts(file: BinaryIO) -> SoundFacts:
-    """Return what a sound measures: WAV, MP3, FLAC, Ogg and M4A; a file of another kind tells nothing.
+    """Return what a sound measures: WAV, MP3, AAC, FLAC, Ogg and M4A; a file of another kind tells nothing.
 
     Args:
         file: Open for reading, at any place.
@@ -119,6 +122,8 @@ def sound_facts(file: BinaryIO) -> SoundFacts:
     if head := wav_head(file):
         size = head.size(file.seek(0, io.SEEK_END))
         return SoundFacts(round(head.form.seconds(size), 3), head.form.sample_rate, head.form.channels)
+    if (frames := _frames(file)).first:
+        return SoundFacts(round(frames.seconds, 3), frames.first.sample_rate, frames.first.channels)
     file.seek(0)
     try:
         found = TinyTag.get(file_obj=file, tags=False)
@@ -126,3 +131,12 @@ def sound_facts(file: BinaryIO) -> SoundFacts:
         return SoundFacts()
     seconds = round(found.duration, 3) if found.duration else None
     return SoundFacts(seconds, found.samplerate or None, found.channels or None)
+
+
+def _frames(file: BinaryIO) -> SoundFrames:
+    frames, at = SoundFrames(), 0
+    file.seek(0)
+    while not frames.over and (chunk := file.read(_CHUNK)):
+        frames.feed(chunk, at)
+        at += len(chunk)
+    return frames

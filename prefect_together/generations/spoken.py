@@ -34,9 +34,9 @@ class RecordingRequest(Request):
     """How freely words are picked; left out, 0."""
     timestamp_granularities: Items[Granularity] = ("segment", "word")
     """Whether times are told of segments, of words, or of both."""
-    start: Annotated[float, Field(ge=0)] | None = None
+    start: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Seconds at which to begin to listen; times are counted from the start of the recording all the same."""
-    end: Annotated[float, Field(gt=0)] | None = None
+    end: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds at which to stop."""
 
     @field_validator("timestamp_granularities")
@@ -45,6 +45,11 @@ class RecordingRequest(Request):
         if not value or len(set(value)) < len(value):
             raise ValueError("give 'segment', 'word' or both")
         return tuple(sorted(value))
+
+    @field_validator("start")
+    @classmethod
+    def _begins_somewhere(cls, value: float | None) -> float | None:
+        return value or None  # from 0 on is all of it, which is not asked for again
 
     @model_validator(mode="after")
     def _is_a_stretch(self) -> Self:

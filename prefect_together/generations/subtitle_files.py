@@ -11,6 +11,7 @@ from prefect_together.generations.timed_text import Segment
 
 _CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMES = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}(?:\s.*)?$")
+_LIKE_TIMES = re.compile(r"^\s*[-+]?\d+:[\d:.,]*\s*-->")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>|<\d[\d:.]*>|\{\\[^}]*\}")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -24,7 +25,7 @@ def read_subtitles(data: bytes | str, *, name: str = "the file") -> tuple[Segmen
         name: What it is called in errors.
 
     Raises:
-        InvalidRequest: It is in another encoding, or shows nothing.
+        InvalidRequest: It is in another encoding, shows nothing, or has times that cannot be read.
     """
     text = data if isinstance(data, str) else _decoded(data, name)
     is_vtt = text.lstrip("\ufeff").startswith("WEBVTT")
@@ -37,10 +38,14 @@ def read_subtitles(data: bytes | str, *, name: str = "the file") -> tuple[Segmen
                 shown.pop()  # the number of this cue, where no empty line is before it
             shown = []
             found.append((_seconds(times.groups()[:4]), _seconds(times.groups()[4:]), shown))
-        elif not line.strip():
+        elif _LIKE_TIMES.match(line):
+            raise InvalidRequest(
+                f"{name} has times that cannot be read, {line.strip()!r}: write 00:00:01,000 --> 00:00:02,500."
+            )
+        elif is_vtt and not line.strip():
             shown = None
         elif shown is not None:
-            shown.append(line)
+            shown.append(line)  # in SubRip up to the next times: people leave empty lines in what is said
     cues = [
         (start, end, *_said("\n".join(said), is_vtt=is_vtt)) for start, end, said in sorted(found, key=lambda cue: cue[:2])
     ]

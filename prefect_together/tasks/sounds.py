@@ -22,7 +22,7 @@ from prefect_together.tasks._editing.laying import Longer, Mode, lay
 from prefect_together.tasks._editing.mixing import Laid
 from prefect_together.tasks._editing.sound_joining import join_recordings
 from prefect_together.tasks._editing.sound_tracks import extract
-from prefect_together.tasks._editing.sources import MediaFile, sources
+from prefect_together.tasks._editing.sources import MediaFile, several, sources
 
 _LOUDEST = 10.0
 _QUIETER = 60.0  # decibels by which a sound is not heard any more
@@ -179,7 +179,7 @@ async def _add_sound(
     longer: Longer,
     library: AnyLibrary | None,
 ) -> DerivedMedia:
-    given = [sounds] if isinstance(sounds, (str, Path, KeptFile, Placed)) else list(sounds)
+    given = several(sounds)
     placed = [sound if isinstance(sound, Placed) else Placed(sound, at, volume) for sound in given]
     (clip,) = await sources("add_sound", [video], ("video",))
     heard = await sources("add_sound", [sound.sound for sound in placed], ("audio",))

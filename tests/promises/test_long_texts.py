@@ -6,6 +6,7 @@ import csv
 import io
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -78,6 +79,20 @@ def test_what_says_nothing_is_not_sent(together_sandbox: Sandbox) -> None:
     """Stars and dots between chapters are no pieces, and are not paid for."""
     made = spoken(line(f"{LONG}\n\n* * *\n\n{SENTENCES[0]}\n\n…"))
     assert (len(SENTENCES), len(SENTENCES) + 1) == (len(together_sandbox.charges()), len(made.pieces))
+
+
+@pytest.mark.parametrize("between", ["\n\n* * *\n\n", "\n\n—\n\n", "\n\n" + "." * 600 + "\n\n"])
+def test_what_stands_between_scenes_is_not_spoken(together_sandbox: Sandbox, between: str) -> None:
+    """Nothing is to be said there, so nothing is sent: a model that refuses it would keep the text from ever being whole."""
+    text = between.join([" ".join(SENTENCES[:4]), " ".join(SENTENCES[4:])])
+    made = spoken(line(text))
+    assert (text, len(SENTENCES)) == (made.text, len(made.pieces))
+    assert [*SENTENCES] == sorted(_asked(together_sandbox))
+    assert sum(map(len, SENTENCES)) * CHARACTER == made.cost == spent(together_sandbox)
+
+
+def _asked(together: Sandbox) -> list[str]:
+    return [cast("dict[str, str]", request.body)["input"] for request in together.requests() if "speech" in request.path]
 
 
 def test_how_long_is_long_is_a_setting(together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,11 @@ def _refusals() -> dict[str, tuple[Callable[[Any, Any, Any], object], str]]:
         "no-number": (lambda clip, voice, _: add_sound(clip, voice, at=float("nan")), "at is a number"),
         "too-loud": (lambda clip, voice, _: add_sound(clip, voice, volume=99), "at most 10, and was 99"),
         "mode": (lambda clip, voice, _: add_sound(clip, voice, mode=cast("Any", "over")), "one of mix, under"),
+        "no-sounds": (lambda clip, _, __: add_sound(clip, cast("Any", None)), "takes sounds, and was given none"),
+        "one-number": (lambda clip, _, __: add_sound(clip, cast("Any", 5)), "was given an int"),
+        "nothing-to-join": (lambda _, __, ___: join_sounds(cast("Any", 5)), "was given an int"),
+        "no-path": (lambda _, __, ___: join_sounds(["a\0b.wav"]), "cannot be read: embedded null byte"),
+        "endless-pause": (lambda _, voice, __: join_sounds([voice], pause=10**400), "pause is a number"),
         "negative-pause": (lambda _, voice, __: join_sounds([voice], pause=-0.1), "pause is a number"),
     }
 

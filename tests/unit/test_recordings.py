@@ -255,3 +255,16 @@ def test_pictures_are_no_recordings() -> None:
     with pytest.raises(NoSound):
         encoded(io.BytesIO(b"nothing of the kind"), "flac")
     assert None is asked(reference(uri="planned:abc/fox")).given().get("seconds")
+
+
+def test_from_its_start_on_is_all_of_it(tmp_path: Path) -> None:
+    """It is the same request, and the file goes as it is."""
+    file = write(tmp_path / "fox.wav", sound())
+    assert asked(file) == asked(file, start=0)
+
+
+@pytest.mark.parametrize("field", ["start", "end"])
+def test_a_time_without_end_is_refused(tmp_path: Path, field: str) -> None:
+    """Before anything is looked at."""
+    with pytest.raises(ValueError, match=f"TranscriptionRequest.{field} is inf"):
+        asked(write(tmp_path / "fox.wav", sound()), **{field: float("inf")})

@@ -50,6 +50,14 @@ def test_a_sentence_that_is_too_long_is_parted_at_clauses_then_at_words() -> Non
     assert ("a" * 20, "a" * 5) == sentence_pieces("a" * 25, 20)
 
 
+@pytest.mark.parametrize("letter", ["e\u0301", "👨\u200d👩\u200d👧", "नि", "❤\ufe0f"])
+def test_a_text_without_spaces_is_parted_between_its_letters(letter: str) -> None:
+    """Accents, vowels and the parts of an emoji stay with what they belong to."""
+    pieces = sentence_pieces(letter * 100, 19)
+    assert all(piece == letter * (len(piece) // len(letter)) for piece in pieces)
+    assert letter * 100 == "".join(pieces)
+
+
 def test_a_changed_sentence_changes_one_piece() -> None:
     """Wherever it stands, and however much longer or shorter it gets."""
     sentences = [f"This is sentence number {number} of a long text." for number in range(40)]

@@ -118,8 +118,10 @@ def test_what_is_written_is_read_back() -> None:
         b"00:01.000 --> 00:02.500 align:start\nHi\nthere",
         b"WEBVTT - title\n\nNOTE a comment\nwith lines\n\nSTYLE\n::cue{}\n\nintro\n00:01.000 --> 00:02.500 line:0\n<c.x>Hi</c>\n<00:01.5>there",
         b"7\n00:00:01,000 --> 00:00:02,500\n{\\an8}Hi\nthere\n8\n00:00:03,000 --> 00:00:04,000\n \n",
+        b"7\n00:00:01,000 --> 00:00:02,500\n\nHi\n\nthere\n\n8\n00:00:03,000 --> 00:00:04,000\n\n",
+        b"WEBVTT\n\n00:01.000 --> 00:02.500\nHi\nthere\n\n8\n00:03.000 --> 00:04.000\n\nNOTE to oneself",
     ],
-    ids=["bom", "utf-16", "short", "blocks", "no-gap"],
+    ids=["bom", "utf-16", "short", "blocks", "no-gap", "empty-lines", "empty-cue"],
 )
 def test_files_as_they_are_found(given: bytes) -> None:
     """Marks of encodings, line ends, comments, styles, tags, and numbers that are missing or not set apart."""
@@ -133,8 +135,14 @@ def test_files_as_they_are_found(given: bytes) -> None:
         (b"\x89PNG\r\n", "not in UTF-8"),
         (b"WEBVTT\n\n", "shows no subtitle"),
         (b"1\n00:00:05,000 --> 00:00:02,500\nHi\n", "ends before it begins, at 5 s"),
+        (b"1\n-00:00:01,000 --> 00:00:02,500\nHi\n", "times that cannot be read, '-00:00:01,000"),
+        (
+            b"1\n00:00:01,000 --> 00:00:02,500\nHi\n\n2\n00:00:03,0000 --> 00:00:04,000\nthere\n",
+            "cannot be read, '00:00:03,0000",
+        ),
+        (b"WEBVTT\n\n00:01.000 --> 00:02.500\nHi\n\n00:03 --> 00:04.000\nthere\n", "cannot be read, '00:03 --> "),
     ],
-    ids=["empty", "picture", "no-cues", "backwards"],
+    ids=["empty", "picture", "no-cues", "backwards", "negative", "one-of-several", "no-parts"],
 )
 def test_what_is_no_subtitle_file(given: bytes, said: str) -> None:
     """One sentence, with the name of the file."""

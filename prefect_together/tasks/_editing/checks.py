@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 from prefect_together.errors import InvalidRequest
@@ -20,7 +20,8 @@ def number(function: str, name: str, value: Any, most: float | None = None) -> f
     Raises:
         InvalidRequest: It is no such number.
     """
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    # Whole numbers may be larger than any that is not whole.
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
     if not good or (most is not None and value > most):
         upto = "" if most is None else f" and at most {most:g}"
         raise InvalidRequest(f"{function}: {name} is a number, at least 0{upto}, and was {value!r}.")

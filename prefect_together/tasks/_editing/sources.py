@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
@@ -36,7 +36,7 @@ async def sources(
         LibraryError: One in a bucket could not be read.
     """
     wanted = plural(families)
-    files = [files] if isinstance(files, (str, Path, KeptFile)) else files
+    files = several(files)
     if not files:
         raise InvalidRequest(f"{function} takes {wanted}, and was given none.")
     found: list[KeptFile] = []
@@ -51,14 +51,23 @@ async def sources(
     return found
 
 
+def several(files: Any) -> list[Any]:
+    """Return what was given as a list: one thing is a list of it, whatever it is, so that the error can say what it is."""
+    if files is None:
+        return []
+    if isinstance(files, (str, Path, KeptFile)) or not isinstance(files, Iterable):
+        return [files]
+    return list(cast("Iterable[Any]", files))
+
+
 def _own(function: str, file: str | Path, wanted: str) -> KeptFile:
     """Return a reference to a file of one's own."""
     name = str(file)
     scheme = urlsplit(name).scheme if "://" in name else ""
     if scheme in {"http", "https"}:
         raise InvalidRequest(f"{function} takes {wanted} that are here, not {name}: fetch it first, and give its path.")
-    path = None if scheme in REMOTE_SCHEMES else _path(name)
     try:
+        path = None if scheme in REMOTE_SCHEMES else _path(name)
         with open_moved(name)[0] if path is None else path.open("rb") as opened:
             head = opened.read(HEAD)
             opened.seek(0)
