@@ -22,6 +22,7 @@ from prefect_together import (
     catalog,
     check_table_path,
     generate_batch,
+    named_after,
     pictures_in,
     requests_from_table,
     run_as_command,
@@ -66,7 +67,7 @@ def _seeing(model: str) -> str:
     return model
 
 
-@flow(name="captions", flow_run_name="captions of {pictures:.60}")
+@flow(name="captions", flow_run_name=named_after("pictures", words="captions of {pictures}", file=True))
 def captions(
     pictures: Annotated[str, Field(min_length=1), AfterValidator(_pictures)],
     column: Annotated[str, Field(min_length=1)] = "picture",

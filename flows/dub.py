@@ -34,6 +34,7 @@ from prefect_together import (
     expected,
     generate_batch,
     money,
+    named_after,
     publish_gallery,
     run_as_command,
     voice_for,
@@ -86,7 +87,7 @@ class Dubbed(BaseModel):
     film: DerivedMedia | None = None
 
 
-@flow(name="dub", flow_run_name="{film:.60} in {language}")
+@flow(name="dub", flow_run_name=named_after("film", words="{film} in {language}", file=True))
 def dub(
     film: Annotated[str, Field(min_length=1), AfterValidator(at_hand)],
     language: Language = "es",
@@ -129,16 +130,16 @@ def dub(
     limit = SpendLimit(name=f"dub {Path(film).stem} {language}", usd=budget)
     done = Dubbed(transcript=_bought("listen", [listen], limit)[0][-1])
     lines = lines_of(done.transcript)
-    said = _asked(done, "translate", questions(lines, language, translator, seed), limit)
+    said = _asked(done, "translate", questions(done.transcript, language, translator, seed), limit)
     done.lines = slots(translated(lines, said), done.transcript.seconds)
-    _speak(done, done.lines, who, limit)
+    _speak(done, done.lines, said, who, limit)
     for _ in range(shorten):
         if not (long := [line for line in done.lines if line.too_long]):
             break
-        said = _asked(done, "shorten", [fewer(long, language, translator, seed)], limit)
+        said = _asked(done, "shorten", [fewer(long, said, language, translator, seed)], limit)
         texts = translated([line.line for line in long], said)
         again = [Line(line=text, slot=line.slot) for line, text in zip(long, texts, strict=True)]
-        _speak(done, again, who, limit)
+        _speak(done, again, said, who, limit)
         better = {line.line.id: line for line in again}
         done.lines = [_shorter(line, better.get(line.line.id)) for line in done.lines]
     _place(done.lines)
@@ -146,7 +147,8 @@ def dub(
     try:
         if laid:
             mixed = add_sound(film, laid, mode="mix", ducking=ducking)
-            done.film = add_subtitles(mixed, [line.heard for line in done.lines], language=language)
+            heard = [line.heard for line in done.lines]
+            done.film = add_subtitles(mixed, heard, language=language, based_on=done.answers)
     except TogetherError as error:  # such as the extra "media" that is not installed: what is paid for is shown
         get_run_logger().warning("There is no dubbed film: %s", error)
     publish_gallery(
@@ -161,14 +163,14 @@ def slots(lines: Sequence[Segment], seconds: float | None) -> list[Line]:
     return [Line(line=line, slot=max(0.2, end - line.start)) for line, end in zip(lines, ends, strict=True)]
 
 
-def fewer(long: Sequence[Line], language: str, translator: str, seed: int) -> ChatRequest:
-    """Return the question for lines in fewer words."""
+def fewer(long: Sequence[Line], answers: Sequence[GeneratedText], language: str, translator: str, seed: int) -> ChatRequest:
+    """Return the question for lines of answers in fewer words."""
 
     def wanted(line: Line) -> int:
         return max(1, int(len(line.line.text) * line.slot / (line.voice.seconds or line.slot) * 0.95)) if line.voice else 1
 
     said = "\n".join(f"{line.line.id}: {line.line.text} (at most {wanted(line)} characters)" for line in long)
-    return numbered(SHORTER.format(language=language, lines=said), [line.line for line in long], translator, seed)
+    return numbered(SHORTER.format(language=language, lines=said), [line.line for line in long], translator, seed, answers)
 
 
 def _shorter(line: Line, other: Line | None) -> Line:
@@ -186,16 +188,19 @@ def _place(lines: Sequence[Line]) -> None:
             get_run_logger().warning("Line %d is %.1f s late: the one before takes longer.", line.line.id, late)
 
 
-def _speak(done: Dubbed, lines: Sequence[Line], who: dict[str, Any], limit: SpendLimit) -> None:
-    """Have lines spoken, all at once."""
-    spoken = _bought("speak", [_speech(line.line, who) for line in lines], limit)
+def _speak(
+    done: Dubbed, lines: Sequence[Line], answers: Sequence[GeneratedText], who: dict[str, Any], limit: SpendLimit
+) -> None:
+    """Have lines of answers spoken, all at once."""
+    spoken = _bought("speak", [_speech(line.line, answers, who) for line in lines], limit)
     for line, (voice,) in zip(lines, spoken, strict=True):
         line.voice = voice
         done.spoken.append(voice)
 
 
-def _speech(line: Segment, who: dict[str, Any]) -> SpeechRequest:
-    return SpeechRequest(input=" ".join(line.text.split()), response_format="wav", **who)
+def _speech(line: Segment, answers: Sequence[GeneratedText], who: dict[str, Any]) -> SpeechRequest:
+    source = [answer for answer in answers if str(line.id) in answer.data]
+    return SpeechRequest(input=" ".join(line.text.split()), response_format="wav", based_on=source, **who)
 
 
 def _asked(done: Dubbed, what: str, requests: Sequence[ChatRequest], limit: SpendLimit) -> list[GeneratedText]:
@@ -220,12 +225,12 @@ def _planned(listen: TranscriptionRequest, language: str, translator: str, seed:
     if heard is None:
         return found.noting(f"Then what is said is translated by {translator} and {then}")
     lines = lines_of(heard)
-    asked = questions(lines, language, translator, seed)
+    asked = questions(heard, language, translator, seed)
     found += plan_requests(asked)
     answers = [answer for one in asked if (answer := expected(one)) and not answer.fault()]
     if len(answers) < len(asked):
         return found.noting(f"Then {len(lines)} lines are {then}")
-    found += plan_requests([_speech(line, who) for line in translated(lines, answers)])
+    found += plan_requests([_speech(line, answers, who) for line in translated(lines, answers)])
     return found.noting("Lines that take longer than there is time for are then said in fewer words.")
 
 

@@ -30,6 +30,7 @@ from prefect_together import (
     expected,
     generate_batch,
     money,
+    named_after,
     publish_gallery,
     run_as_command,
 )
@@ -99,7 +100,7 @@ def _page(path: str) -> str:
     return path
 
 
-@flow(name="meeting", flow_run_name="{recording:.60}")
+@flow(name="meeting", flow_run_name=named_after("recording", file=True))
 def meeting(
     recording: Annotated[str, Field(min_length=1), AfterValidator(_recording)],
     out: Annotated[str, AfterValidator(_page)] | None = None,
@@ -176,7 +177,8 @@ def _question(heard: Transcript, names: list[str], writer: str, language: str, s
         raise TogetherError(what, paid="yes", advice="Listen whether it is the one that was meant.")
     said = "\n".join(f"{line.id} [{_clock(line.start)}] {line.speaker or ''}: {line.text}" for line in lines)
     prompt = QUESTION.format(language=language, lines=said)
-    return ChatRequest(prompt=prompt, model=writer, response_format=_wanted(len(lines)), temperature=0, seed=seed)
+    wanted = _wanted(len(lines))
+    return ChatRequest(prompt=prompt, model=writer, response_format=wanted, temperature=0, seed=seed, based_on=heard)
 
 
 def _wanted(count: int) -> Any:

@@ -282,10 +282,10 @@ def _show_costs(parts: Sequence[Part], clips: Sequence[GeneratedVideo], paid: st
     rows = [
         {
             "scene": number,
-            "narration": scene.narration,
             "spoken": f"{said.seconds or 0:.1f} s, {said.price()}",
             "still": still.price(),
             "clip": f"{clip.seconds or 0:.1f} s, {clip.price()}",
+            "narration": scene.narration,  # last: tables break no lines, and what is long hides the rest
         }
         for number, ((scene, said, still), clip) in enumerate(zip(parts, clips, strict=True), 1)
     ]

@@ -7,6 +7,7 @@ python flows/subtitle.py --film talk.mp4 --languages ja --burn ja               
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -31,6 +32,7 @@ from prefect_together import (
     generate_batch,
     language_code,
     money,
+    named_after,
     publish_gallery,
     run_as_command,
     to_srt,
@@ -77,7 +79,7 @@ def at_hand(address: str) -> str:
     return address
 
 
-@flow(name="subtitle", flow_run_name="subtitles of {film:.60}")
+@flow(name="subtitle", flow_run_name=named_after("film", words="subtitles of {film}", file=True))
 def subtitle(
     film: Annotated[str, Field(min_length=1), AfterValidator(at_hand)],
     languages: list[Language] | None = None,
@@ -124,7 +126,8 @@ def subtitle(
     heard = next(one for one in listening.results if isinstance(one, Transcript))
     done = Subtitled(transcript=heard)
     done.lines["spoken"] = lines_of(heard)
-    asked = {language: questions(done.lines["spoken"], language, translator, seed) for language in wanted}
+    asked = {language: questions(heard, language, translator, seed) for language in wanted}
+    answered: dict[str, list[GeneratedText]] = {}
     every = [question for language in wanted for question in asked[language]]
     if every:
         answers = generate_batch.with_options(task_run_name="translate")(every, limit=limit, fail_on="any").items
@@ -132,10 +135,11 @@ def subtitle(
         last = iter([item.results[-1] for item in answers])
         for language in wanted:
             said = [next(last) for _ in asked[language]]
-            done.lines[language] = translated(done.lines["spoken"], [one for one in said if isinstance(one, GeneratedText)])
+            answered[language] = [one for one in said if isinstance(one, GeneratedText)]
+            done.lines[language] = translated(done.lines["spoken"], answered[language])
     done.files = _written(done, name, Path(out), line_length)
     try:
-        done.films = _shown(done, film, burn, tracks=tracks)
+        done.films = _shown(done, answered, film, burn, tracks=tracks)
     except TogetherError as error:  # such as the extra "media" that is not installed: what is paid for is shown
         get_run_logger().warning("There is no film with subtitles: %s", error)
     publish_gallery([heard, done.answers, done.films], key="subtitle", title=f"Subtitles of {name}")
@@ -152,23 +156,25 @@ def lines_of(heard: Transcript) -> list[Segment]:
     return [line.model_copy(update={"id": number}) for number, line in enumerate(said, 1)]
 
 
-def questions(lines: list[Segment], language: str, translator: str, seed: int) -> list[ChatRequest]:
-    """Return the questions for lines in another language: some lines each, and what stood before them."""
-    asked: list[ChatRequest] = []
+def questions(heard: Transcript, language: str, translator: str, seed: int) -> list[ChatRequest]:
+    """Return the questions for its lines in another language: some lines each, and what stood before them."""
+    lines, asked = lines_of(heard), list[ChatRequest]()
     for begin in range(0, len(lines), AT_ONCE):
         part = lines[begin : begin + AT_ONCE]
         before = " ".join(line.text for line in lines[max(0, begin - 3) : begin]) or "nothing"
         said = "\n".join(f"{line.id}: {' '.join(line.text.split())}" for line in part)
         prompt = QUESTION.format(language=language, before=before, lines=said)
-        asked.append(numbered(prompt, part, translator, seed))
+        asked.append(numbered(prompt, part, translator, seed, [heard]))
     return asked
 
 
-def numbered(prompt: str, lines: list[Segment], writer: str, seed: int) -> ChatRequest:
+def numbered(
+    prompt: str, lines: list[Segment], writer: str, seed: int, source: Sequence[Transcript | GeneratedText]
+) -> ChatRequest:
     """Return a question about lines whose answer has a text for each, under its number.
 
     The schema needs every line's number as a key, and allows no other: an answer with another count, or of other lines, is
-    asked for once again.
+    asked for once again. What the lines come from is named as its source.
     """
     keys = [str(line.id) for line in lines]
     schema: dict[str, Any] = {
@@ -178,7 +184,9 @@ def numbered(prompt: str, lines: list[Segment], writer: str, seed: int) -> ChatR
         "additionalProperties": False,
     }
     wanted = {"type": "json_schema", "json_schema": {"name": "lines", "schema": schema}}
-    return ChatRequest(prompt=prompt, model=writer, response_format=wanted, temperature=0, seed=seed, repair=1)
+    return ChatRequest(
+        prompt=prompt, model=writer, response_format=wanted, temperature=0, seed=seed, repair=1, based_on=source
+    )
 
 
 def translated(lines: list[Segment], answers: list[GeneratedText]) -> list[Segment]:
@@ -203,7 +211,9 @@ def _written(done: Subtitled, name: str, folder: Path, line_length: int) -> list
     return files
 
 
-def _shown(done: Subtitled, film: str, burn: str | None, *, tracks: bool) -> list[DerivedMedia]:
+def _shown(
+    done: Subtitled, answered: dict[str, list[GeneratedText]], film: str, burn: str | None, *, tracks: bool
+) -> list[DerivedMedia]:
     """Put the subtitles into the film: as tracks, and into its pictures."""
     said = {language: done.transcript.timed if language == "spoken" else lines for language, lines in done.lines.items()}
     said = {language: lines for language, lines in said.items() if lines}
@@ -212,10 +222,10 @@ def _shown(done: Subtitled, film: str, burn: str | None, *, tracks: bool) -> lis
         whole: Any = film
         for language, lines in said.items():
             code = done.transcript.language if language == "spoken" else language
-            whole = add_subtitles(whole, lines, language=code)
+            whole = add_subtitles(whole, lines, language=code, based_on=answered.get(language, done.transcript))
         films.append(whole)
     if burn in said:
-        films.append(burn_subtitles(film, said[burn]))
+        films.append(burn_subtitles(film, said[burn], based_on=answered.get(burn, done.transcript)))
     return films
 
 
@@ -223,8 +233,7 @@ def _planned(listen: TranscriptionRequest, wanted: list[str], translator: str, s
     """Return the plan of what is known: how many lines there are to translate is seen when the film was listened to."""
     heard, found = expected(listen), plan_requests([listen])
     if heard is not None:
-        lines = lines_of(heard)
-        return found + plan_requests([one for language in wanted for one in questions(lines, language, translator, seed)])
+        return found + plan_requests([one for language in wanted for one in questions(heard, language, translator, seed)])
     if not wanted:
         return found
     return found.noting(

@@ -16,12 +16,14 @@ from prefect_together.errors import LibraryError
 from prefect_together.generations.derived import DERIVED, DerivedMedia, Operation, Spliced
 from prefect_together.generations.formats import HEAD, MEDIA_TYPES, Format, Shape, measured, sniff
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.summary import where
 from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 
 _CHUNK = 1024 * 1024
+_NAMES = 10  # of files that a film is made from that its note says in words; titles have fewer
 _VERSION = 1
 _EXTENSIONS = {media_type: extension for extension, media_type in MEDIA_TYPES.items()}
 
@@ -38,12 +40,14 @@ class Derivation:
         sources: What it is made of, in order.
         media_type: What it is; None where its bytes say that.
         asked: What else makes it what it is.
+        based_on: The results that its words came from: no part of what it is.
     """
 
     operation: Operation
     sources: Sequence[KeptFile]
     media_type: str | None = None
     asked: Sequence[str] = ()
+    based_on: Sequence[ResultReference] = ()
 
     @property
     def name(self) -> str:
@@ -92,6 +96,8 @@ class Derivation:
             operation=self.operation,
             sources=tuple(source.reference() for source in self.sources),
             asked=tuple(self.asked),
+            named=tuple(dict.fromkeys(name for source in self.sources for name in source.names()))[:_NAMES],
+            based_on=tuple(self.based_on),
             seconds=shape.seconds,
             fps=shape.fps,
             sample_rate=shape.sample_rate,

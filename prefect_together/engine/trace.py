@@ -135,7 +135,8 @@ async def _whole(storage: Storage, story: Story, depth: int, known: _Known) -> S
         if (address, depth) not in known:
             known[address, depth] = await _before(storage, address, depth - 1, known)
         inputs.append(known[address, depth])
-    for source in story.request.words_from() if story.request else ():
+    told = story.request or DerivedMedia.model_validate(story.media)
+    for source in told.words_from():
         name = f"{source.fingerprint}/{source.scope}"
         if (name, depth) not in known:
             known[name, depth] = await _source(storage, source, depth - 1, known)

@@ -9,6 +9,7 @@ from prefect_together._internal.text import slug, words_of
 from prefect_together.generations.formats import NOUNS, Shape
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
+from prefect_together.generations.result_reference import ResultReference
 
 DERIVED = "derived"
 """Where a library has such files, and a note (JSON) of each."""
@@ -39,6 +40,8 @@ _NOUNS: dict[Operation, str] = {
     "add_subtitles": "film",
 }
 """What a person calls what is made, where it is no picture, clip or sound like others."""
+_LANGUAGE = "language="
+"""What stands before the language of a track in what was asked."""
 _NAMED = 3
 """Files that it was made from that its title names at most."""
 
@@ -73,6 +76,10 @@ class DerivedMedia(KeptFile):
     """Seconds of the clip at which a frame is shown."""
     reencoded: bool = False
     """Whether pictures had to be encoded anew, or those of a sound's samples that were not kept as they were."""
+    named: tuple[str, ...] = ()
+    """What a person calls the files at the beginning of it, which those that it was made from may have been made from."""
+    based_on: tuple[ResultReference, ...] = ()
+    """The results that its subtitles came from, such as a transcript."""
     changes: tuple[str, ...] = ()
     """What is not as it is in the files that it was made from, such as ``clip 2: silence, as it has no sound``."""
 
@@ -101,7 +108,7 @@ class DerivedMedia(KeptFile):
             "join_sounds": f"recording of {count}",
             "trim": f"part of a {self.noun}",
             "burn_subtitles": "film with subtitles burnt in",
-            "add_subtitles": "film with a track of subtitles",
+            "add_subtitles": "film with a track of subtitles" + self._language(),
         }[self.operation]
 
     @property
@@ -116,10 +123,25 @@ class DerivedMedia(KeptFile):
 
     def title(self) -> str:
         """Return what a person would call it: what it was made from, and what tells it from others of the same prompts."""
-        names = list(dict.fromkeys(words_of(source.uri) for source in self.sources))
-        named = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-        return f"{self.maker}: {named} · {self.sha256[:4]}"
+        return f"{self.maker}: {self.origin()} · {self.sha256[:4]}"
+
+    def origin(self) -> str:
+        """Return in words what it was made from, the first few of them."""
+        names = self.names()
+        return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+    def names(self) -> tuple[str, ...]:
+        """Return what those are called that it was made from: files that were made here have no words of their own."""
+        return self.named or tuple(dict.fromkeys(words_of(source.uri) for source in self.sources))
 
     def made_from(self) -> tuple[MediaReference, ...]:
         """Return the kept files that it was made from, in the order in which they were given."""
         return self.sources
+
+    def words_from(self) -> tuple[ResultReference, ...]:
+        """Return the results that its subtitles came from."""
+        return self.based_on
+
+    def _language(self) -> str:
+        said = next((words.removeprefix(_LANGUAGE) for words in self.asked if words.startswith(_LANGUAGE)), "und")
+        return "" if said == "und" else f" ({said})"

@@ -12,10 +12,11 @@ from typing import BinaryIO, ClassVar
 
 from typing_extensions import Self
 
-from prefect_together._internal.text import slug
+from prefect_together._internal.text import slug, words_of
 from prefect_together.errors import MediaError, Paid
 from prefect_together.generations.formats import Shape, is_heard, is_moving
 from prefect_together.generations.request import MediaReference
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.storage.opening import locate, open_moved
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
@@ -153,6 +154,14 @@ class KeptFile(MediaReference):
     def made_from(self) -> tuple[MediaReference, ...]:
         """Return the kept files that it was made from, in the order in which they were given."""
         return ()
+
+    def words_from(self) -> tuple[ResultReference, ...]:
+        """Return the results that its words came from."""
+        return ()
+
+    def names(self) -> tuple[str, ...]:
+        """Return what it is called in the titles of files that are made from it."""
+        return (words_of(self.uri),)
 
     def _opened(self, *, sure: bool = False) -> tuple[BinaryIO, Storage, str]:
         """Open it where it is, in a library that was moved since too; ``sure`` looks elsewhere for other bytes as well."""

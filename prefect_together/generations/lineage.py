@@ -13,7 +13,7 @@ def parents(result: KeptFile | Generated, among: Sequence[KeptFile | Generated])
     """Return which of some results a result was made from, as places in the list."""
     wanted = {source.sha256 for source in result.made_from()} - {getattr(result, "sha256", None)}
     files = [place for place, other in enumerate(among) if getattr(other, "sha256", None) in wanted]
-    sources = result.words_from() if isinstance(result, Generated) else ()
+    sources = result.words_from()
     said = [
         place
         for place, other in enumerate(among)

@@ -18,10 +18,9 @@ from prefect_together._internal.event_loop import busy, later
 from prefect_together._internal.text import clipped
 from prefect_together.blocks.settings import current_settings
 from prefect_together.generations.kept_file import KeptFile
-from prefect_together.generations.results import Generated
 from prefect_together.ui.answers import asked_about
 from prefect_together.ui.links import link
-from prefect_together.ui.markdown import PROMPT, Result, came_from, cost, details, facts, said
+from prefect_together.ui.markdown import PROMPT, Result, came_from, cost, details, facts, said, what
 from prefect_together.ui.text import escaped
 from prefect_together.ui.thumbnails import LARGEST, SIDE, thumbnail
 
@@ -147,9 +146,9 @@ def describe(media: Result, pictures: Sequence[str]) -> str:
     parts = [" ".join(f"![{escaped(media.maker)}]({picture})" for picture in pictures)]
     parts += [] if isinstance(media, KeptFile) else [said(media, _NARROW)]
     parts += [f"**{escaped(media.maker)}**", cost(media).replace("<br>", " · "), facts(media)]
-    if isinstance(media, Generated):
-        parts.append(f"_{escaped(clipped(media.title(), PROMPT))}_")
-    parts += [*came_from(media), link(media) or ""]
+    if words := what(media):
+        parts.append(f"_{escaped(clipped(words, PROMPT))}_")
+    parts += [*map(escaped, came_from(media)), link(media) or ""]
     return "<br>".join(part for part in parts if part)
 
 

@@ -84,7 +84,10 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
         "h": shape.height,
         "title": result.title(),
         "run": "",
-        "from": [source.sha256 for source in result.made_from()],
+        "from": [
+            *(source.sha256 for source in result.made_from()),
+            *(_name(source.fingerprint, source.scope) for source in result.words_from()),
+        ],
     }
     if isinstance(result, KeptFile):
         item |= {"id": result.sha256[:16], "kind": result.media_type.partition("/")[0], "sha": result.sha256}
@@ -94,7 +97,6 @@ def of_result(result: KeptFile | Generated, place: Place) -> Item:
     if shape.sample_rate:
         item |= {"rate": shape.sample_rate, "channels": shape.channels}
     if isinstance(result, Generated):
-        item["from"] += [_name(source.fingerprint, source.scope) for source in result.words_from()]
         item["id"] = "-".join(part for part in (item.get("id"), result.fingerprint[:8]) if part)
         item |= {"kind": item.get("kind", result.kind), "model": result.model, "seed": result.seed}
         item |= {"cost": _money(result.cost if result.cost is not None else result.estimated_cost), "how": _how(result)}

@@ -90,7 +90,7 @@ def grid(
     lines = ["| | " + " | ".join(escaped(column) for column in columns) + " |", "|---|" + "---|" * len(columns)]
     for name, row in zip(rows, cells, strict=True):
         shown = [_cell(cell, thumbnail) for cell in row]
-        lines.append(f"| {escaped(clipped(name, _PROMPT))} | " + " | ".join(shown) + " |")
+        lines.append(f"| {narrow(clipped(name, _PROMPT), _WIDE)} | " + " | ".join(shown) + " |")
     if notes:
         lines.append("| | " + " | ".join(f"**{escaped(note)}**" for note in notes) + " |")
     return "\n\n".join([f"## {escaped(title)}", "\n".join(lines)]) + "\n"
@@ -113,11 +113,18 @@ def made(media: Result, among: Sequence[Result]) -> str:
     before = parents(media, among)
     came = ", ".join(f"#{place + 1}" for place in before)
     lines = [f"**{escaped(media.maker)}**" + (f" ← {came}" if came else ""), facts(media)]
-    if isinstance(media, Generated):
-        lines.insert(1, narrow(clipped(media.title(), _PROMPT), _WIDE))
+    if words := what(media):
+        lines.insert(1, narrow(clipped(words, _PROMPT), _WIDE))
     named = {one.fingerprint for place in before if isinstance(one := among[place], Generated)}
-    lines += [*came_from(media, named), link(media) or ""]
+    lines += [*(narrow(line, _WIDE) for line in came_from(media, named)), link(media) or ""]
     return "<br>".join(line for line in lines if line)
+
+
+def what(media: Result) -> str:
+    """Return what a result is called, beside its maker: the words that it was asked with, or what it was made from."""
+    if isinstance(media, Generated):
+        return media.title()
+    return f"of {media.origin()}" if isinstance(media, DerivedMedia) else ""
 
 
 def facts(media: Result) -> str:
@@ -171,22 +178,22 @@ def details(media: Result) -> str:
 
 
 def came_from(media: Result, known: Collection[str] = ()) -> list[str]:
-    """Return a line for each result that the words of its request came from, but for those that are known already.
+    """Return a line, not yet escaped, for each result that its words came from, but for those that are known already.
 
     Args:
         media: The result.
         known: Fingerprints of those that are named otherwise.
     """
     # A repair is of the same question, and called one.
-    sources = media.words_from() if isinstance(media, Generated) and not media.request.repair_round else ()
+    sources = () if isinstance(media, Generated) and media.request.repair_round else media.words_from()
     left = [source for source in sources if source.fingerprint not in known]
-    return [f"← {_noun(source.kind)}: {escaped(clipped(source.title, _PROMPT))}" for source in left]
+    return [f"← {_noun(source.kind)}: {clipped(source.title, _PROMPT)}" for source in left]
 
 
-def reason(error: BaseException) -> str:
-    """Return why there is no file, in one line."""
+def reason(error: BaseException, width: int = _REASON) -> str:
+    """Return why there is no file, in lines of at most so many characters."""
     what = error.what if isinstance(error, TogetherError) else str(error)
-    return f"**{type(error).__name__}**: {escaped(clipped(what, _REASON))}"
+    return f"**{type(error).__name__}**: {narrow(clipped(what, _REASON), width)}"
 
 
 def image(media: Result, picture: str | None) -> str:
@@ -214,5 +221,5 @@ def _cell(cell: Result | BaseException | None, thumbnail: Thumbnails) -> str:
     if cell is None:
         return ""
     if isinstance(cell, BaseException):
-        return reason(cell)
+        return reason(cell, _WIDE)
     return f"{image(cell, thumbnail(cell))}<br>{facts(cell)}<br>{cost(cell).replace('<br>', ' · ')}"

@@ -60,6 +60,12 @@ def test_subtitles(load: Callable[[str], Any], together_sandbox: Sandbox, film: 
     done = flow(**options)
     assert {"transcription": 1, "chat": 2} == kinds(together_sandbox)
     assert SAID == done.transcript.text
+    heard, french = done.transcript.fingerprint, done.answers[-1].fingerprint
+    assert {heard} == {source.fingerprint for answer in done.answers for source in answer.words_from()}
+    tracks, burnt = done.films
+    assert (
+        [french] == [source.fingerprint for source in tracks.based_on] == [source.fingerprint for source in burnt.based_on]
+    )
     assert ["spoken", "de", "fr"] == list(done.lines)
     times = [[(line.id, line.start, line.end) for line in lines] for lines in done.lines.values()]
     assert times[0] == times[1] == times[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from prefect_together import (
 from prefect_together._internal import event_loop as runtime
 from prefect_together.engine.lifecycle_events import LifecycleEvent
 from prefect_together.errors import ConfigurationError
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.video import GeneratedVideo
 from prefect_together.sandbox import Sandbox
 from prefect_together.ui import artifacts
@@ -71,6 +73,26 @@ def test_a_grid_stands_side_by_side(together_sandbox: Sandbox) -> None:
     (found,) = shown("grid")
     assert "**ValueError**: no \\| such model" in found.data
     assert "| | **cheap** | **dear** |" in found.data
+
+
+def test_no_cell_is_wider_than_a_table(together_sandbox: Sandbox) -> None:
+    """What words came from, names of rows and reasons are broken into lines: Prefect's first UI breaks none, and hid costs."""
+    source = ResultReference(kind="chat", fingerprint="a" * 40, title="Write a short film of three scenes. " * 6)
+
+    @flow
+    def work() -> None:
+        still = generate_image(picture(seed=1, based_on=source))
+        publish_gallery([still], key="wide")
+        publish_grid(
+            [[still, ValueError("no such model " * 20)]], key="wide-grid", rows=["a fox " * 30], columns=["one", "two"]
+        )
+
+    work()
+    tables = "\n".join(found.data for found in shown("wide"))
+    assert "← answer: Write a short film" in tables
+    assert "no such model no such model" in tables
+    texts = re.split(r"<br>|\||\n", re.sub(r"!?\[[^]]*\]\([^)]*\)", "", tables))
+    assert [] == [text for text in texts if len(text) > 70]
 
 
 def test_no_server_no_harm(

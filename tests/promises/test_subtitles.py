@@ -14,11 +14,29 @@ from typing import Any, cast
 import pytest
 from PIL import Image, ImageFont, features
 
-from prefect_together import DerivedMedia, MediaLibrary, aadd_subtitles, aburn_subtitles, add_subtitles, burn_subtitles
+from prefect_together import (
+    DerivedMedia,
+    MediaLibrary,
+    SpeechRequest,
+    TranscriptionRequest,
+    aadd_subtitles,
+    aburn_subtitles,
+    add_subtitles,
+    burn_subtitles,
+    generate_speech,
+    transcribe,
+)
+from prefect_together._internal.event_loop import run
+from prefect_together.engine.trace import trace
 from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.generations.lineage import parents
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.timed_text import Segment, Word
+from prefect_together.sandbox import Sandbox
 from prefect_together.tasks._editing import caption_drawing
 from prefect_together.tasks._editing.fonts import FontFile, fonts
+from prefect_together.ui import markdown
+from prefect_together.ui.gallery_items import of_result
 
 from .own_clips import frames, reader, written
 from .own_sounds import packets
@@ -51,6 +69,32 @@ def _changed(before: Image.Image, after: Image.Image) -> Image.Image:
     """Return where two pictures differ clearly, in white."""
     pairs = zip(before.convert("L").tobytes(), after.convert("L").tobytes(), strict=True)
     return Image.frombytes("L", before.size, bytes(255 if abs(one - two) > 60 else 0 for one, two in pairs))
+
+
+def test_films_name_what_their_words_came_from(
+    tmp_path: Path, library: MediaLibrary, only_pillows: None, together_sandbox: Sandbox
+) -> None:
+    """A transcript that is given, answers that are named: gallery, cards and ``trace`` show the way. It makes no other film."""
+    clip = _clip(tmp_path / "a_calm_sea.mp4", (96, 64), sound=(44100, "mono", 3.0))
+    voice = generate_speech(
+        SpeechRequest(input="The wind rose.", model="hexgrad/Kokoro-82M", voice="af_heart"), library=library
+    )
+    heard = transcribe(TranscriptionRequest(file=voice, model="openai/whisper-large-v3"), library=library)
+    answer = ResultReference(kind="chat", fingerprint="a" * 40, title="Translate it.")
+    spoken = add_subtitles(clip, heard, language="en", library=library)
+    assert [heard.fingerprint] == [source.fingerprint for source in spoken.based_on]
+    assert [0] == parents(spoken, [heard, voice])
+    both = burn_subtitles(spoken, heard.timed, based_on=[answer, heard], library=library)
+    assert [answer.fingerprint, heard.fingerprint] == [source.fingerprint for source in both.based_on]
+    assert both.sha256 == burn_subtitles(spoken, heard.timed, library=library).sha256
+    assert "film with subtitles burnt in: a calm sea · " in both.title()
+    assert "← answer: Translate it." in markdown.came_from(both)
+    assert f"{heard.fingerprint}/{heard.scope}" in of_result(both, lambda _: None)["from"]
+    story = run(trace(library.storage(), str(both.path()))).text()
+    assert "whisper" in story
+    assert "Translate it." in story
+    with pytest.raises(InvalidRequest, match="based_on is a result"):
+        add_subtitles(clip, heard, based_on=cast("Any", "a transcript"), library=library)
 
 
 @pytest.mark.parametrize("style", ["outline", "box"])
@@ -241,7 +285,7 @@ def test_tracks_are_added_and_say_their_language(tmp_path: Path, library: MediaL
     for kind in ("video", "audio"):
         assert packets(clip.read_bytes(), kind) == packets(data, kind)
     assert (3.0, False, ()) == (two.seconds, two.reencoded, two.changes)
-    assert ("und", "film with a track of subtitles") == (
+    assert ("und", "film with a track of subtitles (eng)") == (
         _tracks(add_subtitles(clip, SRT, library=library).read_bytes())[0][0],
         one.maker,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from prefect_together import DerivedMedia, MediaReference
 from prefect_together._internal.text import clipped, words_of
 from prefect_together.cli import library_commands
+from prefect_together.generations.derived import Operation
 from prefect_together.ledger.ledger import Attempt
 from prefect_together.ledger.queries import LedgerRow
 
@@ -47,7 +48,7 @@ def test_a_name_that_its_file_cuts_is_cut_between_words() -> None:
 _NOW = datetime.now(timezone.utc)
 
 
-def _made(operation: Literal["join", "last_frame", "contact_sheet"], digit: str, *names: str) -> DerivedMedia:
+def _made(operation: Operation, digit: str, *names: str) -> DerivedMedia:
     sources = [
         MediaReference(
             uri=f"file:///l/videos/{name}-7f3a9c12-4be1aa.mp4",
@@ -77,6 +78,25 @@ def test_two_films_are_told_apart() -> None:
     assert "film of 4 clips: a, b, c, … · cccc" == _made("join", "c", "a", "b", "c", "d").title()
     assert "last frame of a clip: a heron · aaaa" == _made("last_frame", "a", "a-heron").title()
     assert "contact sheet of 2: rain, a heron · aaaa" == _made("contact_sheet", "a", "rain", "a-heron").title()
+
+
+def test_a_film_of_a_film_is_called_after_its_clips() -> None:
+    """Whatever is made of what was made here has the words of what that was made from, and no hash but its own four digits."""
+    film = _made("join", "a", "rain", "a-heron")
+    assert ("rain", "a heron") == film.names()
+    cut = _made("trim", "b", "anything").model_copy(update={"named": film.names()})
+    assert "part of a clip: rain, a heron · bbbb" == cut.title()
+    assert "rain, a heron" == cut.origin()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("deu", "film with a track of subtitles (deu)"), ("und", None), (None, None)]
+)
+def test_a_track_says_its_language(language: str | None, words: str | None) -> None:
+    """Films with tracks of several languages are told apart; where none is known, none is said."""
+    asked = ("subtitles=00", *((f"language={language}",) if language else ()))
+    film = _made("add_subtitles", "a", "rain").model_copy(update={"asked": asked})
+    assert (words or "film with a track of subtitles") == film.maker
 
 
 def test_the_columns_of_the_ledger_align(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,14 +6,18 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
+
+from pydantic import TypeAdapter, ValidationError
 
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.input_files import open_named
+from prefect_together.generations.result_reference import Citable, Citations, ResultReference, references
 from prefect_together.generations.subtitle_files import read_subtitles
 from prefect_together.generations.timed_text import Caption, Segment, Word, captions
 
 _LARGEST = 16 * 1024 * 1024
+_CITATIONS: TypeAdapter[Any] = TypeAdapter(Citations)
 
 
 @runtime_checkable
@@ -79,6 +83,22 @@ async def given(function: str, subtitles: Subtitles | object) -> Given:
     if not timed:
         raise InvalidRequest(f"{function}: nothing is said, so there is nothing to show.")
     return Given(said=timed)
+
+
+def words_from(function: str, subtitles: object, based_on: Citations) -> tuple[ResultReference, ...]:
+    """Return the results that subtitles came from: those that are named, and what was given where it is one itself.
+
+    Raises:
+        InvalidRequest: What is named is no result.
+    """
+    try:
+        named = references(_CITATIONS.validate_python(based_on))
+    except ValidationError as error:
+        raise InvalidRequest(
+            f"{function}: based_on is a result, such as transcribe returns it, or a list of them."
+        ) from error
+    own = (cast("Citable", subtitles).cited(),) if hasattr(subtitles, "cited") else ()
+    return tuple(dict.fromkeys((*own, *named)))
 
 
 def _file(function: str, subtitles: str | Path) -> Given:

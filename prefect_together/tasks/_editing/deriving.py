@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect_together.engine.derivation import Derivation, Make
 from prefect_together.generations.derived import DerivedMedia, Operation, Spliced
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.result_reference import ResultReference
 from prefect_together.generations.summary import where
 from prefect_together.storage.storage import Storage
 from prefect_together.tasks._context import run_logger
@@ -17,7 +18,12 @@ from prefect_together.ui.artifacts import show
 
 
 async def derive(
-    operation: Operation, sources: Sequence[KeptFile], storage: Storage, make: Make, asked: Sequence[str] = ()
+    operation: Operation,
+    sources: Sequence[KeptFile],
+    storage: Storage,
+    make: Make,
+    asked: Sequence[str] = (),
+    based_on: Sequence[ResultReference] = (),
 ) -> DerivedMedia:
     """Return a file that is made of kept ones, or that was made of them before; what is made is shown.
 
@@ -27,8 +33,9 @@ async def derive(
         storage: The library.
         make: Writes it to a path.
         asked: What else makes it what it is.
+        based_on: The results that its words came from.
     """
-    work = Derivation(operation, sources, asked=asked)
+    work = Derivation(operation, sources, asked=asked, based_on=based_on)
     if known := await _known(work, storage):
         return known
     media = await work.made(make, storage, run_logger())
