@@ -26,6 +26,7 @@ from prefect_together import (
     VideoRequest,
     approved_images,
     catalog,
+    check_requests,
     contact_sheet,
     expected,
     generate_image,
@@ -103,8 +104,9 @@ def storyboard(
     known = catalog.find(video_model)
     if chain and known and known.max_keyframes == 1:
         raise InvalidRequest(f'video_model: {known.id} takes one keyframe and a chain needs two: use continuity="cut".')
-    films_of = [_clip(shot, ANY, ANY if chain and number else None, video_model, seed) for number, shot in enumerate(shots)]
-    check_requests(*ask, *films_of)
+    firsts = [(shot, expected(still, library=library)) for shot, still in zip(shots, ask, strict=True)]
+    clips_of = [_clip(shot, it, it if chain and nth else None, video_model, seed) for nth, (shot, it) in enumerate(firsts)]
+    check_requests(*ask, *clips_of)  # before the stills are paid for
     if plan:
         pictures = plan_requests(ask, library=library)
         films = plan_requests(_planned(shots, ask, video_model, seed, library, chain=chain), library=library)
