@@ -124,13 +124,13 @@ def dub(
     who = {"model": speaker, "voice": voice or voice_for(speaker, language), "language": language}
     listen = TranscriptionRequest(file=film, model=model, language=spoken)
     line = Segment(id=1, start=0, end=1, text="any")
-    check_requests(listen, *questions([line], language, translator, seed), _speech(line, who))
+    check_requests(listen, *questions([line], language, translator, seed), _speech(line, (), who))
     if plan:
         return _planned(listen, language, translator, seed, who)
     limit = SpendLimit(name=f"dub {Path(film).stem} {language}", usd=budget)
     done = Dubbed(transcript=_bought("listen", [listen], limit)[0][-1])
     lines = lines_of(done.transcript)
-    said = _asked(done, "translate", questions(done.transcript, language, translator, seed), limit)
+    said = _asked(done, "translate", questions(lines, language, translator, seed, [done.transcript]), limit)
     done.lines = slots(translated(lines, said), done.transcript.seconds)
     _speak(done, done.lines, said, who, limit)
     for _ in range(shorten):
@@ -225,7 +225,7 @@ def _planned(listen: TranscriptionRequest, language: str, translator: str, seed:
     if heard is None:
         return found.noting(f"Then what is said is translated by {translator} and {then}")
     lines = lines_of(heard)
-    asked = questions(heard, language, translator, seed)
+    asked = questions(lines, language, translator, seed, [heard])
     found += plan_requests(asked)
     answers = [answer for one in asked if (answer := expected(one)) and not answer.fault()]
     if len(answers) < len(asked):

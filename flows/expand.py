@@ -22,6 +22,7 @@ from prefect_together import (
     ImageRequest,
     Plan,
     catalog,
+    check_requests,
     contact_sheet,
     expected,
     generate_batch,
@@ -84,6 +85,8 @@ def expand(
         plan: Say what would be sent and what it would cost, and send nothing.
     """
     asked = _question(wish, count, writer, seed)
+    stand_in = ImageRequest(prompt=wish, model=model, seed=seed, **_shape(model, aspect_ratio or "1:1"))
+    check_requests(asked, stand_in)  # before the writer is paid
     if plan:
         answer = expected(asked)
         found = plan_requests([asked])

@@ -24,6 +24,7 @@ from prefect_together import (
     GeneratedText,
     Plan,
     catalog,
+    check_requests,
     check_table_path,
     expected,
     generate_batch,
@@ -178,6 +179,8 @@ def synthesize(
         for topic in (_read(table, column) if table else topics)
         for number in range(1, count + 1)
     ]
+    judged_by = ChatRequest(prompt=RUBRIC, model=judge, response_format=Verdict, temperature=0, seed=seed)
+    check_requests(*(row.asked for row in made[:1]), judged_by)  # before the writer is paid
     via: Literal["batch", "requests"] = "batch" if batch else "requests"
     if plan:
         return _planned(made, judge, seed, max_cost, via)

@@ -62,7 +62,7 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("subtitle.py", [], "the following arguments are required: --film"),
         ("subtitle.py", ["--film", "nowhere.mp4"], "--film: there is no file 'nowhere.mp4'"),
         ("subtitle.py", ["--film", "https://example.com/a.mp4"], "--film: give a film that is at hand, and no URL"),
-        ("dub.py", ["--film", __file__, "--language", "Spanish"], "--language: String should match pattern"),
+        ("dub.py", ["--film", __file__, "--language", "Spanish"], "--language: 'Spanish' is the code of no language"),
         ("meeting.py", ["--recording", "nowhere.wav"], "--recording: there is no file 'nowhere.wav'"),
         ("meeting.py", ["--recording", __file__, "--out", "page.pdf"], "--out: give a file that ends in .html or .md"),
         ("expand.py", ["--count", "0"], "--count: Input should be greater than or equal to 1"),

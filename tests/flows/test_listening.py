@@ -123,7 +123,12 @@ def test_subtitles_of_a_dub_go_with_its_voice(
     module = load("dub")
     shown: list[Any] = []
     add = module.add_subtitles
-    monkeypatch.setattr(module, "add_subtitles", lambda media, lines, **how: shown.extend(lines) or add(media, lines, **how))
+
+    def seen(media: Any, lines: Any, **how: Any) -> Any:
+        shown.extend(lines)
+        return add(media, lines, **how)
+
+    monkeypatch.setattr(module, "add_subtitles", seen)
     done = module.dub(film=str(film), shorten=0)
     assert any(line.at > line.line.start + 0.5 for line in done.lines)
     assert [(line.at, line.at + line.voice.seconds) for line in done.lines] == [(one.start, one.end) for one in shown]
