@@ -17,6 +17,7 @@ from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, Field
 
 from prefect_together import (
+    ChatModelId,
     ChatRequest,
     DerivedMedia,
     GeneratedAudio,
@@ -24,9 +25,11 @@ from prefect_together import (
     Placed,
     Plan,
     Segment,
+    SpeechModelId,
     SpeechRequest,
     SpendLimit,
     Transcript,
+    TranscriptionModelId,
     TranscriptionRequest,
     add_sound,
     add_subtitles,
@@ -93,9 +96,9 @@ def dub(
     language: Language = "es",
     spoken: str = "auto",
     voice: str | None = None,
-    speaker: str = "hexgrad/Kokoro-82M",
-    model: str = "openai/whisper-large-v3",
-    translator: str = "zai-org/GLM-5.3-Flash",
+    speaker: SpeechModelId = "hexgrad/Kokoro-82M",
+    model: TranscriptionModelId = "openai/whisper-large-v3",
+    translator: ChatModelId = "zai-org/GLM-5.3-Flash",
     shorten: Annotated[int, Field(ge=0, le=3)] = 1,
     ducking: Annotated[float, Field(ge=0, le=60)] = 18.0,
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,

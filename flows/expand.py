@@ -15,10 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from prefect_together import (
     BatchFailed,
+    ChatModelId,
     ChatRequest,
     DerivedMedia,
     GeneratedImage,
     GeneratedText,
+    ImageModelId,
     ImageRequest,
     Plan,
     catalog,
@@ -63,8 +65,8 @@ class Expansion(BaseModel):
 def expand(
     wish: Annotated[str, Field(min_length=1, pattern=r"\S")] = "a calm morning by the sea",
     count: Annotated[int, Field(ge=1, le=20)] = 4,
-    writer: str = "zai-org/GLM-5.3-Flash",
-    model: str = "black-forest-labs/FLUX.2-pro",
+    writer: ChatModelId = "zai-org/GLM-5.3-Flash",
+    model: ImageModelId = "black-forest-labs/FLUX.2-pro",
     aspect_ratio: Ratio | None = None,
     seed: Annotated[int, Field(ge=0, le=2147483600)] = 7,
     max_cost: Annotated[Decimal, Field(gt=0)] | None = None,

@@ -16,6 +16,7 @@ from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, Field
 
 from prefect_together import (
+    ChatModelId,
     ChatRequest,
     DerivedMedia,
     GeneratedText,
@@ -23,6 +24,7 @@ from prefect_together import (
     Segment,
     SpendLimit,
     Transcript,
+    TranscriptionModelId,
     TranscriptionRequest,
     add_subtitles,
     burn_subtitles,
@@ -86,8 +88,8 @@ def subtitle(
     spoken: str = "auto",
     burn: str | None = None,
     tracks: bool = True,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
-    model: str = "openai/whisper-large-v3",
-    translator: str = "zai-org/GLM-5.3-Flash",
+    model: TranscriptionModelId = "openai/whisper-large-v3",
+    translator: ChatModelId = "zai-org/GLM-5.3-Flash",
     line_length: Annotated[int, Field(ge=10, le=80)] = 42,
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,
     budget: Annotated[Decimal, Field(gt=0)] = Decimal("1.00"),

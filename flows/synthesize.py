@@ -20,6 +20,7 @@ from prefect_together import (
     BatchFailed,
     BatchItem,
     BatchResult,
+    ChatModelId,
     ChatRequest,
     GeneratedText,
     Plan,
@@ -142,8 +143,8 @@ def synthesize(
     table: Annotated[str, AfterValidator(_table)] | None = None,
     column: str = "topic",
     count: Annotated[int, Field(ge=1, le=1000)] = 3,
-    writer: str = "zai-org/GLM-5.3-Flash",
-    judge: str = "openai/gpt-oss-120b",
+    writer: ChatModelId = "zai-org/GLM-5.3-Flash",
+    judge: ChatModelId = "openai/gpt-oss-120b",
     threshold: Annotated[int, Field(ge=0, le=10)] = 6,
     rejected: bool = False,  # noqa: FBT001, FBT002 - a box to tick in the form
     seed: Annotated[int, Field(ge=0, le=2147480000)] = 7,

@@ -67,7 +67,8 @@ def test_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     """Every module, the type marker and the catalogue's data are in it; tests and flows are not."""
     packed = {Path(name) for name in wheel.namelist() if ".dist-info/" not in name}
     package = SOURCE / "prefect_together"
-    files = [*package.rglob("*.py"), *package.glob("catalog/**/*.json"), *package.glob("ui/*.html"), package / "py.typed"]
+    data = ["catalog/**/*.json", "catalog/*.pyi", "ui/*.html", "py.typed"]
+    files = [*package.rglob("*.py"), *(file for names in data for file in package.glob(names))]
     assert {path.relative_to(SOURCE) for path in files} == packed
     assert {"image.json", "video.json", "sources.json"} <= {path.name for path in packed}
 
