@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -92,7 +92,7 @@ class Database:
         return str(self.url.get_backend_name())
 
     @contextmanager
-    def connected(self, *, writes: bool) -> Iterator[Any]:
+    def connected(self, *, writes: bool) -> Generator[Any]:
         """Yield a connection in one transaction: kept at the end of the block where it writes, else undone.
 
         Raises:
@@ -101,7 +101,7 @@ class Database:
             ConfigurationError: Its driver is not installed.
         """
         sql = library("sqlalchemy", "Databases", extra="sql")
-        if not writes and self._missing():
+        if not writes and self.missing:
             raise InvalidRequest(f"There is no database {self}.")
         engine = self._engine(sql, writes=writes)
         try:
@@ -122,10 +122,13 @@ class Database:
         finally:
             engine.dispose()
 
-    def _missing(self) -> bool:
-        """Tell whether it is a file that is not there, which reading would make."""
+    @property
+    def missing(self) -> Path | None:
+        """The file that it would be, where it is one and is not there: whoever opens it makes it."""
         path = self.url.database or ""
-        return self.kind in _FILES and bool(path) and not path.startswith((":", "md:", "file:")) and not Path(path).exists()
+        if self.kind not in _FILES or not path or path.startswith((":", "md:", "file:")):
+            return None
+        return None if Path(path).exists() else Path(path)
 
     def _engine(self, sql: Any, *, writes: bool) -> Any:
         try:
@@ -212,7 +215,7 @@ class Query:
             yield from answer.partitions(_CHUNK)
 
     @contextmanager
-    def _answered(self) -> Iterator[Any]:
+    def _answered(self) -> Generator[Any]:
         with self.database.connected(writes=False) as connection:
             options = {"stream_results": True, "max_row_buffer": _CHUNK, "no_parameters": True}  # a % is one
             answer = connection.execution_options(**options).exec_driver_sql(self._statement(connection))

@@ -25,10 +25,13 @@ def check(database: Database) -> None:
     """
     schema = _expect(database).schema
     sql = library("sqlalchemy", "Databases", extra="sql")
+    fresh = database.missing
     with database.connected(writes=True) as connection:
         probe = sql.Table(f"probe_{unique_token()[:16]}", sql.MetaData(), sql.Column("a", sql.Integer), schema=schema)
         probe.create(connection)
         probe.drop(connection)
+    if fresh:
+        fresh.unlink(missing_ok=True)
 
 
 def replace(database: Database, schema: Any, batches: Iterable[Any]) -> str:

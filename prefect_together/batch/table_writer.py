@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
 from prefect_together.batch.arrow_cells import restored
+from prefect_together.batch.table_assets import TableAsset
 from prefect_together.batch.table_databases import Database, is_database
 from prefect_together.batch.table_files import check_no_table, format_of, put
 from prefect_together.batch.table_replacing import replace
@@ -113,14 +114,14 @@ def write(
         InvalidRequest: Its ending is of no format that we write.
         LibraryError: It cannot be written.
     """
-    name = str(path)
+    name, asset = str(path), TableAsset(records)
     if is_database(name):
-        with closing(_Spool(records, types, theirs)) as spool:
+        with closing(_Spool(asset.records(), types, theirs)) as spool:
             columns = _Columns(spool)
-            return replace(Database(name, table), columns.schema(), columns.batches())
+            return asset.written(replace(Database(name, table), columns.schema(), columns.batches()))
     check_no_table(name, table)
     kind = format_of(name)
-    with tempfile.TemporaryFile() as file, closing(_Spool(records, types, theirs)) as spool:
+    with tempfile.TemporaryFile() as file, closing(_Spool(asset.records(), types, theirs)) as spool:
         if kind == "parquet":
             _parquet(file, _Columns(spool))
         elif kind in {"jsonl", "ndjson"}:
@@ -128,7 +129,7 @@ def write(
         else:
             _separated(file, spool, "\t" if kind == "tsv" else ",")
         file.seek(0)
-        return put(file, name, options)
+        return asset.written(put(file, name, options))
 
 
 class _Spool:

@@ -53,6 +53,7 @@ RESERVED = {
     "pytest": {"testing"},
     "narwhals": {"batch"},
     "pyarrow": {"batch"},
+    "sqlalchemy": {"batch"},
 }
 """What only these may import."""
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -28,7 +28,7 @@ def skip_without(*modules: str) -> None:
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
+def postgres() -> Generator[str]:
     """Run PostgreSQL, as another user where this one is root, and yield the URL of a database with its password."""
     found = shutil.which("postgres")
     if found is None:

@@ -1,7 +1,7 @@
 """Tables in real databases: read by a query, replaced whole or not at all, with columns of their types, and no secret shown."""
 
 # pyright: reportMissingImports=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownLambdaType=false, reportPrivateUsage=false
 # SQLAlchemy and its drivers need not be installed.
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def test_a_query_is_asked_once(server: str) -> None:
 def test_a_query_changes_nothing(url: str) -> None:
     """Even one that deletes what it returns; PostgreSQL does not take it at all."""
     write_table([{"prompt": "a fox"}, {"prompt": "a hen"}], url, table="t")
-    deleting = {"query": "DELETE FROM t RETURNING prompt", "constants": {"model": "m"}}
+    deleting: dict[str, Any] = {"query": "DELETE FROM t RETURNING prompt", "constants": {"model": "m"}}
     if url.startswith("postgresql"):
         with pytest.raises(InvalidRequest, match="cannot be read: syntax error"):
             requests_from_table(url, **deleting)
@@ -267,9 +267,12 @@ def test_a_database_is_looked_at_before_anything_is_paid(url: str, tmp_path: Pat
     """Whether a table could be written is known before, and finding out leaves nothing."""
     check_table_path(url, table="t")
     check_table_path(f"{url}#t")
-    listed = {"sqlite": "SELECT name FROM sqlite_master", "duckdb": "SHOW TABLES"}
+    assert [] == [path for path in tmp_path.iterdir() if path.name.startswith("a.")]
+    listed = {"sqlite": "SELECT name FROM sqlite_master", "duckdb": "SELECT table_name FROM information_schema.tables"}
+    write_table([{"a": 1}], url, table="t")
+    check_table_path(url, table="t")
     known = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-    assert [] == _ask(url, listed.get(Database(url).kind, known))
+    assert [("t",)] == _ask(url, listed.get(Database(url).kind, known))
 
 
 WRONG: dict[str, tuple[Any, str]] = {

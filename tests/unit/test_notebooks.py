@@ -1,5 +1,9 @@
 """What notebooks show: small, whole in a saved notebook, harmless, and never the traceback of a cell that has run."""
 
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false
+# What notebooks ask for is private by their convention.
+
 from __future__ import annotations
 
 import base64
