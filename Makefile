@@ -51,6 +51,7 @@ ifneq ($(UV),)
 else
 	@shown=$$($(BIN)/python -m build 2>&1) || { echo "$$shown" >&2; exit 1; }
 endif
+	$(BIN)/twine check --strict dist/*
 	@ls dist
 
 clean: ## Remove whatever the other targets made
