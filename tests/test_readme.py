@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 HOME = "https://github.com/prefect-together/prefect-together/blob/main/"
 RAW = "https://raw.githubusercontent.com/prefect-together/prefect-together/main/"
-LINKS = re.findall(r"\]\(([^)]+)\)", TEXT)
+LINKS: list[str] = re.findall(r"\]\(([^)]+)\)", TEXT)
 
 
 def test_it_is_short() -> None:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -48,10 +48,12 @@ def test_every_page_leads_somewhere(site: Path) -> None:
     assert len(pages) >= 45
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        assets = re.findall(r"<(?:script|img|video|audio|source|iframe)\b[^>]*?\b(?:src|poster)=\"?([^\s\">]+)", text)
+        assets: list[str] = re.findall(
+            r"<(?:script|img|video|audio|source|iframe)\b[^>]*?\b(?:src|poster)=\"?([^\s\">]+)", text
+        )
         assets += re.findall(r"<link\b[^>]*?\bhref=\"?([^\s\">]+)", text)
         assert [] == [link for link in assets if urlsplit(link).netloc], page.name
-        links = assets + re.findall(r"<a\b[^>]*?\bhref=\"?([^\s\">]+)", text)
+        links: list[str] = assets + re.findall(r"<a\b[^>]*?\bhref=\"?([^\s\">]+)", text)
         own = [urlsplit(link).path for link in links if not urlsplit(link).scheme and urlsplit(link).path]
         assert [] == sorted({link for link in own if not (page.parent / unquote(link)).exists()}), page.name
     styles = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.css"))
@@ -87,9 +89,9 @@ def test_search_works_without_a_network(chromium: Browser, site: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(chromium: Browser, site: Path, scheme: str) -> None:
+def test_axe_finds_nothing(chromium: Browser, site: Path, scheme: Any) -> None:
     """No page keeps anybody out: names, contrast, order, landmarks, in both schemes."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
     page = context.new_page()
     for name in PAGES:
         page.goto((site / name).as_uri())
