@@ -22,9 +22,8 @@ def init(folder: Path = Path(), /) -> None:
         folder: Where; it may be there, and what is in it stays as it is.
     """
     name = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-") or "films"
-    texts = {
-        path: text.replace("@NAME@", name).replace("@VERSION@", version("prefect-together")) for path, text in _project()
-    }
+    release = version("prefect-together").partition("+")[0]  # no requirement names what is behind it
+    texts = {path: text.replace("@NAME@", name).replace("@VERSION@", release) for path, text in _project()}
     if there := [path for path in texts if (folder / path).exists()]:
         raise InvalidRequest(f"{folder / there[0]} is there already, and nothing was written: choose an empty folder.")
     try:

@@ -105,6 +105,15 @@ def test_help_says_what_the_exit_codes_mean(words: list[str], capsys: pytest.Cap
     assert all(f"{code} " in said.partition("Exit codes: ")[2] for code in (0, 1, 2, 130))
 
 
+def test_every_command_has_a_line_in_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    """The page of the commands names those that there are, and no others."""
+    assert 0 == _main(["--help"])
+    listed = set(re.findall(r"^│ ([a-z]+)  ", capsys.readouterr().out, re.MULTILINE))
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+    assert listed == set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE))
+    assert {"init", "ledger", "spending"} <= listed
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Completions can be installed for each shell, and know commands, options and values."""
