@@ -14,12 +14,13 @@ from prefect_together.errors import MediaError, TogetherError
 from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
-from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, attempts
+from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.ledger.scan import scan
 from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 
 _AT_ONCE = 16
-_CHUNK = 1024  # entries whose tasks are in memory at once
+_CHUNK = 1024  # notes whose tasks are in memory at once
 _Judged = Literal["whole", "missing", "changed"]
 
 
@@ -87,11 +88,12 @@ async def verify(storage: Storage, *, content: bool = True) -> Verification:
     async def derived(key: str) -> list[dict[str, Any]]:
         return [to_addresses(json.loads(await storage.read(key))["media"], storage)]
 
-    kept = [attempt for attempt in attempts(await storage.names(ROOT)) if attempt.state == "stored"]
+    async for seen in scan(storage, states={"stored"}):
+        kept = [one.attempt for one in seen]
+        await asyncio.gather(*(look(attempt.key, partial(stored, attempt)) for attempt in kept))
     notes = [key for key in await storage.names(DERIVED) if key.endswith(".json")]
-    looks = [(attempt.key, partial(stored, attempt)) for attempt in kept] + [(key, partial(derived, key)) for key in notes]
-    for start in range(0, len(looks), _CHUNK):
-        await asyncio.gather(*(look(name, read) for name, read in looks[start : start + _CHUNK]))
+    for start in range(0, len(notes), _CHUNK):
+        await asyncio.gather(*(look(key, partial(derived, key)) for key in notes[start : start + _CHUNK]))
     return found
 
 

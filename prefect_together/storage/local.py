@@ -10,7 +10,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ LARGEST = 1024 * 1024
 _SLOW = 0.002  # seconds: a disk that keeps taking longer for an operation is left to threads
 _FOR = 5.0  # seconds for which it is, until it is tried again
 _PROOF = 6  # so many more slow operations than quick ones: a busy machine makes a quick disk look slow now and then
+_TRIES = 8  # to make a folder that somebody else removes, which takes both of them the same microsecond
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _T = TypeVar("_T")
@@ -57,6 +58,19 @@ class Folder:
         """Remove a file, or raise FileNotFoundError."""
         await self._do(0, lambda: Path(self._root, key).unlink())
 
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove many files, also where some are not there, and the folders that are empty then."""
+
+        def unlink() -> None:
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{self._root}/{key}")
+            for folder in {key.rpartition("/")[0] for key in keys}:
+                with suppress(OSError):
+                    os.rmdir(f"{self._root}/{folder}")
+
+        await asyncio.to_thread(unlink)
+
     async def size(self, key: str) -> int | None:
         """Return a file's size in bytes, or None where there is none."""
 
@@ -65,6 +79,39 @@ class Folder:
                 return os.stat(f"{self._root}/{key}").st_size
             except (FileNotFoundError, NotADirectoryError):
                 return None
+
+        return await self._do(0, look)
+
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return some of a file's bytes, or raise FileNotFoundError."""
+
+        def read() -> bytes:
+            with open(f"{self._root}/{key}", "rb", buffering=0) as file:
+                file.seek(start)
+                return file.read(length)
+
+        return await self._do(length, read)
+
+    async def listing(self, prefix: str, begin: str = "") -> list[tuple[str, float]]:
+        """Return the keys below a folder and when each was written, in seconds; of a folder that is not there, none.
+
+        Args:
+            prefix: The folder.
+            begin: Only what is in entries of the folder whose names begin so: the others are not looked into.
+        """
+        # A folder of thousands takes long enough to hold up the event loop.
+        return await asyncio.to_thread(lambda: list(_files(f"{self._root}/{prefix}", prefix, begin)))
+
+    async def children(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files in a folder, sorted; of one that is not there, none."""
+
+        def look() -> tuple[list[str], list[str]]:
+            folders, files = list[str](), list[str]()
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{self._root}/{prefix}") as found:
+                for entry in found:
+                    if "#" not in entry.name:  # what is not there yet, see `_put`
+                        (folders if entry.is_dir() else files).append(entry.name)
+            return sorted(folders), sorted(files)
 
         return await self._do(0, look)
 
@@ -127,11 +174,7 @@ class Folder:
         path = f"{self._root}/{key}"
         # The store that lists and streams these folders takes names that end so for what is not there yet.
         draft = f"{path}#{random.getrandbits(62)}"
-        try:
-            file = os.open(draft, _NEW, 0o666)
-        except FileNotFoundError:
-            _make(path[: path.rindex("/")])
-            file = os.open(draft, _NEW, 0o666)
+        file = _open(draft)
         try:
             try:
                 rest = memoryview(data)
@@ -145,6 +188,28 @@ class Folder:
             with suppress(OSError):
                 os.unlink(draft)
             raise
+
+
+def _files(path: str, key: str, begin: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the files below a folder that somebody may be writing to and deleting from meanwhile."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as found:
+        for entry in found:
+            if not entry.name.startswith(begin) or "#" in entry.name:  # what is not there yet, see `_put`
+                continue
+            with suppress(FileNotFoundError):
+                if entry.is_dir():
+                    yield from _files(entry.path, f"{key}/{entry.name}")
+                else:
+                    yield f"{key}/{entry.name}", entry.stat().st_mtime
+
+
+def _open(draft: str) -> int:
+    """Open a new file for writing, in a folder that is made where it is not there."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return os.open(draft, _NEW, 0o666)
+        _make(draft[: draft.rindex("/")])  # somebody may remove it again, as it is empty: see `remove`
+    return os.open(draft, _NEW, 0o666)
 
 
 def _make(folder: str) -> None:

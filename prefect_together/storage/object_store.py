@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import obstore
@@ -39,12 +41,47 @@ class Bucket:
         """Remove an object, or raise FileNotFoundError."""
         await obstore.delete_async(self._store, key)
 
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove many objects, also where some are not there."""
+        try:
+            await obstore.delete_async(self._store, list(keys))  # S3 takes a thousand at once
+        except FileNotFoundError:  # of other stores, which take one at a time and stop there
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    await obstore.delete_async(self._store, key)
+
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
         try:
             return (await obstore.head_async(self._store, key))["size"]
         except FileNotFoundError:
             return None
+
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return some of an object's bytes, or raise FileNotFoundError."""
+        return bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
+
+    async def listing(self, prefix: str, begin: str = "") -> list[tuple[str, float]]:
+        """Return the keys below a prefix and when each was written, in seconds.
+
+        Args:
+            prefix: As a folder.
+            begin: Only what is in entries of the folder whose names begin so.
+        """
+        found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
+        below = f"{prefix}/{begin}"
+        return [
+            (str(meta["path"]), meta["last_modified"].timestamp())
+            async for some in found
+            for meta in some
+            if str(meta["path"]).startswith(below)
+        ]
+
+    async def children(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of what is as a folder, and of the objects, right below a prefix, sorted."""
+        found: Any = await obstore.list_with_delimiter_async(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - as above
+        folders = sorted(str(path).rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
+        return folders, sorted(str(meta["path"]).rpartition("/")[2] for meta in found["objects"])
 
     async def _create(self, key: str, data: bytes) -> bool:
         try:

@@ -7,7 +7,7 @@ import atexit
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -108,6 +108,11 @@ class Storage:
         with library_errors("read", key, self.url, may_be_missing=True):
             return await self._objects.read(key)
 
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return some of an object's bytes; raises as ``read``."""
+        with library_errors("read", key, self.url, may_be_missing=True):
+            return await self._objects.read_range(key, start, length)
+
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
         with library_errors("look for", key, self.url):
@@ -125,6 +130,21 @@ class Storage:
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
 
+    async def listing(self, prefix: str, begin: str = "") -> list[tuple[str, float]]:
+        """Return the keys below a folder and when each was written (seconds since 1970), in no order.
+
+        Args:
+            prefix: The folder.
+            begin: Only what is in entries of the folder whose names begin so.
+        """
+        with library_errors("list", prefix, self.url):
+            return await self._objects.listing(prefix, begin)
+
+    async def children(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the objects right in a folder, sorted; what is below is not listed."""
+        with library_errors("list", prefix, self.url):
+            return await self._objects.children(prefix)
+
     async def holds(self, prefix: str) -> bool:
         """Tell whether there is any object below a prefix, without listing them all."""
         if self.folder is not None:
@@ -139,6 +159,12 @@ class Storage:
         """Remove an object; it is fine if there is none."""
         with library_errors("delete", key, self.url), suppress(FileNotFoundError):
             await self._objects.delete(key)
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove many objects; it is fine if some are not there. Folders that are empty then are removed too."""
+        if keys:
+            with library_errors("delete", keys[0], self.url):
+                await self._objects.remove(keys)
 
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading and seeking, without fetching it whole."""
