@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from prefect_together._internal.event_loop import run
@@ -16,30 +18,55 @@ from prefect_together.generations.code import as_code
 from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.summary import where
 from prefect_together.ledger.ledger import ROOT as LEDGER
-from prefect_together.ledger.queries import LedgerRow, list_attempts
+from prefect_together.ledger.queries import LedgerRow, newest_attempts
 from prefect_together.storage.storage import Storage
 
 _LOG = logging.getLogger("prefect.together")
 _TITLE = 48
+_TOGETHER = 1000  # rows whose columns are made equally wide
 
 
 def show_ledger(given: argparse.Namespace) -> None:
-    """Print the ledger as a table, or as JSON lines."""
-    found = [row for row in run(list_attempts(opened(given))) if given.state in {None, row.state}][: given.limit]
-    if given.json:
-        for row in found:
-            print(json.dumps(as_json(row), ensure_ascii=False, default=str))
-        return
-    rows = [("asked (UTC)", "state", "cost", "kind", "model", "what and where"), *map(_cells, found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for asked, state, cost, kind, model, what in rows:
-        cells = (asked, state, cost.rjust(widths[2]), kind, model)
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), what]))
-    print(f"{len(found)} attempt(s).")
+    """Print the ledger as a table, or as JSON lines: as it is read, however long it is."""
+    storage = opened(given)
+
+    async def work() -> None:
+        states = None if given.state is None else {given.state}
+        rows = newest_attempts(storage, states=states, since=given.since, limit=given.limit)
+        if given.json:
+            async for row in rows:
+                print(json.dumps(as_json(row), ensure_ascii=False, default=str))
+        else:
+            await _show_table(rows)
+
+    run(work())
+
+
+async def _show_table(rows: AsyncIterator[LedgerRow]) -> None:
+    """Print a table, whose columns are as wide as the first so many rows need, and those after them where they need more."""
+    count, widths, heading = 0, [0] * 5, [("asked (UTC)", "state", "cost", "kind", "model", "what and where")]
+    cells: list[tuple[str, ...]] = heading
+
+    def show() -> None:
+        widths[:] = [max(width, *(len(row[column]) for row in cells)) for column, width in enumerate(widths)]
+        for asked, state, cost, kind, model, what in cells:
+            known = (asked, state, cost.rjust(widths[2]), kind, model)
+            print("  ".join([*(cell.ljust(width) for cell, width in zip(known, widths, strict=True)), what]))
+
+    async for row in rows:
+        count += 1
+        cells.append(_cells(row))
+        if len(cells) > _TOGETHER:
+            show()
+            cells = []
+    if cells:
+        show()
+    print(f"{count} attempt(s).")
 
 
 def run_reconcile(given: argparse.Namespace) -> None:
     """Reconcile, forget or resubmit, and print what was done."""
+    from prefect_together.cli.progress_bar import ProgressBar
     from prefect_together.engine.reconcile import forget, reconcile, resubmit
 
     storage = opened(given)
@@ -53,9 +80,22 @@ def run_reconcile(given: argparse.Namespace) -> None:
         if given.resubmit:
             media = await resubmit(storage, client, given.resubmit, log=_LOG)
             return "\n".join(f"Kept: {file}" for file in media)
-        return (await reconcile(storage, client, log=_LOG, wait=given.wait)).text()
+        with ProgressBar() as progress:
+            return (await reconcile(storage, client, log=_LOG, wait=given.wait, progress=progress)).text()
 
     print(run(work()))
+
+
+def run_pack(given: argparse.Namespace) -> None:
+    """Pack what is settled, and print what was done."""
+    from prefect_together.cli.progress_bar import ProgressBar
+    from prefect_together.ledger.packing import pack
+
+    with ProgressBar() as progress:
+        done = run(pack(opened(given), progress=partial(progress, "Packing")))
+    if done.busy:
+        raise InvalidRequest("Another process packs this library: nothing was done. Run it again when that one has ended.")
+    print(f"{done.attempts:,} attempt(s) packed, {done.removed:,} small object(s) removed.")
 
 
 def show_bill(given: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
-from prefect_together.cli.parser import INTERRUPTED, Parser, month, number, one_of, whole_number
+from prefect_together.cli.parser import INTERRUPTED, Parser, moment, month, number, one_of, whole_number
 from prefect_together.cli.wording import on_the_command_line
 from prefect_together.errors import TRACEBACKS, TogetherError
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _serve(commands)
     _ledger(commands)
     _reconcile(commands)
+    _pack(commands)
     _bill(commands)
     _trace(commands)
     _verify(commands)
@@ -94,6 +95,8 @@ def _ledger(commands: Any) -> None:
     only = "only attempts in this state, such as kept, accepted or unknown"
     parser.add_argument("--state", type=_state, metavar="STATE", help=only)
     parser.add_argument("--limit", type=whole_number(1), metavar="COUNT", help="only the newest so many")
+    since = "only what was asked then or later (UTC), such as 2026-11-27 or 2026-11-27T08:00"
+    parser.add_argument("--since", type=moment, metavar="TIME", help=since)
 
 
 def _reconcile(commands: Any) -> None:
@@ -103,6 +106,11 @@ def _reconcile(commands: Any) -> None:
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--forget", metavar="KEY", help="note that an undecided attempt is settled; it may be sent again")
     decision.add_argument("--resubmit", metavar="KEY", help="send an undecided attempt again, which is paid for")
+
+
+def _pack(commands: Any) -> None:
+    about = "Pack what is settled: many small objects of the ledger become few, in which everything is found as before."
+    _with_library(commands, "pack", about, _later("run_pack"))
 
 
 def _bill(commands: Any) -> None:

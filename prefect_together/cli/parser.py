@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
 from typing import Any, NoReturn
 
 from prefect_together.errors import TRACEBACKS
@@ -116,6 +117,15 @@ def month(text: str) -> str:
     if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no month such as 2026-11")
     return text
+
+
+def moment(text: str) -> datetime:
+    """Read a day or a time; one without a zone is UTC."""
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-11-27 or 2026-11-27T08:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _within(text: str, found: float, least: float | None, most: float | None) -> None:

@@ -11,7 +11,6 @@ Whoever dies in between leaves entries that are in a pack as well. They say the 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ from prefect_together.ledger.scan import Progress, prefixes
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
-_AT_ONCE = 64
+_AT_ONCE = 256
 _NONE: frozenset[str] = frozenset()
 _NEVER_PACKED = frozenset({"lease"})  # it is overwritten, and means nothing once an attempt is settled
 _LEAST = 64
@@ -134,25 +133,23 @@ class PrefixPacker:
 
     async def _entries(self, fresh: list[Attempt], keys: _Keys) -> dict[Name, Entries] | None:
         """Return the small entries of attempts, sorted; None where one is gone. Those with one that is broken stay small."""
-
-        async def read(attempt: Attempt) -> Entries | None:
-            events = sorted(keys[attempt.name].items())
-            try:
-                return {
-                    event: decode(key, await self._storage.read(key)) for event, key in events if event not in _NEVER_PACKED
-                }
-            except LibraryError as error:
-                _log.warning("%s %s is not packed.", error.what, attempt.key)
-                return None
-
         found: dict[Name, Entries] = {}
         for begin in range(0, len(fresh), _AT_ONCE):
             some = fresh[begin : begin + _AT_ONCE]
-            try:
-                read_now = await asyncio.gather(*map(read, some))
-            except FileNotFoundError:  # another one packed it meanwhile
-                return None
-            found |= {one.name: entries for one, entries in zip(some, read_now, strict=True) if entries}
+            events = [
+                (one, *pair) for one in some for pair in sorted(keys[one.name].items()) if pair[0] not in _NEVER_PACKED
+            ]
+            read = await self._storage.read_all([key for _, _, key in events])
+            broken: set[Name] = set()
+            for (one, event, key), data in zip(events, read, strict=True):
+                if data is None:  # another one packed it meanwhile
+                    return None
+                try:
+                    found.setdefault(one.name, {})[event] = decode(key, data)
+                except LibraryError as error:
+                    _log.warning("%s %s is not packed.", error.what, one.key)
+                    broken.add(one.name)
+            found = {name: entries for name, entries in found.items() if name not in broken} if broken else found
         return found
 
     async def _remove(self, known: dict[Name, frozenset[str]], keys: _Keys) -> None:

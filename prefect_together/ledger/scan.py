@@ -18,6 +18,7 @@ from prefect_together.ledger.packs import Packs
 from prefect_together.storage.storage import Storage
 
 _DIGITS = 2
+_CLAIMED = "-claimed.json"
 _AHEAD = 3  # beginnings that are listed while somebody works on one
 _OURS = re.compile(r"\w{2}")  # `leases`, `durations` and `packed` are beside them
 
@@ -30,7 +31,7 @@ class Sighting:
     at: str = ""
     """When it was claimed, where a pack says so."""
     by: float = float("inf")
-    """Seconds since 1970 by which it was claimed: its claim was written or copied to where it is then."""
+    """Seconds since 1970 by which it was claimed, where that was asked for: when its claim was written or copied there."""
 
 
 Progress = Callable[[float], None]
@@ -38,7 +39,12 @@ Progress = Callable[[float], None]
 
 
 async def scan(
-    storage: Storage, prefix: str = "", *, states: Collection[State] | None = None, progress: Progress | None = None
+    storage: Storage,
+    prefix: str = "",
+    *,
+    states: Collection[State] | None = None,
+    timed: bool = False,
+    progress: Progress | None = None,
 ) -> AsyncGenerator[list[Sighting], None]:
     """Yield the attempts of a library, those of one beginning at a time, sorted within it.
 
@@ -48,6 +54,7 @@ async def scan(
         storage: The library.
         prefix: Only requests whose fingerprint begins with this.
         states: Only attempts in these states; None is all.
+        timed: Whether it is wanted by when they were claimed.
         progress: Hears how far it is.
 
     Raises:
@@ -58,7 +65,7 @@ async def scan(
     try:
         for done in range(len(beginnings)):
             while len(ahead) < _AHEAD and done + len(ahead) < len(beginnings):
-                ahead.append(asyncio.create_task(_seen(storage, beginnings[done + len(ahead)], prefix, states)))
+                ahead.append(asyncio.create_task(_seen(storage, beginnings[done + len(ahead)], prefix, states, timed=timed)))
             yield await ahead.popleft()
             if progress:
                 progress((done + 1) / len(beginnings))
@@ -74,20 +81,25 @@ async def prefixes(storage: Storage) -> list[str]:
     return sorted({name for name in (*small, *packed) if _OURS.fullmatch(name)})
 
 
-async def _seen(storage: Storage, beginning: str, prefix: str, states: Collection[State] | None) -> list[Sighting]:
-    small = await storage.listing(f"{ROOT}/{beginning}", prefix)  # before the pack: see `packs`
-    keys = [key for key, _ in small]
+async def _seen(
+    storage: Storage, beginning: str, prefix: str, states: Collection[State] | None, *, timed: bool
+) -> list[Sighting]:
+    small = await storage.listing(
+        f"{ROOT}/{beginning}", prefix, timed=_CLAIMED if timed else None
+    )  # before the pack: see `packs`
+    known = list(attempts(key for key, _ in small))
     # What is packed is settled. Where no small entry speaks of anything open, nothing is.
-    if states is not None and OPEN.issuperset(states) and not any(one.state in OPEN for one in attempts(keys)):
+    if states is not None and OPEN.issuperset(states) and not any(one.state in OPEN for one in known):
         return []
     packed = {one.name: one for one in await Packs.of(storage).names(beginning) if one.name[0].startswith(prefix)}
+    if packed:
+        known = list(attempts((key for key, _ in small), {name: one.events for name, one in packed.items()}))
     claimed: dict[Name, float] = {}
-    for key, written in small:
-        if key.endswith("-claimed.json") and (found := entry_named(key)):
+    for key, written in small if timed else ():
+        if key.endswith(_CLAIMED) and (found := entry_named(key)):
             claimed[found[0]] = written
-    events = {name: one.events for name, one in packed.items()}
     return [
         Sighting(attempt, packed[attempt.name].at if attempt.name in packed else "", claimed.get(attempt.name, float("inf")))
-        for attempt in attempts(keys, events)
+        for attempt in known
         if states is None or attempt.state in states
     ]

@@ -10,7 +10,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -82,6 +82,21 @@ class Folder:
 
         return await self._do(0, look)
 
+    async def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of many files; None of those that are not there."""
+
+        def read() -> list[bytes | None]:
+            found: list[bytes | None] = []
+            for key in keys:
+                try:
+                    with open(f"{self._root}/{key}", "rb", buffering=0) as file:
+                        found.append(file.read())
+                except FileNotFoundError:  # noqa: PERF203 - it is rare, and the others are read on
+                    found.append(None)
+            return found
+
+        return await asyncio.to_thread(read)
+
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """Return some of a file's bytes, or raise FileNotFoundError."""
 
@@ -92,15 +107,28 @@ class Folder:
 
         return await self._do(length, read)
 
-    async def listing(self, prefix: str, begin: str = "") -> list[tuple[str, float]]:
-        """Return the keys below a folder and when each was written, in seconds; of a folder that is not there, none.
+    async def listing(self, prefix: str, begin: str, timed: str | None) -> list[tuple[str, float]]:
+        """Return the keys of the files in a folder's folders; see ``Storage.listing``."""
 
-        Args:
-            prefix: The folder.
-            begin: Only what is in entries of the folder whose names begin so: the others are not looked into.
-        """
+        def look() -> list[tuple[str, float]]:
+            found: list[tuple[str, float]] = []
+            for folder in self._within(prefix, begin):
+                with suppress(FileNotFoundError, NotADirectoryError):  # somebody may be deleting from it meanwhile
+                    path = f"{self._root}/{prefix}/{folder}"
+                    for name in os.listdir(path):
+                        if "#" not in name:  # what is not there yet, see `_put`
+                            with suppress(FileNotFoundError):
+                                at = os.stat(f"{path}/{name}").st_mtime if timed and name.endswith(timed) else 0.0
+                                found.append((f"{prefix}/{folder}/{name}", at))
+            return found
+
         # A folder of thousands takes long enough to hold up the event loop.
-        return await asyncio.to_thread(lambda: list(_files(f"{self._root}/{prefix}", prefix, begin)))
+        return await asyncio.to_thread(look)
+
+    def _within(self, prefix: str, begin: str) -> list[str]:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{self._root}/{prefix}") as found:
+            return [entry.name for entry in found if entry.name.startswith(begin) and entry.is_dir()]
+        return []
 
     async def children(self, prefix: str) -> tuple[list[str], list[str]]:
         """Return the names of the folders and of the files in a folder, sorted; of one that is not there, none."""
@@ -188,19 +216,6 @@ class Folder:
             with suppress(OSError):
                 os.unlink(draft)
             raise
-
-
-def _files(path: str, key: str, begin: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the files below a folder that somebody may be writing to and deleting from meanwhile."""
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(path) as found:
-        for entry in found:
-            if not entry.name.startswith(begin) or "#" in entry.name:  # what is not there yet, see `_put`
-                continue
-            with suppress(FileNotFoundError):
-                if entry.is_dir():
-                    yield from _files(entry.path, f"{key}/{entry.name}")
-                else:
-                    yield f"{key}/{entry.name}", entry.stat().st_mtime
 
 
 def _open(draft: str) -> int:

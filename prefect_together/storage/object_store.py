@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +14,8 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from prefect_together.errors import ConfigurationError
+
+_AT_ONCE = 64  # objects that are read at the same time
 
 
 class Bucket:
@@ -57,17 +60,25 @@ class Bucket:
         except FileNotFoundError:
             return None
 
+    async def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of many objects; None of those that are not there."""
+
+        async def read(key: str) -> bytes | None:
+            with suppress(FileNotFoundError):
+                return await self.read(key)
+            return None
+
+        found: list[bytes | None] = []
+        for begin in range(0, len(keys), _AT_ONCE):
+            found += await asyncio.gather(*map(read, keys[begin : begin + _AT_ONCE]))
+        return found
+
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """Return some of an object's bytes, or raise FileNotFoundError."""
         return bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
 
-    async def listing(self, prefix: str, begin: str = "") -> list[tuple[str, float]]:
-        """Return the keys below a prefix and when each was written, in seconds.
-
-        Args:
-            prefix: As a folder.
-            begin: Only what is in entries of the folder whose names begin so.
-        """
+    async def listing(self, prefix: str, begin: str, timed: str | None) -> list[tuple[str, float]]:  # noqa: ARG002 - times are free
+        """Return the keys below a prefix; see ``Storage.listing``."""
         found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
         below = f"{prefix}/{begin}"
         return [

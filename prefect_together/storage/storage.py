@@ -108,6 +108,11 @@ class Storage:
         with library_errors("read", key, self.url, may_be_missing=True):
             return await self._objects.read(key)
 
+    async def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of many small objects; None of those that are not there. They are all held."""
+        with library_errors("read", keys[0], self.url):
+            return await self._objects.read_all(keys)
+
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """Return some of an object's bytes; raises as ``read``."""
         with library_errors("read", key, self.url, may_be_missing=True):
@@ -130,15 +135,16 @@ class Storage:
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
 
-    async def listing(self, prefix: str, begin: str = "") -> list[tuple[str, float]]:
-        """Return the keys below a folder and when each was written (seconds since 1970), in no order.
+    async def listing(self, prefix: str, begin: str = "", *, timed: str | None = None) -> list[tuple[str, float]]:
+        """Return the keys of what is in the folders of a folder, and when it was written; in no order.
 
         Args:
             prefix: The folder.
-            begin: Only what is in entries of the folder whose names begin so.
+            begin: Only what is in folders whose names begin so.
+            timed: The end of the names of those whose times are wanted (seconds since 1970); of others there may be none, 0.
         """
         with library_errors("list", prefix, self.url):
-            return await self._objects.listing(prefix, begin)
+            return await self._objects.listing(prefix, begin, timed)
 
     async def children(self, prefix: str) -> tuple[list[str], list[str]]:
         """Return the names of the folders and of the objects right in a folder, sorted; what is below is not listed."""
