@@ -13,14 +13,14 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import IO
 
 from typing_extensions import Self
 
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.ledger import Attempt, Ledger
-from prefect_together.ledger.pack_format import read_name
+from prefect_together.ledger.pack_format import read_name, stamp_of
 from prefect_together.ledger.scan import Sighting
 from prefect_together.storage.storage import Storage
 
@@ -47,7 +47,7 @@ class NewestFirst:
     def __init__(self, storage: Storage, since: datetime | None, limit: int | None) -> None:
         self._storage = storage
         self._ledger = Ledger(storage)
-        self._since = _stamp(since) if since else float("-inf")
+        self._since = stamp_of(since.isoformat()) if since else float("-inf")
         self._limit = limit
         self._held: list[_Line] = []
         self._runs: list[IO[str]] = []
@@ -67,11 +67,11 @@ class NewestFirst:
         """
         known = sorted(((_latest(one), one) for one in seen), key=lambda pair: pair[0], reverse=True)
         for begin in range(0, len(known), _AT_ONCE):
-            some = [one for latest, one in known[begin : begin + _AT_ONCE] if latest >= self._least()]
+            some = [one for latest, one in known[begin : begin + _AT_ONCE] if latest >= self.least()]
             if not some:
                 return  # the newest of the rest is too old, and so are all others
             for one, at in zip(some, await self._times(some), strict=True):
-                if at is not None and at >= self._least():
+                if at is not None and at >= self.least():
                     attempt = one.attempt
                     self._hold((at, attempt.key, ",".join(sorted(attempt.events)), ",".join(sorted(attempt.packed))))
 
@@ -82,7 +82,7 @@ class NewestFirst:
         for _, key, events, packed in heapq.merge(*runs, self._held, reverse=True):
             yield Attempt(*read_name(key), frozenset(events.split(",")), frozenset(filter(None, packed.split(","))))
 
-    def _least(self) -> float:
+    def least(self) -> float:
         """Return how new an attempt has to be at least."""
         full = self._limit is not None and len(self._held) >= self._limit
         return max(self._since, self._held[0][0]) if full else self._since
@@ -110,17 +110,17 @@ class NewestFirst:
         return await asyncio.gather(*map(self._time, seen))
 
     async def _time(self, one: Sighting) -> float | None:
-        if one.at:
-            return _stamp(one.at)
+        if one.at is not None:
+            return one.at
         try:
             head = await self._storage.read_range(f"{one.attempt.prefix}-claimed.json", 0, _HEAD)
             if found := _AT.search(head):
-                return _stamp(found[1].decode())
+                return stamp_of(found[1].decode())
         except FileNotFoundError:  # it was packed meanwhile, or is gone
             pass
         try:
             claim = await self._ledger.entry(one.attempt, "claimed") or {}
-            return _stamp(str(claim["at"]))
+            return stamp_of(str(claim["at"]))
         except (LibraryError, KeyError, ValueError) as error:  # one broken entry must not hide all the others
             _log.warning("%s is left out: %s", one.attempt.key, getattr(error, "what", "its claim does not say when"))
             return None
@@ -128,12 +128,7 @@ class NewestFirst:
 
 def _latest(one: Sighting) -> float:
     """Return when an attempt was claimed at the latest."""
-    return _stamp(one.at) if one.at else one.by + _CLOCKS
-
-
-def _stamp(at: str | datetime) -> float:
-    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return one.by + _CLOCKS if one.at is None else one.at
 
 
 def _written(line: _Line) -> str:

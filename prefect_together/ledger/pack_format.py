@@ -2,12 +2,12 @@
 
 A pack is a gzip file of several members, which ``zcat`` shows as lines: blocks of attempts, one JSON object each; then the
 index, whose first line says where each block is and whose other lines name the attempts, their entries and when they were
-claimed; and last an empty member that says where the index begins::
+claimed (seconds since 1970); and last an empty member that says where the index begins::
 
     {"attempt": "7f3a…/any/0001", "entries": {"claimed": {…}, "stored": {…}}}
     …
     {"version": 1, "blocks": [[0, 18211, "7f00…"], …]}
-    7f3a…/any/0001    2026-11-27T08:00:00.000+00:00    claimed,stored
+    7f3a…/any/0001    1795766400.000    claimed,stored
     …
 """
 
@@ -19,7 +19,7 @@ import zlib
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together._internal.json import compact, read
@@ -38,16 +38,6 @@ Entries = dict[str, dict[str, Any]]
 """What an attempt has: its entries by their events."""
 Name = tuple[str, str, int]
 """Fingerprint, scope and number of an attempt, by which packs are sorted."""
-
-
-@dataclass(frozen=True)
-class Packed:
-    """One attempt in a pack, by its line of the index."""
-
-    name: Name
-    at: str
-    """When it was claimed."""
-    events: frozenset[str]
 
 
 class PackWriter:
@@ -74,7 +64,8 @@ class PackWriter:
         line = compact({"attempt": key, "entries": entries}) + b"\n"
         self._lines.append(line)
         self._size += len(line)
-        self._names.append(f"{key}\t{entries.get('claimed', {}).get('at', '')}\t{','.join(sorted(entries))}\n")
+        at = stamp_of(str(entries["claimed"]["at"])) if "claimed" in entries else 0.0
+        self._names.append(f"{key}\t{at:.3f}\t{','.join(sorted(entries))}\n")
         self.attempts += 1
 
     def finish(self) -> bytes:
@@ -145,20 +136,23 @@ def index_in(key: str, pack: bytes) -> bytes:
     return pack[index_at(key, pack[-END:]) : -END]
 
 
-def names_of(key: str, data: bytes) -> list[Packed]:
-    """Return the attempts of a pack by its index.
+def names_of(key: str, data: bytes) -> list[str]:
+    """Return the lines of an index that name attempts: name, time of the claim and entries, with tabs between them.
 
     Raises:
         LibraryError: It is none, or that of a newer release.
     """
-    found: list[Packed] = []
-    events: dict[str, frozenset[str]] = {}  # there are few combinations
-    for line in _opened(key, data)[1]:
-        name, at, known = line.split("\t")
-        if known not in events:
-            events[known] = frozenset(known.split(","))
-        found.append(Packed(read_name(name), at, events[known]))
-    return found
+    return _opened(key, data)[1]
+
+
+def stamp_of(at: str) -> float:
+    """Return a time as seconds since 1970; one without a zone is UTC.
+
+    Raises:
+        ValueError: It is none.
+    """
+    moment = datetime.fromisoformat(at)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def lines_of(key: str, block: bytes) -> list[bytes]:

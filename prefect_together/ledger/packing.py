@@ -28,6 +28,7 @@ from prefect_together.ledger.pack_format import (
     merged,
     names_of,
     read_attempt,
+    read_name,
 )
 from prefect_together.ledger.packs import ROOT as PACKED
 from prefect_together.ledger.packs import SUFFIX, Packs
@@ -106,7 +107,7 @@ class PrefixPacker:
 
     async def _packed(self, small: list[str], packs: list[str], older: bytes) -> bool:
         """Pack what was seen; return False, with nothing removed, where others changed something meanwhile."""
-        known = {one.name: one.events for one in names_of(packs[-1], index_in(packs[-1], older))} if packs else {}
+        known = _known(packs[-1], older) if packs else {}
         keys = _by_attempt(small)
         settled = [one for one in attempts(small, known) if one.state not in OPEN and one.name in keys]
         fresh = [one for one in settled if not known.get(one.name, _NONE).issuperset(keys[one.name].keys() - _NEVER_PACKED)]
@@ -173,6 +174,12 @@ def _by_attempt(small: list[str]) -> _Keys:
         if named := entry_named(key):
             found.setdefault(named[0], {})[named[1]] = key
     return found
+
+
+def _known(key: str, pack: bytes) -> dict[Name, frozenset[str]]:
+    """Return which entries of which attempts are in a pack."""
+    lines = (line.split("\t") for line in names_of(key, index_in(key, pack)))
+    return {read_name(name): frozenset(events.split(",")) for name, _, events in lines}
 
 
 def _attempts_of(key: str, pack: bytes) -> Iterator[tuple[Name, Entries]]:

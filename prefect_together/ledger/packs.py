@@ -18,7 +18,6 @@ from prefect_together.ledger.pack_format import (
     END,
     Entries,
     Name,
-    Packed,
     PackIndex,
     attempts_at,
     index_at,
@@ -71,8 +70,8 @@ class Packs:
                 continue
         return []
 
-    async def names(self, prefix: str) -> list[Packed]:
-        """Return what is packed for some first two digits, sorted; raises and is called as ``at``."""
+    async def names(self, prefix: str) -> list[str]:
+        """Return what is packed for some first two digits, as ``names_of`` does; raises and is called as ``at``."""
         while (key := await self.last(prefix)) is not None:
             try:
                 return names_of(key, await self._index_bytes(key))

@@ -138,7 +138,7 @@ async def newest_attempts(
         LibraryError: The ledger cannot be read.
     """
     with NewestFirst(storage, since, limit) as order:
-        async for seen in scan(storage, states=states, timed=True):
+        async for seen in scan(storage, states=states, least=order.least):
             await order.take(seen)
         async for row in _rows(storage, order.hand_out()):
             yield row
