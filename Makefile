@@ -53,6 +53,7 @@ ifneq ($(UV),)
 else
 	@shown=$$($(BIN)/python -m build 2>&1) || { echo "$$shown" >&2; exit 1; }
 endif
+	$(BIN)/twine check --strict dist/*
 	@ls dist
 
 docs: $(DOCS)/.ready ## Build the documentation into site/, strictly; open site/index.html

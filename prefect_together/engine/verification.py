@@ -53,12 +53,15 @@ class Verification(BaseModel):
         return "\n".join([*lines, f"{counts}{unreadable}.{advice}"])
 
 
-async def verify(storage: Storage, *, content: bool = True) -> Verification:
+async def verify(
+    storage: Storage, *, content: bool = True, progress: Callable[[int, int], None] | None = None
+) -> Verification:
     """Look at every file that the ledger and the notes of derived files tell of.
 
     Args:
         storage: The library.
         content: Read all files and compare their hashes; otherwise only whether they are there and of the size they had.
+        progress: Is told how many entries were looked at, of how many.
 
     Raises:
         LibraryError: The library cannot be listed.
@@ -90,8 +93,17 @@ async def verify(storage: Storage, *, content: bool = True) -> Verification:
     kept = [attempt for attempt in attempts(await storage.names(ROOT)) if attempt.state == "stored"]
     notes = [key for key in await storage.names(DERIVED) if key.endswith(".json")]
     looks = [(attempt.key, partial(stored, attempt)) for attempt in kept] + [(key, partial(derived, key)) for key in notes]
+    seen = 0
+
+    async def counted(name: str, read: Callable[[], Awaitable[list[dict[str, Any]]]]) -> None:
+        nonlocal seen
+        await look(name, read)
+        seen += 1
+        if progress:
+            progress(seen, len(looks))
+
     for start in range(0, len(looks), _CHUNK):
-        await asyncio.gather(*(look(name, read) for name, read in looks[start : start + _CHUNK]))
+        await asyncio.gather(*(counted(name, read) for name, read in looks[start : start + _CHUNK]))
     return found
 
 
