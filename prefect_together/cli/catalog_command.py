@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from prefect_together.cli.libraries import account
 from prefect_together.cli.library_commands import JsonLines
-from prefect_together.cli.output import progress, say, say_json, say_table
+from prefect_together.cli.output import say, say_json, say_table
+from prefect_together.cli.progress import progress
 from prefect_together.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -2,51 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from prefect_together.cli.libraries import Library, account, located, opened
-from prefect_together.cli.output import progress, say, say_json, say_table
-from prefect_together.cli.readers import Month
+from prefect_together.cli.output import say, say_json, say_table
+from prefect_together.cli.progress import progress
+from prefect_together.cli.readers import Moment, Month, moment
 
 if TYPE_CHECKING:
     from prefect_together.engine.trace import Story
+    from prefect_together.ledger.ledger import State
     from prefect_together.ledger.queries import LedgerRow
 
 Json = Annotated[bool, Parameter(name="--json", help="As JSON.")]
 JsonLines = Annotated[bool, Parameter(name="--json", help="As JSON: one object a line.")]
 ShownState = Literal["kept", "adopted", "failed", "resolved", "lost", "accepted", "refused", "unknown", "claimed"]
 _TITLE = 48
+_TOGETHER = 1000
+"""Rows whose columns are made equally wide."""
 
 
 def ledger(
     *,
     library: Library = None,
     state: ShownState | None = None,
+    since: Moment = None,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     json: JsonLines = False,
 ) -> None:
-    """Show what was asked, when, by which flow run, what became of it and what it cost.
+    """Show what was asked, when, by which flow run, what became of it and what it cost, the newest first.
 
     Args:
         state: Only attempts in this state.
+        since: Only what was asked then or later (UTC), such as 2026-11-27 or 2026-11-27T08:00.
         limit: Only the newest so many.
     """
     from prefect_together._internal.event_loop import run
-    from prefect_together.ledger.queries import list_attempts
+    from prefect_together.ledger.queries import newest_attempts, state_of
 
     storage = opened(library)
-    with progress("Reading the ledger"):
-        found = run(list_attempts(storage))
-    found = [row for row in found if state in {None, row.shown_state}][:limit]
-    if json:
-        for row in found:
+
+    async def work() -> None:
+        states: set[State] | None = None if state is None else {state_of(state)}
+        rows = newest_attempts(storage, states=states, since=moment(since) if since else None, limit=limit)
+        if not json:
+            await _say_rows(rows)
+            return
+        async for row in rows:
             say_json(as_json(row))
-        return
-    say_table(("asked (UTC)", "state", "cost", "kind", "model", "what and where"), list(map(_cells, found)), right=("cost",))
-    say(f"{len(found)} attempt(s).")
+
+    run(work())
+
+
+async def _say_rows(rows: AsyncIterator[LedgerRow]) -> None:
+    """Print rows as they are read: columns are as wide as the first so many need, and wider below where that is needed."""
+    count, widths, cells = 0, None, list[tuple[str, ...]]()
+
+    def show() -> Sequence[int]:
+        headings = ("asked (UTC)", "state", "cost", "kind", "model", "what and where")
+        return say_table(headings, cells, right=("cost",), after=widths)
+
+    async for row in rows:
+        count += 1
+        cells.append(_cells(row))
+        if len(cells) >= _TOGETHER:
+            widths = show()
+            cells = []
+    if cells or widths is None:
+        show()
+    say(f"{count} attempt(s).")
 
 
 def spending(
@@ -69,8 +98,9 @@ def spending(
     from prefect_together.http.urls import api_origin, environment
 
     storage = opened(library)
-    with progress("Reading the ledger"):
-        found, elsewhere = run(spent(storage, by, environment(api_origin(together_url())), month=month))
+    with progress("Reading the ledger") as shown:
+        told, here = partial(shown, "Reading the ledger"), environment(api_origin(together_url()))
+        found, elsewhere = run(spent(storage, by, here, month=month, progress=told))
     if json:
         for name, sums in found.items():
             say_json({by.replace("-", "_"): name, **vars(sums)})
@@ -149,10 +179,27 @@ def verify(*, library: Library = None, quick: bool = False, json: Json = False) 
     from prefect_together.engine.verification import verify as looked_at
 
     storage = opened(library)
-    with progress("Looking at files") as told:
-        found = run(looked_at(storage, content=not quick, progress=told))
+    with progress("Looking at files") as shown:
+        found = run(looked_at(storage, content=not quick, progress=partial(shown, "Looking at files")))
     say(found.model_dump_json() if json else found.text())
     return 0 if found.good else 1
+
+
+def pack(*, library: Library = None, json: Json = False) -> None:
+    """Pack what is settled: many small objects of the ledger become few, in which everything is found as before."""
+    from prefect_together._internal.event_loop import run
+    from prefect_together.errors import InvalidRequest
+    from prefect_together.ledger.packing import pack as packed
+
+    storage = opened(library)
+    with progress("Packing") as shown:
+        done = run(packed(storage, progress=partial(shown, "Packing")))
+    if done.busy:
+        raise InvalidRequest("Another process packs this library: nothing was done. Run it again when that one has ended.")
+    if json:
+        say_json({"packed": done.attempts, "removed": done.removed})
+    else:
+        say(f"{done.attempts:,} attempt(s) packed, {done.removed:,} small object(s) removed.")
 
 
 def as_json(row: LedgerRow) -> dict[str, Any]:

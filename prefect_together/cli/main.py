@@ -11,7 +11,7 @@ from cyclopts import App, Group, Parameter
 
 from prefect_together.cli.application import INTERRUPTED, application, ask_for_tracebacks, refuse, understood, words_of
 from prefect_together.cli.catalog_command import catalog
-from prefect_together.cli.library_commands import bill, ledger, replay, spending, trace, verify
+from prefect_together.cli.library_commands import bill, ledger, pack, replay, spending, trace, verify
 from prefect_together.cli.reconcile_command import reconcile
 from prefect_together.cli.serving_commands import gallery, sandbox, serve
 from prefect_together.cli.wording import on_the_command_line
@@ -25,7 +25,7 @@ _EXITS = (
 _GROUPS = {
     "Money": (ledger, spending, bill, catalog),
     "Files": (gallery, serve, trace, replay, verify),
-    "Undecided": (reconcile,),
+    "Looking after it": (reconcile, pack),
     "Trying it": (sandbox,),
 }
 

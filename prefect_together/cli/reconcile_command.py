@@ -10,7 +10,8 @@ from cyclopts.validators import MutuallyExclusive
 
 from prefect_together.cli.libraries import Library, account, opened
 from prefect_together.cli.library_commands import Json
-from prefect_together.cli.output import progress, say, say_json
+from prefect_together.cli.output import say, say_json
+from prefect_together.cli.progress import progress
 from prefect_together.cli.readers import Seconds
 
 _LOG = logging.getLogger("prefect.together")
@@ -45,10 +46,10 @@ def reconcile(
             kept = await engine.resubmit(storage, account(), resubmit, log=_LOG)
             found = [file.model_dump(mode="json") for file in kept]
             return "\n".join(f"Kept: {file}" for file in kept), {"kept": found}
-        report = await engine.reconcile(storage, account(), log=_LOG, wait=wait)
+        report = await engine.reconcile(storage, account(), log=_LOG, wait=wait, progress=shown)
         return report.text(), report.model_dump(mode="json")
 
-    with progress("Asking Together"):
+    with progress("Asking Together") as shown:
         text, values = run(work())
     if json:
         say_json(values)

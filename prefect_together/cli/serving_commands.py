@@ -13,7 +13,8 @@ from cyclopts.types import Port
 
 from prefect_together.cli.application import WRONG
 from prefect_together.cli.libraries import Library, opened
-from prefect_together.cli.output import progress, say
+from prefect_together.cli.output import say
+from prefect_together.cli.progress import progress
 from prefect_together.cli.readers import Loopback, Seconds
 from prefect_together.errors import TRACEBACKS
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Literal
 
 from prefect_together.ledger.queries import LedgerRow, stream_attempts
+from prefect_together.ledger.scan import Progress
 from prefect_together.storage.storage import Storage
 
 Grouping = Literal["day", "month", "model", "kind", "flow-run"]
@@ -54,7 +55,7 @@ class Spent:
 
 
 async def spending(
-    storage: Storage, by: Grouping, environment: str, *, month: str | None = None
+    storage: Storage, by: Grouping, environment: str, *, month: str | None = None, progress: Progress | None = None
 ) -> tuple[dict[str, Spent], int]:
     """Return what was spent, by day, model, …, in the order of these, and how many requests went elsewhere.
 
@@ -65,12 +66,13 @@ async def spending(
         by: What is added up together; days and months are UTC.
         environment: Where the requests that count were sent: what was paid at a sandbox is no money.
         month: Only what was asked in it, such as ``2026-11``.
+        progress: Hears what part of the ledger has been gone through: 0 to 1.
 
     Raises:
         LibraryError: The ledger cannot be read.
     """
     found, elsewhere = dict[str, Spent](), 0
-    async for row in stream_attempts(storage):
+    async for row in stream_attempts(storage, progress=progress):
         if row.state in FREE or month not in {None, _GROUPS["month"](row)}:
             continue
         if row.environment not in {None, environment}:

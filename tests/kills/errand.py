@@ -37,6 +37,8 @@ class Job(Errand, total=False):
     """Whether to make the requests by way of Together's batches."""
     reconcile: bool
     """Whether to reconcile instead of making anything."""
+    pack: str
+    """Pack instead of making anything: once, or again and again until there is a file of this name."""
     resume: str
     """Which flow run to run again."""
     machine: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -110,10 +111,11 @@ def test_the_columns_of_the_ledger_align(monkeypatch: pytest.MonkeyPatch, capsys
         row("somebody/a-model-with-a-name-of-fifty-one-characters-x", "transcription", "12"),
     ]
 
-    async def listed(_: object) -> list[LedgerRow]:
-        return rows
+    async def listed(*_: object, **__: object) -> AsyncIterator[LedgerRow]:
+        for one in rows:
+            yield one
 
-    monkeypatch.setattr("prefect_together.ledger.queries.list_attempts", listed)
+    monkeypatch.setattr("prefect_together.ledger.queries.newest_attempts", listed)
 
     def opened(_: object) -> None:
         """Open nothing."""
