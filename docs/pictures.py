@@ -268,9 +268,9 @@ def _own_library() -> Iterator[None]:
 
 Box = tuple[str, str, str]
 STEPS: list[Box] = [
-    ("A task is called", "its request is checked: nothing is sent yet", "plain"),
-    ("What does the ledger know?", "by the hash of what is asked", "plain"),
-    ("Money reserved, attempt claimed", "one winner among all processes", "plain"),
+    ("A task is called", "checked: nothing is sent yet", "plain"),
+    ("Does the ledger know it?", "by the hash of what is asked", "plain"),
+    ("Money reserved, claimed", "one winner among all processes", "plain"),
     ("The POST is sent, once", "", "paid"),
     ("Accepted", "it is written down: paid for", "paid"),
     ("Fetched, checked, hashed", "a job is polled before", "plain"),
