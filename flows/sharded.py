@@ -10,7 +10,9 @@ parameters and a library that all can reach: prefect deploy -n sharded, prefect 
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_client
 from prefect.task_runners import ProcessPoolTaskRunner
@@ -27,10 +29,11 @@ from prefect_together import (
 
 EXAMPLE = 120
 """Rows of the table that is made where none is given."""
+PROCESSES: Any = ProcessPoolTaskRunner(max_workers=64)  # Prefect declares it as no runner of its own futures
 ANIMALS = ("fox", "owl", "hare", "stork", "otter", "lynx", "heron", "badger")
 
 
-@flow(name="sharded", flow_run_name=named_after("table"), task_runner=ProcessPoolTaskRunner(max_workers=64))
+@flow(name="sharded", flow_run_name=named_after("table"), task_runner=PROCESSES)
 def sharded(
     table: str = "example",
     template: str | None = None,
@@ -61,7 +64,7 @@ def sharded(
     """
     requests = _requests(table, template, {"model": model, "width": width, "height": height, "seed": seed})
     name = f"{Path(table).name} {model}"
-    limit = None if max_cost is None else SpendLimit(name=name, usd=max_cost)
+    limit = None if max_cost is None else SpendLimit(name=name, usd=Decimal(str(max_cost)))
     if workers == 1:
         result = generate_batch(requests, name=name, concurrency=concurrency, chunk_size=chunk_size, limit=limit)
     else:

@@ -47,9 +47,9 @@ class Width(TypedDict):
 class AdaptiveLimiter:
     """Deals the permits of one account to the models.
 
-    Processes that share an account and a library tell each other what they see, now and then (``seen``, ``heed``): each takes
-    its share of what all see, and tries for more in turn with the others. That is advice: a 429 costs nothing, and a process
-    that hears of no other does as if it were alone.
+    Processes that share an account and a library tell each other what they see, now and then (``seen``, ``heed``): each
+    takes its share of what all see, and tries for more in turn with the others. That is advice: a 429 costs nothing, and a
+    process that hears of no other does as if it were alone.
 
     Args:
         permits: Paid requests in flight at once, all models together.
@@ -157,8 +157,8 @@ class ModelLimiter:
     def on_accepted(self, entered: float) -> None:
         """Note that a request was taken: one more may be in flight for every round of answers.
 
-        Where one of several processes is refused something, it alone gives way, so all together come back to the limit so much
-        sooner: they try for more so much more slowly, each its share of that.
+        Where one of several processes is refused something, it alone gives way, so all together come back to the limit so
+        much sooner: they try for more so much more slowly, each its share of that.
         """
         if entered >= self._narrowed_at:
             self._refusals = 0
