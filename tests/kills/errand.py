@@ -39,6 +39,8 @@ class Job(Errand, total=False):
     """What `generate_batch` is given besides the requests, to make them in a named batch; `limit` as name and USD."""
     reconcile: bool
     """Whether to reconcile instead of making anything."""
+    pack: str
+    """Pack instead of making anything: once, or again and again until there is a file of this name."""
     resume: str
     """Which flow run to run again."""
     machine: str

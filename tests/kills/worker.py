@@ -43,6 +43,9 @@ from prefect_together.generations.request import Request
 from prefect_together.generations.results import GeneratedMedia
 from prefect_together.generations.video import VideoRequest
 from prefect_together.http.pool import shared_client
+from prefect_together.ledger import packing
+from prefect_together.ledger.ledger import Ledger
+from prefect_together.ledger.scan import prefixes
 from prefect_together.storage.opening import shared
 
 LEVEL = (av, obstore)
@@ -109,6 +112,22 @@ def reconcile(job: Job) -> list[GeneratedMedia]:
         return [file for file in report.kept if isinstance(file, GeneratedMedia)]
 
     return runtime.run(reconciling())
+
+
+def pack(job: Job) -> list[GeneratedMedia]:
+    """Pack once; or again and again, past the lease that keeps two from doing so at once."""
+    until = job.get("pack", "once")
+
+    async def packing_it() -> None:
+        storage = shared(job["library"], job.get("options"))
+        if until == "once":
+            await packing.pack(storage)
+        while until != "once" and not await asyncio.to_thread(os.path.exists, until):
+            for prefix in await prefixes(storage):
+                await packing.PrefixPacker(Ledger(storage), prefix, packing.Packing(), everything=True).pack()
+
+    runtime.run(packing_it())
+    return []
 
 
 class Undecided(Exception):
@@ -226,7 +245,7 @@ def work(job: Job) -> None:
     if kill := job.get("kill"):
         arm(kill, signal.Signals[job.get("by", "SIGKILL")], _out)
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
-    how = reconcile if job.get("reconcile") else how
+    how = reconcile if job.get("reconcile") else pack if job.get("pack") else how
     level = _memory("VmRSS") if job.get("memory") else 0
     if gate := job.get("gate"):
         _out({"ready": True})
