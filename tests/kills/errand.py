@@ -35,6 +35,8 @@ class Job(Errand, total=False):
     """Which Prefect flow to run, instead of calling the package's inner door."""
     batch: bool
     """Whether to make the requests by way of Together's batches."""
+    named: dict[str, Any]
+    """What `generate_batch` is given besides the requests, to make them in a named batch; `limit` as name and USD."""
     reconcile: bool
     """Whether to reconcile instead of making anything."""
     pack: str

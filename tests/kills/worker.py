@@ -215,10 +215,28 @@ def run_batch(job: Job) -> dict[str, Any]:
     async def running() -> dict[str, Any]:
         batch = ProviderBatchRun(context, Options(timeout=120.0))
         await batch.run(TableRow(number, request_of(fields)) for number, fields in enumerate(job["requests"], 1))
-        lines = [json.loads(line) for line in batch.spool]
-        return {"counts": dict(batch.counts), "errors": [line["error"] for line in lines if "error" in line]}
+        lines = [json.loads(line) for line in batch.lines_of(1)]
+        return {"counts": batch.totals.counts, "errors": [line["error"] for line in lines if "error" in line]}
 
     return runtime.run(running())
+
+
+def run_named(job: Job) -> dict[str, Any]:
+    """Make the requests of a job in a named batch, which others may share, and return its result."""
+    from prefect_together import MediaLibrary, SpendLimit, TogetherCredentials, generate_batch
+
+    options = dict(job.get("named", {}))
+    if limit := options.pop("limit", None):
+        options["limit"] = SpendLimit(name=limit[0], usd=limit[1])
+    result = generate_batch.fn(
+        [request_of(fields) for fields in job["requests"]],
+        credentials=TogetherCredentials(api_key=job["api_key"], base_url=job["base_url"]),  # type: ignore[arg-type]
+        library=MediaLibrary(url=job["library"], options=job.get("options", {})),  # type: ignore[arg-type]
+        on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
+        fail_on="never",
+        **options,
+    )
+    return {"result": result.model_dump(mode="json")}
 
 
 def work(job: Job) -> None:
@@ -234,6 +252,9 @@ def work(job: Job) -> None:
         while not os.path.exists(gate):  # noqa: PTH110 - as quick as can be
             time.sleep(0.001)
     try:
+        if "named" in job:
+            _out({"outcome": "ran", **run_named(job)})
+            return
         if job.get("batch"):
             _out({"outcome": "ran", **run_batch(job)})
             return
