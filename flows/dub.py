@@ -45,9 +45,11 @@ from prefect_together import (
 from prefect_together import plan as plan_requests
 from prefect_together.errors import TogetherError
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from subtitle import Language, at_hand, lines_of, numbered, questions, translated
+if __package__:  # installed as prefect_together.flows
+    from .subtitle import Language, at_hand, lines_of, numbered, questions, translated
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    from subtitle import Language, at_hand, lines_of, numbered, questions, translated
 
 SHORTER = """These lines are spoken over a film in the language with the code {language!r}, and take longer than there is
 time for. Say each in fewer characters, as many as are named, in the same language and with the same meaning.

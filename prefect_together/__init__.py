@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.video import GeneratedVideo, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks._editing.subtitle_track import language_code
-    from prefect_together.tasks.batch import agenerate_batch, generate_batch
+    from prefect_together.tasks.batch import agenerate_batch, aread_batch, generate_batch, read_batch
     from prefect_together.tasks.chat import agenerate_text, generate_text
     from prefect_together.tasks.completions import agenerate_completion, generate_completion
     from prefect_together.tasks.editing import (
@@ -157,7 +157,7 @@ _HOMES = {
     "prefect_together.generations.video": ("GeneratedVideo", "VideoJob", "VideoRequest"),
     "prefect_together.ledger.spend_limit": ("SpendLimit",),
     "prefect_together.tasks._editing.subtitle_track": ("language_code",),
-    "prefect_together.tasks.batch": ("agenerate_batch", "generate_batch"),
+    "prefect_together.tasks.batch": ("agenerate_batch", "aread_batch", "generate_batch", "read_batch"),
     "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.completions": ("agenerate_completion", "generate_completion"),
     "prefect_together.tasks.editing": (
@@ -206,15 +206,15 @@ __all__ = [
     "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts", "aexpected", "aextract_sound",
     "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image", "agenerate_images", "agenerate_speech",
     "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos", "alast_frame", "alist_voices", "aplan",
-    "approved_images", "apublish_gallery", "apublish_grid", "areconcile", "arerank", "areview_images",
+    "approved_images", "apublish_gallery", "apublish_grid", "aread_batch", "areconcile", "arerank", "areview_images",
     "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video",
     "awrite_gallery", "burn_subtitles", "check_requests", "check_table_path", "contact_sheet", "embed_texts",
-    "expected", "extract_sound", "frames", "generate_batch", "generate_completion", "generate_image",
-    "generate_images", "generate_speech", "generate_text", "generate_video", "join_sounds", "join_videos",
-    "language_code", "last_frame", "list_voices", "money", "named_after", "pictures_in", "plan", "publish_gallery",
-    "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank", "review_images", "run_as_command",
-    "submit_batch", "submit_video", "summary", "to_srt", "to_vtt", "transcribe", "translate", "trim", "voice_for",
-    "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
+    "expected", "extract_sound", "frames", "generate_batch", "generate_completion", "generate_image", "generate_images",
+    "generate_speech", "generate_text", "generate_video", "join_sounds", "join_videos", "language_code", "last_frame",
+    "list_voices", "money", "named_after", "pictures_in", "plan", "publish_gallery", "publish_grid", "read_batch",
+    "read_subtitles", "reconcile", "requests_from_table", "rerank", "review_images", "run_as_command", "submit_batch",
+    "submit_video", "summary", "to_srt", "to_vtt", "transcribe", "translate", "trim", "voice_for", "wait_for_batch",
+    "wait_for_video", "write_gallery", "write_table",
 ]  # fmt: skip
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.json import read
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
-from prefect_together.batch import table_writer
 from prefect_together.batch.batch_view import view_of
+from prefect_together.batch.grown import grown
 from prefect_together.batch.outcome_columns import column_types, our_name
 from prefect_together.batch.table_frames import Framed
 from prefect_together.batch.table_schema import ENDING, TableSchema
@@ -143,6 +142,8 @@ class BatchResult(ShownInNotebooks, Framed, BaseModel):
     """Where a picture of some of its pictures is kept, if there is one."""
     previous: str | None = None
     """The manifest of the last run under this name."""
+    running: bool = False
+    """Whether it had not come to its end when this was read: these are the rows that were over by then."""
     tables: list[str] = []
     """Where tables of it were written, as far as whoever wrote them says so here."""
 
@@ -190,23 +191,6 @@ class BatchResult(ShownInNotebooks, Framed, BaseModel):
         schema = read_schema(self.manifest)
         return (item.record(schema) for item in self.stream()), column_types(schema), schema
 
-    def write_table(self, path: str | Path, *, table: str | None = None, options: Mapping[str, Any] | None = None) -> str:
-        """Write that table, a part of it in memory at a time, and return where it is.
-
-        Args:
-            path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet; or a database's SQLAlchemy URL.
-            table: The table of the database, which is replaced.
-            options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same
-                bucket, or the store's own environment variables.
-
-        Raises:
-            InvalidRequest: Its ending is of no format that we write.
-            LibraryError: It cannot be written, or the manifest is gone.
-            ConfigurationError: The extra ``tables`` is needed and not installed.
-        """
-        records, types, schema = self.table_rows()
-        return table_writer.write(path, records, types, options, schema, table=table)
-
     def notebook_view(self) -> View:
         """Return what a notebook shows: counts, money, the first files, and what went wrong first."""
         return view_of(
@@ -249,7 +233,7 @@ class BatchFailed(TogetherError):
 
 
 def read_lines(uri: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a manifest, with the addresses that its files have now.
+    """Yield the lines of a manifest, with the addresses that its files have now; while it grows, those that there are.
 
     Raises:
         LibraryError: It is gone.
@@ -257,6 +241,9 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
     try:
         file, storage, key = open_moved(uri)
     except FileNotFoundError:
+        if growing := grown(uri):
+            yield from growing
+            return
         moved = "If its library was moved, name it where it is now: library=… or MediaLibrary(url=…)."
         advice = f"{moved} Else run the batch again, in its library: what is kept there is reused."
         raise LibraryError(f"The manifest {uri} is gone.", advice=advice) from None

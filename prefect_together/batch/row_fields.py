@@ -1,4 +1,4 @@
-"""What every row of a table asks for, which of its fields are nested, and where a row is wrong. Reads no rows."""
+"""What every row of a table asks for, and where a row is wrong. Reads no rows."""
 
 from __future__ import annotations
 
@@ -26,17 +26,6 @@ def asked_for(request: Any, kind: str | None) -> type[Request]:
             f"request= is what every row asks for, as a class: {type(request).__name__}, not one of its requests."
         )
     return request
-
-
-def nested_fields(request: type[Request]) -> frozenset[str]:
-    """Return the fields that take lists or objects."""
-    properties: dict[str, dict[str, Any]] = request.model_json_schema()["properties"]
-    nested = {"array", "object"}
-    return frozenset(
-        name
-        for name, about in properties.items()
-        if any("$ref" in branch or branch.get("type") in nested for branch in (about, *about.get("anyOf", ())))
-    )
 
 
 def where_wrong(number: int, error: InvalidRequest, origin: dict[str, list[str]]) -> str:

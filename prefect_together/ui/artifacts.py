@@ -42,7 +42,7 @@ _ABOUT = 3  # pictures that the card of an answer shows
 
 
 async def show(media: Sequence[Result]) -> None:
-    """Give every result a card in the run that asked for it, and tell of assets. Whatever goes wrong is a line in the log."""
+    """Give every result a card in its run, and tell of assets. Whatever goes wrong is a line in the log."""
     emit_assets(media)
     if not media or not wanted():
         return

@@ -47,8 +47,10 @@ def test_a_form_lists_them_and_takes_others() -> None:
     listed, free = TypeAdapter(ImageModelId).json_schema()["anyOf"]
     assert offered == set(listed["enum"])
     assert "string" == free["type"]
-    schema = ImageRequest.model_json_schema()["properties"]["model"]
-    assert [listed, free] == schema["anyOf"]
+    fields = ImageRequest.model_json_schema()["properties"]
+    assert [listed, free] == fields["model"]["anyOf"]
+    assert ["model", "prompt"] == [*fields][:2]
+    assert ["extra", "take", "based_on"] == [*fields][-3:]
     assert "nobody/yet" == ImageRequest(prompt="a fox", model="nobody/yet").model
     with pytest.raises(ValidationError):
         TypeAdapter(ImageModelId).validate_python(" ")
