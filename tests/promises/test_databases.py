@@ -208,6 +208,16 @@ def test_a_query_is_asked_once(server: str) -> None:
     assert "int64" == str(table.to_arrow().schema.field("n").type)
 
 
+def test_a_named_batch_of_a_query_is_paid_once(url: str, together_sandbox: Sandbox) -> None:
+    """The next run asks the database anew, finds the same rows, and reuses what they brought; a new row alone is paid for."""
+    rows = [{"prompt": "a fox"}, {"prompt": "a hen"}]
+    for there, charged in ((rows, 2), (rows, 2), ([*rows, {"prompt": "a newt"}], 3)):
+        write_table(there, url, table="t")
+        table = requests_from_table(url, query="SELECT prompt FROM t ORDER BY prompt", constants=CONSTANTS)
+        assert len(there) == len(run_batch(table, name="shop").media)
+        assert charged == len(together_sandbox.charges())
+
+
 def test_a_query_changes_nothing(url: str) -> None:
     """Even one that deletes what it returns; PostgreSQL does not take it at all."""
     write_table([{"prompt": "a fox"}, {"prompt": "a hen"}], url, table="t")
