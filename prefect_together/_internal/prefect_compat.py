@@ -15,9 +15,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import FrameType
+    from uuid import UUID
 
     from prefect import Flow, Task
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
     from prefect.context import TaskRunContext
     from prefect.input import RunInput
@@ -166,6 +169,17 @@ def _interrupted(frame: FrameType | None) -> bool:
 def _is_ending(runner: Any) -> bool:
     first = next(iter(list(getattr(runner, "_cancel_events", {}).values())), None)  # all of them are set together
     return first is not None and first.is_set()
+
+
+def heartbeats_since(client: SyncPrefectClient, run: UUID, since: datetime) -> bool:
+    """Tell whether a flow run has said since then that it lives: the events of its heartbeats (3.8.8, 3.9.1)."""
+    asked = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run}"]},
+        "occurred": {"since": since.isoformat()},
+    }
+    answer = client.request("POST", "/events/filter", json={"filter": asked, "limit": 1})
+    return bool(answer.json()["events"])
 
 
 def keep_class(made: Task[..., Any], original: Task[..., Any]) -> None:
