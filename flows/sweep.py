@@ -1,4 +1,4 @@
-"""Every minute: runs that died are started again with their parameters. Pays nothing.
+"""Every minute: open jobs are asked for, suspended runs go on, and runs that died are started again. Pays nothing.
 
 python flows/sweep.py                looks once
 python flows/serve.py                stays, and looks every minute (`prefect server start` beside it)
@@ -13,7 +13,7 @@ from prefect_together import Sweep, run_as_command, sweep
 
 @flow(name="sweep", flow_run_name="sweep")
 def sweep_runs(restarts: int = 3, tag: str = "together") -> Sweep:
-    """Start crashed runs again, each at most once.
+    """Keep what jobs have made, resume the runs that waited for them, and start crashed runs again, each once.
 
     Args:
         restarts: How often a run is started again, its restarts included; 0 starts none.

@@ -30,7 +30,18 @@ class Sweep(BaseModel):
     restarted: list[RestartedRun] = []
     """Runs that crashed and were started again."""
 
+    kept: int = 0
+    """Results of jobs that were over."""
+    failed: int = 0
+    """Jobs that turned out to have failed."""
+    open: int = 0
+    """Jobs that still run."""
+    resumed: list[UUID] = []
+    """Suspended runs that go on, since what they waited for is over."""
+
     def text(self) -> str:
         """Return it in words."""
         lines = [f"Started again: {run.name}" for run in self.restarted]
-        return "\n".join([*lines, f"{len(self.restarted)} crashed run(s) started again."])
+        jobs = f"{self.kept} result(s) kept, {self.failed} job(s) failed, {self.open} still running"
+        runs = f"{len(self.restarted)} crashed run(s) started again, {len(self.resumed)} suspended run(s) resumed"
+        return "\n".join([*lines, f"{runs}; {jobs}."])
