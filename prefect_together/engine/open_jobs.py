@@ -31,10 +31,6 @@ PER_SECOND = 200
 a pause for each of them would cost a third of what asking does."""
 BUSY = 5.0
 """Seconds that nobody is asked after Together said that it is busy."""
-BUSY = 5.0
-"""Seconds that nobody is asked after Together said that it is busy."""
-AHEAD = 0.5
-"""Seconds that requests may be ahead of that pace: one pause for a hundred of them costs a third less than one for each."""
 _LEASE = shared_lease("sweep")
 
 

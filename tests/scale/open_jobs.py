@@ -4,7 +4,7 @@ python tests/scale/open_jobs.py [jobs] [rounds]
 
 Rivals, each in a process of its own, on one fake Together and one library on a disk:
 
-    bare        our HTTP client alone, as many at once: it knows the ids by heart
+    bare        our HTTP client alone, at the same pace: it knows the ids by heart
     sweep       what flows/sweep.py does: ledger read, each job asked for, nothing done yet
 """
 
@@ -69,12 +69,17 @@ async def bare(origin: str, folder: str, ids: list[str]) -> None:
     """Ask for each id with our client."""
     assert folder
     from prefect_together.engine.batch_taking import each
+    from prefect_together.engine.open_jobs import PER_SECOND
     from prefect_together.generations.video import SPEC
     from prefect_together.http.client import TogetherClient
 
     assert SPEC.job is not None
     client, read = TogetherClient("key", origin), SPEC.job.parse
-    await each(ids, lambda job: client.get(f"/v2/videos/{job}", read))
+    for begin in range(0, len(ids), PER_SECOND):
+        until = time.monotonic() + 1.0
+        await each(ids[begin : begin + PER_SECOND], lambda job: client.get(f"/v2/videos/{job}", read))
+        if begin + PER_SECOND < len(ids):
+            await asyncio.sleep(until - time.monotonic())
     await client.aclose()
 
 
