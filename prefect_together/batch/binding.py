@@ -70,7 +70,12 @@ class Mapper:
         for name, text in templates.items():
             if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] - users give anything
                 raise InvalidRequest(f"The template of {name} is {text!r}: give a text with columns in braces.")
+        self._texts = dict(templates)
         self._templates = {name: Template(text) for name, text in templates.items()}
+
+    def asked(self) -> tuple[Any, ...]:
+        """Return all that it was made with, as plain values."""
+        return self.request.__qualname__, self._columns, self._texts, dict(self.constants), self._by_name
 
     def _instead(self, name: str) -> str:
         turned = self._columns.get(name)
@@ -131,3 +136,14 @@ class Mapper:
                 f"{table} has no column for {name}, which every {self.request.__name__} needs: it has {listed(names)}. "
                 "Name one in columns=, or give a template or a constant."
             )
+
+
+def nested_fields(request: type[Request]) -> frozenset[str]:
+    """Return the fields that take lists or objects."""
+    properties: dict[str, dict[str, Any]] = request.model_json_schema()["properties"]
+    nested = {"array", "object"}
+    return frozenset(
+        name
+        for name, about in properties.items()
+        if any("$ref" in branch or branch.get("type") in nested for branch in (about, *about.get("anyOf", ())))
+    )

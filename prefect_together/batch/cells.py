@@ -201,3 +201,8 @@ def as_json(cell: Any) -> Any:
     if isinstance(cell, dict):
         return {name: as_json(inner) for name, inner in cast("dict[str, Any]", cell).items()}
     return str(cell)
+
+
+def row_as_json(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stood in a row as a manifest has it."""
+    return {name: as_json(cell) for name, cell in cells.items()}

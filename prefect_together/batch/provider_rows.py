@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from prefect_together.batch.manifest import Spool
+from prefect_together.batch.cells import row_as_json
 from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.row_store import RowStore
 from prefect_together.batch.runner import Batch, Line, Options
+from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_lines import LineSpool
 from prefect_together.engine.batch_taking import NotAnswered, each, error_of
@@ -98,7 +99,7 @@ class ProviderRows(Batch):
         super().__init__(replace(context, batched=True), options, before)
         self.records = dict.fromkeys(sent.records if sent else ())
         """The records of the batches that are this run's own: what they bring counts as paid for by it."""
-        self._entries: Spool | None = None
+        self._entries: ShardLines | None = None
         self._ledger = Ledger(context.storage)
         self._resend = resend
         self._rows = RowStore()
@@ -108,6 +109,12 @@ class ProviderRows(Batch):
         self._late: dict[str, TogetherError] = {}
         self._claimed: dict[str, Sent] = {}
         self._paid: set[str] = set()
+
+    def close(self) -> None:
+        """Forget the lines and rows that are on this machine, and hold nothing any more."""
+        super().close()
+        self._rows.close()
+        self._hold.let_go()
 
     async def _enter(self, rows: Iterable[TableRow]) -> list[Pending]:
         """Take in rows, and return those that are not over at once."""
@@ -134,7 +141,7 @@ class ProviderRows(Batch):
             self._write_down(row, fingerprint, scope)
             if self._before:
                 self._seen.add(fingerprint)
-            if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
+            if (last := self._before.get(fingerprint)) and await self._as_before(row, last):
                 return None
         except Exception as error:  # whatever is wrong with one request must not take the others with it
             self._wrong(row, request, error, began, fingerprint)
@@ -153,7 +160,7 @@ class ProviderRows(Batch):
         """Note a row so that another process can take it up, where one is to."""
         if self._entries is None:
             return
-        line: dict[str, Any] = {"row": row.number, "columns": self._columns(row), "known": known, "error": row.error}
+        line: dict[str, Any] = {"row": row.number, "columns": row_as_json(row.columns), "known": known, "error": row.error}
         if row.request is not None:
             line |= {"kind": row.request.kind, "request": row.request.model_dump(mode="json", exclude_unset=True)}
         self._entries.put(row.number, line)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from prefect_together.batch.manifest import Spool
 from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.provider_rows import Pending, ProviderRows, Resend, Round, Sent
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.runner import Line, Options
+from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_lines import LineSpool, Part
 from prefect_together.engine.batch_record import BatchRecord, record_of
@@ -81,14 +81,20 @@ class ProviderBatchRun(ProviderRows):
         at_work = ", ".join(said for said, _ in self._progress.values())
         return f"{super().__str__()}{f' At Together: {at_work}.' if at_work else ''}"
 
-    async def run(self, rows: Iterable[TableRow]) -> None:
-        """Run the requests of some rows; returns when all of them are over."""
-        with closing(self._rows), self._hold:
-            pending = await self._enter(rows)
-            while pending:
-                pending = await self._round(pending)
+    async def run(self, rows: Iterable[TableRow], begun: asyncio.Event | None = None) -> None:
+        """Run the requests of some rows; returns when all of them are over. May run several times at once.
 
-    async def submit(self, rows: Iterable[TableRow], entries: Spool) -> None:
+        Args:
+            rows: The rows.
+            begun: Is set when what is free of them was sent.
+        """
+        pending = await self._enter(rows)
+        while pending:
+            pending = await self._round(pending, begun)
+        if begun:
+            begun.set()
+
+    async def submit(self, rows: Iterable[TableRow], entries: ShardLines) -> None:
         """Send what is free of some rows, and wait for nothing.
 
         Args:
@@ -98,11 +104,11 @@ class ProviderBatchRun(ProviderRows):
         Raises:
             TogetherError: Nothing could be sent of what was to be sent.
         """
-        with closing(self._rows), self._hold, closing(LineSpool()) as lines:
+        with closing(LineSpool()) as lines:
             found, self._entries = Round(lines), entries
             await each(await self._enter(rows), partial(self._look, found))
             for part in lines.parts():
-                await self._through(part, found, wait=False)
+                await self._through(part, found)
             self.waiting = len(found.left)
         errors = [sent.error for sent in self._claimed.values() if sent.error]
         if errors and not self.records:
@@ -110,37 +116,43 @@ class ProviderBatchRun(ProviderRows):
 
     # A round: all rows are looked up, what is free is sent, what is sent is waited for.
 
-    async def _round(self, pending: list[Pending]) -> list[Pending]:
+    async def _round(self, pending: list[Pending], begun: asyncio.Event | None) -> list[Pending]:
         """Return the rows that are not over afterwards."""
         with closing(LineSpool()) as lines:
             found = Round(lines)
             await each(pending, partial(self._look, found))
             works = [self._waited(record_of(self.context.storage, name)) for name in found.records]
-            works += [self._through(part, found, wait=True) for part in lines.parts()]
+            parts = list(lines.parts())
+            sent = [asyncio.Event() for _ in parts]
+            works += [self._through(part, found, one) for part, one in zip(parts, sent, strict=True)]
             tasks = [asyncio.create_task(work) for work in works]
+            if begun:
+                tasks.append(asyncio.create_task(_when_all(sent, begun)))
             try:
                 await asyncio.gather(*tasks)
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-        if found.left and not tasks:
+        if found.left and not works:
             await asyncio.sleep(LOOK_AGAIN)
         return found.left
 
     # Sending and waiting.
 
-    async def _through(self, part: Part, found: Round, *, wait: bool) -> None:
-        """Send one batch, and wait for it where that is wanted."""
+    async def _through(self, part: Part, found: Round, gone: asyncio.Event | None = None) -> None:
+        """Send one batch, and wait for it where somebody wants to hear that it was sent."""
         record = BatchRecord.begin(self.context.storage)
         lease = shared_lease(record.id)
         await begin_lease(self._ledger, lease)
         async with Lease(self._ledger, lease):
             async with self._turn:  # one after the other: no claim is held longer than it has to be
                 sent = await self._sent(record, part, found)
-            if sent and wait:
+            if gone:
+                gone.set()
+            if sent and gone:
                 await self._waited(record)
-        if sent and not wait:
+        if sent and not gone:
             await release(self._ledger, lease, handed_out=True)
 
     async def _sent(self, record: BatchRecord, part: Part, found: Round) -> bool:
@@ -229,3 +241,10 @@ class ProviderBatchRun(ProviderRows):
             self._late[record.id] = error
         finally:
             self._progress.pop(record.id, None)
+
+
+async def _when_all(events: Sequence[asyncio.Event], then: asyncio.Event) -> None:
+    """Set an event when all others are set."""
+    for event in events:
+        await event.wait()
+    then.set()

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from prefect_together._internal.text import with_article
-from prefect_together.batch.binding import Binding, Mapper
+from prefect_together.batch.binding import Binding, Mapper, nested_fields
 from prefect_together.batch.cells import NoText, is_empty, plain
 from prefect_together.batch.column_names import alike
 from prefect_together.batch.column_readings import ColumnReadings
+from prefect_together.batch.row_reader import RowReader, digest_of
 from prefect_together.batch.table_reader import Source
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.batch.templates import Missing, Reading
@@ -141,7 +143,7 @@ class RequestTable:
         self._constants = dict(mapper.constants)
         self._mapper = mapper
         self._bindings: dict[tuple[str, ...], Binding | str] = {}
-        self._nested = _nested_fields(mapper.request)
+        self._nested = nested_fields(mapper.request)
         self._first: Binding | None = None
 
     def __repr__(self) -> str:
@@ -151,12 +153,16 @@ class RequestTable:
         return self._length
 
     def __iter__(self) -> Iterator[TableRow]:
+        return self.reader().rows(range(1, sys.maxsize))
+
+    def reader(self) -> RowReader[Any, TableRow]:
+        """Return what reads rows from any place."""
         reading = ColumnReadings(self.source.values, typed=self.source.typed).text
-        for number, cells in enumerate(itertools.islice(self.source.rows(), self.rows), 1):
-            if isinstance(cells, BadRow):
-                yield TableRow(number, None, f"Row {number}: {cells}.")
-            else:
-                yield self._row(number, cells, reading)
+        return RowReader(lambda: itertools.islice(self.source.rows(), self.rows), partial(self._row, reading))
+
+    def digest(self) -> str:
+        """Return a hash of all that its requests are made of: of equal tables, wherever they are, it is equal."""
+        return digest_of(itertools.chain([self._mapper.asked(), self.rows], self.source.pieces()))
 
     @cached_property
     def _length(self) -> int:
@@ -229,7 +235,11 @@ class RequestTable:
             self._bindings[names] = found
         return found
 
-    def _row(self, number: int, cells: dict[str, Any], reading: Reading) -> TableRow:
+    def _row(self, reading: Reading, number: int, cells: dict[str, Any] | BadRow) -> TableRow:
+        bad = isinstance(cells, BadRow)
+        return TableRow(number, None, f"Row {number}: {cells}.") if bad else self._of_cells(reading, number, cells)
+
+    def _of_cells(self, reading: Reading, number: int, cells: dict[str, Any]) -> TableRow:
         wrong = {column: why for column, cell in cells.items() if isinstance(cell, str) and (why := spoilt(cell))}
         cells |= {column: mended(cells[column]) for column in wrong}
         bound = self._bind(tuple(cells))
@@ -274,17 +284,6 @@ class RequestTable:
             except ValueError:
                 return text
         return text
-
-
-def _nested_fields(request: type[Request]) -> frozenset[str]:
-    """Return the fields that take lists or objects."""
-    properties: dict[str, dict[str, Any]] = request.model_json_schema()["properties"]
-    nested = {"array", "object"}
-    return frozenset(
-        name
-        for name, about in properties.items()
-        if any("$ref" in branch or branch.get("type") in nested for branch in (about, *about.get("anyOf", ())))
-    )
 
 
 def _where(number: int, error: InvalidRequest, origin: dict[str, list[str]]) -> str:

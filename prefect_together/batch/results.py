@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.json import read
 from prefect_together.batch import table_writer
+from prefect_together.batch.grown import grown
 from prefect_together.batch.outcome_columns import column_types, our_name
 from prefect_together.batch.table_schema import ENDING, TableSchema
 from prefect_together.errors import LibraryError, Paid, TogetherError
@@ -140,6 +141,8 @@ class BatchResult(BaseModel):
     """Where a picture of some of its pictures is kept, if there is one."""
     previous: str | None = None
     """The manifest of the last run under this name."""
+    running: bool = False
+    """Whether it had not come to its end when this was read: these are the rows that were over by then."""
     tables: list[str] = []
     """Where tables of it were written, as far as whoever wrote them says so here."""
 
@@ -243,7 +246,7 @@ class BatchFailed(TogetherError):
 
 
 def read_lines(uri: str) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a manifest, with the addresses that its files have now.
+    """Yield the lines of a manifest, with the addresses that its files have now; while it grows, those that there are.
 
     Raises:
         LibraryError: It is gone.
@@ -251,6 +254,9 @@ def read_lines(uri: str) -> Iterator[dict[str, Any]]:
     try:
         file, storage, key = open_moved(uri)
     except FileNotFoundError:
+        if growing := grown(uri):
+            yield from growing
+            return
         moved = "If its library was moved, name it where it is now: library=… or MediaLibrary(url=…)."
         advice = f"{moved} Else run the batch again, in its library: what is kept there is reused."
         raise LibraryError(f"The manifest {uri} is gone.", advice=advice) from None

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from prefect_together._internal.logs import Log
-from prefect_together.batch.cells import as_json
-from prefect_together.batch.manifest import Spool
+from prefect_together.batch.cells import row_as_json
 from prefect_together.batch.quiet_log import Quiet
 from prefect_together.batch.request_table import TableRow
-from prefect_together.batch.results import GOOD, OUTCOMES, Outcome, Retry, without_row
+from prefect_together.batch.results import GOOD, Outcome, Retry, without_row
+from prefect_together.batch.shard_lines import ShardLines
+from prefect_together.batch.totals import Came, Totals
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.lifecycle import generate
 from prefect_together.engine.tracing import span
@@ -33,21 +35,15 @@ from prefect_together.errors import (
     UnknownOutcome,
 )
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import read_result, spec_of
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationTimeout
-from prefect_together.generations.summary import Tally
 
 Line: TypeAlias = "dict[str, Any]"
 """A line of a manifest."""
 
-REPORT_EVERY = 5.0
-"""Seconds between reports of progress."""
 _FATAL = (AuthenticationError, InsufficientBalance, ConfigurationError)  # the next request would hear the same
 _REFUSED = (InvalidRequest, BudgetExceeded)
-SAMPLE = 48
-"""Files that are remembered for a picture of the batch, at least."""
 
 
 @dataclass(frozen=True)
@@ -73,40 +69,55 @@ class Batch:
     def __init__(self, context: RunContext, options: Options, before: Mapping[str, Line] | None = None) -> None:
         self.context = replace(context, run=replace(context.run, log=Quiet(context.run.log)))
         self.options = options
-        self.spool = Spool(context.storage)
-        self.first_problem: tuple[int, str] | None = None
-        """The first row without a result, and why, without what was paid for it: the batch itself says what it paid."""
-        self.counts: Counter[Outcome] = Counter()
-        self.tally = Tally()
-        self.maybe_paid = 0
-        self.retryable = 0
-        self.problems: Counter[str] = Counter()
-        self._shown: list[tuple[str, dict[str, Any]]] = []
+        self.totals = Totals()
+        """What came of all rows so far."""
         self.began = time.monotonic()
-        self.names: dict[str, None] = {}
-        """The columns of all rows so far, in the order in which they came."""
-        self.made: dict[str, str] = {}
-        """The columns that are made, where they depend on what is asked, with their types."""
         self.stopped: str | None = None
         """Why it stopped before its end."""
+        self.elsewhere: Callable[[], int] = lambda: 0
+        """Returns how many requests of the same batch other processes have done."""
         self._before = before or {}
         self._seen: set[str] = set()
-        self._stride = 1
+        self._problems: Counter[str] = Counter()
+        self._whole = ShardLines(context.storage)
+        self._shards: list[tuple[range, ShardLines]] = []
+        self._places = asyncio.Semaphore(options.concurrency)
 
     @property
     def done(self) -> int:
         """How many requests are over."""
-        return sum(self.counts.values())
+        return self.totals.done + self.elsewhere()
 
     @property
     def removed(self) -> int:
         """How many requests of the last run did not come again."""
         return len(self._before.keys() - self._seen)
 
-    async def run(self, rows: Iterable[TableRow]) -> None:
-        """Run the requests of some rows; returns when all of them are over."""
+    @contextmanager
+    def writing(self, lines: ShardLines, numbers: range) -> Generator[None]:
+        """Have what comes of rows with these numbers written into some lines, for as long as the block lasts."""
+        entry = numbers, lines
+        self._shards.append(entry)
+        try:
+            yield
+        finally:
+            self._shards.remove(entry)
+
+    def lines_of(self, number: int) -> ShardLines:
+        """Return the lines into which goes what comes of a row."""
+        return next((lines for numbers, lines in self._shards if number in numbers), self._whole)
+
+    async def run(self, rows: Iterable[TableRow], begun: asyncio.Event | None = None) -> None:
+        """Run the requests of some rows; returns when all of them are over.
+
+        May run several times at once: all together have as many requests in flight as the options say.
+
+        Args:
+            rows: The rows.
+            begun: Is set when all of them were begun, and other rows may be begun too.
+        """
         coming = iter(rows)
-        workers = [asyncio.create_task(self._work(coming)) for _ in range(self.options.concurrency)]
+        workers = [asyncio.create_task(self._work(coming, begun)) for _ in range(self.options.concurrency)]
         try:
             await asyncio.gather(*workers)
         finally:
@@ -114,23 +125,38 @@ class Batch:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
 
-    async def report(self, say: Callable[[Batch], Awaitable[None]]) -> None:
-        """Tell now and then how it goes, until cancelled."""
-        while True:
-            await asyncio.sleep(REPORT_EVERY)
-            await say(self)
+    def close(self) -> None:
+        """Forget the lines that are on this machine."""
+        self._whole.close()
 
-    async def _work(self, coming: Iterator[TableRow]) -> None:
-        for row in coming:
-            if row.request is None:
-                self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
-            elif self.stopped:
-                self._over(row, row.request, "skipped", said=self.stopped)
-            else:
-                await self._one(row, row.request)
+    def as_it_was(self, row: TableRow, line: Line) -> None:
+        """Take over what a process that is dead says of a row of this very run: it was paid for by the run."""
+        request = row.request
+        columns_made = spec_of(request).columns_of if request else None
+        made = columns_made(request.__dict__) if columns_made and request else None
+        results = [read_result(line["kind"], fields) for fields in line["files"]]
+        self._put(line, Came(results=results, made=made))
+
+    async def _work(self, coming: Iterator[TableRow], begun: asyncio.Event | None) -> None:
+        while True:
+            async with self._places:
+                row = next(coming, None)
+                if row is None:
+                    break
+                await self._row(row)
             # A worker that never has to wait would keep the others, and everything else on the loop, from running.
             if row.number % 64 == 0:
                 await asyncio.sleep(0)
+        if begun:
+            begun.set()
+
+    async def _row(self, row: TableRow) -> None:
+        if row.request is None:
+            self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
+        elif self.stopped:
+            self._over(row, row.request, "skipped", said=self.stopped)
+        else:
+            await self._one(row, row.request)
 
     async def _one(self, row: TableRow, request: Request) -> None:
         began, fingerprint = time.monotonic(), None
@@ -138,7 +164,7 @@ class Batch:
             fingerprint = await fingerprint_of(request, environment=self.context.client.environment)
             if self._before:
                 self._seen.add(fingerprint)
-            if (last := self._before.get(fingerprint)) and await self._as_before(row, request, last):
+            if (last := self._before.get(fingerprint)) and await self._as_before(row, last):
                 return
             results = await self._generated(self.context.of(request), fingerprint)
         except Exception as error:  # whatever is wrong with one request must not take the others with it
@@ -174,14 +200,13 @@ class Batch:
             note.results = await generate(context, timeout=self.options.timeout, fingerprint=fingerprint)
         return list(note.results)
 
-    async def _as_before(self, row: TableRow, request: Request, last: Line) -> bool:
+    async def _as_before(self, row: TableRow, last: Line) -> bool:
         """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
         began = time.monotonic()
         left = last.get("left") or last["outcome"]
         if self.options.retry == "none" and left in {"failed", "unknown"}:
             said = f'It was {left} in an earlier run, and retry is "none".'
-            self.counts["skipped"] += 1
-            self.spool.put(row.number, {**last, "row": row.number, "outcome": "skipped", "left": left, "error": said})
+            self._put({**last, "row": row.number, "outcome": "skipped", "left": left, "error": said}, Came())
             return True
         if last["outcome"] not in GOOD or self.context.reuse == "never":
             return False
@@ -190,9 +215,6 @@ class Batch:
         kept = [(storage.key(str(file["uri"])), file.get("size")) for file in last["files"] if "uri" in file]
         if not all([key is not None and await storage.size(key) == size for key, size in kept]):
             return False
-        self.counts["reused"] += 1
-        self.tally.reused += len(last["files"])
-        self._show(request.kind, last["files"][0])
         files = [{**file, "reused": True} for file in last["files"]]
         line = {
             **last,
@@ -201,7 +223,7 @@ class Batch:
             "seconds": round(time.monotonic() - began, 3),
             "files": files,
         }
-        self.spool.put(row.number, {**line, "columns": self._columns(row)})
+        self._put({**line, "columns": row_as_json(row.columns)}, Came(reused=len(files)))
         return True
 
     def _over(
@@ -216,60 +238,43 @@ class Batch:
         seconds: float = 0.0,
         fingerprint: str | None = None,
     ) -> None:
-        self.counts[outcome] += 1
-        for result in results:
-            self.tally.add(result)
-        line: dict[str, Any] = {"row": row.number, "outcome": outcome, "seconds": round(seconds, 3)}
+        line: Line = {"row": row.number, "outcome": outcome, "seconds": round(seconds, 3)}
+        came = Came(results=results)
         if request is not None:
             line |= {"kind": request.kind, "model": request.model, "seed": getattr(request, "seed", None)}
             line["fingerprint"] = fingerprint
             if (spec := spec_of(request)).columns_of:
-                self.made.update(spec.columns_of(request.__dict__))
+                came.made = spec.columns_of(request.__dict__)
             line["job_id"] = results[0].job_id if results else _job_of(error)
         if error is not None or said:
             line["error"] = said or str(error)
             reason = said or (error.without_money() if isinstance(error, TogetherError) else str(error))
-            problem = row.number, without_row(row.number, reason)
-            self.first_problem = min(self.first_problem or problem, problem)
+            came.problem = without_row(row.number, reason)
         if error is not None:
             line |= {"error_type": type(error).__name__, "paid": error.paid if isinstance(error, TogetherError) else "maybe"}
-            self._note(line, error)
+            came.retryable = bool(getattr(error, "retryable", False))
+            self._warn(line)
         if row.columns:
-            line["columns"] = self._columns(row)
+            line["columns"] = row_as_json(row.columns)
         if results:
             line["files"] = [result.model_dump(mode="json", exclude_none=True) for result in results]
-            self._show(str(line["kind"]), line["files"][0])
-        self.spool.put(row.number, line)
-        most = self.options.stop_after_failures
-        if most is not None and not self.stopped and self.counts["failed"] + self.counts["unknown"] >= most:
+        self._put(line, came)
+        most, counts = self.options.stop_after_failures, self.totals.counts
+        if most is not None and not self.stopped and counts.get("failed", 0) + counts.get("unknown", 0) >= most:
             self.stopped = f"Not tried, because {most:,} requests had failed, the most that stop_after_failures allows."
 
-    def _columns(self, row: TableRow) -> Line:
-        """Return what stood in the table as a manifest has it."""
-        self.names.update(dict.fromkeys(row.columns))
-        return {name: as_json(cell) for name, cell in row.columns.items()}
+    def _put(self, line: Line, came: Came) -> None:
+        """Write down what came of a row, and count it."""
+        lines = self.lines_of(line["row"])
+        for totals in (self.totals, lines.totals):
+            totals.take(line, came)
+        lines.put(line["row"], line)
 
-    def _note(self, line: dict[str, Any], error: Exception) -> None:
-        """Count a problem, and say it where it is the first of its kind."""
-        self.maybe_paid += line["paid"] == "maybe"
-        self.retryable += bool(getattr(error, "retryable", False))
-        self.problems[line["error_type"]] += 1
-        if self.problems[line["error_type"]] <= 3:
+    def _warn(self, line: Line) -> None:
+        """Say what is wrong with a row, where it is among the first of its kind."""
+        self._problems[line["error_type"]] += 1
+        if self._problems[line["error_type"]] <= 3:
             self.log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
-
-    def _show(self, kind: str, file: dict[str, Any]) -> None:
-        """Remember every so manieth file: twice as many as are shown at most, then every second is let go."""
-        good = self.counts["kept"] + self.counts["reused"]
-        if good % self._stride == 0 or good == 1:
-            self._shown.append((kind, file))
-        if len(self._shown) > 2 * SAMPLE:
-            self._shown = self._shown[::2]
-            self._stride *= 2
-
-    def shown(self) -> list[KeptFile]:
-        """Return some of the files, evenly spread, for a contact sheet."""
-        results = [read_result(kind, fields) for kind, fields in self._shown]
-        return [result for result in results if isinstance(result, KeptFile)]
 
     @property
     def log(self) -> Log:
@@ -278,13 +283,10 @@ class Batch:
         return log.logger if isinstance(log, Quiet) else log
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{self.counts[outcome]:,} {outcome}" for outcome in OUTCOMES if self.counts[outcome])
-        rate = self.done / max(0.001, time.monotonic() - self.began)
-        return f"{counts or 'nothing yet'}; {rate:.1f} per second. {self.tally}"
-
-    def succeeded(self) -> bool:
-        """Tell whether every request has its file."""
-        return all(outcome in GOOD for outcome, count in self.counts.items() if count)
+        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.totals.told())
+        rate = self.totals.done / max(0.001, time.monotonic() - self.began)
+        others = f" Other processes have done {elsewhere:,}." if (elsewhere := self.elsewhere()) else ""
+        return f"{counts or 'nothing yet'}; {rate:.1f} per second. {self.totals.tally}{others}"
 
 
 def _job_of(error: Exception | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -103,6 +103,15 @@ class Source:
         if kind == "frame":
             return self._frame.types()
         return _learnt(row for row in self.rows() if not isinstance(row, BadRow)) if kind == "rows" else None
+
+    def pieces(self) -> Iterator[Any]:
+        """Yield all that is in it, in pieces that are equal for equal tables: of a file its bytes, else its rows."""
+        yield self._kind(), self.encoding
+        if isinstance(self.what, (str, Path)):
+            with self._open() as file:
+                yield from iter(partial(file.read, 1024 * 1024), b"")
+        else:
+            yield from self.rows()
 
     def __len__(self) -> int:
         """Count the rows; a file is read for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 
 from prefect_together._internal.logs import Log
 from prefect_together.engine.attempt import BoundAttempt
@@ -11,25 +12,37 @@ from prefect_together.engine.context import GenerationContext, RunInfo
 from prefect_together.engine.lifecycle import generate, resume
 from prefect_together.engine.reconciliation import Entry, Reconciliation
 from prefect_together.engine.recovery import close_dead_claim
-from prefect_together.errors import InvalidRequest, TogetherError
+from prefect_together.errors import InvalidRequest, LibraryError, TogetherError
 from prefect_together.generations.policy import Policy
 from prefect_together.generations.registry import read_request
 from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.leases import LeaseMonitor, shared_lease
-from prefect_together.ledger.ledger import Ledger
-from prefect_together.ledger.queries import LedgerRow, find_attempt, list_attempts
+from prefect_together.ledger.ledger import OPEN, Ledger
+from prefect_together.ledger.packing import pack
+from prefect_together.ledger.queries import LedgerRow, find_attempt, stream_attempts
 from prefect_together.storage.storage import Storage
 
 _AT_ONCE = 32
+_HELD = 4096  # open attempts that are looked at: whether a process of another machine is gone takes half a minute to see
 _UNDECIDED = frozenset({"unknown", "lost"})
-_UNSETTLED = frozenset({"claimed", "accepted", *_UNDECIDED})
+
+Progress = Callable[[str, float], None]
+"""Takes what is being done, and what part of it is done: 0 to 1."""
 
 
 async def reconcile(
-    storage: Storage, client: TogetherClient, *, log: Log, policy: Policy | None = None, wait: float = 0.0
+    storage: Storage,
+    client: TogetherClient,
+    *,
+    log: Log,
+    policy: Policy | None = None,
+    wait: float = 0.0,
+    progress: Progress | None = None,
 ) -> Reconciliation:
-    """Adopt everything that was accepted and never kept, and list what needs a decision.
+    """Adopt everything that was accepted and never kept, list what needs a decision, and pack what is settled.
+
+    Of what is settled nothing is read, and of what is open some at a time is held.
 
     Args:
         storage: The library; nothing else is needed, on whatever machine.
@@ -37,18 +50,40 @@ async def reconcile(
         log: Where to say what happens.
         policy: What is allowed.
         wait: Seconds to wait for each job that still renders; 0 asks each once.
+        progress: Hears how far it is.
 
     Raises:
         LibraryError: The ledger cannot be read.
     """
-    work, slots = _Reconciler(storage, client, log, policy or Policy(), wait), asyncio.Semaphore(_AT_ONCE)
-
-    async def look(row: LedgerRow) -> None:
-        async with slots:
-            await work.look(row)
-
-    await asyncio.gather(*(look(row) for row in await list_attempts(storage) if row.state in _UNSETTLED))
+    work = _Reconciler(storage, client, log, policy or Policy(), wait)
+    looking: set[asyncio.Task[None]] = set()
+    try:
+        async for row in stream_attempts(storage, states=OPEN, progress=_part(progress, "Looking")):
+            looking.add(asyncio.create_task(work.look(row)))
+            looking = await _some_done(looking, leave=_HELD)
+        await _some_done(looking, leave=0)
+    finally:
+        for task in looking:
+            task.cancel()
+    work.report.newest_first()
+    try:
+        work.report.packed = (await pack(storage, everything=False, progress=_part(progress, "Packing"))).attempts
+    except LibraryError as error:  # small entries are as good as packed ones
+        log.warning("What is settled is not packed: %s", error.what)
     return work.report
+
+
+async def _some_done(tasks: set[asyncio.Task[None]], *, leave: int) -> set[asyncio.Task[None]]:
+    """Wait until no more than so many tasks are left, and return those; raises what one of the others raised."""
+    while len(tasks) > leave:
+        done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    return tasks
+
+
+def _part(progress: Progress | None, what: str) -> Callable[[float], None] | None:
+    return None if progress is None else lambda part: progress(what, part)
 
 
 async def forget(storage: Storage, key: str) -> LedgerRow:
@@ -94,6 +129,7 @@ class _Reconciler:
         self._policy = policy
         self._wait = wait
         self._ledger = Ledger(storage)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._alive: dict[str, bool] = {}
         self._unfinished: set[str] = set()
@@ -107,6 +143,12 @@ class _Reconciler:
         if row.state not in _UNDECIDED and await self._at_work(row):
             report.running.append(Entry.of(row))
             return
+        async with self._slots:
+            await self._settle(row)
+
+    async def _settle(self, row: LedgerRow) -> None:
+        """Do what can be done about one that nobody is at work on."""
+        report = self.report
         if row.state == "claimed":
             try:
                 await close_dead_claim(BoundAttempt(self._ledger, row.attempt, self._log), self._client)

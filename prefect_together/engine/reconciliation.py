@@ -58,8 +58,15 @@ class Reconciliation(BaseModel):
     """Jobs that turned out to have failed, or could not be asked for, each with the reason."""
     elsewhere: int = 0
     """Attempts of another environment: the sandbox's where Together was asked, or the other way round."""
+    packed: int = 0
+    """Settled attempts whose small entries became part of few large objects."""
     bill: Bill | None = None
     """The bill beside the ledger, where it was asked for."""
+
+    def newest_first(self) -> None:
+        """Put what is listed into the order in which it was asked for."""
+        for entries in (self.running, self.undecided, self.failed):
+            entries.sort(key=lambda entry: (entry.asked_at, entry.key), reverse=True)
 
     def at_stake(self) -> tuple[Decimal, int]:
         """Return what the undecided ones may have cost in USD by the catalogue, and how many have no known price."""
@@ -82,5 +89,6 @@ class Reconciliation(BaseModel):
         money += f", and {unpriced} of unknown price." if unpriced else "."
         counts = f"{len(self.kept)} kept, {len(self.running)} running, {len(self.failed)} failed"
         others = f" {self.elsewhere} attempt(s) of another environment were left alone." if self.elsewhere else ""
-        end = f"{counts}, {len(self.undecided)} undecided. {money}{others}"
+        packed = f" {self.packed:,} settled attempt(s) were packed." if self.packed else ""
+        end = f"{counts}, {len(self.undecided)} undecided. {money}{others}{packed}"
         return "\n".join([*lines, end, *(["", self.bill.text()] if self.bill else [])])

@@ -21,7 +21,7 @@ from prefect_together.generations.registry import read_request, read_result
 from prefect_together.generations.request import MediaReference, Request
 from prefect_together.generations.result_reference import ResultReference
 from prefect_together.ledger.ledger import decode
-from prefect_together.ledger.queries import LedgerRow, list_attempts
+from prefect_together.ledger.queries import LedgerRow, find_kept, list_attempts
 from prefect_together.storage.addresses import local_folder
 from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
@@ -224,17 +224,16 @@ async def _by_note(storage: Storage, target: str) -> Story | None:
 
 
 async def _by_bytes(storage: Storage, target: str, path: Path) -> Story | None:
-    """Return the story of a copy under any name: the last resort, for which all of the ledger is read."""
+    """Return the story of a copy under any name: the last resort, for which the ledger is read until it is found."""
 
     def hashed() -> str:
         with path.open("rb") as file:
             return checksum(file)[0]
 
     sha256 = await asyncio.to_thread(hashed)
-    for row in await list_attempts(storage):
-        for media in row.results:
-            if media.get("sha256") == sha256:
-                return Story(target, read_request(row.kind, row.claim["request"]), media, "ledger", row)
+    if found := await find_kept(storage, sha256):
+        row, media = found
+        return Story(target, read_request(row.kind, row.claim["request"]), media, "ledger", row)
     return next((Story(target, None, media, "note") for media in await _notes(storage) if media["sha256"] == sha256), None)
 
 

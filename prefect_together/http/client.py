@@ -82,7 +82,8 @@ class TogetherClient:
         self._retry_budget = retry_budget or RetryBudget()
         # Waiting in front of the pool is cheap; a thousand requests queued inside it are not.
         self._open_requests = asyncio.Semaphore(max_connections)
-        self._limiter = limiter or AdaptiveLimiter(max_connections)
+        self.limiter = limiter or AdaptiveLimiter(max_connections)
+        """Deals the permits of paid requests to the models, for all clients of the account."""
         self._timeout = timeout
         # No client of httpx's around it: redirects, cookies and auth flows are what a paid request must not have.
         self._api = ApiTransport()
@@ -100,7 +101,7 @@ class TogetherClient:
 
     def permit(self, model: str) -> Permit:
         """Return what stands in the queue of a model's paid requests, to be entered before one is sent."""
-        return Permit(self._limiter.for_model(model))
+        return Permit(self.limiter.for_model(model))
 
     async def send_paid(
         self,

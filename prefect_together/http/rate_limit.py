@@ -11,7 +11,9 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from prefect_together._internal.retry import backoff
 
@@ -35,8 +37,19 @@ class RetryBudget:
     """In all, while no connection can be opened."""
 
 
+class Width(TypedDict):
+    """What one process sees of a model: how many may be in flight, and how many are or wait."""
+
+    width: float
+    wanted: int
+
+
 class AdaptiveLimiter:
     """Deals the permits of one account to the models.
+
+    Processes that share an account and a library tell each other what they see, now and then (``seen``, ``heed``): each
+    takes its share of what all see, and tries for more in turn with the others. That is advice: a 429 costs nothing, and a
+    process that hears of no other does as if it were alone.
 
     Args:
         permits: Paid requests in flight at once, all models together.
@@ -55,6 +68,16 @@ class AdaptiveLimiter:
             self._models[model] = ModelLimiter(self, model)
             self._turn.append(self._models[model])
         return self._models[model]
+
+    def seen(self) -> dict[str, Width]:
+        """Return what this process sees of the models that it asks."""
+        return {name: lane.seen() for name, lane in self._models.items() if lane.wanted}
+
+    def heed(self, others: Iterable[Mapping[str, Width]]) -> None:
+        """Take into account what the other living processes of this account see."""
+        heard = list(others)
+        for name, lane in self._models.items():
+            lane.heed([seen[name] for seen in heard if name in seen])
 
     def distribute(self) -> None:
         """Give free permits to those who wait, one model after the other."""
@@ -78,6 +101,26 @@ class ModelLimiter:
         self._closed_until = 0.0
         self._narrowed_at = 0.0
         self._refusals = 0
+        self._others = 0
+
+    @property
+    def wanted(self) -> int:
+        """How many requests are in flight or wait to be."""
+        return self.active + len(self._waiting)
+
+    def seen(self) -> Width:
+        """Return what this process sees."""
+        return {"width": self.width, "wanted": self.wanted}
+
+    def heed(self, others: Sequence[Width]) -> None:
+        """Take no more than this process's share of what all see, where Together has refused one of them something.
+
+        Who has never been refused anything is as wide as can be: that says nothing, unless all are.
+        """
+        self._others, widest = len(others), float(self._limiter.permits)
+        learnt = [one for one in (*(other["width"] for other in others), self.width) if one < widest]
+        if learnt and others:
+            self.width = min(self.width, max(1.0, sum(learnt) / len(learnt)))
 
     async def acquire(self) -> float:
         """Wait for a slot and return when it was given, which ``on_rate_limited`` and ``on_accepted`` want to know."""
@@ -112,11 +155,15 @@ class ModelLimiter:
         return True
 
     def on_accepted(self, entered: float) -> None:
-        """Note that a request was taken: one more may be in flight for every round of answers."""
+        """Note that a request was taken: one more may be in flight for every round of answers.
+
+        Where one of several processes is refused something, it alone gives way, so all together come back to the limit so
+        much sooner: they try for more so much more slowly, each its share of that.
+        """
         if entered >= self._narrowed_at:
             self._refusals = 0
         before, widest = self.width, float(self._limiter.permits)
-        self.width = min(widest, self.width + 1.0 / self.width)
+        self.width = min(widest, self.width + 1.0 / self.width / (1 + self._others) ** 2)
         if before < widest == self.width:
             _log.info("%s is at its full speed again: up to %d requests at once.", self.model, self._limiter.permits)
 

@@ -12,6 +12,8 @@ import hashlib
 import time
 import weakref
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -58,6 +60,16 @@ class LocalHold:
                 del _held[key]
 
 
+@dataclass(frozen=True)
+class Topic:
+    """Something that processes tell each other."""
+
+    tell: Callable[[], Any]
+    """Returns what this process has to tell, as JSON."""
+    hear: Callable[[list[Any]], None]
+    """Is given what the others tell that are alive."""
+
+
 class Heartbeat:
     """Renews all leases of this process in one library, with one object, while there are any."""
 
@@ -66,6 +78,9 @@ class Heartbeat:
         self._key = _heartbeat_key(this_process())
         self._held: Counter[str] = Counter()
         self._beating: asyncio.Task[None] | None = None
+        self.topics: dict[str, Topic] = {}
+        """What else processes tell each other with it."""
+        self._tokens: dict[str, str] = {}
 
     def add(self, attempt: Attempt) -> None:
         """Renew the lease of an attempt from now on."""
@@ -89,10 +104,27 @@ class Heartbeat:
                 await asyncio.sleep(BEAT)
                 with contextlib.suppress(Exception):  # whatever it is, a missed beat is made good by the next
                     written = True
-                    await self._storage.write(self._key, encode({**owned(), "holds": sorted(self._held)}))
+                    told = {name: topic.tell() for name, topic in self.topics.items()}
+                    await self._storage.write(self._key, encode({**owned(), "holds": sorted(self._held), "told": told}))
+                    await self._hear()
         finally:
             if written:  # nothing is held any more, and what lies around would say otherwise
                 spawn(self._forget())
+
+    async def _hear(self) -> None:
+        """Hear what other processes tell: those that have renewed their leases since the last look, or are new."""
+        others, tokens = list[dict[str, Any]](), dict[str, str]()
+        for key in await self._storage.names(f"{ROOT}/leases"):
+            if key == self._key:
+                continue
+            with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+                pulse = decode(key, await self._storage.read(key))
+                tokens[key] = pulse["token"]
+                if pulse["token"] != self._tokens.get(key):
+                    others.append(pulse.get("told", {}))
+        self._tokens = tokens
+        for name, topic in self.topics.items():
+            topic.hear([told[name] for told in others if name in told])
 
     async def _forget(self) -> None:
         if self._beating is None:
@@ -106,6 +138,17 @@ _heartbeats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Hear
 def _heartbeat(storage: Storage) -> Heartbeat:
     here = _heartbeats.setdefault(asyncio.get_running_loop(), {})
     return here.setdefault(storage.url, Heartbeat(storage))
+
+
+def exchange(storage: Storage, name: str, topic: Topic) -> None:
+    """Tell other processes something with the leases of this one, while it holds any, and hear what they tell. It is advice.
+
+    Args:
+        storage: The library that they share.
+        name: What it is about.
+        topic: What is told, and who hears.
+    """
+    _heartbeat(storage).topics[name] = topic
 
 
 def _heartbeat_key(owner: ProcessId) -> str:

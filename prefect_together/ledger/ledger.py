@@ -14,19 +14,24 @@ lock there is. Names alone tell the state, so that a scan reads nothing::
                             0001-resolved.json    somebody decided what to do about an unknown or lost one
                             0001-adopted.json     another run took over the accepted job
 
+Settled attempts may be packed, many in one object, and are then found there: see ``packs``.
+
 The scope is ``any`` for requests that are reused for ever, else the run or the named batch that wants a fresh one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from types import MappingProxyType
 from typing import Any, Literal
 
 from prefect_together._internal.json import read, readable
 from prefect_together._internal.process import unique_token
 from prefect_together.errors import LibraryError
+from prefect_together.ledger.pack_format import Name
+from prefect_together.ledger.packs import Packs
 from prefect_together.storage.references import to_addresses, written
 from prefect_together.storage.storage import Storage
 
@@ -40,6 +45,10 @@ VERSION = 1
 # What an attempt is when it has several entries: the first of these that it has. An answer that came in after others took
 # its sender for dead outranks their "unknown"; a decision about something lost outranks its acceptance.
 _PRECEDENCE: tuple[State, ...] = ("stored", "adopted", "failed", "lost", "accepted", "refused", "unknown", "claimed")
+OPEN: frozenset[State] = frozenset({"claimed", "accepted", "unknown", "lost"})
+"""What is not settled: somebody works on it, or somebody has to decide about it. All else may be packed."""
+SAYING = frozenset(_PRECEDENCE)
+"""Entries that say by themselves that there is an attempt; a lease or a decision alone does not."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,8 @@ class Attempt:
     scope: str
     number: int
     events: frozenset[str] = frozenset()
+    packed: frozenset[str] = field(default=frozenset(), compare=False)
+    """Which of them were found in a pack."""
 
     @property
     def state(self) -> State:
@@ -62,6 +73,11 @@ class Attempt:
     def key(self) -> str:
         """Its name for people and commands."""
         return f"{self.fingerprint}/{self.scope}/{self.number:04d}"
+
+    @property
+    def name(self) -> Name:
+        """Its name as packs have it."""
+        return self.fingerprint, self.scope, self.number
 
     @property
     def prefix(self) -> str:
@@ -100,10 +116,14 @@ class Ledger:
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
+        self._packs = Packs.of(storage)
 
     async def history(self, fingerprint: str) -> History:
-        """Return what is known of a request, with one listing and no read."""
-        return History(fingerprint, tuple(attempts(await self.storage.names(folder(fingerprint)))))
+        """Return what is known of a request: by a listing, and a look into one pack where there is one."""
+        below = folder(fingerprint)
+        _, small = await self.storage.children(below)  # before the pack: see `packs`
+        packed = {name: frozenset(entries) for name, entries in await self._packs.at(fingerprint)}
+        return History(fingerprint, tuple(attempts((f"{below}/{name}" for name in small), packed)))
 
     async def record(self, attempt: Attempt, event: Event, entry: dict[str, Any]) -> bool:
         """Write an entry; return False if somebody else's was there already.
@@ -116,9 +136,16 @@ class Ledger:
         """
         if "token" not in entry:
             entry = {"token": new_token(), **entry}
-        if await self.storage.create(f"{attempt.prefix}-{event}.json", written(entry, self.storage, encode)):
+        key = f"{attempt.prefix}-{event}.json"
+        created = await self.storage.create(key, written(entry, self.storage, encode))
+        if not created and (await self._small(key) or {}).get("token") != entry["token"]:
+            return False
+        # The name was free. It may have been somebody else's, and packed since: an entry that was packed was there first.
+        first = (await self._packed(attempt)).get(event)
+        if first is None or first.get("token") == entry["token"]:
             return True
-        return (await self.entry(attempt, event) or {}).get("token") == entry["token"]
+        await self.storage.delete(key)
+        return False
 
     async def renew(self, attempt: Attempt, entry: dict[str, Any]) -> None:
         """Overwrite the lease of an attempt."""
@@ -131,10 +158,22 @@ class Ledger:
             LibraryError: It cannot be read, or is of a newer version than this package understands.
         """
         key = f"{attempt.prefix}-{event}.json"
+        entry = None if event in attempt.packed else await self._small(key)
+        if entry is None and event != "lease":
+            entry = (await self._packed(attempt)).get(event)
+        return None if entry is None else to_addresses(checked(key, entry), self.storage)
+
+    async def _small(self, key: str) -> dict[str, Any] | None:
+        """Return an entry that is an object of its own."""
         try:
-            return to_addresses(decode(key, await self.storage.read(key)), self.storage)
+            return decode(key, await self.storage.read(key))
         except FileNotFoundError:
             return None
+
+    async def _packed(self, attempt: Attempt) -> dict[str, dict[str, Any]]:
+        """Return the entries of an attempt that are packed."""
+        packed = await self._packs.at(attempt.fingerprint)
+        return dict(packed).get(attempt.name, {})
 
 
 def new_token() -> str:
@@ -147,19 +186,29 @@ def folder(fingerprint: str) -> str:
     return f"{ROOT}/{fingerprint[:2]}/{fingerprint}"
 
 
-def attempts(names: Iterable[str]) -> Iterator[Attempt]:
-    """Read attempts off the names of their entries; what has no such name is none of ours and is passed over."""
-    events: dict[tuple[str, str, int], set[str]] = {}
-    for name in names:
-        parts = name.split("/")
-        if len(parts) != 4 or parts[0] != ROOT:
-            continue
-        scope, *last = parts[3].removesuffix(".json").rsplit("-", 2)
-        if scope and len(last) == 2 and last[0].isdecimal():
-            events.setdefault((parts[2], scope, int(last[0])), set()).add(last[1])
-    for (fingerprint, scope, number), known in sorted(events.items()):
-        if known & set(_PRECEDENCE):
-            yield Attempt(fingerprint, scope, number, frozenset(known))
+def attempts(names: Iterable[str], packed: Mapping[Name, frozenset[str]] = MappingProxyType({})) -> Iterator[Attempt]:
+    """Read attempts off the names of their entries; what has no such name is none of ours and is passed over.
+
+    Args:
+        names: The keys of small entries.
+        packed: The entries that are packed, by their attempts.
+    """
+    events: dict[Name, set[str]] = {name: set(known) for name, known in packed.items()}
+    for key in names:
+        if (found := entry_named(key)) is not None:
+            events.setdefault(found[0], set()).add(found[1])
+    for name, known in sorted(events.items()):
+        if known & SAYING:
+            yield Attempt(*name, frozenset(known), packed.get(name, frozenset()))
+
+
+def entry_named(key: str) -> tuple[Name, str] | None:
+    """Return the attempt and the event that the key of a small entry names, or None where it is none of ours."""
+    parts = key.split("/")
+    if len(parts) != 4 or parts[0] != ROOT:
+        return None
+    scope, *last = parts[3].removesuffix(".json").rsplit("-", 2)
+    return ((parts[2], scope, int(last[0])), last[1]) if scope and len(last) == 2 and last[0].isdecimal() else None
 
 
 def encode(entry: dict[str, Any]) -> bytes:
@@ -175,11 +224,21 @@ def decode(key: str, data: bytes) -> dict[str, Any]:
         LibraryError: It is no entry, or a newer one than this package understands.
     """
     try:
-        entry = read(data)
+        return checked(key, read(data))
+    except ValueError:
+        raise _unreadable(key) from None
+
+
+def checked(key: str, entry: Any) -> dict[str, Any]:
+    """Return an entry that is one; raises as ``decode``."""
+    try:
         newer = entry["version"] > VERSION
-    except (ValueError, TypeError, KeyError):
-        advice = "Look at it; restore it or delete it."
-        raise LibraryError(f"The ledger entry {key} cannot be read.", advice=advice) from None
+    except (TypeError, KeyError):
+        raise _unreadable(key) from None
     if newer:
         raise LibraryError(f"The ledger entry {key} was written by a newer release.", advice="Upgrade prefect-together.")
     return entry
+
+
+def _unreadable(key: str) -> LibraryError:
+    return LibraryError(f"The ledger entry {key} cannot be read.", advice="Look at it; restore it or delete it.")

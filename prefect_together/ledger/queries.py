@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from itertools import islice
+from typing import Any, get_args
 
 from prefect_together.errors import InvalidRequest, LibraryError
-from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, State, attempts
+from prefect_together.ledger.ledger import Attempt, Ledger, State
+from prefect_together.ledger.newest import NewestFirst
+from prefect_together.ledger.scan import Progress, scan
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
 _AT_ONCE = 64  # entries read at the same time
-_BUNDLE = 1024  # attempts held at the same time
 
 
 def in_words(state: State) -> str:
     """Return a state as users read it: what is kept is called so everywhere but in the ledger's own entries."""
     return "kept" if state == "stored" else state
+
+
+def state_of(words: str) -> State:
+    """Return the state that users read as these words."""
+    return next(state for state in get_args(State) if words == in_words(state))
 
 
 @dataclass(frozen=True)
@@ -101,35 +109,44 @@ class LedgerRow:
         return " ".join(str(self.claim.get("title") or asked.get("prompt") or self.model).split())
 
 
-async def stream_attempts(storage: Storage, prefix: str = "") -> AsyncIterator[LedgerRow]:
+async def stream_attempts(
+    storage: Storage, prefix: str = "", *, states: Collection[State] | None = None, progress: Progress | None = None
+) -> AsyncGenerator[LedgerRow, None]:
     """Yield the attempts of a library in no order, holding few of them at a time.
 
     Args:
         storage: The library.
         prefix: Only requests whose fingerprint begins with this.
+        states: Only attempts in these states: of the others no entry is read. None is all.
+        progress: Hears what part of the ledger has been gone through: 0 to 1.
 
     Raises:
         LibraryError: The ledger cannot be read.
     """
-    ledger, slots = Ledger(storage), asyncio.Semaphore(_AT_ONCE)
-    below = f"{ROOT}/{prefix[:2]}" if len(prefix) >= 2 else ROOT
-    known = [attempt for attempt in attempts(await storage.names(below)) if attempt.fingerprint.startswith(prefix)]
+    async for seen in scan(storage, prefix, states=states, progress=progress):
+        async for row in _rows(storage, (sighting.attempt for sighting in seen)):
+            yield row
 
-    async def read(attempt: Attempt) -> LedgerRow | None:
-        async with slots:
-            try:
-                claim = await ledger.entry(attempt, "claimed")
-                outcome = {} if attempt.state == "claimed" else await ledger.entry(attempt, attempt.state)
-            except LibraryError as error:  # one broken entry must not hide all the others
-                _log.warning("%s %s is left out.", error.what, attempt.key)
-                return None
-            # A claim that somebody removed by hand leaves nothing to say.
-            return None if claim is None else LedgerRow(attempt, claim, outcome or {})
 
-    for begin in range(0, len(known), _BUNDLE):
-        for row in await asyncio.gather(*map(read, known[begin : begin + _BUNDLE])):
-            if row is not None:
-                yield row
+async def newest_attempts(
+    storage: Storage, *, states: Collection[State] | None = None, since: datetime | None = None, limit: int | None = None
+) -> AsyncGenerator[LedgerRow, None]:
+    """Yield the attempts of a library, the newest first, holding few of them at a time.
+
+    Args:
+        storage: The library.
+        states: Only attempts in these states. None is all.
+        since: Only those that were claimed then or later, by the clocks of the machines that claimed them.
+        limit: Only the newest so many. None is all.
+
+    Raises:
+        LibraryError: The ledger cannot be read.
+    """
+    with NewestFirst(storage, since, limit) as order:
+        async for seen in scan(storage, states=states, least=order.least):
+            await order.take(seen)
+        async for row in _rows(storage, order.hand_out()):
+            yield row
 
 
 async def list_attempts(storage: Storage, prefix: str = "") -> list[LedgerRow]:
@@ -145,12 +162,47 @@ async def find_attempt(storage: Storage, key: str) -> LedgerRow:
         InvalidRequest: There is none, or more than one.
         LibraryError: The ledger cannot be read.
     """
-    fingerprint = key.partition("/")[0]
-    found = [row for row in await list_attempts(storage, fingerprint) if row.key.startswith(key)]
-    if len(found) != 1:
-        what = "no attempt" if not found else f"{len(found)} attempts"
+    fingerprint, whole, _ = key.partition("/")
+    if whole:
+        known = list((await Ledger(storage).history(fingerprint)).attempts)
+    else:
+        known = [one.attempt async for seen in scan(storage, fingerprint) for one in seen]
+    found = [attempt for attempt in known if attempt.key.startswith(key)]
+    rows = [row async for row in _rows(storage, found[:2])]
+    if len(found) != 1 or not rows:
+        what = "no attempt" if not rows else f"{len(found)} attempts"
         raise InvalidRequest(f"The ledger of {storage.url} has {what} whose key begins with {key!r}.")
-    return found[0]
+    return rows[0]
+
+
+async def find_kept(storage: Storage, sha256: str) -> tuple[LedgerRow, dict[str, Any]] | None:
+    """Return the attempt that a kept file is of, by the hash of its bytes, and what is recorded of it; raises likewise."""
+    async with aclosing(stream_attempts(storage, states={"stored"})) as rows:
+        async for row in rows:
+            for result in row.results:
+                if result.get("sha256") == sha256:
+                    return row, result
+    return None
+
+
+async def _rows(storage: Storage, attempts: Iterable[Attempt]) -> AsyncGenerator[LedgerRow, None]:
+    """Yield what the entries of attempts say, as many as are read at the same time."""
+    ledger, rest = Ledger(storage), iter(attempts)
+
+    async def read(attempt: Attempt) -> LedgerRow | None:
+        try:
+            claim = await ledger.entry(attempt, "claimed")
+            outcome = {} if attempt.state == "claimed" else await ledger.entry(attempt, attempt.state)
+        except LibraryError as error:  # one broken entry must not hide all the others
+            _log.warning("%s %s is left out.", error.what, attempt.key)
+            return None
+        # A claim that somebody removed by hand leaves nothing to say.
+        return None if claim is None else LedgerRow(attempt, claim, outcome or {})
+
+    while some := list(islice(rest, _AT_ONCE)):
+        for row in await asyncio.gather(*map(read, some)):
+            if row is not None:
+                yield row
 
 
 def _money(value: object) -> Decimal | None:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,7 @@ LARGEST = 1024 * 1024
 _SLOW = 0.002  # seconds: a disk that keeps taking longer for an operation is left to threads
 _FOR = 5.0  # seconds for which it is, until it is tried again
 _PROOF = 6  # so many more slow operations than quick ones: a busy machine makes a quick disk look slow now and then
+_TRIES = 8  # to make a folder that somebody else removes, which takes both of them the same microsecond
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _T = TypeVar("_T")
@@ -57,6 +58,19 @@ class Folder:
         """Remove a file, or raise FileNotFoundError."""
         await self._do(0, lambda: Path(self._root, key).unlink())
 
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove many files, also where some are not there, and the folders that are empty then."""
+
+        def unlink() -> None:
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{self._root}/{key}")
+            for folder in {key.rpartition("/")[0] for key in keys}:
+                with suppress(OSError):
+                    os.rmdir(f"{self._root}/{folder}")
+
+        await asyncio.to_thread(unlink)
+
     async def size(self, key: str) -> int | None:
         """Return a file's size in bytes, or None where there is none."""
 
@@ -65,6 +79,67 @@ class Folder:
                 return os.stat(f"{self._root}/{key}").st_size
             except (FileNotFoundError, NotADirectoryError):
                 return None
+
+        return await self._do(0, look)
+
+    async def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of many files; None of those that are not there."""
+
+        def read() -> list[bytes | None]:
+            found: list[bytes | None] = []
+            for key in keys:
+                try:
+                    with open(f"{self._root}/{key}", "rb", buffering=0) as file:
+                        found.append(file.read())
+                except FileNotFoundError:  # noqa: PERF203 - it is rare, and the others are read on
+                    found.append(None)
+            return found
+
+        return await asyncio.to_thread(read)
+
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return some of a file's bytes, or raise FileNotFoundError."""
+
+        def read() -> bytes:
+            with open(f"{self._root}/{key}", "rb", buffering=0) as file:
+                file.seek(start)
+                return file.read(length)
+
+        return await self._do(length, read)
+
+    async def listing(self, prefix: str, begin: str, timed: str | None) -> list[tuple[str, float]]:
+        """Return the keys of the files in a folder's folders; see ``Storage.listing``."""
+
+        def look() -> list[tuple[str, float]]:
+            found: list[tuple[str, float]] = []
+            for folder in self._within(prefix, begin):
+                with suppress(FileNotFoundError, NotADirectoryError):  # somebody may be deleting from it meanwhile
+                    path = f"{self._root}/{prefix}/{folder}"
+                    for name in os.listdir(path):
+                        if "#" not in name:  # what is not there yet, see `_put`
+                            with suppress(FileNotFoundError):
+                                at = os.stat(f"{path}/{name}").st_mtime if timed and name.endswith(timed) else 0.0
+                                found.append((f"{prefix}/{folder}/{name}", at))
+            return found
+
+        # A folder of thousands takes long enough to hold up the event loop.
+        return await asyncio.to_thread(look)
+
+    def _within(self, prefix: str, begin: str) -> list[str]:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{self._root}/{prefix}") as found:
+            return [entry.name for entry in found if entry.name.startswith(begin) and entry.is_dir()]
+        return []
+
+    async def children(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files in a folder, sorted; of one that is not there, none."""
+
+        def look() -> tuple[list[str], list[str]]:
+            folders, files = list[str](), list[str]()
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{self._root}/{prefix}") as found:
+                for entry in found:
+                    if "#" not in entry.name:  # what is not there yet, see `_put`
+                        (folders if entry.is_dir() else files).append(entry.name)
+            return sorted(folders), sorted(files)
 
         return await self._do(0, look)
 
@@ -127,11 +202,7 @@ class Folder:
         path = f"{self._root}/{key}"
         # The store that lists and streams these folders takes names that end so for what is not there yet.
         draft = f"{path}#{random.getrandbits(62)}"
-        try:
-            file = os.open(draft, _NEW, 0o666)
-        except FileNotFoundError:
-            _make(path[: path.rindex("/")])
-            file = os.open(draft, _NEW, 0o666)
+        file = _open(draft)
         try:
             try:
                 rest = memoryview(data)
@@ -145,6 +216,15 @@ class Folder:
             with suppress(OSError):
                 os.unlink(draft)
             raise
+
+
+def _open(draft: str) -> int:
+    """Open a new file for writing, in a folder that is made where it is not there."""
+    for _ in range(_TRIES):
+        with suppress(FileNotFoundError):
+            return os.open(draft, _NEW, 0o666)
+        _make(draft[: draft.rindex("/")])  # somebody may remove it again, as it is empty: see `remove`
+    return os.open(draft, _NEW, 0o666)
 
 
 def _make(folder: str) -> None:

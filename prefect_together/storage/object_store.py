@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import obstore
@@ -11,6 +14,8 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from prefect_together.errors import ConfigurationError
+
+_AT_ONCE = 64  # objects that are read at the same time
 
 
 class Bucket:
@@ -39,12 +44,55 @@ class Bucket:
         """Remove an object, or raise FileNotFoundError."""
         await obstore.delete_async(self._store, key)
 
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove many objects, also where some are not there."""
+        try:
+            await obstore.delete_async(self._store, list(keys))  # S3 takes a thousand at once
+        except FileNotFoundError:  # of other stores, which take one at a time and stop there
+            for key in keys:
+                with suppress(FileNotFoundError):
+                    await obstore.delete_async(self._store, key)
+
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
         try:
             return (await obstore.head_async(self._store, key))["size"]
         except FileNotFoundError:
             return None
+
+    async def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of many objects; None of those that are not there."""
+
+        async def read(key: str) -> bytes | None:
+            with suppress(FileNotFoundError):
+                return await self.read(key)
+            return None
+
+        found: list[bytes | None] = []
+        for begin in range(0, len(keys), _AT_ONCE):
+            found += await asyncio.gather(*map(read, keys[begin : begin + _AT_ONCE]))
+        return found
+
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return some of an object's bytes, or raise FileNotFoundError."""
+        return bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
+
+    async def listing(self, prefix: str, begin: str, timed: str | None) -> list[tuple[str, float]]:  # noqa: ARG002 - times are free
+        """Return the keys below a prefix; see ``Storage.listing``."""
+        found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
+        below = f"{prefix}/{begin}"
+        return [
+            (str(meta["path"]), meta["last_modified"].timestamp())
+            async for some in found
+            for meta in some
+            if str(meta["path"]).startswith(below)
+        ]
+
+    async def children(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of what is as a folder, and of the objects, right below a prefix, sorted."""
+        found: Any = await obstore.list_with_delimiter_async(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - as above
+        folders = sorted(str(path).rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
+        return folders, sorted(str(meta["path"]).rpartition("/")[2] for meta in found["objects"])
 
     async def _create(self, key: str, data: bytes) -> bool:
         try:

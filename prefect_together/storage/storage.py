@@ -7,7 +7,7 @@ import atexit
 import io
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -108,6 +108,16 @@ class Storage:
         with library_errors("read", key, self.url, may_be_missing=True):
             return await self._objects.read(key)
 
+    async def read_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of many small objects; None of those that are not there. They are all held."""
+        with library_errors("read", keys[0], self.url):
+            return await self._objects.read_all(keys)
+
+    async def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Return some of an object's bytes; raises as ``read``."""
+        with library_errors("read", key, self.url, may_be_missing=True):
+            return await self._objects.read_range(key, start, length)
+
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
         with library_errors("look for", key, self.url):
@@ -125,6 +135,22 @@ class Storage:
             found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
             return sorted(str(meta["path"]) for meta in await found.collect_async())
 
+    async def listing(self, prefix: str, begin: str = "", *, timed: str | None = None) -> list[tuple[str, float]]:
+        """Return the keys of what is in the folders of a folder, and when it was written; in no order.
+
+        Args:
+            prefix: The folder.
+            begin: Only what is in folders whose names begin so.
+            timed: The end of the names of those whose times are wanted (seconds since 1970); of others there may be none, 0.
+        """
+        with library_errors("list", prefix, self.url):
+            return await self._objects.listing(prefix, begin, timed)
+
+    async def children(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the objects right in a folder, sorted; what is below is not listed."""
+        with library_errors("list", prefix, self.url):
+            return await self._objects.children(prefix)
+
     async def holds(self, prefix: str) -> bool:
         """Tell whether there is any object below a prefix, without listing them all."""
         if self.folder is not None:
@@ -139,6 +165,12 @@ class Storage:
         """Remove an object; it is fine if there is none."""
         with library_errors("delete", key, self.url), suppress(FileNotFoundError):
             await self._objects.delete(key)
+
+    async def remove(self, keys: Sequence[str]) -> None:
+        """Remove many objects; it is fine if some are not there. Folders that are empty then are removed too."""
+        if keys:
+            with library_errors("delete", keys[0], self.url):
+                await self._objects.remove(keys)
 
     def open(self, key: str) -> BinaryIO:
         """Open an object for reading and seeking, without fetching it whole."""

@@ -12,6 +12,7 @@ from prefect_together.batch.results import Retry
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.blocks.settings import current_settings
+from prefect_together.engine.batch_lines import MAX_LINES
 from prefect_together.engine.context import RunContext
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
@@ -38,6 +39,11 @@ TIMEOUT = 1800.0
 """Seconds that a job is waited for, counted from its submission."""
 BATCH_TIMEOUT = 3 * 24 * 3600.0
 """Seconds that a provider's batch is waited for, counted from its creation: Together may take three days."""
+
+LARGEST_SHARD = 2000
+"""Rows that a process takes at a time at most, where nobody says how many."""
+SHARDS = 64
+"""Parts that a table has at least, unless these had fewer rows than run at once: so that processes end at the same time."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,8 @@ class BatchArguments:
         check_suspendable(self.wait)
         if self.timeout is not None:
             seconds("timeout", self.timeout)
-        if self.via == "batch" and self.chunk_size is not None:
-            raise InvalidRequest('chunk_size splits what goes out one by one: leave it out with via="batch".')
+        if self.via == "batch" and self.chunk_size is not None and self.name is None:
+            raise InvalidRequest('chunk_size splits via="batch" among processes, which share a name: give name= too.')
         (text if isinstance(self.concurrency, str) else whole)("concurrency", self.concurrency)
         if self.stop_after_failures is not None:
             whole("stop_after_failures", self.stop_after_failures)
@@ -100,6 +106,18 @@ class BatchArguments:
         usual = TIMEOUT if self.via == "requests" else BATCH_TIMEOUT
         timeout = usual if self.timeout is None else self.timeout
         return Options(width, timeout, self.stop_after_failures, self.retry, current_settings().trace_prompts)
+
+    def rules(self) -> tuple[Any, ...]:
+        """Return by which rules its rows are run: of those that share the work they are the same."""
+        return self.reuse, self.on_unknown, self.retry, self.via, self.resend
+
+    def shard_size(self, total: int) -> int:
+        """Return how many rows a process takes at a time, of so many in all."""
+        if self.chunk_size is not None:
+            return self.chunk_size
+        if self.via == "batch":
+            return MAX_LINES
+        return max(self.options().concurrency, min(LARGEST_SHARD, -(-total // SHARDS)))
 
     async def total(self) -> int | None:
         """Return how many rows there are, where that can be told before they are read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, TypeAlias, cast
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from prefect_together._internal.text import with_article
 from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.batch.results import BatchResult
+from prefect_together.batch.row_reader import RowReader, digest_of
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import InvalidRequest
@@ -24,15 +26,31 @@ Requests: TypeAlias = "RequestTable | Iterable[Request]"
 
 
 def rows_of(requests: Requests) -> Iterator[TableRow]:
-    """Yield the rows: those of a table, or the requests of a list with a number each."""
+    """Return the rows: those of a table, or the requests of a list with a number each."""
     if isinstance(requests, RequestTable):
-        yield from requests
-        return
-    for number, request in enumerate(cast("Iterable[Any]", requests), 1):
-        if isinstance(request, Request):
-            yield _row(number, request)
-        else:
-            yield TableRow(number, None, f"Row {number} is {_instead(request)}")
+        return iter(requests)
+    return itertools.starmap(_row, enumerate(cast("Iterable[Any]", requests), 1))
+
+
+def reader_of(requests: Requests) -> RowReader[Any, TableRow] | None:
+    """Return what reads the rows from any place, or None where they can be read once only."""
+    if isinstance(requests, RequestTable):
+        return requests.reader()
+    if isinstance(requests, Sequence):
+        return RowReader(lambda: iter(cast("Sequence[Any]", requests)), _row)
+    return None
+
+
+def digest(requests: Requests, rules: Sequence[Any]) -> str:
+    """Return a hash of the rows and of how they are run: equal for processes that are to share the work.
+
+    Args:
+        requests: The rows.
+        rules: How they are run, as plain values.
+    """
+    if isinstance(requests, RequestTable):
+        return digest_of([*rules, requests.digest()])
+    return digest_of(itertools.chain(rules, map(_asked, requests)))
 
 
 def schema(requests: Requests, names: Mapping[str, Any], made: Mapping[str, str]) -> TableSchema:
@@ -111,8 +129,17 @@ def _instead(request: Any) -> str:
     return f"{what}: requests_from_table makes requests of rows." if isinstance(request, Mapping) else f"{what}."
 
 
-def _row(number: int, request: Request) -> TableRow:
+def _asked(request: Any) -> Any:
+    """Return all that a request asks for, as plain values."""
+    if isinstance(request, Request):
+        return request.kind, request.model_dump(mode="json", exclude_unset=True)
+    return request
+
+
+def _row(number: int, request: Any) -> TableRow:
     """Return the row of a request; one of a type that this release does not know is no request that it could send."""
+    if not isinstance(request, Request):
+        return TableRow(number, None, f"Row {number} is {_instead(request)}")
     columns = {"prompt": request.title()}
     try:
         spec_of(request)

@@ -15,6 +15,7 @@ from prefect_together.engine.context import GenerationContext, RunContext, RunIn
 from prefect_together.engine.lifecycle_events import Listener
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
+from prefect_together.ledger.leases import Topic, exchange
 from prefect_together.tasks._checks import account, one_of
 from prefect_together.tasks._flow_runs import outermost_flow_run
 from prefect_together.ui.addresses import of_flow_run
@@ -49,6 +50,8 @@ async def run_context(
     one_of("on_unknown", on_unknown, OnUnknown)
     storage = await storage_of(library)
     client = credentials.get_client() if sends else credentials.onlooker()
+    if sends:
+        exchange(storage, f"rate {client.account} {client.origin}", Topic(client.limiter.seen, client.limiter.heed))
     return RunContext(
         client=client,
         storage=storage,

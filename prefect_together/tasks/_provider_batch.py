@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from contextlib import AsyncExitStack, closing
 from datetime import datetime, timezone
 from decimal import Decimal
 
+from prefect_together.batch.manifest import new_key
 from prefect_together.batch.provider_batch import ROWS, ProviderBatch, rows_of, submission
 from prefect_together.batch.results import BatchResult, read_schema
 from prefect_together.batch.table_schema import TableSchema
@@ -27,6 +29,7 @@ async def submitted(arguments: BatchArguments) -> ProviderBatch:
     """
     from prefect_together.batch import manifest  # import the HTTP client, which is slow
     from prefect_together.batch.provider_runner import ProviderBatchRun
+    from prefect_together.batch.shard_lines import ShardLines
     from prefect_together.engine.batch_record import record_of
 
     arguments.check()
@@ -35,13 +38,14 @@ async def submitted(arguments: BatchArguments) -> ProviderBatch:
     async with AsyncExitStack() as stack:
         before = await earlier(storage, arguments.name, stack)
         work = ProviderBatchRun(context, arguments.options(), before.lines)
-        stack.callback(work.spool.close)
-        entries = stack.enter_context(closing(manifest.Spool(storage)))
+        stack.callback(work.close)
+        entries = stack.enter_context(closing(ShardLines(storage)))
         await work.submit(_batch_requests.rows_of(arguments.requests), entries)
         if context.budget:
             await context.budget.close()
-        columns = await asyncio.to_thread(_batch_requests.schema, arguments.requests, work.names, work.made)
+        columns = await asyncio.to_thread(_batch_requests.schema, arguments.requests, work.totals.names, work.totals.made)
         where = await manifest.write(storage, f"{ROWS}/{uuid.uuid4().hex}", entries, columns)
+        counts = Counter(work.totals.counts)
         records = [record_of(storage, name) for name in work.records]
         known = [record.at_stake for record in records if record.at_stake is not None]
         batch = ProviderBatch(
@@ -51,11 +55,11 @@ async def submitted(arguments: BatchArguments) -> ProviderBatch:
             records=tuple(work.records),
             submitted_at=datetime.now(timezone.utc),
             name=arguments.name,
-            total=sum(work.counts.values()) + work.waiting,
+            total=work.totals.done + work.waiting,
             waiting=work.waiting,
-            reused=work.counts["reused"] + work.counts["invalid"],
-            refused=work.counts["refused"],
-            failed=work.counts["failed"] + work.counts["unknown"] + work.counts["skipped"],
+            reused=counts["reused"] + counts["invalid"],
+            refused=counts["refused"],
+            failed=counts["failed"] + counts["unknown"] + counts["skipped"],
             at_most=sum(known, Decimal(0)) if len(known) == len(records) else None,
         )
         work.log.info("%s", batch)
@@ -104,12 +108,14 @@ async def waited_for(batch: ProviderBatch, arguments: BatchArguments) -> BatchRe
         before = await earlier(context.storage, batch.name, stack)
         sent = await asyncio.to_thread(submission, batch)
         work = ProviderBatchRun(context, arguments.options(), resend=None, sent=sent)
+        stack.callback(work.close)
         columns = await asyncio.to_thread(read_schema, batch.rows) or TableSchema(names=[])
         return await carried_out(
             work,
             lambda: work.run(rows_of(batch)),
-            lambda: columns.model_copy(update={"made": {**columns.made, **work.made}}),
+            lambda: columns.model_copy(update={"made": {**columns.made, **work.totals.made}}),
             arguments,
+            key=new_key(batch.name),
             total=batch.total,
             previous=before.manifest,
         )

@@ -8,7 +8,7 @@ from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.ledger.spend_limit import SpendLimit
-from prefect_together.tasks._batch import batch
+from prefect_together.tasks._batch import batch, batch_so_far
 from prefect_together.tasks._batch_arguments import CONCURRENCY, BatchArguments, FailOn, Resend, Retry, Via
 from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._checks import Money
@@ -38,7 +38,11 @@ def generate_batch(
     """Make many pictures and clips in one task run, each with a ledger entry and an outcome of its own.
 
     A request that fails never loses the others. A batch that is killed is run again: what is paid for is found in the
-    ledger and not paid for again.
+    ledger and not paid for again. Its manifest grows while it runs: ``read_batch`` reads what came of a named one so far.
+
+    For more speed than one process has, start several with the same table and ``name``, on any machines that share the
+    library: flow runs in a work pool, ``[generate_batch.submit(table, name=…) for _ in range(4)]`` or
+    ``generate_batch.map([table] * 4, name=…)`` on any task runner.
 
     Example:
         ```python
@@ -70,8 +74,12 @@ def generate_batch(
         fail_on: Whether the task fails when ``"any"`` request has no file, when ``"all"`` have none, or ``"never"``.
         max_cost: The most that this call may spend, in USD; what would exceed it is refused.
         limit: What this call may spend together with all others that name the same limit.
-        chunk_size: Splits the batch into task runs of so many rows, one after the other.
-        name: Makes the batch one that is run again: with the last run's manifest for comparison.
+        chunk_size: Splits the batch into task runs of so many rows, one after the other. Under a ``name``, also how many
+            rows a process takes at a time; left out, that follows from the number of rows, 2,000 at most.
+        name: Makes the batch one that is run again: with the last run's manifest for comparison. Processes that are given
+            the same rows under the same name at the same time share them, and return one result; what one that is killed
+            leaves the others do. ``max_cost``, ``concurrency`` and ``stop_after_failures`` are each process's own, ``limit``
+            is all theirs.
         retry: What becomes of what failed in the last run under the name: ``"failed"`` does it again, ``"none"`` leaves it.
         via: ``"requests"`` sends them one by one; ``"batch"`` sends them as files in batches at Together, which take minutes
             to a day and cost half for some models: for ``ChatRequest``. Whoever asks for one of them meanwhile waits for it.
@@ -121,3 +129,33 @@ async def agenerate_batch(
             )
         )
     )  # fmt: skip
+
+
+def read_batch(name: str, *, library: AnyLibrary | None = None) -> BatchResult | None:
+    """Return what came of a named batch so far: at any time, in any process, while it runs as well. Sends nothing.
+
+    Example:
+        ```python
+        from prefect_together import read_batch
+
+        so_far = read_batch("catalogue")
+        if so_far:
+            print(so_far.running, so_far)  # and so_far.stream(), so_far.write_table("so-far.csv") as ever
+        ```
+
+    Args:
+        name: What the batch is called.
+        library: Where it is; by default as for ``generate_image``.
+
+    Returns:
+        Its last run, ``running`` where that has not come to its end (or was killed); None where there was none.
+
+    Raises:
+        LibraryError: The library cannot be read.
+    """
+    return run(batch_so_far(name, library))
+
+
+async def aread_batch(name: str, *, library: AnyLibrary | None = None) -> BatchResult | None:
+    """Return what came of a named batch so far: ``read_batch`` for async flows."""
+    return await arun(batch_so_far(name, library))

@@ -11,7 +11,8 @@ from prefect_together.errors import LibraryError, TogetherError
 from prefect_together.generations.derived import DERIVED, DerivedMedia
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import specs
-from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, attempts
+from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.ledger.scan import scan
 from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.gallery_items import Item, of_attempt, of_result, wanted
@@ -68,7 +69,7 @@ async def write_page(storage: Storage, *, title: str | None = None) -> str:
             except (TogetherError, FileNotFoundError, ValueError, KeyError):
                 return None
 
-    shown = [attempt for attempt in attempts(await storage.names(ROOT)) if wanted(attempt)]
+    shown = [one.attempt async for seen in scan(storage) for one in seen if wanted(one.attempt)]
     sidecars = [key for key in await storage.names(DERIVED) if key.endswith(".json")]
     read = await asyncio.gather(*map(attempt_items, shown), *map(derived_items, sidecars))
     index = dict(pair for pair in read if pair is not None)

@@ -35,8 +35,12 @@ class Job(Errand, total=False):
     """Which Prefect flow to run, instead of calling the package's inner door."""
     batch: bool
     """Whether to make the requests by way of Together's batches."""
+    named: dict[str, Any]
+    """What `generate_batch` is given besides the requests, to make them in a named batch; `limit` as name and USD."""
     reconcile: bool
     """Whether to reconcile instead of making anything."""
+    pack: str
+    """Pack instead of making anything: once, or again and again until there is a file of this name."""
     resume: str
     """Which flow run to run again."""
     machine: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from prefect_together.engine import batch_sending, batch_taking
@@ -53,6 +53,7 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
     Ledger.record = recorded
 
     _arm_batches(point, die)
+    _arm_packing(point, die)
 
     if point == "after-answer":
         send_paid = TogetherClient.send_paid
@@ -92,6 +93,31 @@ def arm(point: str, by: signal.Signals, say: Callable[[dict[str, Any]], None]) -
             await write_stream(self, key, cut())
 
         Storage.write, Storage.write_stream = written, streamed
+
+
+def _arm_packing(point: str, die: Callable[[], None]) -> None:
+    """Arm the points of packing: before and after the pack is written, in the middle of removing, and before the old pack is."""
+    create, remove = Storage.create, Storage.remove
+
+    async def created(self: Storage, key: str, data: bytes) -> bool:
+        packs = key.startswith("ledger/packed/")
+        if packs and point == "before-pack":
+            die()
+        written = await create(self, key, data)
+        if packs and point == "after-pack":
+            die()
+        return written
+
+    async def removed(self: Storage, keys: Sequence[str]) -> None:
+        packs = any(key.startswith("ledger/packed/") for key in keys)
+        if packs and point == "before-old-pack":
+            die()
+        if keys and not packs and point == "removing":
+            await remove(self, keys[::2])
+            die()
+        await remove(self, keys)
+
+    Storage.create, Storage.remove = created, removed
 
 
 def _arm_batches(point: str, die: Callable[[], None]) -> None:

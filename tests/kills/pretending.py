@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from errand import Job
 
 from prefect_together._internal import process as owner
+from prefect_together.batch import shard_lines, shards
 from prefect_together.engine import attempt, batch_output, batch_record
 from prefect_together.engine import ingest as keeping
 from prefect_together.engine import polling as waiting
@@ -43,5 +44,6 @@ def pretend(job: Job) -> None:
             yield 0.1
 
     Pace.pauses = pauses
+    shard_lines.SAVE_EVERY, shards.LOOK_AGAIN = 0.1, 0.1
     batch_output.LOOK_AGAIN, batch_record.LOOK_AGAIN = 0.1, 0.1
     keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]

@@ -43,6 +43,9 @@ from prefect_together.generations.request import Request
 from prefect_together.generations.results import GeneratedMedia
 from prefect_together.generations.video import VideoRequest
 from prefect_together.http.pool import shared_client
+from prefect_together.ledger import packing
+from prefect_together.ledger.ledger import Ledger
+from prefect_together.ledger.scan import prefixes
 from prefect_together.storage.opening import shared
 
 LEVEL = (av, obstore)
@@ -109,6 +112,22 @@ def reconcile(job: Job) -> list[GeneratedMedia]:
         return [file for file in report.kept if isinstance(file, GeneratedMedia)]
 
     return runtime.run(reconciling())
+
+
+def pack(job: Job) -> list[GeneratedMedia]:
+    """Pack once; or again and again, past the lease that keeps two from doing so at once."""
+    until = job.get("pack", "once")
+
+    async def packing_it() -> None:
+        storage = shared(job["library"], job.get("options"))
+        if until == "once":
+            await packing.pack(storage)
+        while until != "once" and not await asyncio.to_thread(os.path.exists, until):
+            for prefix in await prefixes(storage):
+                await packing.PrefixPacker(Ledger(storage), prefix, packing.Packing(), everything=True).pack()
+
+    runtime.run(packing_it())
+    return []
 
 
 class Undecided(Exception):
@@ -196,10 +215,28 @@ def run_batch(job: Job) -> dict[str, Any]:
     async def running() -> dict[str, Any]:
         batch = ProviderBatchRun(context, Options(timeout=120.0))
         await batch.run(TableRow(number, request_of(fields)) for number, fields in enumerate(job["requests"], 1))
-        lines = [json.loads(line) for line in batch.spool]
-        return {"counts": dict(batch.counts), "errors": [line["error"] for line in lines if "error" in line]}
+        lines = [json.loads(line) for line in batch.lines_of(1)]
+        return {"counts": batch.totals.counts, "errors": [line["error"] for line in lines if "error" in line]}
 
     return runtime.run(running())
+
+
+def run_named(job: Job) -> dict[str, Any]:
+    """Make the requests of a job in a named batch, which others may share, and return its result."""
+    from prefect_together import MediaLibrary, SpendLimit, TogetherCredentials, generate_batch
+
+    options = dict(job.get("named", {}))
+    if limit := options.pop("limit", None):
+        options["limit"] = SpendLimit(name=limit[0], usd=limit[1])
+    result = generate_batch.fn(
+        [request_of(fields) for fields in job["requests"]],
+        credentials=TogetherCredentials(api_key=job["api_key"], base_url=job["base_url"]),  # type: ignore[arg-type]
+        library=MediaLibrary(url=job["library"], options=job.get("options", {})),  # type: ignore[arg-type]
+        on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
+        fail_on="never",
+        **options,
+    )
+    return {"result": result.model_dump(mode="json")}
 
 
 def work(job: Job) -> None:
@@ -208,13 +245,16 @@ def work(job: Job) -> None:
     if kill := job.get("kill"):
         arm(kill, signal.Signals[job.get("by", "SIGKILL")], _out)
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
-    how = reconcile if job.get("reconcile") else how
+    how = reconcile if job.get("reconcile") else pack if job.get("pack") else how
     level = _memory("VmRSS") if job.get("memory") else 0
     if gate := job.get("gate"):
         _out({"ready": True})
         while not os.path.exists(gate):  # noqa: PTH110 - as quick as can be
             time.sleep(0.001)
     try:
+        if "named" in job:
+            _out({"outcome": "ran", **run_named(job)})
+            return
         if job.get("batch"):
             _out({"outcome": "ran", **run_batch(job)})
             return
