@@ -4,6 +4,7 @@ FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY prefect_together prefect_together
+COPY flows flows
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir '.[media,tables]'
 
