@@ -85,7 +85,6 @@ class Scene(BaseModel):
 
 Scenes = TypeAdapter(list[Scene])
 Part: TypeAlias = tuple[Scene, GeneratedAudio, GeneratedImage]
-"""A scene, its narration and its still."""
 Planned: TypeAlias = tuple[Scene, SpeechRequest, ImageRequest]
 
 
@@ -111,14 +110,12 @@ def narrated_film(
 ) -> list[GeneratedText | GeneratedImage | GeneratedAudio | GeneratedVideo | DerivedMedia] | Plan:
     """Turn a brief into a film with narration and subtitles, asking before the expensive part.
 
-    Speech is made first and measured, so that each clip is as long as what is said over it. All is made once, by its seed
-    and its words: a changed scene remakes that scene.
+    Speech is made first, so that each clip is as long as what is said over it. A changed scene remakes that scene alone.
 
     Args:
         brief: What the film is about.
         count: How many scenes are written.
-        scenes: The scenes, in order: prompt, narration, motion, seconds. As an option: a YAML or JSON file. Left out, they
-            are written.
+        scenes: In order: prompt, narration, motion, seconds; as an option, a YAML or JSON file. Left out, they are written.
         language: The language of the narration, such as en; the voice has to speak it.
         voice: Who narrates; left out, the first voice of the speaker for that language.
         speaker: Together's id of the model of speech.

@@ -12,41 +12,60 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, get_client
 from prefect.task_runners import ProcessPoolTaskRunner
+from pydantic import AfterValidator, Field
 
 from prefect_together import (
     BatchResult,
+    ImageModelId,
+    Plan,
     RequestTable,
     SpendLimit,
+    check_table_path,
     generate_batch,
     named_after,
     requests_from_table,
     run_as_command,
 )
+from prefect_together import plan as plan_requests
 
 EXAMPLE = 120
 """Rows of the table that is made where none is given."""
-PROCESSES: Any = ProcessPoolTaskRunner(max_workers=64)  # Prefect declares it as no runner of its own futures
+MOST = 64
+"""Processes that one run may start."""
+PROCESSES: Any = ProcessPoolTaskRunner(max_workers=MOST)  # Prefect declares it as no runner of its own futures
 ANIMALS = ("fox", "owl", "hare", "stork", "otter", "lynx", "heron", "badger")
+
+
+def _table(path: str) -> str:
+    if path != "example":
+        requests_from_table(path, constants={"prompt": "any", "model": "any"})
+    return path
+
+
+def _writable(path: str) -> str:
+    check_table_path(path)
+    return path
 
 
 @flow(name="sharded", flow_run_name=named_after("table"), task_runner=PROCESSES)
 def sharded(
-    table: str = "example",
+    table: Annotated[str, AfterValidator(_table)] = "example",
     template: str | None = None,
-    model: str = "black-forest-labs/FLUX.2-pro",
-    width: int = 512,
-    height: int = 512,
-    seed: int = 7,
-    out: str | None = None,
-    workers: int = 1,
-    concurrency: int = 32,
-    chunk_size: int | None = None,
-    max_cost: float | None = None,
-) -> BatchResult:
+    model: ImageModelId = "black-forest-labs/FLUX.2-pro",
+    width: Annotated[int, Field(ge=64, le=4096)] = 512,
+    height: Annotated[int, Field(ge=64, le=4096)] = 512,
+    seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,
+    out: Annotated[str, AfterValidator(_writable)] | None = None,
+    workers: Annotated[int, Field(ge=1, le=MOST)] = 1,
+    concurrency: Annotated[int, Field(ge=1)] = 32,
+    chunk_size: Annotated[int, Field(ge=1)] | None = None,
+    max_cost: Annotated[Decimal, Field(gt=0)] | None = None,
+    plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
+) -> BatchResult | Plan:
     """Make a picture of every row of a table; all who run this with the same table at the same time share its rows.
 
     Args:
@@ -61,10 +80,13 @@ def sharded(
         concurrency: How many pictures at once, in each process.
         chunk_size: How many rows a process takes at a time.
         max_cost: USD that all processes together may spend on this table.
+        plan: Say what would be sent and what it would cost, and send nothing.
     """
     requests = _requests(table, template, {"model": model, "width": width, "height": height, "seed": seed})
     name = f"{Path(table).name} {model}"
-    limit = None if max_cost is None else SpendLimit(name=name, usd=Decimal(str(max_cost)))
+    if plan:
+        return plan_requests(requests, name=name, max_cost=max_cost)
+    limit = None if max_cost is None else SpendLimit(name=name, usd=max_cost)
     if workers == 1:
         result = generate_batch(requests, name=name, concurrency=concurrency, chunk_size=chunk_size, limit=limit)
     else:
