@@ -10,6 +10,7 @@ spares the second that the imports take; it is a process of its own in every oth
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -247,6 +248,8 @@ def work(job: Job) -> None:
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else pack if job.get("pack") else how
     level = _memory("VmRSS") if job.get("memory") else 0
+    if "named" in job:  # Prefect takes seconds, in which who is ready first would do all of the work
+        importlib.import_module("prefect_together.tasks.batch")
     if gate := job.get("gate"):
         _out({"ready": True})
         while not os.path.exists(gate):  # noqa: PTH110 - as quick as can be
