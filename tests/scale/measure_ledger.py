@@ -34,7 +34,7 @@ def main(folder: str) -> None:
             began = time.monotonic()
             told = [sys.executable, "-m", "prefect_together.cli", *command.split(), "--library", folder]
             process = subprocess.Popen(told, env={**os.environ, **nowhere}, stdout=subprocess.PIPE, text=True)
-            said = process.stdout.read().splitlines() if process.stdout else []
+            said: list[str] = process.stdout.read().splitlines() if process.stdout else []
             _, _, used = os.wait4(process.pid, 0)
             seconds, cpu = time.monotonic() - began, used.ru_utime + used.ru_stime
             print(
