@@ -10,9 +10,11 @@ UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && command 
 # One stamp per interpreter: another PYTHON makes another .venv.
 VENV := .venv/.made-by-$(subst /,-,$(PYTHON))
 READY := .venv/.ready
+# The site has an environment of its own: it reads the sources and needs neither Prefect nor the package.
+DOCS := .docs-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox ui test test-quick test-environments check wheel clean
+.PHONY: help setup demo sandbox ui test test-quick test-environments check wheel docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,10 +53,15 @@ ifneq ($(UV),)
 else
 	@shown=$$($(BIN)/python -m build 2>&1) || { echo "$$shown" >&2; exit 1; }
 endif
+	$(BIN)/twine check --strict dist/*
 	@ls dist
 
+docs: $(DOCS)/.ready ## Build the documentation into site/, strictly; open site/index.html
+	@DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+	@echo 'site/index.html'
+
 clean: ## Remove whatever the other targets made
-	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv $(DOCS) site build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ifneq ($(UV),)
@@ -67,6 +74,11 @@ $(VENV):
 $(READY): pyproject.toml $(VENV)
 	@echo 'Setting up .venv (about a minute the first time) ...'
 	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media,tables]'
+	@touch $@
+
+$(DOCS)/.ready: pyproject.toml
+	@uv venv --quiet --clear $(if $(filter file,$(origin PYTHON)),,--python '$(PYTHON)') $(DOCS)
+	@uv pip install --quiet --python $(DOCS)/bin/python --group docs
 	@touch $@
 
 else
@@ -83,6 +95,12 @@ $(READY): pyproject.toml $(VENV)
 	@echo 'Setting up .venv (about a minute the first time) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media,tables]'
+	@touch $@
+
+$(DOCS)/.ready: pyproject.toml
+	@'$(PYTHON)' -m venv --clear $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --group docs
 	@touch $@
 
 endif

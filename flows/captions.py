@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from prefect_together import (
     BatchFailed,
     BatchResult,
+    ChatModelId,
     ChatRequest,
     Plan,
     catalog,
@@ -72,7 +73,7 @@ def captions(
     pictures: Annotated[str, Field(min_length=1), AfterValidator(_pictures)],
     column: Annotated[str, Field(min_length=1)] = "picture",
     rows: Annotated[int, Field(ge=1)] | None = None,
-    model: Annotated[str, AfterValidator(_seeing)] = "Qwen/Qwen3.5-9B",
+    model: Annotated[ChatModelId, AfterValidator(_seeing)] = "Qwen/Qwen3.5-9B",
     question: Annotated[str, Field(min_length=1)] = QUESTION,
     language: str = "English",
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,

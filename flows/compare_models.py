@@ -16,6 +16,7 @@ from pydantic import Field
 
 from prefect_together import (
     GeneratedImage,
+    ImageModelId,
     ImageRequest,
     Plan,
     catalog,
@@ -42,7 +43,7 @@ def timed(request: ImageRequest) -> tuple[GeneratedImage | Exception, float]:
 @flow(name="compare-models", flow_run_name="compare-models")
 def compare_models(
     prompts: Annotated[list[str], Field(min_length=1)] = PROMPTS,
-    models: Annotated[list[str], Field(min_length=1)] = MODELS,
+    models: Annotated[list[ImageModelId], Field(min_length=1)] = MODELS,
     seeds: Annotated[list[int], Field(min_length=1)] = [1, 2],  # noqa: B006 - a default of a form, never changed
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
 ) -> list[GeneratedImage] | Plan:

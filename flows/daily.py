@@ -17,9 +17,11 @@ from pydantic import Field
 from prefect_together import (
     GeneratedImage,
     GeneratedVideo,
+    ImageModelId,
     ImageRequest,
     MediaReference,
     Plan,
+    VideoModelId,
     VideoRequest,
     check_requests,
     expected,
@@ -47,8 +49,8 @@ IDEAS = [
 def daily(
     ideas: Annotated[list[str], Field(min_length=1)] = IDEAS,
     day: dt.date | None = None,
-    model: str = "black-forest-labs/FLUX.2-pro",
-    video_model: str = "minimax/hailuo-02",
+    model: ImageModelId = "black-forest-labs/FLUX.2-pro",
+    video_model: VideoModelId = "minimax/hailuo-02",
     motion: str = "slow drift, light changing",
     seconds: Annotated[int, Field(ge=1, le=15)] = 6,
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form

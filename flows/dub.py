@@ -17,6 +17,7 @@ from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, Field
 
 from prefect_together import (
+    ChatModelId,
     ChatRequest,
     DerivedMedia,
     GeneratedAudio,
@@ -24,9 +25,11 @@ from prefect_together import (
     Placed,
     Plan,
     Segment,
+    SpeechModelId,
     SpeechRequest,
     SpendLimit,
     Transcript,
+    TranscriptionModelId,
     TranscriptionRequest,
     add_sound,
     add_subtitles,
@@ -93,9 +96,9 @@ def dub(
     language: Language = "es",
     spoken: str = "auto",
     voice: str | None = None,
-    speaker: str = "hexgrad/Kokoro-82M",
-    model: str = "openai/whisper-large-v3",
-    translator: str = "zai-org/GLM-5.3-Flash",
+    speaker: SpeechModelId = "hexgrad/Kokoro-82M",
+    model: TranscriptionModelId = "openai/whisper-large-v3",
+    translator: ChatModelId = "zai-org/GLM-5.3-Flash",
     shorten: Annotated[int, Field(ge=0, le=3)] = 1,
     ducking: Annotated[float, Field(ge=0, le=60)] = 18.0,
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,
@@ -124,13 +127,13 @@ def dub(
     who = {"model": speaker, "voice": voice or voice_for(speaker, language), "language": language}
     listen = TranscriptionRequest(file=film, model=model, language=spoken)
     line = Segment(id=1, start=0, end=1, text="any")
-    check_requests(listen, *questions([line], language, translator, seed), _speech(line, who))
+    check_requests(listen, *questions([line], language, translator, seed), _speech(line, (), who))
     if plan:
         return _planned(listen, language, translator, seed, who)
     limit = SpendLimit(name=f"dub {Path(film).stem} {language}", usd=budget)
     done = Dubbed(transcript=_bought("listen", [listen], limit)[0][-1])
     lines = lines_of(done.transcript)
-    said = _asked(done, "translate", questions(done.transcript, language, translator, seed), limit)
+    said = _asked(done, "translate", questions(lines, language, translator, seed, [done.transcript]), limit)
     done.lines = slots(translated(lines, said), done.transcript.seconds)
     _speak(done, done.lines, said, who, limit)
     for _ in range(shorten):
@@ -225,7 +228,7 @@ def _planned(listen: TranscriptionRequest, language: str, translator: str, seed:
     if heard is None:
         return found.noting(f"Then what is said is translated by {translator} and {then}")
     lines = lines_of(heard)
-    asked = questions(heard, language, translator, seed)
+    asked = questions(lines, language, translator, seed, [heard])
     found += plan_requests(asked)
     answers = [answer for one in asked if (answer := expected(one)) and not answer.fault()]
     if len(answers) < len(asked):

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from prefect_together import (
     GeneratedImage,
+    ImageModelId,
     ImageRequest,
     MediaReference,
     Plan,
@@ -35,7 +36,7 @@ def edit_chain(
     subject: str = "a harbour town in the morning",
     start: str | None = None,
     edits: Annotated[list[str], Field(min_length=1)] = EDITS,
-    model: str = "black-forest-labs/FLUX.1-kontext-pro",
+    model: ImageModelId = "black-forest-labs/FLUX.1-kontext-pro",
     seed: int | None = 7,
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
 ) -> list[GeneratedImage] | Plan:

@@ -15,13 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from prefect_together import (
     BatchFailed,
+    ChatModelId,
     ChatRequest,
     DerivedMedia,
     GeneratedImage,
     GeneratedText,
+    ImageModelId,
     ImageRequest,
     Plan,
     catalog,
+    check_requests,
     contact_sheet,
     expected,
     generate_batch,
@@ -62,8 +65,8 @@ class Expansion(BaseModel):
 def expand(
     wish: Annotated[str, Field(min_length=1, pattern=r"\S")] = "a calm morning by the sea",
     count: Annotated[int, Field(ge=1, le=20)] = 4,
-    writer: str = "zai-org/GLM-5.3-Flash",
-    model: str = "black-forest-labs/FLUX.2-pro",
+    writer: ChatModelId = "zai-org/GLM-5.3-Flash",
+    model: ImageModelId = "black-forest-labs/FLUX.2-pro",
     aspect_ratio: Ratio | None = None,
     seed: Annotated[int, Field(ge=0, le=2147483600)] = 7,
     max_cost: Annotated[Decimal, Field(gt=0)] | None = None,
@@ -84,6 +87,8 @@ def expand(
         plan: Say what would be sent and what it would cost, and send nothing.
     """
     asked = _question(wish, count, writer, seed)
+    stand_in = ImageRequest(prompt=wish, model=model, seed=seed, **_shape(model, aspect_ratio or "1:1"))
+    check_requests(asked, stand_in)  # before the writer is paid
     if plan:
         answer = expected(asked)
         found = plan_requests([asked])

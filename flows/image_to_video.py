@@ -12,9 +12,11 @@ from prefect import flow
 from prefect_together import (
     GeneratedImage,
     GeneratedVideo,
+    ImageModelId,
     ImageRequest,
     MediaReference,
     Plan,
+    VideoModelId,
     VideoRequest,
     check_requests,
     expected,
@@ -32,8 +34,8 @@ from prefect_together import plan as plan_requests
 def image_to_video(
     idea: str = "a red fox asleep under an old oak, first snow falling",
     motion: str = "slow push in, snow drifting past",
-    model: str = "black-forest-labs/FLUX.2-pro",
-    video_model: str = "minimax/hailuo-02",
+    model: ImageModelId = "black-forest-labs/FLUX.2-pro",
+    video_model: VideoModelId = "minimax/hailuo-02",
     width: int = 1344,
     height: int = 768,
     seconds: int = 6,

@@ -17,9 +17,11 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from prefect_together import (
     BatchItem,
+    ChatModelId,
     ChatRequest,
     GeneratedImage,
     GeneratedText,
+    ImageModelId,
     ImageRequest,
     MediaReference,
     Plan,
@@ -115,8 +117,8 @@ def make_judge_fix(
     table: Annotated[str, AfterValidator(_table)] | None = None,
     template: str | None = None,
     rows: Annotated[int, Field(ge=1)] | None = None,
-    model: str = "black-forest-labs/FLUX.2-pro",
-    judge: Annotated[str, AfterValidator(_seeing)] = "Qwen/Qwen3.5-9B",
+    model: ImageModelId = "black-forest-labs/FLUX.2-pro",
+    judge: Annotated[ChatModelId, AfterValidator(_seeing)] = "Qwen/Qwen3.5-9B",
     rubric: str = RUBRIC,
     width: Annotated[int, Field(ge=64, le=4096)] = 1024,
     height: Annotated[int, Field(ge=64, le=4096)] = 768,

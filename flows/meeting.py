@@ -18,12 +18,14 @@ from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from prefect_together import (
+    ChatModelId,
     ChatRequest,
     GeneratedText,
     Plan,
     Segment,
     SpendLimit,
     Transcript,
+    TranscriptionModelId,
     TranscriptionRequest,
     catalog,
     check_requests,
@@ -109,8 +111,8 @@ def meeting(
     names: str = "",
     least: Annotated[int, Field(ge=1, le=100)] | None = None,
     most: Annotated[int, Field(ge=1, le=100)] | None = None,
-    model: str = "openai/whisper-large-v3",
-    writer: str = "zai-org/GLM-5.3-Flash",
+    model: TranscriptionModelId = "openai/whisper-large-v3",
+    writer: ChatModelId = "zai-org/GLM-5.3-Flash",
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,
     budget: Annotated[Decimal, Field(gt=0)] = Decimal("1.00"),
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form

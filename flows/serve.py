@@ -6,29 +6,36 @@ python flows/serve.py --every 10       both every ten seconds, to see them fire
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import cyclopts
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from prefect import get_client, serve
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from daily import daily
-from reconcile import reconcile_library
-from storyboard import storyboard
+if __package__:  # installed as prefect_together.flows
+    from .daily import daily
+    from .reconcile import reconcile_library
+    from .storyboard import storyboard
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    from daily import daily
+    from reconcile import reconcile_library
+    from storyboard import storyboard
 
 PATIENCE = 90
 """Seconds that a server gets that was started a moment ago."""
 
 
-def main() -> None:
-    """Serve three flows: two on a schedule, and the storyboard for the form in the UI."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--every", type=int, metavar="SECONDS", help="run the scheduled ones this often instead")
-    every: int | None = parser.parse_args().every
+def main(*, every: Annotated[int | None, Parameter(validator=Number(gte=1))] = None) -> None:
+    """Serve three flows: two on a schedule, and the storyboard for the form in the UI.
+
+    Args:
+        every: Run the scheduled ones every so many seconds instead.
+    """
     morning: dict[str, Any] = {"interval": every} if every else {"cron": "0 7 * * *"}
     night: dict[str, Any] = {"interval": every} if every else {"cron": "0 3 * * *"}
     deployments: list[Any] = [  # in a process without a loop these are deployments, and no coroutines
@@ -53,4 +60,4 @@ def wait_for_server() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    cyclopts.run(main)

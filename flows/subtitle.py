@@ -16,6 +16,7 @@ from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, Field
 
 from prefect_together import (
+    ChatModelId,
     ChatRequest,
     DerivedMedia,
     GeneratedText,
@@ -23,6 +24,7 @@ from prefect_together import (
     Segment,
     SpendLimit,
     Transcript,
+    TranscriptionModelId,
     TranscriptionRequest,
     add_subtitles,
     burn_subtitles,
@@ -86,8 +88,8 @@ def subtitle(
     spoken: str = "auto",
     burn: str | None = None,
     tracks: bool = True,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
-    model: str = "openai/whisper-large-v3",
-    translator: str = "zai-org/GLM-5.3-Flash",
+    model: TranscriptionModelId = "openai/whisper-large-v3",
+    translator: ChatModelId = "zai-org/GLM-5.3-Flash",
     line_length: Annotated[int, Field(ge=10, le=80)] = 42,
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,
     budget: Annotated[Decimal, Field(gt=0)] = Decimal("1.00"),
@@ -126,7 +128,7 @@ def subtitle(
     heard = next(one for one in listening.results if isinstance(one, Transcript))
     done = Subtitled(transcript=heard)
     done.lines["spoken"] = lines_of(heard)
-    asked = {language: questions(heard, language, translator, seed) for language in wanted}
+    asked = {one: questions(done.lines["spoken"], one, translator, seed, [heard]) for one in wanted}
     answered: dict[str, list[GeneratedText]] = {}
     every = [question for language in wanted for question in asked[language]]
     if every:
@@ -156,15 +158,17 @@ def lines_of(heard: Transcript) -> list[Segment]:
     return [line.model_copy(update={"id": number}) for number, line in enumerate(said, 1)]
 
 
-def questions(heard: Transcript, language: str, translator: str, seed: int) -> list[ChatRequest]:
-    """Return the questions for its lines in another language: some lines each, and what stood before them."""
-    lines, asked = lines_of(heard), list[ChatRequest]()
+def questions(
+    lines: list[Segment], language: str, translator: str, seed: int, source: Sequence[Transcript] = ()
+) -> list[ChatRequest]:
+    """Return the questions for lines in another language: some lines each, and what stood before them."""
+    asked: list[ChatRequest] = []
     for begin in range(0, len(lines), AT_ONCE):
         part = lines[begin : begin + AT_ONCE]
         before = " ".join(line.text for line in lines[max(0, begin - 3) : begin]) or "nothing"
         said = "\n".join(f"{line.id}: {' '.join(line.text.split())}" for line in part)
         prompt = QUESTION.format(language=language, before=before, lines=said)
-        asked.append(numbered(prompt, part, translator, seed, [heard]))
+        asked.append(numbered(prompt, part, translator, seed, source))
     return asked
 
 
@@ -233,7 +237,8 @@ def _planned(listen: TranscriptionRequest, wanted: list[str], translator: str, s
     """Return the plan of what is known: how many lines there are to translate is seen when the film was listened to."""
     heard, found = expected(listen), plan_requests([listen])
     if heard is not None:
-        return found + plan_requests([one for language in wanted for one in questions(heard, language, translator, seed)])
+        lines = lines_of(heard)
+        return found + plan_requests([one for it in wanted for one in questions(lines, it, translator, seed, [heard])])
     if not wanted:
         return found
     return found.noting(

@@ -20,10 +20,12 @@ from prefect_together import (
     BatchFailed,
     BatchItem,
     BatchResult,
+    ChatModelId,
     ChatRequest,
     GeneratedText,
     Plan,
     catalog,
+    check_requests,
     check_table_path,
     expected,
     generate_batch,
@@ -141,8 +143,8 @@ def synthesize(
     table: Annotated[str, AfterValidator(_table)] | None = None,
     column: str = "topic",
     count: Annotated[int, Field(ge=1, le=1000)] = 3,
-    writer: str = "zai-org/GLM-5.3-Flash",
-    judge: str = "openai/gpt-oss-120b",
+    writer: ChatModelId = "zai-org/GLM-5.3-Flash",
+    judge: ChatModelId = "openai/gpt-oss-120b",
     threshold: Annotated[int, Field(ge=0, le=10)] = 6,
     rejected: bool = False,  # noqa: FBT001, FBT002 - a box to tick in the form
     seed: Annotated[int, Field(ge=0, le=2147480000)] = 7,
@@ -178,6 +180,8 @@ def synthesize(
         for topic in (_read(table, column) if table else topics)
         for number in range(1, count + 1)
     ]
+    judged_by = ChatRequest(prompt=RUBRIC, model=judge, response_format=Verdict, temperature=0, seed=seed)
+    check_requests(*(row.asked for row in made[:1]), judged_by)  # before the writer is paid
     via: Literal["batch", "requests"] = "batch" if batch else "requests"
     if plan:
         return _planned(made, judge, seed, max_cost, via)

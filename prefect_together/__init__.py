@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from prefect_together.batch.table_writer import write_table
     from prefect_together.blocks.credentials import TogetherCredentials
     from prefect_together.blocks.library import MediaLibrary
+    from prefect_together.catalog.model_ids import (
+        AspectRatio,
+        ChatModelId,
+        ImageModelId,
+        SpeechModelId,
+        TranscriptionModelId,
+        VideoModelId,
+    )
     from prefect_together.cli.flow_command import run_as_command
     from prefect_together.engine.bill import Bill
     from prefect_together.engine.reconciliation import Reconciliation
@@ -118,6 +126,9 @@ _HOMES = {
     "prefect_together.batch.table_writer": ("write_table",),
     "prefect_together.blocks.credentials": ("TogetherCredentials",),
     "prefect_together.blocks.library": ("MediaLibrary",),
+    "prefect_together.catalog.model_ids": (
+        "AspectRatio", "ChatModelId", "ImageModelId", "SpeechModelId", "TranscriptionModelId", "VideoModelId",
+    ),
     "prefect_together.cli.flow_command": ("run_as_command",),
     "prefect_together.engine.bill": ("Bill",),
     "prefect_together.engine.reconciliation": ("Reconciliation",),
@@ -184,25 +195,26 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "BatchFailed", "BatchItem", "BatchResult", "Bill", "ChatRequest", "Completion", "CompletionRequest", "Decision",
-    "DerivedMedia", "EmbeddingRequest", "Embeddings", "GeneratedAudio", "GeneratedImage", "GeneratedText",
-    "GeneratedVideo", "GenerationTimeout", "ImageLora", "ImageRequest", "InvalidOutput", "KeptFile", "Keyframe",
-    "MediaLibrary", "MediaReference", "Message", "Placed", "Plan", "ProviderBatch", "Ranking", "ReasoningExhausted",
-    "Reconciliation", "RequestTable", "RerankRequest", "ResultReference", "Review", "Segment", "SpeechRequest",
-    "SpendLimit", "TogetherCredentials", "Tool", "ToolCall", "Transcript", "TranscriptionRequest",
-    "TranslationRequest", "Usage", "VideoJob", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles",
-    "aapproved_images", "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts",
-    "aexpected", "aextract_sound", "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image",
-    "agenerate_images", "agenerate_speech", "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos",
-    "alast_frame", "alist_voices", "aplan", "approved_images", "apublish_gallery", "apublish_grid", "areconcile",
-    "arerank", "areview_images", "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim",
-    "await_for_batch", "await_for_video", "awrite_gallery", "burn_subtitles", "check_requests", "check_table_path",
-    "contact_sheet", "embed_texts", "expected", "extract_sound", "frames", "generate_batch", "generate_completion",
-    "generate_image", "generate_images", "generate_speech", "generate_text", "generate_video", "join_sounds",
-    "join_videos", "language_code", "last_frame", "list_voices", "money", "named_after", "pictures_in", "plan",
-    "publish_gallery", "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank",
-    "review_images", "run_as_command", "submit_batch", "submit_video", "summary", "to_srt", "to_vtt", "transcribe",
-    "translate", "trim", "voice_for", "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
+    "AspectRatio", "BatchFailed", "BatchItem", "BatchResult", "Bill", "ChatModelId", "ChatRequest", "Completion",
+    "CompletionRequest", "Decision", "DerivedMedia", "EmbeddingRequest", "Embeddings", "GeneratedAudio",
+    "GeneratedImage", "GeneratedText", "GeneratedVideo", "GenerationTimeout", "ImageLora", "ImageModelId",
+    "ImageRequest", "InvalidOutput", "KeptFile", "Keyframe", "MediaLibrary", "MediaReference", "Message", "Placed",
+    "Plan", "ProviderBatch", "Ranking", "ReasoningExhausted", "Reconciliation", "RequestTable", "RerankRequest",
+    "ResultReference", "Review", "Segment", "SpeechModelId", "SpeechRequest", "SpendLimit", "TogetherCredentials",
+    "Tool", "ToolCall", "Transcript", "TranscriptionModelId", "TranscriptionRequest", "TranslationRequest", "Usage",
+    "VideoJob", "VideoModelId", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles", "aapproved_images",
+    "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts", "aexpected", "aextract_sound",
+    "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image", "agenerate_images", "agenerate_speech",
+    "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos", "alast_frame", "alist_voices", "aplan",
+    "approved_images", "apublish_gallery", "apublish_grid", "areconcile", "arerank", "areview_images",
+    "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video",
+    "awrite_gallery", "burn_subtitles", "check_requests", "check_table_path", "contact_sheet", "embed_texts",
+    "expected", "extract_sound", "frames", "generate_batch", "generate_completion", "generate_image",
+    "generate_images", "generate_speech", "generate_text", "generate_video", "join_sounds", "join_videos",
+    "language_code", "last_frame", "list_voices", "money", "named_after", "pictures_in", "plan", "publish_gallery",
+    "publish_grid", "read_subtitles", "reconcile", "requests_from_table", "rerank", "review_images", "run_as_command",
+    "submit_batch", "submit_video", "summary", "to_srt", "to_vtt", "transcribe", "translate", "trim", "voice_for",
+    "wait_for_batch", "wait_for_video", "write_gallery", "write_table",
 ]  # fmt: skip
 
 

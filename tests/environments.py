@@ -3,6 +3,7 @@
 python tests/environments.py                                                       every supported Python that is found
 python tests/environments.py 3.10 /opt/python3.14/bin/python
 python tests/environments.py "3.11 prefect==3.8.8 fastapi<0.140 sqlalchemy<2.1"     with requirements of its own
+python tests/environments.py "3.11 oldest"                                          the oldest dependencies that are allowed
 python tests/environments.py 3.13 --tests "tests/unit -x -n 0"
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
 TESTS = "tests/unit tests/promises tests/packaging -n 3"
+OLDEST = "oldest"
 SHOWN = ("prefect", "fastapi", "sqlalchemy", "pydantic")
 
 
@@ -60,10 +62,14 @@ def made(python: str, venv: Path, requirements: list[str]) -> Path:
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     ours = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [str(ours), "-m", "pip", "install", "--quiet"]
+    # Of what pyproject.toml names the oldest, and of what that needs the newest: only uv can do that.
+    uv = [str(ours), "-m", "uv", "pip", "install", "--quiet", "--python", str(ours), "--resolution", "lowest-direct"]
+    oldest = OLDEST in requirements
+    ours_is = ["--group", "dev", "--editable", ".[media,tables]", *(one for one in requirements if one != OLDEST)]
     for command in (
         [python, "-m", "venv", str(venv)],
-        [*pip, "--upgrade", "pip>=25.1"],  # the first that knows dependency groups
-        [*pip, "--group", "dev", "--editable", ".[media,tables]", *requirements],
+        [*pip, "--upgrade", "pip>=25.1", *(["uv"] if oldest else [])],  # the first pip that knows dependency groups
+        [*(uv if oldest else pip), *ours_is],
     ):
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return ours

@@ -1,94 +1,46 @@
-"""Every Python example of the README runs as it stands, on a local Together."""
+"""The README is short, reads the same wherever it is shown, and names what exists. Its examples run in `tests/docs`."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import pytest
-
-from prefect_together import catalog
+from prefect_together import errors
 from prefect_together.generations.registry import specs
-from prefect_together.sandbox import Sandbox
 
-README = Path(__file__).parent.parent / "README.md"
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-
-
-def _title(code: str) -> str:
-    named = re.search(r"def (\w+)|except (\w+)|(MediaLibrary|automations)", code)
-    return next((name for name in named.groups() if name), "example") if named else "example"
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+HOME = "https://github.com/prefect-together/prefect-together/blob/main/"
+RAW = "https://raw.githubusercontent.com/prefect-together/prefect-together/main/"
+LINKS: list[str] = re.findall(r"\]\(([^)]+)\)", TEXT)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # by apprise, which sends notifications
-@pytest.mark.parametrize("code", [pytest.param(code, id=_title(code)) for code in EXAMPLES])
-def test_an_example_runs_as_shown(
-    code: str,
-    together_sandbox: Sandbox,
-    prefect_server: object,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What the README shows works when it is pasted, and prints what its comments say."""
-    monkeypatch.chdir(tmp_path)
-    scope: dict[str, object] = {"__name__": "readme"}
-    if "together_sandbox" in code:  # tests of the reader's own flow: the first example is that flow
-        exec(compile(EXAMPLES[0].rpartition("\nclip = ")[0], "README.md", "exec"), scope)
-    exec(compile(code, "README.md", "exec"), scope)
-    for name, test in list(scope.items()):
-        if name.startswith("test_") and callable(test):
-            together_sandbox.reset()
-            test(together_sandbox)
-    printed = capsys.readouterr().out
-    for said in re.findall(r"print\(.*\)  # (.+)", code):
-        assert said in printed
+def test_it_is_short() -> None:
+    """Who reads it is through in some minutes; what is longer is a page of the documentation."""
+    assert len(TEXT.split()) <= 1760
 
 
-ROOT = README.parent
-OWNERS = {model.id.partition("/")[0].casefold() for model in catalog.models()}
-SHOWN = [
-    README,
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted(ROOT.glob("flows/*.*")),
-    *sorted(ROOT.glob("prefect_together/**/*.py")),
-]
+def test_it_reads_the_same_everywhere() -> None:
+    """Links and pictures are absolute, so that they lead somewhere from the page of an index, and to files that exist."""
+    assert [] == [link for link in LINKS if urlsplit(link).scheme != "https"]
+    own = [link.removeprefix(home) for link in LINKS for home in (HOME, RAW) if link.startswith(home)]
+    assert len(own) >= 30
+    assert [] == [path for path in own if not (ROOT / path).is_file()]
 
 
-def _models(path: Path) -> list[str]:
-    """Return the ids of models that a page, a flow or the examples of a module's docstrings name."""
-    text = path.read_text(encoding="utf-8")
-    if path.is_relative_to(ROOT / "prefect_together"):
-        text = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    named = re.findall(r"[\"'`]([\w-]+/[\w.-]+)[\"'`]", text)
-    return [name for name in named if name.partition("/")[0].casefold() in OWNERS]
+def test_its_table_has_every_type() -> None:
+    """The table names the request, the task and the async twin of every type of generation."""
+    rows = [line for line in TEXT.splitlines() if line.startswith("| `")]
+    for spec in specs():
+        assert any(f"`{spec.request.__name__}`" in row for row in rows), spec.request.__name__
+    public = set(__import__("prefect_together").__all__)
+    tasks = [re.findall(r"`(\w+)`", row)[0] for row in rows]
+    assert [] == [task for task in tasks if task not in public or f"a{task}" not in public]
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in SHOWN if _models(path)])
-def test_examples_use_models_that_are_offered(path: Path) -> None:
-    """Whoever pastes an example gets what it shows: no model in one is unknown to the catalogue, or taken down."""
-    offered = {model.id for model in catalog.models() if model.listed}
-    assert [] == [name for name in _models(path) if name not in offered]
-
-
-def test_examples_with_models_are_found() -> None:
-    """The README, the flows and the docstrings are among what is looked at."""
-    assert {"README.md", "storyboard.py", "image.py", "videos.py"} <= {path.name for path in SHOWN if _models(path)}
-
-
-def test_the_tables_name_what_exists() -> None:
-    """Tasks, errors and settings in the README's tables are those of the package."""
-    import prefect_together
-    from prefect_together import errors
-    from prefect_together.blocks.settings import TogetherSettings
-
-    text = README.read_text(encoding="utf-8")
-    public = set(prefect_together.__all__)
-    functions = {name for name in public if name[0].islower() and name.removeprefix("a") not in public - {name}}
-    assert functions <= set(re.findall(r"`(\w+)[`(]", text)) | {"money", "summary", "named_after", "run_as_command"}
-    named = set(re.findall(r"`(\w+(?:Error|Request|Balance|Blocked|Limited|Failed|Outcome|Timeout))`", text))
-    requests = {spec.request.__name__ for spec in specs()}
-    assert [] == [name for name in sorted(named - requests) if not hasattr(errors, name)]
-    settings = set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE))
-    assert {name.upper() for name in TogetherSettings.model_fields} == settings
+def test_it_names_errors_that_exist() -> None:
+    """An error that it names can be caught."""
+    named = set(re.findall(r"`(\w+(?:Error|Balance|Blocked|Limited|Failed|Outcome|Timeout))`", TEXT))
+    assert named
+    assert [] == [name for name in sorted(named) if not hasattr(errors, name)]

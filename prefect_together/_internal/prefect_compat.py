@@ -101,17 +101,22 @@ def filter_console(records: logging.Filter) -> None:
         handler.addFilter(records)
 
 
-def wrong_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> list[str]:
-    """Return what a flow has against parameters, as lines ``name: reason``; Prefect also logs what it raises (3.9.1)."""
+def wrong_parameters(flow: Flow[Any, Any], parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a flow has against parameters, as pydantic tells its errors.
+
+    Prefect logs what it raises, and keeps pydantic's error as the context of its own (3.8.8, 3.9.1).
+    """
     from prefect.exceptions import ParameterTypeError
+    from pydantic import ValidationError
 
     log = logging.getLogger("prefect.flows")
     before, log.disabled = log.disabled, True
     try:
         flow.validate_parameters(parameters)
     except ParameterTypeError as error:
-        found = [line.removeprefix(" - ") for line in str(error).splitlines() if line.startswith(" - ")]
-        return found or [str(error)]
+        if isinstance(error.__context__, ValidationError):
+            return [dict(one) for one in error.__context__.errors(include_url=False)]
+        return [{"type": "value_error", "loc": (), "msg": str(error), "input": parameters}]
     finally:
         log.disabled = before
     return []

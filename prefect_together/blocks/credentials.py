@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, ClassVar
 
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, HttpUrl, SecretStr
 
 from prefect_together.blocks.settings import current_settings
-from prefect_together.errors import ConfigurationError
+from prefect_together.http.account import together_url, usable_key
 from prefect_together.http.pool import shared_client
-from prefect_together.http.urls import TOGETHER, api_origin
+from prefect_together.http.urls import api_origin
 
 if TYPE_CHECKING:
     from prefect_together.http.client import TogetherClient
@@ -41,7 +40,7 @@ class TogetherCredentials(CredentialsBlock):
         default=None, title="API key", description="The API key; left out, TOGETHER_API_KEY of the environment is used."
     )
     base_url: str = Field(
-        default_factory=lambda: os.environ.get("TOGETHER_BASE_URL") or TOGETHER,
+        default_factory=together_url,
         title="Base URL",
         description="Where the API is, without a version; left out, TOGETHER_BASE_URL or https://api.together.ai is used.",
     )
@@ -57,15 +56,8 @@ class TogetherCredentials(CredentialsBlock):
         Raises:
             ConfigurationError: There is none.
         """
-        given = self.api_key.get_secret_value() if self.api_key else os.environ.get("TOGETHER_API_KEY", "")
-        if not given.strip():
-            raise ConfigurationError(
-                "There is no API key: set the TOGETHER_API_KEY environment variable, pass credentials=TogetherCredentials("
-                "api_key=...), or try the sandbox with `prefect-together sandbox`."
-            )
-        if not given.strip().isascii() or not given.strip().isprintable():
-            raise ConfigurationError("The API key holds characters that no key has: copy it again.")
-        return given.strip()
+        given = self.api_key.get_secret_value() if self.api_key else ""
+        return usable_key(given or None)
 
     def check(self) -> None:
         """Refuse what could not work or would give the key away.

@@ -12,6 +12,7 @@ from prefect_together.catalog.types import Model
 _DEDICATED = re.compile(r"[^/\s]+/.+-[0-9a-f]{8}|endpoint-[0-9a-f-]{8,}")
 _ALIKE = 0.85
 _VAGUELY = 0.6
+_UNITS = frozenset("bkm")  # of a number of parameters: 82M, 120b
 _LONG = 4  # letters from which a word can be misspelled; t2v and i2v are two words
 
 
@@ -37,14 +38,40 @@ def probably_meant(model_id: str) -> Model | None:
     return model if not slash or _misspelled(name, model.id.rpartition("/")[2]) else None
 
 
+def looks_like(model_id: str, kind: str | None = None) -> Model | None:
+    """Return the listed model whose id is most like one that there is not, or None: a hint for people, and no verdict.
+
+    Other versions are named too, so nothing may be refused or replaced by it.
+
+    Args:
+        model_id: What somebody took for a model's id.
+        kind: Only models of this kind.
+    """
+    if (meant := probably_meant(model_id)) and kind in {None, meant.kind}:
+        return meant
+    listed = {_plain(model.id): model for model in models(kind) if model.listed}
+    names = {_plain(model.id.rpartition("/")[2]): model for model in listed.values()}
+    for known, word in ((listed, model_id), (names, model_id.rpartition("/")[2])):
+        if near := difflib.get_close_matches(_plain(word), known, n=1, cutoff=_VAGUELY):
+            return known[near[0]]
+    return None
+
+
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def _misspelled(name: str, known: str) -> bool:
-    """Tell whether two names differ in letters of long words only: other digits and short words name other models."""
+    """Tell whether two names differ in letters of long words only, or one lacks the unit of a number: 82 for 82M.
+
+    Other digits and short words name other models.
+    """
     given, right = (re.findall(r"[a-z]+|[0-9]+", one.casefold()) for one in (name, known))
     if len(given) != len(right):
-        return False
+        return given in [right[:place] + right[place + 1 :] for place in range(1, len(right)) if _is_unit(right, place)]
     pairs = [(a, b) for a, b in zip(given, right, strict=True) if a != b]
     return all(a.isalpha() and b.isalpha() and max(len(a), len(b)) >= _LONG for a, b in pairs)
+
+
+def _is_unit(words: list[str], place: int) -> bool:
+    return words[place] in _UNITS and words[place - 1].isdecimal()

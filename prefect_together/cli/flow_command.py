@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import shutil
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import httpx
 from prefect import Flow
@@ -19,11 +18,12 @@ from prefect.settings import get_current_settings
 from prefect_together import sandbox
 from prefect_together._internal.event_loop import interrupt, run, shutdown
 from prefect_together._internal.interruption import IN_GENERAL, last_words
-from prefect_together._internal.prefect_compat import filter_console, wrong_parameters
+from prefect_together._internal.prefect_compat import filter_console
 from prefect_together._internal.tracebacks import RUN_LOGS, SaidOnce
 from prefect_together.batch.plan import Plan
 from prefect_together.blocks.library import MediaLibrary
-from prefect_together.cli.parser import INTERRUPTED, Parser, number, one_of, whole_number
+from prefect_together.cli.application import INTERRUPTED
+from prefect_together.cli.flow_options import read_options
 from prefect_together.cli.temporary_server import temporary_server
 from prefect_together.cli.wording import on_the_command_line
 from prefect_together.errors import ConfigurationError, TogetherError
@@ -31,8 +31,6 @@ from prefect_together.ledger.ledger import ROOT as LEDGER
 from prefect_together.ui.addresses import of_flow_run
 from prefect_together.ui.gallery_page import write_page
 
-_NONE = "none"
-_SAID = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 _GONE = "the Prefect server is gone. What was paid for is kept; run it again, and it goes on from there"
 
 
@@ -49,7 +47,8 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     Returns:
         The exit code: 0, 1 where the flow failed, or 130 after a Ctrl-C; a wrong command line ends the process with 2.
     """
-    given, parameters = _read(flow, arguments)
+    given = read_options(flow, arguments)
+    parameters = given.parameters
     if parameters.get("plan"):
         flow = _planning(flow)
     RUN_LOGS.lines = given.traceback
@@ -127,109 +126,6 @@ def _is_network(error: BaseException | None) -> bool:
     if error is None:
         return False
     return isinstance(error, (httpx.TransportError, ConnectionError)) or _is_network(error.__cause__ or error.__context__)
-
-
-def _read(flow: Flow[Any, Any], arguments: Sequence[str] | None) -> tuple[Any, dict[str, Any]]:
-    """Return the options, and the parameters among them, as the flow takes them: nothing has begun where one is wrong."""
-    parser, names = _parser(flow)
-    given = parser.parse_args(arguments)
-    parameters = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    parameters = {name: None if value == _NONE else value for name, value in parameters.items()}
-    try:
-        problems = wrong_parameters(flow, parameters)
-    except TogetherError as error:  # what a flow's own check met, such as a place that nothing can be written to
-        parser.error(error.without_money().removesuffix("."))
-    if problems:
-        parser.error("; ".join(map(_as_option, problems)))
-    return given, parameters
-
-
-def _as_option(problem: str) -> str:
-    """Return what Prefect says of a parameter, ``review_minutes: …``, with its name as an option."""
-    name, _, what = problem.partition(":")
-    first, dot, rest = name.partition(".")
-    # Where a flow's own check says what is wrong, pydantic puts two words before it.
-    return f"--{_spelled(first)}{dot}{rest}: {what.strip().removeprefix('Value error, ')}"
-
-
-def _spelled(name: str) -> str:
-    return name.replace("_", "-")
-
-
-def _parser(flow: Flow[Any, Any]) -> tuple[Parser, list[str]]:
-    parser = Parser(description=(flow.description or "").partition("\n\n")[0])
-    parser.add_argument("--sandbox", action="store_true", help="use a local Together: real files, nothing is paid")
-    parser.add_traceback()
-    required = flow.parameters.required or []
-    for name, schema in flow.parameters.properties.items():
-        options = [schema, *schema.get("anyOf", [])]
-        kinds = [option.get("type") for option in options]
-        kinds += ["object"] if "$ref" in schema or "allOf" in schema else []
-        choices = [str(choice) for option in options for choice in option.get("enum", [])]
-        about = schema.get("description") or ""
-        default = schema.get("default")
-        shown = "required" if name in required else f"default: {_NONE if default is None else default}"
-        parser.add_argument(
-            f"--{_spelled(name)}",
-            dest=name,
-            action=_Gathered if "array" in kinds else "store",
-            type=one_of([*choices, *([_NONE] if "null" in kinds else [])]) if choices else _reader(kinds),
-            nargs="?" if "boolean" in kinds else None,
-            const=True if "boolean" in kinds else None,
-            required=name in required,
-            metavar="{" + ",".join(choices) + "}"
-            if choices
-            else next((str(kind).upper() for kind in kinds if kind), "VALUE"),
-            help=f"{about} ({shown})".replace("%", "%%"),
-        )
-    return parser, list(flow.parameters.properties)
-
-
-class _Gathered(argparse.Action):
-    """Takes a list at once, or item by item where the option is given several times."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002 - argparse gives it
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,  # noqa: ARG002
-    ) -> None:
-        """Put them behind those that were given before."""
-        before = getattr(namespace, self.dest)
-        more = isinstance(before, list) and isinstance(values, list)
-        setattr(namespace, self.dest, [*before, *values] if more else values)
-
-
-def _reader(kinds: Sequence[str | None]) -> Callable[[str], Any]:
-    scalar: Callable[[str], Any] = whole_number() if "integer" in kinds else number() if "number" in kinds else str
-
-    def value(text: str) -> Any:
-        if "null" in kinds and text.lower() == _NONE:
-            return _NONE
-        if "array" in kinds or "object" in kinds:
-            found = _document(text)
-            alone = "array" in kinds and not isinstance(found, list)
-            return [found] if alone else cast("Any", found)
-        if "boolean" not in kinds:
-            return scalar(text)
-        if text.lower() not in _SAID:
-            raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-        return _SAID[text.lower()]
-
-    return value
-
-
-def _document(text: str) -> Any:
-    """Read a list or an object: from a YAML or JSON file, or as it stands on the command line."""
-    import yaml  # comes with Prefect; few flows need it
-
-    path = Path(text)
-    named = path.suffix.lower() in {".yaml", ".yml", ".json"}
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8") if named else text)
-    except (OSError, yaml.YAMLError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be read: {error}") from None
 
 
 def _ui(run: str) -> str:

@@ -1,137 +1,205 @@
-"""The commands that look after a library: ledger, reconcile, bill, trace and replay. They print; the work is elsewhere."""
+"""The commands that look into a library: ledger, spending, bill, trace, replay, verify. None of them imports Prefect."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from prefect_together._internal.event_loop import run
-from prefect_together._internal.text import clipped
-from prefect_together.catalog.money import dollars
-from prefect_together.engine.trace import trace
-from prefect_together.errors import InvalidRequest
-from prefect_together.generations.code import as_code
-from prefect_together.generations.derived import DERIVED
-from prefect_together.generations.summary import where
-from prefect_together.ledger.ledger import ROOT as LEDGER
-from prefect_together.ledger.queries import LedgerRow, newest_attempts
-from prefect_together.storage.storage import Storage
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
-_LOG = logging.getLogger("prefect.together")
+from prefect_together.cli.libraries import Library, account, located, opened
+from prefect_together.cli.output import say, say_json, say_table
+from prefect_together.cli.progress import progress
+from prefect_together.cli.readers import Moment, Month, moment
+
+if TYPE_CHECKING:
+    from prefect_together.engine.trace import Story
+    from prefect_together.ledger.ledger import State
+    from prefect_together.ledger.queries import LedgerRow
+
+Json = Annotated[bool, Parameter(name="--json", help="As JSON.")]
+JsonLines = Annotated[bool, Parameter(name="--json", help="As JSON: one object a line.")]
+ShownState = Literal["kept", "adopted", "failed", "resolved", "lost", "accepted", "refused", "unknown", "claimed"]
 _TITLE = 48
-_TOGETHER = 1000  # rows whose columns are made equally wide
+_TOGETHER = 1000
+"""Rows whose columns are made equally wide."""
 
 
-def show_ledger(given: argparse.Namespace) -> None:
-    """Print the ledger as a table, or as JSON lines: as it is read, however long it is."""
-    storage = opened(given)
+def ledger(
+    *,
+    library: Library = None,
+    state: ShownState | None = None,
+    since: Moment = None,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    json: JsonLines = False,
+) -> None:
+    """Show what was asked, when, by which flow run, what became of it and what it cost, the newest first.
+
+    Args:
+        state: Only attempts in this state.
+        since: Only what was asked then or later (UTC), such as 2026-11-27 or 2026-11-27T08:00.
+        limit: Only the newest so many.
+    """
+    from prefect_together._internal.event_loop import run
+    from prefect_together.ledger.queries import newest_attempts, state_of
+
+    storage = opened(library)
 
     async def work() -> None:
-        states = None if given.state is None else {given.state}
-        rows = newest_attempts(storage, states=states, since=given.since, limit=given.limit)
-        if given.json:
-            async for row in rows:
-                print(json.dumps(as_json(row), ensure_ascii=False, default=str))
-        else:
-            await _show_table(rows)
+        states: set[State] | None = None if state is None else {state_of(state)}
+        rows = newest_attempts(storage, states=states, since=moment(since) if since else None, limit=limit)
+        if not json:
+            await _say_rows(rows)
+            return
+        async for row in rows:
+            say_json(as_json(row))
 
     run(work())
 
 
-async def _show_table(rows: AsyncIterator[LedgerRow]) -> None:
-    """Print a table, whose columns are as wide as the first so many rows need, and those after them where they need more."""
-    count, widths, heading = 0, [0] * 5, [("asked (UTC)", "state", "cost", "kind", "model", "what and where")]
-    cells: list[tuple[str, ...]] = heading
+async def _say_rows(rows: AsyncIterator[LedgerRow]) -> None:
+    """Print rows as they are read: columns are as wide as the first so many need, and wider below where that is needed."""
+    count, widths, cells = 0, None, list[tuple[str, ...]]()
 
-    def show() -> None:
-        widths[:] = [max(width, *(len(row[column]) for row in cells)) for column, width in enumerate(widths)]
-        for asked, state, cost, kind, model, what in cells:
-            known = (asked, state, cost.rjust(widths[2]), kind, model)
-            print("  ".join([*(cell.ljust(width) for cell, width in zip(known, widths, strict=True)), what]))
+    def show() -> Sequence[int]:
+        headings = ("asked (UTC)", "state", "cost", "kind", "model", "what and where")
+        return say_table(headings, cells, right=("cost",), after=widths)
 
     async for row in rows:
         count += 1
         cells.append(_cells(row))
-        if len(cells) > _TOGETHER:
-            show()
+        if len(cells) >= _TOGETHER:
+            widths = show()
             cells = []
-    if cells:
+    if cells or widths is None:
         show()
-    print(f"{count} attempt(s).")
+    say(f"{count} attempt(s).")
 
 
-def run_reconcile(given: argparse.Namespace) -> None:
-    """Reconcile, forget or resubmit, and print what was done."""
-    from prefect_together.cli.progress_bar import ProgressBar
-    from prefect_together.engine.reconcile import forget, reconcile, resubmit
+def spending(
+    *,
+    library: Library = None,
+    by: Literal["day", "month", "model", "kind", "flow-run"] = "day",
+    month: Month = None,
+    json: JsonLines = False,
+) -> None:
+    """Add up what this library's ledger says was spent; nothing is asked of Together, and the bill counts.
 
-    storage = opened(given)
-    if given.forget:
-        row = run(forget(storage, given.forget))
-        print(f"Settled: {row.key}. Its request may be sent again, and is then paid for.")
+    Args:
+        by: What a line is of. Days and months are UTC, by the clock of the machine that asked.
+        month: Only this one, such as 2026-11.
+    """
+    from prefect_together._internal.event_loop import run
+    from prefect_together.engine.bill import usd
+    from prefect_together.engine.spending import spending as spent
+    from prefect_together.http.account import together_url
+    from prefect_together.http.urls import api_origin, environment
+
+    storage = opened(library)
+    with progress("Reading the ledger") as shown:
+        told, here = partial(shown, "Reading the ledger"), environment(api_origin(together_url()))
+        found, elsewhere = run(spent(storage, by, here, month=month, progress=told))
+    if json:
+        for name, sums in found.items():
+            say_json({by.replace("-", "_"): name, **vars(sums)})
         return
+    say_table(
+        (by, "requests", "reported", "estimated", "uncertain", "of unknown cost"),
+        [
+            (name, f"{sums.requests:,}", *map(usd, (sums.reported, sums.estimated, sums.uncertain)), f"{sums.unknown:,}")
+            for name, sums in found.items()
+        ],
+        right=("requests", "reported", "estimated", "uncertain", "of unknown cost"),
+    )
+    say("Reported by answers, estimated by list price; uncertain is what may have been paid for. The bill counts.")
+    if elsewhere:
+        say(f"{elsewhere:,} request(s) went elsewhere, such as to a sandbox, and are in no sum.")
 
-    async def work() -> str:
-        client = _client()
-        if given.resubmit:
-            media = await resubmit(storage, client, given.resubmit, log=_LOG)
-            return "\n".join(f"Kept: {file}" for file in media)
-        with ProgressBar() as progress:
-            return (await reconcile(storage, client, log=_LOG, wait=given.wait, progress=progress)).text()
 
-    print(run(work()))
+def bill(
+    *, library: Library = None, month: Month = None, granularity: Literal["day", "hour"] = "day", json: Json = False
+) -> None:
+    """Hold Together's bill beside the ledger, by hour or day and model: reported, estimated, billed, difference.
+
+    Args:
+        month: Such as 2026-11; left out, that of yesterday, the last billed day (UTC).
+        granularity: What a line is of.
+    """
+    from prefect_together._internal.event_loop import run
+    from prefect_together.engine.bill import last_billed_month
+    from prefect_together.engine.billing import bill as billed
+
+    async def work() -> Any:
+        return await billed(storage, account(), month or last_billed_month(), granularity=granularity)
+
+    storage = opened(library)
+    with progress("Asking for the bill"):
+        found = run(work())
+    say(found.model_dump_json() if json else found.text())
 
 
-def run_pack(given: argparse.Namespace) -> None:
-    """Pack what is settled, and print what was done."""
-    from prefect_together.cli.progress_bar import ProgressBar
-    from prefect_together.ledger.packing import pack
+def trace(file: str, /, *, library: Library = None, json: Json = False) -> None:
+    """Say how a file or an answer was made, and from which inputs.
 
-    with ProgressBar() as progress:
-        done = run(pack(opened(given), progress=partial(progress, "Packing")))
+    Args:
+        file: A kept file or a copy of one, or a key of the ledger.
+    """
+    story = _story(library, file)
+    if json:
+        say_json(_told(story))
+    else:
+        say(story.text())
+
+
+def replay(file: str, /, *, library: Library = None, json: Json = False) -> None:
+    """Print the request that made a file or an answer, as Python that builds it again.
+
+    Args:
+        file: A kept file or a copy of one, or a key of the ledger.
+        json: As JSON instead.
+    """
+    from prefect_together.errors import InvalidRequest
+    from prefect_together.generations.code import as_code
+
+    request = _story(library, file, depth=0).request
+    if request is None:
+        raise InvalidRequest(f"{file} was made on this machine from other files: `prefect-together trace` names them.")
+    say(request.model_dump_json(exclude_unset=True) if json else as_code(request))
+
+
+def verify(*, library: Library = None, quick: bool = False, json: Json = False) -> int:
+    """Look whether all that a library keeps is there and unchanged; exit with 1 where something is not.
+
+    Args:
+        quick: Compare sizes only, and read no file.
+    """
+    from prefect_together._internal.event_loop import run
+    from prefect_together.engine.verification import verify as looked_at
+
+    storage = opened(library)
+    with progress("Looking at files") as shown:
+        found = run(looked_at(storage, content=not quick, progress=partial(shown, "Looking at files")))
+    say(found.model_dump_json() if json else found.text())
+    return 0 if found.good else 1
+
+
+def pack(*, library: Library = None, json: Json = False) -> None:
+    """Pack what is settled: many small objects of the ledger become few, in which everything is found as before."""
+    from prefect_together._internal.event_loop import run
+    from prefect_together.errors import InvalidRequest
+    from prefect_together.ledger.packing import pack as packed
+
+    storage = opened(library)
+    with progress("Packing") as shown:
+        done = run(packed(storage, progress=partial(shown, "Packing")))
     if done.busy:
         raise InvalidRequest("Another process packs this library: nothing was done. Run it again when that one has ended.")
-    print(f"{done.attempts:,} attempt(s) packed, {done.removed:,} small object(s) removed.")
-
-
-def show_bill(given: argparse.Namespace) -> None:
-    """Print the bill beside the ledger, as a table or as JSON."""
-    from prefect_together.engine.bill import last_billed_month
-    from prefect_together.engine.billing import bill
-
-    storage, month = opened(given), given.month or last_billed_month()
-
-    async def work() -> str:
-        found = await bill(storage, _client(), month, granularity=given.granularity)
-        return found.model_dump_json() if given.json else found.text()
-
-    print(run(work()))
-
-
-def show_trace(given: argparse.Namespace) -> None:
-    """Print how a file was made."""
-    print(run(trace(_searched(given), given.file)).text())
-
-
-def show_replay(given: argparse.Namespace) -> None:
-    """Print the request that made a file."""
-    request = run(trace(_searched(given), given.file, depth=0)).request
-    if request is None:
-        raise InvalidRequest(f"{given.file} was made on this machine from other files: `prefect-together trace` names them.")
-    print(request.model_dump_json(exclude_unset=True) if given.json else as_code(request))
-
-
-def run_verify(given: argparse.Namespace) -> int:
-    """Look at every file, print what is wrong, and return the exit code."""
-    from prefect_together.engine.verification import verify
-
-    found = run(verify(opened(given), content=not given.quick))
-    print(found.model_dump_json() if given.json else found.text())
-    return 0 if found.good else 1
+    if json:
+        say_json({"packed": done.attempts, "removed": done.removed})
+    else:
+        say(f"{done.attempts:,} attempt(s) packed, {done.removed:,} small object(s) removed.")
 
 
 def as_json(row: LedgerRow) -> dict[str, Any]:
@@ -152,7 +220,11 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
     }
 
 
-def _cells(row: LedgerRow) -> tuple[str, str, str, str, str, str]:
+def _cells(row: LedgerRow) -> tuple[str, ...]:
+    from prefect_together._internal.text import clipped
+    from prefect_together.catalog.money import dollars
+    from prefect_together.storage.addresses import where
+
     cost = "unknown" if row.estimated is None else f"about {dollars(row.estimated)}"
     cost = cost if row.reported is None else dollars(row.reported)
     files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
@@ -161,36 +233,23 @@ def _cells(row: LedgerRow) -> tuple[str, str, str, str, str, str]:
     return f"{row.asked_at:%Y-%m-%d %H:%M}", row.shown_state, cost, row.kind, row.model, what
 
 
-def opened(given: argparse.Namespace) -> Storage:
-    """Return the library that a command is about; looking for it creates nothing.
+def _story(library: str | None, file: str, depth: int | None = None) -> Story:
+    """Return how a file was made; one that says so itself needs no library."""
+    from prefect_together._internal.event_loop import run
+    from prefect_together.engine.trace import trace as traced
 
-    Raises:
-        InvalidRequest: There is none.
-    """
-    storage = _library(given)
-    if not any(run(storage.holds(root)) for root in (LEDGER, DERIVED)):
-        nothing = "there is no such folder" if storage.folder and not storage.folder.exists() else "it holds no ledger"
-        raise InvalidRequest(
-            f"There is no media library at {where(storage.url)}: {nothing}. Check the address; a library begins with "
-            "the first generation that is kept in it."
-        )
-    return storage
+    storage = opened(library) if library else located(library)
+    with progress("Looking for it"):
+        return run(traced(storage, file) if depth is None else traced(storage, file, depth=depth))
 
 
-def _searched(given: argparse.Namespace) -> Storage:
-    """Return where a file is looked for: one that says itself how it was made needs no library."""
-    return opened(given) if given.library else _library(given)
-
-
-def _library(given: argparse.Namespace) -> Storage:
-    if given.library is not None:
-        return Storage(given.library)
-    from prefect_together.blocks.library import MediaLibrary  # imports Prefect, whose settings say where the library is
-
-    return MediaLibrary().storage()
-
-
-def _client() -> Any:
-    from prefect_together.blocks.credentials import TogetherCredentials
-
-    return TogetherCredentials().get_client()
+def _told(story: Story) -> dict[str, Any]:
+    """Return how a file was made as plain values; of an input that nothing is known of, its address."""
+    return {
+        "file": story.file,
+        "request": None if story.request is None else story.request.model_dump(mode="json", exclude_unset=True),
+        "result": story.media,
+        "known_from": story.source,
+        "flow_run": story.row.flow_run if story.row else None,
+        "made_from": [one if isinstance(one, str) else _told(one) for one in story.inputs],
+    }

@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from prefect_together._internal.event_loop import run
 from prefect_together.errors import LibraryError
-from prefect_together.generations.summary import where
 from prefect_together.sandbox.inputs import is_loopback
+from prefect_together.storage.addresses import where
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.gallery_page import PAGE, write_page
 from prefect_together.ui.links import media_type_served

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -14,17 +13,15 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from prefect_together import catalog
 from prefect_together.engine.bill import LENGTHS, Bill, BillLine, Granularity, Unmatched
 from prefect_together.engine.products import Products
+from prefect_together.engine.spending import FREE, Spent
 from prefect_together.errors import ServerError, TogetherError
 from prefect_together.http.client import TogetherClient
-from prefect_together.ledger.queries import LedgerRow, stream_attempts
+from prefect_together.ledger.queries import stream_attempts
 from prefect_together.storage.storage import Storage
 
 USAGE = "/v1/billing/usage"
 _PAGE = 1000
 """Hours or days that Together gives at once, at most."""
-_FREE = frozenset({"refused", "adopted"})
-"""What cost nothing, or is counted where it was taken over."""
-_PAID = frozenset({"stored", "accepted", "lost"})
 _Place = tuple[datetime, str]
 
 
@@ -63,7 +60,7 @@ async def bill(
         asked_at=moment,
         until=max([over, *(window.end_time for window in windows)]),
         lines=tuple(
-            BillLine(start=place[0], model=place[1], billed=billed.get(place), **vars(known.get(place, _Known())))
+            BillLine(start=place[0], model=place[1], billed=billed.get(place), **vars(known.get(place, Spent())))
             for place in sorted({*known, *billed})
         ),
         unmatched=tuple(
@@ -72,36 +69,13 @@ async def bill(
     )
 
 
-@dataclass
-class _Known:
-    """What the ledger knows of one model in one hour or day."""
-
-    requests: int = 0
-    reported: Decimal = field(default_factory=Decimal)
-    estimated: Decimal = field(default_factory=Decimal)
-    uncertain: Decimal = field(default_factory=Decimal)
-    unknown: int = 0
-
-    def add(self, row: LedgerRow) -> None:
-        """Count one attempt, at what is known of it: the cost that was reported before the one by list price."""
-        self.requests += 1
-        if row.reported is not None:
-            self.reported += row.reported
-        elif row.estimated is None:
-            self.unknown += 1
-        elif row.state in _PAID:
-            self.estimated += row.estimated
-        else:
-            self.uncertain += row.estimated
-
-
-async def _ledger(storage: Storage, environment: str, month: str, granularity: Granularity) -> dict[_Place, _Known]:
+async def _ledger(storage: Storage, environment: str, month: str, granularity: Granularity) -> dict[_Place, Spent]:
     """Return what the ledger knows; its rows pass by, and only sums are kept."""
-    found = dict[_Place, _Known]()
+    found = dict[_Place, Spent]()
     async for row in stream_attempts(storage):
         start = _begin(row.asked_at, granularity)
-        if f"{start:%Y-%m}" == month and row.state not in _FREE and row.environment in {None, environment}:
-            found.setdefault((start, row.model), _Known()).add(row)
+        if f"{start:%Y-%m}" == month and row.state not in FREE and row.environment in {None, environment}:
+            found.setdefault((start, row.model), Spent()).add(row)
     return found
 
 

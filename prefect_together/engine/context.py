@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefect_together import catalog
 from prefect_together._internal.logs import Log
+from prefect_together.catalog.spelling import looks_like
 from prefect_together.engine.lifecycle_events import LifecycleEvent, Listener, ignore
 from prefect_together.errors import APIError, InvalidRequest
 from prefect_together.generations.policy import OnUnknown, Policy, Reuse
@@ -153,11 +154,15 @@ class GenerationContext(RunContext):
             self.run.log.warning("%s", finding)
 
     def advise(self, error: Exception) -> None:
-        """Say what to do where nobody serves the model, and Together serves none of this type to all."""
-        what = self.spec.dedicated
-        if what and isinstance(error, APIError) and error.code == "model_not_available":
+        """Say what to do where nobody serves the model: another that is spelled alike, or an own endpoint."""
+        if not isinstance(error, APIError) or error.code != "model_not_available":
+            return
+        model, what = self.request.model, self.spec.dedicated
+        if what:
             how = "start a dedicated endpoint with one, and give the endpoint's name as model"
             error.advice = f"Together serves no model for {what} to all: {how}."
+        elif catalog.find(model) is None and (near := looks_like(model, self.request.kind)):
+            error.advice = f"Did you mean {near.id}? Else choose another model, or start a dedicated endpoint for this one."
 
     def findings(self) -> list[str]:
         """Return what the catalogue warns of.

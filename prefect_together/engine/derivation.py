@@ -17,7 +17,7 @@ from prefect_together.generations.derived import DERIVED, DerivedMedia, Operatio
 from prefect_together.generations.formats import HEAD, MEDIA_TYPES, Format, Shape, measured, sniff
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.result_reference import ResultReference
-from prefect_together.generations.summary import where
+from prefect_together.storage.addresses import where
 from prefect_together.storage.references import to_addresses, to_keys
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum

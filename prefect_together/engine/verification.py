@@ -15,7 +15,7 @@ from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
 from prefect_together.ledger.ledger import Attempt, Ledger
-from prefect_together.ledger.scan import scan
+from prefect_together.ledger.scan import Progress, scan
 from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 
@@ -54,12 +54,13 @@ class Verification(BaseModel):
         return "\n".join([*lines, f"{counts}{unreadable}.{advice}"])
 
 
-async def verify(storage: Storage, *, content: bool = True) -> Verification:
+async def verify(storage: Storage, *, content: bool = True, progress: Progress | None = None) -> Verification:
     """Look at every file that the ledger and the notes of derived files tell of.
 
     Args:
         storage: The library.
         content: Read all files and compare their hashes; otherwise only whether they are there and of the size they had.
+        progress: Hears what part of the ledger has been gone through: 0 to 1.
 
     Raises:
         LibraryError: The library cannot be listed.
@@ -88,7 +89,7 @@ async def verify(storage: Storage, *, content: bool = True) -> Verification:
     async def derived(key: str) -> list[dict[str, Any]]:
         return [to_addresses(json.loads(await storage.read(key))["media"], storage)]
 
-    async for seen in scan(storage, states={"stored"}):
+    async for seen in scan(storage, states={"stored"}, progress=progress):
         kept = [one.attempt for one in seen]
         await asyncio.gather(*(look(attempt.key, partial(stored, attempt)) for attempt in kept))
     notes = [key for key in await storage.names(DERIVED) if key.endswith(".json")]

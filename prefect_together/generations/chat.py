@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from prefect_together.catalog.model_ids import ChatModelId
 from prefect_together.generations.input_forms import Frames
 from prefect_together.generations.messages import (
     Message,
@@ -72,7 +73,7 @@ class ChatRequest(SampledRequest):
 
     kind: ClassVar[str] = "chat"
 
-    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    model: ChatModelId
     """Together's model id, e.g. `zai-org/GLM-5.3-Flash`; one that sees pictures is `Qwen/Qwen3.5-9B`."""
     prompt: Annotated[str, Field(min_length=1, pattern=r"\S")] | None = None
     """What is asked: the short way for one message of the user."""

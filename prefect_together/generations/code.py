@@ -52,7 +52,7 @@ def _asked(value: BaseModel) -> list[str]:
 
 def _path(value: object) -> str | None:
     """Return how a file of a folder is written: by its path, which a request takes as well as the reference."""
-    from prefect_together.generations.summary import where
+    from prefect_together.storage.addresses import where
 
     if isinstance(value, MediaReference) and value.uri.startswith("file:"):
         return where(value.uri)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from prefect_together._internal.readers import as_list, as_mapping, as_text
+from prefect_together.catalog.model_ids import AspectRatio, ImageModelId
 from prefect_together.generations.formats import IMAGES
 from prefect_together.generations.kept_file import StoredFile
 from prefect_together.generations.request import FrozenValue, Items, MediaInput, Render, Request, Seed, plain
@@ -51,13 +52,15 @@ class ImageRequest(Request):
 
     kind: ClassVar[str] = "image"
 
+    model: ImageModelId
+    """Together's model id, e.g. `black-forest-labs/FLUX.2-pro`."""
     prompt: Annotated[str, Field(min_length=1, pattern=r"\S")]
     """What to draw."""
     width: Annotated[int, Field(ge=1)] | None = None
     """Pixels. Together's default is 1024."""
     height: Annotated[int, Field(ge=1)] | None = None
     """Pixels. Together's default is 1024."""
-    aspect_ratio: Annotated[str, Field(pattern=r"^\d+:\d+$")] | None = None
+    aspect_ratio: AspectRatio | None = None
     """E.g. `16:9`. For FLUX Schnell and Kontext, instead of width and height."""
     n: Annotated[int, Field(ge=1, le=4)] = 1
     """How many pictures, 1 to 4."""

@@ -120,9 +120,13 @@ Seed = Annotated[int, Field(ge=0, le=2147483647)]
 
 
 def _for_forms(schema: dict[str, Any]) -> None:
-    """Leave out of the description, which Prefect's forms show, what is for those who write code."""
+    """Leave out of the description, which Prefect's forms show, what is for those who write code; put what is rare last."""
     said = str(schema.get("description", ""))
     schema["description"] = said.partition("\n\nExample:")[0].partition("\n\nRaises:")[0]
+    fields: dict[str, Any] = schema.get("properties", {})
+    for name in ("extra", "take", "based_on"):
+        if name in fields:
+            fields[name] = fields.pop(name)
 
 
 class FrozenValue(BaseModel):

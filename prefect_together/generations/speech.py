@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
+from prefect_together.catalog.model_ids import SpeechModelId
 from prefect_together.generations.request import Render, Request, plain
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
@@ -36,7 +37,7 @@ class SpeechRequest(Request):
 
     kind: ClassVar[str] = "speech"
 
-    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    model: SpeechModelId
     """Together's model id, e.g. `hexgrad/Kokoro-82M`."""
     input: Annotated[str, Field(min_length=1)]
     """What is said. Each character is paid for."""

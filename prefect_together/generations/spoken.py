@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
+from prefect_together.catalog.model_ids import TranscriptionModelId
 from prefect_together.generations.input_forms import Recording
 from prefect_together.generations.recordings import LONGEST, seconds_of, stretches
 from prefect_together.generations.request import Items, MediaInput, Render, Request, is_remote, plain
@@ -24,7 +25,7 @@ def clock(seconds: float) -> str:
 class RecordingRequest(Request):
     """A recording to be listened to; what is to be made of it, its own types say."""
 
-    model: Annotated[str, Field(min_length=1, pattern=r"\S")]
+    model: TranscriptionModelId
     """Together's model id, e.g. `openai/whisper-large-v3`."""
     file: MediaInput
     """A recording, clip or film: a path, an http(s) URL, an address in a bucket, or a kept file."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
-from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.addresses import where
 
 
 def summary(results: Iterable[KeptFile | Generated]) -> str:
@@ -76,12 +75,6 @@ class Tally:
         parts += [f"about {dollars(self.estimated)} by list price"] if self.estimated is not None else []
         parts += [f"{self.unknown:,} of unknown cost"] if self.unknown else []
         return f"Paid in this {self.of}: " + ", ".join(parts) + (f"; {self.reused:,} reused." if self.reused else ".")
-
-
-def where(uri: str) -> str:
-    """Return a path where the file is on this machine, else its address."""
-    folder = local_folder(uri) if urlsplit(uri).scheme == "file" else None
-    return str(folder) if folder else uri
 
 
 def _what(result: KeptFile | Generated) -> str:

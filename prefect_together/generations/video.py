@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from prefect_together._internal.readers import as_list, as_mapping, as_money, as_number, as_text
+from prefect_together.catalog.model_ids import AspectRatio, VideoModelId
 from prefect_together.generations.formats import VIDEOS, Shape
 from prefect_together.generations.kept_file import StoredFile
 from prefect_together.generations.keyframes import Keyframe, KeyframeInput, keyframe_body
@@ -56,6 +57,8 @@ class VideoRequest(Request):
 
     kind: ClassVar[str] = "video"
 
+    model: VideoModelId
+    """Together's model id, e.g. `minimax/hailuo-02`."""
     prompt: Annotated[str, Field(min_length=1, max_length=32000, pattern=r"\S")] | None = None
     """What happens in the clip. Optional where keyframes say it (Kling)."""
     width: Annotated[int, Field(ge=1)] | None = None
@@ -64,7 +67,7 @@ class VideoRequest(Request):
     """Pixels; the pair must be one that the model knows."""
     resolution: str | None = None
     """E.g. `720P` (Wan) or `720p` (Seedance): instead of width and height."""
-    ratio: Annotated[str, Field(pattern=r"^\d+:\d+$")] | None = None
+    ratio: AspectRatio | None = None
     """E.g. `16:9`, beside `resolution`."""
     seconds: Seconds | None = None
     """Length of the clip in whole seconds."""

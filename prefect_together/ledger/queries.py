@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.ledger.ledger import Attempt, Ledger, State
@@ -25,6 +25,11 @@ _AT_ONCE = 64  # entries read at the same time
 def in_words(state: State) -> str:
     """Return a state as users read it: what is kept is called so everywhere but in the ledger's own entries."""
     return "kept" if state == "stored" else state
+
+
+def state_of(words: str) -> State:
+    """Return the state that users read as these words."""
+    return next(state for state in get_args(State) if words == in_words(state))
 
 
 @dataclass(frozen=True)

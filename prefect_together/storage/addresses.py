@@ -56,6 +56,12 @@ def local_folder(url: str) -> Path | None:
     return Path(os.path.abspath(url2pathname(urlsplit(url).path)))  # noqa: PTH100 - symlinks stay as they are
 
 
+def where(uri: str) -> str:
+    """Return a path where the file is on this machine, else its address."""
+    folder = local_folder(uri) if urlsplit(uri).scheme == "file" else None
+    return str(folder) if folder else uri
+
+
 def _meant(scheme: str, rest: str) -> str:
     scheme = _MEANT.get(scheme, scheme)
     if not rest or scheme not in {"file", *REMOTE_SCHEMES}:

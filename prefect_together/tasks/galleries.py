@@ -15,7 +15,7 @@ from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import flat
 from prefect_together.generations.results import Generated
-from prefect_together.generations.summary import where
+from prefect_together.storage.addresses import where
 from prefect_together.tasks._context import run_logger
 from prefect_together.ui import markdown
 from prefect_together.ui.addresses import of_artifact

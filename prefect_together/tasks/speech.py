@@ -9,7 +9,7 @@ from prefect_together._internal.event_loop import arun, run
 from prefect_together._internal.readers import as_list, as_mapping, as_text
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary
-from prefect_together.catalog import Voice, voices_of
+from prefect_together.catalog import Voice, preflight, voices_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.generated_audio import SPEC, GeneratedAudio
 from prefect_together.generations.policy import OnUnknown, Reuse
@@ -118,8 +118,11 @@ def voice_for(model: str, language: str) -> str:
         language: Such as ``ja`` or ``en-gb``; without a country, whoever speaks it in any.
 
     Raises:
-        InvalidRequest: None is known to.
+        InvalidRequest: None is known to, or Together has no such model.
     """
+    for finding in preflight(model, {}):
+        if finding.field == "model" and finding.severity == "error":
+            raise InvalidRequest(finding.message)
     known = [voice for voice in voices_of(model) if voice.language]
     wanted = language.casefold()
     spoken = [voice for voice in known if voice.language.casefold() == wanted]

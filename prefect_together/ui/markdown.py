@@ -15,7 +15,8 @@ from prefect_together.generations.lineage import parents
 from prefect_together.generations.registry import specs
 from prefect_together.generations.results import Generated
 from prefect_together.generations.spoken import clock
-from prefect_together.generations.summary import money, where
+from prefect_together.generations.summary import money
+from prefect_together.storage.addresses import where
 from prefect_together.ui.answers import answer, below_what_they_speak_of, prose
 from prefect_together.ui.links import link
 from prefect_together.ui.text import escaped, narrow

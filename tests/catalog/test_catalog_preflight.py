@@ -234,6 +234,9 @@ def test_a_wrongly_spelt_id_warns() -> None:
         ("gpt-image-2", "openai/gpt-image-2"),
         ("kling-2.1-pro", "kwaivgI/kling-2.1-pro"),
         ("whisper-large-v3", "openai/whisper-large-v3"),
+        ("hexgrad/Kokoro-82", "hexgrad/Kokoro-82M"),
+        ("openai/gpt-oss-120", "openai/gpt-oss-120b"),
+        ("Qwen/Qwen3.5-9", "Qwen/Qwen3.5-9B"),
     ],
 )
 def test_a_misspelled_model_is_an_error(written: str, meant: str) -> None:
@@ -248,6 +251,11 @@ def test_a_misspelled_model_is_an_error(written: str, meant: str) -> None:
     [
         pytest.param("minimax/hailuo-03", id="newer"),
         pytest.param("google/veo-3.1-fast", id="variant"),
+        pytest.param("black-forest-labs/FLUX.3-pro", id="another-generation"),
+        pytest.param("pixverse/pixverse-v5.7", id="another-minor-version"),
+        pytest.param("openai/gpt-oss-12b", id="another-size"),
+        pytest.param("hexgrad/Kokoro-82B", id="another-unit"),
+        pytest.param("hexgrad/Kokoro-8M", id="a-digit-less"),
         pytest.param("Wan-AI/wan2.7-s2v", id="another-short-word"),
         pytest.param("black-forest-labs/FLUX.2-klein", id="another-long-word"),
         pytest.param("acme/FLUX.2-pro-1a2b3c4d", id="fine-tuned"),

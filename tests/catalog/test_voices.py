@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from prefect_together import catalog
+from prefect_together import catalog, voice_for
+from prefect_together.errors import InvalidRequest
 
 KOKORO, ORPHEUS, CARTESIA = "hexgrad/Kokoro-82M", "canopylabs/orpheus-3b-0.1-ft", "cartesia/sonic-3"
 UUID = "694f9389-aac1-45b6-b726-9d9369183238"
@@ -148,3 +149,31 @@ def test_what_a_model_of_sound_ignores_is_a_warning(model_id: str, fields: dict[
     found = said(model_id, **fields)
     assert ([] if words is None else ["warning"]) == [severity for severity, _ in found]
     assert all((words or "") in message for _, message in found)
+
+
+@pytest.mark.parametrize(
+    ("language", "found"),
+    [("es", "ef_dora"), ("en", "af_heart"), ("EN-GB", "bf_alice"), ("pt-br", "pf_dora"), ("zh", "zf_xiaobei")],
+)
+def test_a_voice_for_a_language(language: str, found: str) -> None:
+    """The first that speaks it, of the country that is named where there is one."""
+    assert catalog.voices_of(KOKORO)
+    assert found == voice_for(KOKORO, language)
+
+
+@pytest.mark.parametrize(
+    ("model", "language", "why"),
+    [
+        (
+            KOKORO,
+            "de",
+            "No voice of hexgrad/Kokoro-82M is known for 'de', it speaks en, es, fr, hi, it, ja, pt, zh: give voice",
+        ),
+        (CARTESIA, "en", "its voices are not known"),
+        ("hexgrad/Kokro-82M", "es", "did you mean hexgrad/Kokoro-82M"),
+    ],
+)
+def test_no_voice_for_a_language(model: str, language: str, why: str) -> None:
+    """It says which languages there are, or which model was meant."""
+    with pytest.raises(InvalidRequest, match=why):
+        voice_for(model, language)

@@ -50,6 +50,8 @@ RESERVED = {
     "av": {"generations", "sandbox", "tasks", "ui"},
     "starlette": {"cli", "sandbox"},
     "uvicorn": {"cli", "sandbox"},
+    "cyclopts": {"cli"},
+    "rich": {"cli"},
     "pytest": {"testing"},
     "narwhals": {"batch"},
     "pyarrow": {"batch"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -31,13 +32,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         pytest.skip("setuptools is not installed here")
     if present < SETUPTOOLS:
         pytest.skip(f"setuptools {present} is older than {SETUPTOOLS}")
+    pytest.importorskip("setuptools_scm", reason="setuptools-scm is not installed here")
     room = tmp_path_factory.mktemp("wheel")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(SOURCE / name, room)
     for name in ("prefect_together", "flows", "tests"):
         shutil.copytree(SOURCE / name, room / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
     command = [sys.executable, "-c", "from setuptools.build_meta import build_wheel; build_wheel('out')"]
-    run = subprocess.run(command, cwd=room, capture_output=True, text=True, timeout=120, check=False)
+    of = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION_FOR_PREFECT_TOGETHER": version("prefect-together")}
+    run = subprocess.run(command, cwd=room, env=of, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     (built,) = (room / "out").glob("*.whl")
     with zipfile.ZipFile(built) as archive:
@@ -67,7 +70,8 @@ def test_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     """Every module, the type marker and the catalogue's data are in it; tests and flows are not."""
     packed = {Path(name) for name in wheel.namelist() if ".dist-info/" not in name}
     package = SOURCE / "prefect_together"
-    files = [*package.rglob("*.py"), *package.glob("catalog/**/*.json"), *package.glob("ui/*.html"), package / "py.typed"]
+    data = ["catalog/**/*.json", "catalog/*.pyi", "ui/*.html", "py.typed"]
+    files = [*package.rglob("*.py"), *(file for names in data for file in package.glob(names))]
     assert {path.relative_to(SOURCE) for path in files} == packed
     assert {"image.json", "video.json", "sources.json"} <= {path.name for path in packed}
 

@@ -14,6 +14,7 @@ from prefect_together import (
     DerivedMedia,
     GeneratedImage,
     GeneratedVideo,
+    ImageModelId,
     ImageRequest,
     Keyframe,
     MediaLibrary,
@@ -110,3 +111,17 @@ def wrong(request: ImageRequest) -> None:
     generate_image(request, libary=None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportUnknownVariableType]
     generate_image.submit(VideoRequest(prompt="x", model="m/m"))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownVariableType, reportUnknownMemberType]
     generate_image.with_options(retires=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+@flow
+def any_model(model: ImageModelId = "black-forest-labs/FLUX.2-pro") -> GeneratedImage:
+    """Take a model that the catalogue knows, or any other one."""
+    return generate_image(ImageRequest(prompt="a fox", model=model))
+
+
+def models() -> None:
+    """Name one that is known, one that is not, and one that is read from somewhere."""
+    read: str = input()
+    any_model()
+    any_model(model="nobody/yet")
+    any_model(model=read)

@@ -55,6 +55,25 @@ def test_a_server_that_asks_for_too_much_patience_is_left_alone(together_sandbox
     assert 1 == together_sandbox.count("/v1/images/generations")
 
 
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        ("black-forest-labs/FLUX.3-pro", "Did you mean black-forest-labs/FLUX.2-pro?"),
+        ("ideogram/ideogram-3.5", "Did you mean ideogram/ideogram-3.0?"),
+        ("nobody/nothing", ""),
+    ],
+)
+def test_a_model_that_there_is_not_is_sent_as_it_is(model: str, meant: str, together_sandbox: Sandbox) -> None:
+    """It may be newer than the catalogue: it goes out unchanged, and only the refusal names what is spelled alike. Free."""
+    with pytest.raises(errors.BadRequest) as caught:
+        generate_image(ImageRequest(prompt="a fox", model=model, seed=1))
+    (asked,) = together_sandbox.requests()
+    assert model == asked.body["model"]
+    assert [] == together_sandbox.charges()
+    assert meant in str(caught.value)
+    assert ("Did you mean" in str(caught.value)) == bool(meant)
+
+
 @pytest.mark.parametrize("said", [None, "insufficient balance"])
 def test_no_credit_is_told_in_either_of_its_texts(said: str | None, together_sandbox: Sandbox) -> None:
     """Both were seen; both are free, final, and answered with where to add credit."""

@@ -311,7 +311,10 @@ _REFUSALS: dict[str, tuple[Callable[[Any], object], str]] = {
     "missing": (lambda clip: add_subtitles(clip, "gone.srt"), "there is no file 'gone.srt'"),
     "no-subtitles": (lambda clip: add_subtitles(clip, "1 --> 2"), "shows no subtitle"),
     "style": (lambda clip: burn_subtitles(clip, SRT, style=cast("Any", "neon")), "style is one of outline, box"),
-    "language": (lambda clip: add_subtitles(clip, SRT, language="Klingon"), "a code such as 'en', 'de' or 'zh'"),
+    "language": (
+        lambda clip: add_subtitles(clip, SRT, language="Klingon"),
+        "the code of no language: give one such as 'en', 'de' or 'zh'",
+    ),
     "no-clip": (lambda _: add_subtitles(cast("Any", 3), SRT), "was given an int"),
 }
 

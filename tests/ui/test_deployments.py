@@ -43,7 +43,7 @@ def prefect(prefect: Prefect, together: Sandbox) -> Prefect:
 
 @pytest.fixture(scope="module")
 def served(prefect: Prefect) -> Iterator[dict[str, str]]:
-    """Serve the flows as the README says, and yield the ids of their deployments by name."""
+    """Serve the flows as the documentation says, and yield the ids of their deployments by name."""
     process = prefect.start("flows/serve.py", "--every", "15")
     try:
 

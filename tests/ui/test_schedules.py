@@ -1,4 +1,4 @@
-"""The README's commands, as they stand there: from nothing to a schedule that fires, served by one process and by a worker."""
+"""The documentation's commands, as they stand: from nothing to a schedule that fires, served by one process and by a worker."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from .conftest import ROOT, Prefect, see, shoot
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-BLOCKS = re.findall(r"^```console\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+BLOCKS = re.findall(
+    r"^```console\n(.*?)^```", (ROOT / "docs/how-to/schedules.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
 PATIENCE = 200
 """Seconds: two servers start, a clip is made, and a schedule fires, on a machine that has other work."""
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not shutil.which("make") or not shutil.which("bash"), reason="the README's commands need make and bash"
-    ),
+    pytest.mark.skipif(not shutil.which("make") or not shutil.which("bash"), reason="these commands need make and bash"),
     pytest.mark.timeout(4 * PATIENCE),
 ]
 
 
 def commands(containing: str) -> list[str]:
-    """Return the commands of the README's only block that has one with these words."""
+    """Return the commands of the page's only block that has one with these words."""
     (block,) = [block for block in BLOCKS if containing in block]
     assert all(line.startswith("$ ") for line in block.splitlines())
     return [line.removeprefix("$ ") for line in block.splitlines()]
 
 
 class Terminal(Prefect):
-    """A shell in the project's folder, into which the README's commands are typed.
+    """A shell in the project's folder, into which the page's commands are typed.
 
     They run as they stand, but for the ports, which may be taken here; for the environment that ``make`` would set up, which is
     that of the tests; and for the minute between two runs of a schedule.
@@ -82,7 +82,7 @@ class Terminal(Prefect):
             lines += [*block[:-1], f"{block[-1].partition('  #')[0]} & echo $! > {self.foreground}; wait $!"]
         script = "\n".join(lines)
         for shown in self._here:
-            assert shown in script, f"the README has no {shown!r} any more"
+            assert shown in script, f"the page has no {shown!r} any more"
         script = re.sub("|".join(map(re.escape, self._here)), lambda found: self._here[found.group()], script)
         with self.log.open("wb") as log:
             return subprocess.Popen(

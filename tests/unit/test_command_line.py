@@ -21,7 +21,16 @@ def _main(words: list[str]) -> int:
         return int(str(ended.code))
 
 
-READERS = [["ledger"], ["gallery"], ["reconcile"], ["bill"], ["trace", "a.png"], ["replay", "a.png"]]
+READERS = [
+    ["ledger"],
+    ["spending"],
+    ["gallery"],
+    ["reconcile"],
+    ["bill"],
+    ["trace", "a.png"],
+    ["replay", "a.png"],
+    ["verify"],
+]
 
 
 @pytest.mark.parametrize("command", READERS, ids=lambda command: command[0])
@@ -49,34 +58,60 @@ def test_a_library_that_is_not_there_is_said(
         ("ledger --libary x", "there is no option --libary: did you mean --library?"),
         ("ledger --lim 3", "there is no option --lim: did you mean --limit?"),
         ("gallery --titel=x", "there is no option --titel: did you mean --title?"),
-        ("ledger --state done", "argument --state: 'done' is none of kept, adopted"),
+        ("ledger --state done", "--state: 'done' is none of kept, adopted"),
         ("ledger --state ketp", "did you mean kept?"),
-        ("ledger --limit -3", "argument --limit: -3 is less than 1"),
-        ("ledger --limit 0", "argument --limit: 0 is less than 1"),
-        ("ledger --limit few", "argument --limit: 'few' is no whole number"),
-        ("reconcile --wait -1", "argument --wait: -1 is less than 0"),
-        ("reconcile --wait nan", "argument --wait: 'nan' is no number"),
-        ("bill --month 2026-13", "argument --month: '2026-13' is no month such as 2026-11"),
-        ("bill --month 2026-1", "argument --month: '2026-1' is no month such as 2026-11"),
-        ("bill --month november", "argument --month: 'november' is no month such as 2026-11"),
-        ("bill --granularity week", "argument --granularity: 'week' is none of day, hour"),
+        ("ledger --limit -3", "--limit: '-3' is not taken: must be >= 1"),
+        ("ledger --limit 0", "--limit: '0' is not taken: must be >= 1"),
+        ("ledger --limit few", "--limit: 'few' is not a whole number"),
+        ("ledger --limit", "--limit needs a value"),
+        ("ledger --limit 1 --limit 2", "--limit is given more than once"),
+        ("spending --by weekday", "--by: 'weekday' is none of day, month, model, kind, flow-run"),
+        ("spending --by modle", "did you mean model?"),
+        ("catalog --kind vidoe", "did you mean video?"),
+        ("reconcile --wait -1", "--wait: '-1' is not taken: 0 is the least"),
+        ("reconcile --wait nan", "--wait: 'nan' is not taken: give a number"),
+        ("bill --month 2026-13", "--month: '2026-13' is not taken: give a month such as 2026-11"),
+        ("bill --month 2026-1", "--month: '2026-1' is not taken: give a month such as 2026-11"),
+        ("bill --month november", "--month: 'november' is not taken: give a month such as 2026-11"),
+        ("bill --granularity week", "--granularity: 'week' is none of day, hour"),
         ("bill --granularity hours", "did you mean hour?"),
-        ("reconcile --forget a --resubmit b", "argument --resubmit: not allowed with argument --forget"),
-        ("sandbox --port 70000", "argument --port: 70000 is more than 65535"),
-        ("sandbox --render-seconds -1", "argument --render-seconds: -1 is less than 0"),
-        ("sandbox --host 0.0.0.0", "argument --host: '0.0.0.0' is no address of this machine alone"),
+        ("reconcile --forget a --resubmit b", "mutually exclusive arguments: {--forget, --resubmit}"),
+        ("sandbox --port 70000", "--port: '70000' is not taken: must be <= 65535"),
+        ("sandbox --render-seconds -1", "--render-seconds: '-1' is not taken: 0 is the least"),
+        ("sandbox --host 0.0.0.0", "--host: '0.0.0.0' is not taken: give an address of this machine alone"),
         ("replay a.png b.png", "'b.png' is more than it takes"),
-        ("trace", "the following arguments are required: file"),
-        ("", "the following arguments are required: COMMAND"),
+        ("trace", "FILE is missing"),
+        ("trace --traceback", "FILE is missing"),
+        ("", "a command is missing (see `prefect-together --help`)"),
     ],
 )
-def test_a_wrong_command_line_is_one_sentence(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_command_line_is_one_sentence(
+    words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 2, one line that names what is wrong and what was probably meant, and nothing is done."""
+    monkeypatch.setenv(TRACEBACKS, "")
     assert 2 == _main(words.split())
     shown = capsys.readouterr()
     assert "" == shown.out
     assert said in shown.err
     assert 1 == len(shown.err.splitlines())
+
+
+@pytest.mark.parametrize("words", [["--help"], ["ledger", "--help"]], ids=len)
+def test_help_says_what_the_exit_codes_mean(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each code is named, of the commands together and of each."""
+    assert 0 == _main(words)
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(f"{code} " in said.partition("Exit codes: ")[2] for code in (0, 1, 2, 130))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete(shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Completions can be installed for each shell, and know commands, options and values."""
+    monkeypatch.setenv("HOME", str(tmp_path))  # the shell's own start-up file names them
+    assert 0 == _main(["--install-completion", "--shell", shell, "--output", str(tmp_path / "completion")])
+    written = (tmp_path / "completion").read_text(encoding="utf-8")
+    assert all(word in written for word in ("reconcile", "granularity", "hour"))
 
 
 def test_a_port_in_use_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -140,6 +175,6 @@ def test_a_bug_is_no_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     def broken(_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr("prefect_together.cli.library_commands.show_ledger", broken)
+    monkeypatch.setattr("prefect_together.cli.library_commands.opened", broken)
     with pytest.raises(ValueError, match="a bug"):
         main(["ledger", "--library", str(tmp_path)])

@@ -8,7 +8,7 @@ import pytest
 from prefect import flow
 from pydantic import BaseModel
 
-from prefect_together.cli import flow_command
+from prefect_together.cli.flow_options import read_options
 
 
 class Shot(BaseModel):
@@ -37,11 +37,11 @@ def film(languages: list[str] | None = None, seeds: list[int] = [1], shots: list
 )  # fmt: skip
 def test_a_list_is_given_as_one_or_item_by_item(words: list[str], given: dict[str, Any]) -> None:
     """A single item is a list of one."""
-    assert given == flow_command._read(film, words)[1]  # pyright: ignore[reportPrivateUsage]
+    assert given == read_options(film, words).parameters
 
 
 def test_what_is_wrong_in_a_list_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """With its place."""
     with pytest.raises(SystemExit):
-        flow_command._read(film, ["--seeds", "7", "--seeds", "seven"])  # pyright: ignore[reportPrivateUsage]
-    assert "--seeds.1: Input should be a valid integer" in capsys.readouterr().err
+        read_options(film, ["--seeds", "7", "--seeds", "seven"])
+    assert "--seeds.1: 'seven' is no whole number" in capsys.readouterr().err

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -121,8 +123,8 @@ def test_the_answer_of_a_pause_has_a_key() -> None:
     assert "review" in keyset_from_paused_state(Paused(pause_key="review"))["response"]
 
 
-def test_wrong_parameters_are_lines(caplog: pytest.LogCaptureFixture) -> None:
-    """Each is named with its reason, and nothing of it is in the log."""
+def test_wrong_parameters_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Each as pydantic tells it, with its place and kind, and nothing of it is in the log."""
 
     @flow
     def made(width: int, names: list[int]) -> None:
@@ -130,7 +132,8 @@ def test_wrong_parameters_are_lines(caplog: pytest.LogCaptureFixture) -> None:
 
     assert [] == compat.wrong_parameters(made, {"width": 1, "names": []})
     found = compat.wrong_parameters(made, {"width": "wide", "names": ["x"]})
-    assert ["width", "names.0"] == [problem.partition(": ")[0] for problem in found]
+    assert [("width",), ("names", 0)] == [problem["loc"] for problem in found]
+    assert {"int_parsing"} == {problem["type"] for problem in found}
     assert [] == caplog.records
 
 
@@ -215,3 +218,35 @@ def test_a_thread_of_a_flow_that_ends_by_itself_goes_on(error: Exception | None)
 
     ending(return_state=True)
     assert [False] * 10 == told
+
+
+@pytest.mark.parametrize("place", [".env", "prefect.toml", "pyproject.toml", "profiles.toml", "environment", "home", "none"])
+def test_the_library_is_where_prefect_says(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line finds the default library where the block does, though it asks Prefect only where it has to."""
+    home, said = tmp_path / "home", str(tmp_path / "said")
+    home.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PREFECT_INTEGRATIONS_TOGETHER_LIBRARY", raising=False)
+    inside = f'[integrations.together]\nlibrary = "{said}"\n'
+    written = {
+        ".env": f"PREFECT_INTEGRATIONS_TOGETHER_LIBRARY={said}",
+        "prefect.toml": inside,
+        "pyproject.toml": inside.replace("[", "[tool.prefect."),
+        "profiles.toml": f'active = "x"\n[profiles.x]\nPREFECT_INTEGRATIONS_TOGETHER_LIBRARY = "{said}"\n',
+    }
+    if place in written:
+        (home if place == "profiles.toml" else tmp_path).joinpath(place).write_text(written[place], encoding="utf-8")
+    variables = {"environment": {"PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": said}, "none": {"HOME": str(home)}}
+    given = variables.get(place, {"PREFECT_HOME": str(home)})
+    hidden = ("PREFECT_HOME", "PREFECT_PROFILES_PATH", *written)
+    inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+    code = (
+        "import sys; from prefect_together.cli.libraries import located; print(located(None).url, 'prefect' in sys.modules)\n"
+        "from prefect_together import MediaLibrary; print(MediaLibrary().storage().url)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**inherited, **given}, capture_output=True, text=True, timeout=120, check=False
+    )
+    (url, asked), (expected,) = (line.split() for line in done.stdout.splitlines())
+    assert expected == url, done.stderr
+    assert str(place in written) == asked

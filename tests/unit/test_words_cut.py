@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import AsyncIterator
 from datetime import datetime, timezone
 from typing import Any
@@ -116,13 +115,13 @@ def test_the_columns_of_the_ledger_align(monkeypatch: pytest.MonkeyPatch, capsys
         for one in rows:
             yield one
 
-    monkeypatch.setattr(library_commands, "newest_attempts", listed)
+    monkeypatch.setattr("prefect_together.ledger.queries.newest_attempts", listed)
 
     def opened(_: object) -> None:
         """Open nothing."""
 
     monkeypatch.setattr(library_commands, "opened", opened)
-    library_commands.show_ledger(argparse.Namespace(state=None, since=None, limit=None, json=False))
+    library_commands.ledger()
     lines = capsys.readouterr().out.splitlines()
     assert 1 == len({line.index("XX a fox") for line in lines[1:3]} | {lines[0].index("what and where")})
     assert 1 == len({lines[1].index("a/b"), lines[2].index("somebody/"), lines[0].index("model")})

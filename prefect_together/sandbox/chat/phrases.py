@@ -77,12 +77,21 @@ def phrase(name: str, schema: Mapping[str, Any], ideas: Ideas, index: int) -> st
     """
     if made := FORMATS.get(str(schema.get("format") or "")):
         return made(ideas.rng)
+    if name.isdecimal() and (line := re.search(rf"(?<!\S){name}: (.+?)(?=\s\d+: |$)", ideas.question)):
+        return _shortened(line[1])  # a line that was given under its number, such as one to translate: all texts are English
     lowered = name.lower()
     for words, write in PROPERTIES:
         if any(word in lowered for word in words):
             return write(ideas, index)
     spoken = " ".join(words_of(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " "))) or "answer"
     return f"{spoken} of {ideas.about}" + (f" ({index + 1})" if index else "")
+
+
+def _shortened(line: str) -> str:
+    """Return a line in as many characters as it names in brackets, if it does: without its last words."""
+    if not (said := re.fullmatch(r"(.+) \(at most (\d+) characters\)", line)):
+        return line
+    return said[1][: int(said[2]) + 1].rpartition(" ")[0] or said[1][: int(said[2])]
 
 
 def _about(ideas: Ideas, index: int) -> str:

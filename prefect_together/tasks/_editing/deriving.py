@@ -11,7 +11,7 @@ from prefect_together.engine.derivation import Derivation, Make
 from prefect_together.generations.derived import DerivedMedia, Operation, Spliced
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.result_reference import ResultReference
-from prefect_together.generations.summary import where
+from prefect_together.storage.addresses import where
 from prefect_together.storage.storage import Storage
 from prefect_together.tasks._context import run_logger
 from prefect_together.ui.artifacts import show
