@@ -1,7 +1,7 @@
 """Serves the scheduled flows from one process: no work pool, no worker, no image. Ctrl-C ends it.
 
-python flows/serve.py                  daily at 07:00, reconcile at 03:00
-python flows/serve.py --every 10       both every ten seconds, to see them fire
+python flows/serve.py                  daily at 07:00, reconcile at 03:00, sweep every minute
+python flows/serve.py --every 10       the first two every ten seconds, to see them fire
 """
 
 from __future__ import annotations
@@ -20,27 +20,30 @@ if __package__:  # installed as prefect_together.flows
     from .daily import daily
     from .reconcile import reconcile_library
     from .storyboard import storyboard
+    from .sweep import sweep_runs
 else:
     sys.path.insert(0, str(Path(__file__).parent))
     from daily import daily
     from reconcile import reconcile_library
     from storyboard import storyboard
+    from sweep import sweep_runs
 
 PATIENCE = 90
 """Seconds that a server gets that was started a moment ago."""
 
 
 def main(*, every: Annotated[int | None, Parameter(validator=Number(gte=1))] = None) -> None:
-    """Serve three flows: two on a schedule, and the storyboard for the form in the UI.
+    """Serve four flows: three on a schedule, and the storyboard for the form in the UI.
 
     Args:
-        every: Run the scheduled ones every so many seconds instead.
+        every: Run daily and reconcile every so many seconds instead.
     """
     morning: dict[str, Any] = {"interval": every} if every else {"cron": "0 7 * * *"}
     night: dict[str, Any] = {"interval": every} if every else {"cron": "0 3 * * *"}
     deployments: list[Any] = [  # in a process without a loop these are deployments, and no coroutines
         daily.to_deployment("daily-picture", tags=["together", "scheduled"], **morning),
         reconcile_library.to_deployment("nightly-reconcile", tags=["together", "scheduled"], **night),
+        sweep_runs.to_deployment("sweep", tags=["scheduled"], interval=60),
         storyboard.to_deployment("storyboard", tags=["together"]),
     ]
     wait_for_server()

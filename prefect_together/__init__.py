@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from prefect_together.generations.video import GeneratedVideo, VideoJob, VideoRequest
     from prefect_together.ledger.spend_limit import SpendLimit
     from prefect_together.tasks._editing.subtitle_track import language_code
+    from prefect_together.tasks._swept import Sweep
     from prefect_together.tasks.batch import agenerate_batch, aread_batch, generate_batch, read_batch
     from prefect_together.tasks.chat import agenerate_text, generate_text
     from prefect_together.tasks.completions import agenerate_completion, generate_completion
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     )
     from prefect_together.tasks.speech import agenerate_speech, alist_voices, generate_speech, list_voices, voice_for
     from prefect_together.tasks.subtitles import aadd_subtitles, aburn_subtitles, add_subtitles, burn_subtitles
+    from prefect_together.tasks.sweeping import asweep, sweep
     from prefect_together.tasks.transcription import atranscribe, transcribe
     from prefect_together.tasks.translation import atranslate, translate
     from prefect_together.tasks.videos import (
@@ -157,6 +159,7 @@ _HOMES = {
     "prefect_together.generations.video": ("GeneratedVideo", "VideoJob", "VideoRequest"),
     "prefect_together.ledger.spend_limit": ("SpendLimit",),
     "prefect_together.tasks._editing.subtitle_track": ("language_code",),
+    "prefect_together.tasks._swept": ("Sweep",),
     "prefect_together.tasks.batch": ("agenerate_batch", "aread_batch", "generate_batch", "read_batch"),
     "prefect_together.tasks.chat": ("agenerate_text", "generate_text"),
     "prefect_together.tasks.completions": ("agenerate_completion", "generate_completion"),
@@ -185,6 +188,7 @@ _HOMES = {
         "agenerate_speech", "alist_voices", "generate_speech", "list_voices", "voice_for",
     ),
     "prefect_together.tasks.subtitles": ("aadd_subtitles", "aburn_subtitles", "add_subtitles", "burn_subtitles"),
+    "prefect_together.tasks.sweeping": ("asweep", "sweep"),
     "prefect_together.tasks.transcription": ("atranscribe", "transcribe"),
     "prefect_together.tasks.translation": ("atranslate", "translate"),
     "prefect_together.tasks.videos": (
@@ -200,20 +204,20 @@ __all__ = [
     "GeneratedImage", "GeneratedText", "GeneratedVideo", "GenerationTimeout", "ImageLora", "ImageModelId",
     "ImageRequest", "InvalidOutput", "KeptFile", "Keyframe", "MediaLibrary", "MediaReference", "Message", "Placed",
     "Plan", "ProviderBatch", "Ranking", "ReasoningExhausted", "Reconciliation", "RequestTable", "RerankRequest",
-    "ResultReference", "Review", "Segment", "SpeechModelId", "SpeechRequest", "SpendLimit", "TogetherCredentials",
+    "ResultReference", "Review", "Segment", "SpeechModelId", "SpeechRequest", "SpendLimit", "Sweep", "TogetherCredentials",
     "Tool", "ToolCall", "Transcript", "TranscriptionModelId", "TranscriptionRequest", "TranslationRequest", "Usage",
     "VideoJob", "VideoModelId", "VideoRequest", "Word", "aadd_sound", "aadd_subtitles", "aapproved_images",
     "aburn_subtitles", "acontact_sheet", "add_sound", "add_subtitles", "aembed_texts", "aexpected", "aextract_sound",
     "aframes", "agenerate_batch", "agenerate_completion", "agenerate_image", "agenerate_images", "agenerate_speech",
     "agenerate_text", "agenerate_video", "ajoin_sounds", "ajoin_videos", "alast_frame", "alist_voices", "aplan",
     "approved_images", "apublish_gallery", "apublish_grid", "aread_batch", "areconcile", "arerank", "areview_images",
-    "asubmit_batch", "asubmit_video", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video",
+    "asubmit_batch", "asubmit_video", "asweep", "atranscribe", "atranslate", "atrim", "await_for_batch", "await_for_video",
     "awrite_gallery", "burn_subtitles", "check_requests", "check_table_path", "contact_sheet", "embed_texts",
     "expected", "extract_sound", "frames", "generate_batch", "generate_completion", "generate_image", "generate_images",
     "generate_speech", "generate_text", "generate_video", "join_sounds", "join_videos", "language_code", "last_frame",
     "list_voices", "money", "named_after", "pictures_in", "plan", "publish_gallery", "publish_grid", "read_batch",
     "read_subtitles", "reconcile", "requests_from_table", "rerank", "review_images", "run_as_command", "submit_batch",
-    "submit_video", "summary", "to_srt", "to_vtt", "transcribe", "translate", "trim", "voice_for", "wait_for_batch",
+    "submit_video", "summary", "sweep", "to_srt", "to_vtt", "transcribe", "translate", "trim", "voice_for", "wait_for_batch",
     "wait_for_video", "write_gallery", "write_table",
 ]  # fmt: skip
 

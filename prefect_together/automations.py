@@ -7,13 +7,28 @@ from typing import Any, Literal
 from uuid import UUID
 
 from prefect.automations import Automation
-from prefect.events.actions import RunDeployment, SendNotification
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import DeploymentSort
+from prefect.events.actions import ChangeFlowRunState, RunDeployment, SendNotification
 from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.settings import get_current_settings
 
+from prefect_together._internal.restarts import LOST, SWEEP, TAG
 from prefect_together.errors import ConfigurationError
 from prefect_together.ui.events import DIFFERS, EXCEEDED, PREFIX
 
 What = Literal["accepted", "kept", "reused", "failed", "unknown"]
+
+SLOWEST_BEAT = 180
+"""Seconds between heartbeats where no setting says otherwise."""
+_RUN = "prefect.flow-run."
+_SIGNS_OF_LIFE = (
+    "heartbeat", "Completed", "Failed", "Crashed", "Cancelled", "Cancelling", "Paused", "Suspended", "Scheduled", "Resuming",
+    "AwaitingRetry", "Late", "Pending", "TimedOut",
+)  # fmt: skip
+"""After which nobody has to hear of a run, or hears of it soon."""
 
 
 def when_generation(
@@ -131,6 +146,85 @@ def when_bill_differs(
     trigger = _each_time(DIFFERS, "prefect-together.bill.*")
     actions = _actions(run_deployment, parameters, notify, subject, body)
     return Automation(name=name or "Together: bill and ledger differ", trigger=trigger, actions=actions)
+
+
+def when_lost(
+    *,
+    restart: bool = False,
+    notify: UUID | None = None,
+    tag: str = TAG,
+    within: timedelta | None = None,
+    sweep: UUID | None = None,
+    name: str | None = None,
+) -> Automation:
+    """Return an automation that marks runs Crashed whose process died and told nobody; ``.create()`` puts it in place.
+
+    A flow run that is at work says so now and then: Prefect's heartbeats. Where they stop and the run does not end, nobody
+    is at work on it. How often they come is the setting ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` where the flows run: 180
+    seconds unless it is set, and 30 at least.
+
+    Example:
+        ```python
+        from prefect_together.automations import when_lost
+
+        def look_after_runs():
+            when_lost(restart=True).create()  # flows/sweep.py is deployed, for it is what starts them again
+        ```
+
+    Args:
+        restart: Whether the deployed sweep is run at once, which starts a new run with the same parameters. Without, and
+            where this automation missed something, that waits until the sweep's schedule comes by.
+        notify: Id of a notification block to send with.
+        tag: Only runs with this tag; those of a deployment have its tags.
+        within: How long nothing was heard before a run counts as lost; by default three heartbeats.
+        sweep: Id of the sweep's deployment; by default that of the flow ``sweep``.
+        name: The automation's name.
+
+    Raises:
+        ConfigurationError: A living run would be taken for lost, or no sweep is deployed that could start runs again.
+    """
+    beat = get_current_settings().flows.heartbeat_frequency
+    patience = within or 3 * timedelta(seconds=beat or SLOWEST_BEAT)
+    if beat and patience < timedelta(seconds=2 * beat):
+        every = f"heartbeats come every {beat} s (PREFECT_FLOWS_HEARTBEAT_FREQUENCY)"
+        raise ConfigurationError(
+            f"within={patience} would take living runs for lost: {every}. Give it two of them at least."
+        )
+    actions: list[Any] = [ChangeFlowRunState(name=None, state=StateType.CRASHED, message=LOST, force=False)]
+    if restart:
+        chosen = {"source": "selected", "deployment_id": sweep or _deployed_sweep()}
+        actions.append(RunDeployment.model_validate(chosen))
+    if notify is not None:
+        subject, body = "Together: a run is lost", f"{{{{ flow_run.name }}}}: {LOST}"
+        actions.append(SendNotification(block_document_id=notify, subject=subject, body=body))
+    trigger = EventTrigger(
+        after={_RUN + "heartbeat"},
+        expect={_RUN + one for one in _SIGNS_OF_LIFE},
+        match={"prefect.resource.id": "prefect.flow-run.*"},  # type: ignore[arg-type]
+        match_related={"prefect.resource.id": f"prefect.tag.{tag}", "prefect.resource.role": "tag"},  # type: ignore[arg-type]
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=patience,
+    )
+    # Never a state SCHEDULED beside CRASHED: actions have no order, and runs that finished were started again by it.
+    return Automation(name=name or "Together: a run is lost", trigger=trigger, actions=actions)
+
+
+def _deployed_sweep() -> UUID:
+    """Return the deployment of the sweep, of several the newest.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    with get_client(sync_client=True) as client:
+        found = client.read_deployments(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[SWEEP])), sort=DeploymentSort.CREATED_DESC, limit=1
+        )
+    if not found:
+        how = "`python flows/serve.py` serves it, `prefect deploy --name sweep` deploys it"
+        raise ConfigurationError(f"Lost runs are started again by flows/sweep.py, which is not deployed: {how}.")
+    return found[0].id
 
 
 def _each_time(event: str, resource: str) -> EventTrigger:

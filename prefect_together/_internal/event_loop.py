@@ -35,6 +35,18 @@ _CALM = 0.3  # seconds without a new call after which a process counts as idle
 _CLOSING = 5.0  # seconds that it gives to closing connections
 
 
+class Signal(Exception):
+    """Carries what work on the loop wants raised where it is waited for, and which would end the loop itself.
+
+    Args:
+        raised: What its caller gets in its place.
+    """
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(raised)
+        self.raised = raised
+
+
 class Runtime:
     """The background loop of one process."""
 
@@ -122,6 +134,8 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
                     return future.result()
                 if _flow_is_gone():
                     raise KeyboardInterrupt from None
+    except Signal as signal:
+        raise signal.raised from None
     except BaseException as error:
         future.cancel()
         if isinstance(error, CancelledError) and runtime().interrupted:
@@ -144,6 +158,8 @@ async def arun(work: Coroutine[Any, Any, _T]) -> _T:
                 if _flow_is_gone():
                     raise KeyboardInterrupt
         return await future
+    except Signal as signal:
+        raise signal.raised from None
     except BaseException as error:
         future.cancel()
         if not isinstance(error, Exception):

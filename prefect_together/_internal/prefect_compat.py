@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import logging
 import sys
 import threading
@@ -15,9 +16,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import FrameType
+    from uuid import UUID
 
     from prefect import Flow, Task
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import State
     from prefect.context import TaskRunContext
     from prefect.input import RunInput
@@ -136,6 +140,7 @@ def flow_is_cut_off() -> bool:
     the flow returned, or Ctrl-C, SIGTERM or a cancellation goes through it. The reason is an argument of its ``__exit__``.
     """
     from prefect.context import FlowRunContext
+    from prefect.exceptions import Pause
     from prefect.task_runners import ThreadPoolTaskRunner
 
     context = FlowRunContext.get()
@@ -149,7 +154,7 @@ def flow_is_cut_off() -> bool:
         while here is not None:
             if here.f_code is ending and here.f_locals["self"] is runner:
                 reason = here.f_locals["exc_type"]
-                return _interrupted(here) if reason is None else not issubclass(reason, Exception)
+                return _interrupted(here) if reason is None else not issubclass(reason, (Exception, Pause))
             here = here.f_back
     return True  # nobody waits any more, and this thread still works: the wait itself was interrupted
 
@@ -171,6 +176,51 @@ def _interrupted(frame: FrameType | None) -> bool:
 def _is_ending(runner: Any) -> bool:
     first = next(iter(list(getattr(runner, "_cancel_events", {}).values())), None)  # all of them are set together
     return first is not None and first.is_set()
+
+
+async def suspend(run: UUID, *, key: str, seconds: int) -> State[Any]:
+    """Suspend a flow run from one of its tasks and return its state: with an id given, it raises nothing (3.8.8, 3.9.1).
+
+    ``suspend_flow_run`` is a coroutine only where the flow is async, and ``asuspend_flow_run`` is not everywhere.
+
+    Args:
+        run: The flow run.
+        key: Of the pause.
+        seconds: After which Prefect fails the run where nobody resumes it.
+
+    Raises:
+        RuntimeError: Prefect will not have it suspended.
+    """
+    from prefect import flow_runs
+    from prefect.client.orchestration import get_client
+
+    found: Any = getattr(flow_runs, "asuspend_flow_run", flow_runs.suspend_flow_run)
+    suspending = found(flow_run_id=run, key=key, timeout=seconds)
+    if inspect.isawaitable(suspending):
+        await suspending
+    async with get_client() as client:
+        state = (await client.read_flow_run(run)).state
+    if state is None or not state.is_paused():
+        raise RuntimeError(f"its state is {state and state.name}")
+    return state
+
+
+def end_task_run(context: TaskRunContext, state: State[Any]) -> None:
+    """Say what became of a task run that ends with Prefect's ``Pause``, which leaves it Running for ever (3.8.8, 3.9.1)."""
+    from prefect.utilities.engine import emit_task_run_state_change_event
+
+    emit_task_run_state_change_event(context.task_run, context.task_run.state, state)
+
+
+def heartbeats_since(client: SyncPrefectClient, run: UUID, since: datetime) -> bool:
+    """Tell whether a flow run has said since then that it lives: the events of its heartbeats (3.8.8, 3.9.1)."""
+    asked = {
+        "event": {"name": ["prefect.flow-run.heartbeat"]},
+        "resource": {"id": [f"prefect.flow-run.{run}"]},
+        "occurred": {"since": since.isoformat()},
+    }
+    answer = client.request("POST", "/events/filter", json={"filter": asked, "limit": 1})
+    return bool(answer.json()["events"])
 
 
 def keep_class(made: Task[..., Any], original: Task[..., Any]) -> None:

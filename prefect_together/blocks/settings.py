@@ -27,6 +27,11 @@ class TogetherSettings(PrefectBaseSettings):
     resubmit_below: Annotated[Decimal, Field(ge=0)] = Field(
         default=Decimal("0.10"), description='USD: the most that one accident may cost under on_unknown="auto".'
     )
+    resubmit_per_process: Annotated[Decimal, Field(ge=0)] = Field(
+        default=Decimal("1.00"),
+        description="USD: the most that is sent again, together, of what a killed process had in flight, under "
+        'on_unknown="auto"; the rest waits for a decision.',
+    )
     preflight: Preflight = Field(
         default="error", description="What a broken documented rule of a model leads to: error, warn or off."
     )
@@ -80,6 +85,7 @@ class TogetherSettings(PrefectBaseSettings):
         """Return what is allowed, for those who know nothing of settings."""
         return Policy(
             resubmit_below=self.resubmit_below,
+            resubmit_per_process=self.resubmit_per_process,
             max_download_bytes=self.max_download_bytes,
             min_download_rate=self.min_download_rate,
             preflight=self.preflight,

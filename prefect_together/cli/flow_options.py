@@ -139,7 +139,9 @@ def _kinds(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _choices(schema: Mapping[str, Any]) -> list[str]:
-    return [str(choice) for option in [schema, *schema.get("anyOf", [])] for choice in option.get("enum", [])]
+    """Return the values that there are; none where others are taken beside those that are listed."""
+    options = [option for option in schema.get("anyOf", [schema]) if option.get("type") != "null"]
+    return [str(choice) for option in options for choice in option["enum"]] if all("enum" in one for one in options) else []
 
 
 def _joined(words: Sequence[str], properties: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -131,8 +131,13 @@ class BatchRecord:
             raise LibraryError(f"{self._attempts} cannot be read.", paid="maybe", advice="Restore it.") from None
 
     @property
+    def path(self) -> str:
+        """Where it is in the library."""
+        return f"{ROOT}/{self.id}"
+
+    @property
     def _attempts(self) -> str:
-        return f"{ROOT}/{self.id}/attempts.jsonl"
+        return f"{self.path}/attempts.jsonl"
 
     def acceptance(self) -> Acceptance:
         """Return what its lines were accepted as, once it is created."""

@@ -118,6 +118,7 @@ class BatchTaker:
                 raise GenerationTimeout(
                     f"{sentence(str(record)).rstrip('.')} still runs at Together after {timeout:,.0f} s.",
                     advice="Run it again, or wait_for_batch, to go on waiting.",
+                    waits_for=(record.path,),
                 )
             await asyncio.sleep(min(next(pauses), max(left, 0.05)))
 

@@ -105,6 +105,7 @@ class Lifecycle:
                 f"Job {job_id} ({model}) still runs after the {timeout or 0.0:.0f} s that were to be waited.",
                 advice="Run it again, or wait_for_video(error.job), to go on waiting.",
                 job=self.job(claimed.attempt, acceptance, reused=True),
+                waits_for=(claimed.attempt.key,),
             ) from None
 
     async def _deliver(self, claimed: ClaimResult, timeout: float | None, began: float) -> list[Generated]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from prefect_together._internal.process import ProcessId
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_record import BatchRecord, find_out, record_of
 from prefect_together.errors import LibraryError
 from prefect_together.http.client import TogetherClient
+from prefect_together.ledger.leases import process_name
 from prefect_together.ledger.ledger import Attempt
 
 _DIED = "The process that was sending it ended before it heard an answer"
@@ -28,7 +30,8 @@ async def close_dead_claim(dead: BoundAttempt, client: TogetherClient) -> None:
     elif record := claim.get("provider_batch"):
         await close_line(dead, record_of(dead.ledger.storage, str(record)), client)
     else:
-        await dead.record("unknown", {"why": _DIED})
+        owner = {"process": process_name(ProcessId.model_validate(claim["owner"]))} if "owner" in claim else {}
+        await dead.record("unknown", {"why": _DIED, **owner})
 
 
 async def close_line(line: BoundAttempt, record: BatchRecord, client: TogetherClient) -> None:

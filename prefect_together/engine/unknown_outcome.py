@@ -14,6 +14,7 @@ from prefect_together.engine.attempt import Acceptance, BoundAttempt
 from prefect_together.engine.context import GenerationContext
 from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
 from prefect_together.generations.registry import spec_of
+from prefect_together.ledger.accidents import may_be_sent_again
 from prefect_together.ledger.ledger import Attempt, Ledger
 
 _GONE = frozenset({401, 403, 404, 410})
@@ -73,6 +74,10 @@ class UnknownOutcomePolicy:
         at_stake = self._at_stake(entry)
         if self._spent or not await self._allowed(attempts, at_stake):
             raise self._error(last, why, entry)
+        if not await self._allowed_together(last, at_stake, entry):
+            bound = dollars(context.policy.resubmit_per_process)
+            why = f"{why}. Of all that it had in flight, no more than {bound} is sent again without asking"
+            raise self._error(last, why, entry)
         self._let_go[last.key] = last
         context.run.log.warning(
             "%s It may have been paid for once already (%s); sending it again, as on_unknown=%r allows.",
@@ -98,6 +103,14 @@ class UnknownOutcomePolicy:
             return True
         resolved = await self._ledger.entry(before, "resolved") or {}
         return resolved.get("how") != "resubmitted"
+
+    async def _allowed_together(self, attempt: Attempt, at_stake: Decimal | None, entry: dict[str, Any]) -> bool:
+        """Tell whether it is within what may be sent again of all that a dead process had in flight."""
+        process, policy = entry.get("process"), self._context.policy
+        if self._context.on_unknown != "auto" or process is None or at_stake is None:
+            return True
+        storage, most = self._context.storage, policy.resubmit_per_process
+        return await may_be_sent_again(storage, str(process), attempt.key, at_stake, at_most=most)
 
     def _error(self, attempt: Attempt, why: str, entry: dict[str, Any]) -> UnknownOutcome:
         request, at_most, received = self._context.request, self._at_stake(entry), str(entry.get("received", ""))

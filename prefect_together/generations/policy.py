@@ -42,6 +42,8 @@ class Policy:
 
     resubmit_below: Decimal = Decimal("0.10")
     """USD: the most that one accident may cost under ``on_unknown="auto"``."""
+    resubmit_per_process: Decimal = Decimal("1.00")
+    """USD: the most that all accidents of one process that died may cost together under ``on_unknown="auto"``."""
     max_download_bytes: int = 4 * 1024**3
     """The largest file that is taken."""
     min_download_rate: float = 1000.0

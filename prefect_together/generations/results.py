@@ -226,6 +226,7 @@ class GenerationTimeout(TogetherError, TimeoutError):
         advice: What to do next.
         retryable: False: waiting longer is a decision, not a retry.
         job: The job, to be passed to ``wait_for_video``.
+        waits_for: What the library calls what still runs: attempts by their keys, batches by their records.
     """
 
     def __init__(
@@ -236,6 +237,8 @@ class GenerationTimeout(TogetherError, TimeoutError):
         advice: str = "",
         retryable: bool = False,
         job: GenerationJob | None = None,
+        waits_for: tuple[str, ...] = (),
     ) -> None:
         super().__init__(what, paid=paid, advice=advice, retryable=retryable)
         self.job = job
+        self.waits_for = waits_for

@@ -152,8 +152,13 @@ def exchange(storage: Storage, name: str, topic: Topic) -> None:
 
 
 def _heartbeat_key(owner: ProcessId) -> str:
+    return f"{ROOT}/leases/{process_name(owner)}.json"
+
+
+def process_name(owner: ProcessId) -> str:
+    """Return what a process is called in keys: 24 hex digits that no other process has."""
     name = f"{owner.machine}\n{owner.pid}\n{owner.started}"
-    return f"{ROOT}/leases/{hashlib.sha256(name.encode()).hexdigest()[:24]}.json"
+    return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
 class Lease:

@@ -99,7 +99,7 @@ class PrefixPacker:
             small = [key for key, _ in await self._storage.listing(f"{ROOT}/{self._beginning}")]  # before the packs
             packs = await Packs.of(self._storage).all(self._beginning)
             try:
-                older = await self._storage.read(packs[-1]) if packs else b""
+                older = await self._storage.read(packs[-1]) if packs and small else b""
             except FileNotFoundError:  # somebody else wrote the next one
                 continue
             if await self._packed(small, packs, older):
@@ -107,8 +107,8 @@ class PrefixPacker:
 
     async def _packed(self, small: list[str], packs: list[str], older: bytes) -> bool:
         """Pack what was seen; return False, with nothing removed, where others changed something meanwhile."""
-        known = _known(packs[-1], older) if packs else {}
         keys = _by_attempt(small)
+        known = _known(packs[-1], older) if older else {}
         settled = [one for one in attempts(small, known) if one.state not in OPEN and one.name in keys]
         fresh = [one for one in settled if not known.get(one.name, _NONE).issuperset(keys[one.name].keys() - _NEVER_PACKED)]
         if fresh and (self._everything or len(fresh) >= max(_LEAST, len(known) // _SHARE)):

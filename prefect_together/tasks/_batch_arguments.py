@@ -21,6 +21,7 @@ from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch_requests import Requests, check
 from prefect_together.tasks._checks import Money, one_of, seconds, spend_limit, text, usd, whole
 from prefect_together.tasks._context import run_context
+from prefect_together.tasks._suspension import Waiting, check_suspendable
 
 if TYPE_CHECKING:
     from prefect_together.batch.runner import Options
@@ -65,6 +66,7 @@ class BatchArguments:
     retry: Retry = "failed"
     via: Via = "requests"
     resend: Resend = "batch"
+    wait: Waiting = "poll"
 
     def check(self) -> None:
         """Refuse options that make no sense.
@@ -76,6 +78,10 @@ class BatchArguments:
         one_of("retry", self.retry, Retry)
         one_of("via", self.via, Via)
         one_of("resend", self.resend, Resend)
+        one_of("wait", self.wait, Waiting)
+        if self.wait == "suspend" and self.via != "batch":
+            raise InvalidRequest('wait="suspend" is for batches at Together: give via="batch", or leave it out.')
+        check_suspendable(self.wait)
         if self.timeout is not None:
             seconds("timeout", self.timeout)
         if self.via == "batch" and self.chunk_size is not None and self.name is None:

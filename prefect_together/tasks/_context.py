@@ -7,6 +7,7 @@ from prefect.logging import get_run_logger
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.logs import Log
+from prefect_together._internal.restarts import first_of
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.blocks.settings import current_settings
@@ -89,7 +90,8 @@ async def _run_info(listener: Listener) -> RunInfo:
     flow, task = FlowRunContext.get(), TaskRunContext.get()
     run = flow.flow_run if flow else None
     own = str(run.id) if run else str(task.task_run.flow_run_id) if task and task.task_run.flow_run_id else None
-    outermost = own
+    # A run that stands for one that died pays for nothing that the dead one paid for.
+    outermost = first_of(str(run.id), run.idempotency_key) if run else own
     if own and not (run and run.parent_task_run_id is None):
         outermost = await outermost_flow_run(own)
     return RunInfo(

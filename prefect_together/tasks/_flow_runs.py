@@ -7,12 +7,17 @@ from uuid import UUID
 from prefect.client.orchestration import get_client
 from prefect.logging.loggers import get_logger
 
+from prefect_together._internal.restarts import first_of
+
 _LEVELS = 32
 _outermost: dict[str, str] = {}
 
 
 async def outermost_flow_run(flow_run: str) -> str:
-    """Return the flow run at the top: when it is retried its subflows get new ids, and must not pay again."""
+    """Return the flow run at the top: when it is retried its subflows get new ids, and must not pay again.
+
+    Where that one stands for a run that died, it is the dead one, for the same reason.
+    """
     if flow_run not in _outermost:
         try:
             _outermost[flow_run] = await _climb(flow_run)
@@ -29,9 +34,10 @@ async def outermost_flow_run(flow_run: str) -> str:
 async def _climb(flow_run: str) -> str:
     async with get_client() as client:
         for _ in range(_LEVELS):
-            parent = (await client.read_flow_run(UUID(flow_run))).parent_task_run_id
-            above = (await client.read_task_run(parent)).flow_run_id if parent else None
+            run = await client.read_flow_run(UUID(flow_run))
+            above = (await client.read_task_run(run.parent_task_run_id)).flow_run_id if run.parent_task_run_id else None
             if above is None:
+                flow_run = first_of(flow_run, run.idempotency_key)
                 break
             flow_run = str(above)
     return flow_run

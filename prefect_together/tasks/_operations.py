@@ -15,8 +15,9 @@ from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated, GenerationJob
 from prefect_together.generations.spec import GenerationSpec
-from prefect_together.tasks._checks import account, expect, seconds
+from prefect_together.tasks._checks import account, expect, one_of, seconds
 from prefect_together.tasks._context import generation_context, run_logger
+from prefect_together.tasks._suspension import Waiting, check_suspendable, or_suspended
 from prefect_together.ui.artifacts import show
 from prefect_together.ui.bills import compared
 
@@ -35,6 +36,7 @@ class Arguments:
     reuse: Reuse = "auto"
     on_unknown: OnUnknown = "auto"
     timeout: float | None = None
+    wait: Waiting = "poll"
 
     async def context(self, kind: type[Request]) -> GenerationContext:
         """Return what the request is made with.
@@ -44,6 +46,8 @@ class Arguments:
         """
         if self.timeout is not None:
             seconds("timeout", self.timeout)
+        one_of("wait", self.wait, Waiting)
+        check_suspendable(self.wait)
         return await generation_context(
             expect(self.request, kind, self.task),
             credentials=self.credentials,
@@ -63,7 +67,13 @@ async def generated(arguments: Arguments, spec: GenerationSpec[Any, _Result]) ->
 
     context = await arguments.context(spec.request)
     with span(context.request, prompt=current_settings().trace_prompts) as note:
-        note.results = results = await generate(context, timeout=arguments.timeout)
+        if arguments.wait == "poll":
+            note.results = results = await generate(context, timeout=arguments.timeout)
+        else:
+            in_time = arguments.timeout or 0.0
+            note.results = results = await or_suspended(
+                context, in_time, "suspend", lambda left: generate(context, timeout=left)
+            )
     await show(cast("Any", results))
     if problem := problem_of(context, results[-1]):
         raise problem
@@ -83,7 +93,8 @@ async def waited_for(arguments: Arguments, spec: GenerationSpec[Any, _Result], j
 
     context = await arguments.context(spec.request)
     with span(context.request, prompt=current_settings().trace_prompts) as note:
-        note.results = results = await wait(context, job, timeout=arguments.timeout or 0.0)
+        in_time, how = arguments.timeout or 0.0, arguments.wait
+        note.results = results = await or_suspended(context, in_time, how, lambda left: wait(context, job, timeout=left))
     await show(cast("Any", results))
     return cast("list[_Result]", results)
 

@@ -13,9 +13,12 @@ from prefect_together.batch.manifest import new_key
 from prefect_together.batch.provider_batch import ROWS, ProviderBatch, rows_of, submission
 from prefect_together.batch.results import BatchResult, read_schema
 from prefect_together.batch.table_schema import TableSchema
+from prefect_together.engine.context import RunContext
+from prefect_together.generations.results import GenerationTimeout
 from prefect_together.tasks import _batch_requests
 from prefect_together.tasks._batch import carried_out, earlier
 from prefect_together.tasks._batch_arguments import BatchArguments
+from prefect_together.tasks._suspension import or_suspended
 
 
 async def submitted(arguments: BatchArguments) -> ProviderBatch:
@@ -63,6 +66,29 @@ async def submitted(arguments: BatchArguments) -> ProviderBatch:
     return batch
 
 
+async def taken(context: RunContext, batch: ProviderBatch, arguments: BatchArguments) -> None:
+    """Suspend the run, where that is wanted, while anything runs at Together that was sent.
+
+    Raises:
+        Signal: It is suspended.
+        GenerationTimeout: It has waited as long as it may.
+    """
+    from prefect_together.engine.batch_record import record_of  # import the HTTP client, which is slow
+    from prefect_together.engine.batch_taking import BatchTaker
+
+    async def ask(timeout: float) -> None:
+        takers = [BatchTaker(context, record_of(context.storage, name)) for name in batch.records]
+        found = await asyncio.gather(*(taker.take(timeout) for taker in takers), return_exceptions=True)
+        # What else is wrong with a batch is wrong with its rows, which say so when they are looked up.
+        late = [one for one in found if isinstance(one, GenerationTimeout)]
+        if late:
+            names = tuple(name for one in late for name in one.waits_for)
+            raise GenerationTimeout(late[0].what, advice=late[0].advice, waits_for=names)
+
+    if arguments.wait == "suspend":
+        await or_suspended(context, arguments.options().timeout or 0.0, "suspend", ask)
+
+
 async def waited_for(batch: ProviderBatch, arguments: BatchArguments) -> BatchResult:
     """Wait for what was sent, and return what came of every row. Sends nothing.
 
@@ -77,6 +103,7 @@ async def waited_for(batch: ProviderBatch, arguments: BatchArguments) -> BatchRe
 
     arguments.check()
     context = await arguments.context()
+    await taken(context, batch, arguments)
     async with AsyncExitStack() as stack:
         before = await earlier(context.storage, batch.name, stack)
         sent = await asyncio.to_thread(submission, batch)

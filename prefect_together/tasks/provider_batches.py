@@ -13,6 +13,7 @@ from prefect_together.tasks._batch_arguments import BATCH_TIMEOUT, BatchArgument
 from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._checks import Money, expect
 from prefect_together.tasks._provider_batch import submitted, waited_for
+from prefect_together.tasks._suspension import Waiting
 from prefect_together.tasks._task import async_stateful_task, stateful_task
 
 
@@ -102,6 +103,7 @@ def wait_for_batch(
     library: AnyLibrary | None = None,
     timeout: float = BATCH_TIMEOUT,
     fail_on: FailOn = "all",
+    wait: Waiting = "poll",
 ) -> BatchResult:
     """Wait for what ``submit_batch`` sent, and keep what comes. Never sends and never pays.
 
@@ -115,13 +117,15 @@ def wait_for_batch(
         timeout: Seconds to wait for each batch, counted from its creation; by default three days. Nothing is lost when it is
             over: wait again.
         fail_on: Whether the task fails when ``"any"`` request has no result, when ``"all"`` have none, or ``"never"``.
+        wait: ``"poll"``: this process waits. ``"suspend"``: the run of a deployment is suspended and its process ends, see
+            ``generate_video``. ``timeout`` counts from when the run first waited for the batch.
 
     Raises:
         BatchFailed: It went as ``fail_on`` says that it must not; it carries the result.
         LibraryError: Its rows are not in the library: it was moved, or another is named. Nothing is paid.
         ConfigurationError: There is no key.
     """
-    return run(_waited(batch, credentials, library, timeout, fail_on, "wait_for_batch"))
+    return run(_waited(batch, credentials, library, timeout, fail_on, wait, "wait_for_batch"))
 
 
 @async_stateful_task("batch")
@@ -132,9 +136,10 @@ async def await_for_batch(
     library: AnyLibrary | None = None,
     timeout: float = BATCH_TIMEOUT,
     fail_on: FailOn = "all",
+    wait: Waiting = "poll",
 ) -> BatchResult:
     """Wait for what was sent: ``wait_for_batch`` for async flows."""
-    return await arun(_waited(batch, credentials, library, timeout, fail_on, "await_for_batch"))
+    return await arun(_waited(batch, credentials, library, timeout, fail_on, wait, "await_for_batch"))
 
 
 async def _waited(
@@ -143,9 +148,12 @@ async def _waited(
     library: AnyLibrary | None,
     timeout: float,
     fail_on: FailOn,
+    wait: Waiting,
     task: str,
 ) -> BatchResult:
     sent = expect(batch, ProviderBatch, task)
     where = sent.library if library is None else library
-    arguments = BatchArguments((), credentials, where, timeout=timeout, fail_on=fail_on, name=sent.name, via="batch")
+    arguments = BatchArguments(
+        (), credentials, where, timeout=timeout, fail_on=fail_on, name=sent.name, via="batch", wait=wait
+    )
     return await waited_for(sent, arguments)

@@ -10,6 +10,7 @@ from prefect_together.generations.results import GenerationJob
 from prefect_together.generations.video import SPEC, GeneratedVideo, VideoJob, VideoRequest
 from prefect_together.tasks._checks import expect
 from prefect_together.tasks._operations import Arguments, generated, submitted, waited_for
+from prefect_together.tasks._suspension import Waiting
 from prefect_together.tasks._task import async_task, sync_task
 
 TIMEOUT = 1800.0
@@ -25,6 +26,7 @@ def generate_video(
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     timeout: float = TIMEOUT,
+    wait: Waiting = "poll",
 ) -> GeneratedVideo:
     """Make one clip, wait for it, keep it in the library, and return the reference to it; or return the one kept already.
 
@@ -48,6 +50,9 @@ def generate_video(
         reuse: Whose result may be taken instead of paying, see ``generate_image``.
         on_unknown: What to do when it was sent and nobody knows whether it was accepted, see ``generate_image``.
         timeout: Seconds to wait, counted from submission; a call that begins after that waits as long anew.
+        wait: ``"poll"``: this process waits. ``"suspend"``: the flow run, which has to be one of a deployment, is suspended
+            and its process ends. The sweep (``flows/sweep.py``) asks for the job and resumes the run when all of its jobs
+            are over: the flow begins anew and finds what is kept. ``timeout`` counts from when the run first waited for it.
 
     Raises:
         GenerationFailed: The job failed or was cancelled.
@@ -55,7 +60,9 @@ def generate_video(
         MediaError: The clip was paid for and could not be fetched; running it again fetches it and does not pay.
         TogetherError: All that ``generate_image`` raises.
     """
-    return run(generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))[0]
+    return run(
+        generated(Arguments("generate_video", request, credentials, library, reuse, on_unknown, timeout, wait), SPEC)
+    )[0]
 
 
 @async_task(SPEC.kind)
@@ -67,10 +74,13 @@ async def agenerate_video(
     reuse: Reuse = "auto",
     on_unknown: OnUnknown = "auto",
     timeout: float = TIMEOUT,
+    wait: Waiting = "poll",
 ) -> GeneratedVideo:
     """Make one clip: ``generate_video`` for async flows."""
     return (
-        await arun(generated(Arguments("agenerate_video", request, credentials, library, reuse, on_unknown, timeout), SPEC))
+        await arun(
+            generated(Arguments("agenerate_video", request, credentials, library, reuse, on_unknown, timeout, wait), SPEC)
+        )
     )[0]
 
 
@@ -120,6 +130,7 @@ def wait_for_video(
     credentials: TogetherCredentials | None = None,
     library: AnyLibrary | None = None,
     timeout: float = TIMEOUT,
+    wait: Waiting = "poll",
 ) -> GeneratedVideo:
     """Wait for a job and keep its clip; never pays, and works from any process and any machine.
 
@@ -131,6 +142,9 @@ def wait_for_video(
             that library, where it is now if it was moved, or its ledger counts the job as running until ``reconcile`` takes
             it there.
         timeout: Seconds to wait, counted from submission; a call that begins after that waits as long anew.
+        wait: ``"poll"``: this process waits. ``"suspend"``: the flow run, which has to be one of a deployment, is suspended
+            and its process ends. The sweep (``flows/sweep.py``) asks for the job and resumes the run when all of its jobs
+            are over: the flow begins anew and finds what is kept. ``timeout`` counts from when the run first waited for it.
 
     Raises:
         GenerationFailed: The job failed or was cancelled.
@@ -139,7 +153,9 @@ def wait_for_video(
         TogetherError: The job cannot be asked for, or the library cannot be written.
     """
     request = expect(job, VideoJob, "wait_for_video").request
-    return run(waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout), SPEC, job))[0]
+    return run(
+        waited_for(Arguments("wait_for_video", request, credentials, library, timeout=timeout, wait=wait), SPEC, job)
+    )[0]
 
 
 @async_task(SPEC.kind)
@@ -149,8 +165,9 @@ async def await_for_video(
     credentials: TogetherCredentials | None = None,
     library: AnyLibrary | None = None,
     timeout: float = TIMEOUT,
+    wait: Waiting = "poll",
 ) -> GeneratedVideo:
     """Wait for a job: ``wait_for_video`` for async flows."""
     request = expect(job, VideoJob, "await_for_video").request
-    arguments = Arguments("await_for_video", request, credentials, library, timeout=timeout)
+    arguments = Arguments("await_for_video", request, credentials, library, timeout=timeout, wait=wait)
     return (await arun(waited_for(arguments, SPEC, job)))[0]

@@ -38,8 +38,10 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "narrated_film.py": (["--review", "false", "--video-model", "sandbox/tiny"], 10),
     "prompt_table.py": (["--table", "prompts.csv"], 2),
     "reconcile.py": ([], 0),
+    "sweep.py": ([], 0),
     "subtitle.py": (["--film", "said.wav", "--languages", '["de"]'], 2),
     "synthesize.py": (["--count", "1"], 4),
+    "sharded.py": (["--table", "prompts.csv"], 2),
     "storyboard.py": (["--review", "false", "--video-model", "sandbox/tiny"], 6),
 }
 """The options of each flow, and what it is charged."""

@@ -31,6 +31,10 @@ class Job(Errand, total=False):
     """A file that lets it begin when it is there; it says before that it is ready."""
     threads: int
     """How many threads make the same requests at once."""
+    all_at_once: bool
+    """Whether the requests are made all at once, and what came of each is said."""
+    per_process: str
+    """USD that may be sent again of what one dead process had in flight."""
     flow: str
     """Which Prefect flow to run, instead of calling the package's inner door."""
     batch: bool

@@ -10,6 +10,7 @@ spares the second that the imports take; it is a process of its own in every oth
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,26 @@ def pack(job: Job) -> list[GeneratedMedia]:
 
     runtime.run(packing_it())
     return []
+
+
+def make_together(job: Job) -> dict[str, Any]:
+    """Make the requests of a job all at once, and return what came of each."""
+    context = RunContext(
+        client=shared_client(job["api_key"], job["base_url"], timeout=60.0, max_connections=64),
+        storage=shared(job["library"], job.get("options")),
+        run=RunInfo(logging.getLogger("worker")),
+        policy=Policy(resubmit_per_process=Decimal(job.get("per_process", "1.00"))),
+        on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
+    )
+
+    async def making() -> list[Any]:
+        works = [generation.generate(context.of(request_of(fields)), timeout=120.0) for fields in job["requests"]]
+        return await asyncio.gather(*works, return_exceptions=True)
+
+    made = runtime.run(making())
+    failed = [one for one in made if isinstance(one, BaseException)]
+    outcomes = ["made" if isinstance(one, list) else type(one).__name__ for one in made]
+    return {"outcomes": outcomes, "message": str(failed[0]) if failed else ""}
 
 
 class Undecided(Exception):
@@ -247,6 +269,8 @@ def work(job: Job) -> None:
     how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else pack if job.get("pack") else how
     level = _memory("VmRSS") if job.get("memory") else 0
+    if "named" in job:  # Prefect takes seconds, in which who is ready first would do all of the work
+        importlib.import_module("prefect_together.tasks.batch")
     if gate := job.get("gate"):
         _out({"ready": True})
         while not os.path.exists(gate):  # noqa: PTH110 - as quick as can be
@@ -257,6 +281,9 @@ def work(job: Job) -> None:
             return
         if job.get("batch"):
             _out({"outcome": "ran", **run_batch(job)})
+            return
+        if job.get("all_at_once"):
+            _out({"outcome": "ran", **make_together(job)})
             return
         made = how(job)
     except TogetherError as error:

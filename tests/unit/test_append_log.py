@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import LibraryError
+from prefect_together.ledger import append_log
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.storage.storage import Storage
 
@@ -91,3 +92,50 @@ async def test_an_entry_that_cannot_be_read_is_named(storage: Storage) -> None:
     await storage.create("limits/x/00000001.json", b"{")
     with pytest.raises(LibraryError, match=r"00000001\.json"):
         await _log(storage).read()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep fewer entries than else."""
+    monkeypatch.setattr(append_log, "KEPT", 8)
+    monkeypatch.setattr(append_log, "_REMOVED", 4)
+
+
+@pytest.mark.usefixtures("few")
+async def test_the_last_entry_is_a_checkpoint(storage: Storage) -> None:
+    """However many are written, few are kept; who was away for long finds the last one, and loses none by what it adds."""
+    away, too, log = _log(storage), _log(storage), _log(storage)
+    await log.read()
+    await log.add({"n": 1})
+    assert (True, True) == (await away.read(), await too.read())
+    for number in range(2, 31):
+        assert await log.add({"n": number})
+    assert len(await _numbers(storage)) <= 12
+    assert [False, False] == await asyncio.gather(away.add({"n": "late"}), too.add({"n": "late"}))
+    assert (True, True) == (await away.read(), await too.read())
+    assert (30, 30) == (away.last["n"], too.last["n"])
+    assert (True, False) == (await away.add({"n": 31}), await too.add({"n": 31}))
+    assert await log.read()
+    assert 31 == log.last["n"]
+    fresh = _log(storage)
+    await fresh.read()
+    assert 31 == fresh.last["n"]
+    assert "00000031.json" == (await _numbers(storage))[-1]
+
+
+@pytest.mark.usefixtures("few")
+async def test_an_entry_on_top_of_one_that_does_not_count_counts_no_more(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that were away, one may see the other's before it is taken back: what it adds to that does not count either."""
+    away, log = _log(storage), _log(storage)
+    await log.read()
+    await log.add({"n": 1})
+    await away.read()
+    for number in range(2, 31):
+        assert await log.add({"n": number})
+    await storage.create("limits/x/00000002.json", b'{"n": "of another one that was away"}')
+    monkeypatch.setattr(away, "_number", 2)
+    assert not await away.add({"n": "late"})
+    assert await away.read()
+    assert 30 == away.last["n"]

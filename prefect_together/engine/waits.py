@@ -1,0 +1,62 @@
+"""What suspended flow runs wait for, written down in the library: one small object for each run. Asks nobody, pays nothing.
+
+``waits/<flow run>.json`` is written before the run is suspended, so that whoever looks finds either what it waits for, or a
+run that was not suspended. It stays until the run is over: by it, a run that goes on knows since when it has waited.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from prefect_together.ledger.ledger import VERSION
+from prefect_together.storage.storage import Storage
+
+ROOT = "waits"
+
+
+class Wait(BaseModel):
+    """What one flow run waits for."""
+
+    version: int = VERSION
+    run: str
+    """Id of the flow run."""
+    pause: str
+    """The key of the pause: a run that is suspended with another one waits for something else, such as a person."""
+    since: dict[str, datetime]
+    """Since when it has waited for what, as ``GenerationTimeout.waits_for`` names it."""
+    open: list[str]
+    """What it was suspended for."""
+    until: datetime
+    """When it goes on in any case, because a time is up."""
+    progress: str | None = None
+    """Id of the progress artifact that says how much of it is over."""
+
+    async def write(self, storage: Storage) -> None:
+        """Write it in place of what the run waited for before."""
+        await storage.write(_path(self.run), self.model_dump_json(indent=1).encode() + b"\n")
+
+
+def _path(run: str) -> str:
+    return f"{ROOT}/{run}.json"
+
+
+async def read_wait(storage: Storage, run: str) -> Wait | None:
+    """Return what a flow run waits for or waited for, or None where it never did."""
+    try:
+        return Wait.model_validate_json(await storage.read(_path(run)))
+    except FileNotFoundError:
+        return None
+
+
+async def all_waits(storage: Storage) -> list[Wait]:
+    """Return what all runs wait for that are written down."""
+    names = [name for name in await storage.names(ROOT) if name.endswith(".json")]
+    found = [await read_wait(storage, name.rpartition("/")[2].removesuffix(".json")) for name in names]
+    return [wait for wait in found if wait]
+
+
+async def forget_wait(storage: Storage, run: str) -> None:
+    """Remove what a run waited for that is over."""
+    await storage.delete(_path(run))

@@ -1,0 +1,87 @@
+"""Where a run cannot be suspended, that is one sentence before anything is paid; sweeps ask each open job once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prefect import flow
+
+from prefect_together import VideoRequest, generate_video, submit_video, sweep
+from prefect_together.engine.known_jobs import PATH
+from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.sandbox import Sandbox
+from prefect_together.storage.storage import Storage
+
+CLIP = VideoRequest(prompt="a fox", model="sandbox/tiny", width=64, height=48, seconds=1, fps=15, seed=1)
+
+
+@flow
+def by_itself() -> Any:
+    """Run without a deployment."""
+    return generate_video(CLIP, wait="suspend")
+
+
+def test_outside_of_a_flow_it_is_refused(together_sandbox: Sandbox) -> None:
+    """The sentence says what to do, and nothing is sent."""
+    with pytest.raises(
+        ConfigurationError, match=r'outside of flow runs there is none: deploy the flow.* leave out wait="suspend"'
+    ):
+        generate_video.fn(CLIP, wait="suspend")
+    assert [] == together_sandbox.charges()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_without_a_deployment_it_is_refused(together_sandbox: Sandbox, prefect_server: object) -> None:
+    """So it is in the run of a flow that was called."""
+    assert prefect_server
+    with pytest.raises(ConfigurationError, match="this run has no deployment"):
+        by_itself()
+    assert [] == together_sandbox.charges()
+
+
+def test_what_makes_no_sense_is_refused(together_sandbox: Sandbox) -> None:
+    """A way to wait that nobody knows is refused before anything is sent."""
+    with pytest.raises(InvalidRequest, match="wait is 'sleep': allowed is 'poll', 'suspend'"):
+        generate_video.fn(CLIP, wait="sleep")  # type: ignore[arg-type]
+    assert [] == together_sandbox.charges()
+
+
+def test_a_sweep_keeps_what_is_done(
+    together_sandbox: Sandbox, prefect_server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each job that nobody waits for is asked for once in a sweep; one that is over is kept, for nothing."""
+    assert prefect_server
+    monkeypatch.setattr("prefect_together.ledger.leases.HANDED_OUT", 0.0)
+    together_sandbox.fault("GET /v2/videos", "queued_forever", times=2)
+    for number in range(2):
+        submit_video.fn(CLIP.model_copy(update={"seed": number}))
+    first = sweep.fn(restarts=0)
+    assert (0, 2, 2) == (first.kept, first.open, together_sandbox.count("/v2/videos/", "GET"))
+    found = sweep.fn(restarts=0)
+    while found.open:
+        found = sweep.fn(restarts=0)
+    assert 2 == len(together_sandbox.charges())
+    assert 0 == sweep.fn(restarts=0).open
+
+
+def test_a_copy_that_is_broken_is_made_anew(
+    together_sandbox: Sandbox, prefect_server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a sweep knew of open jobs is no record: broken, it is read again from the ledger."""
+    assert prefect_server
+    from prefect_together._internal.event_loop import run
+    from prefect_together.blocks.library import storage_of
+
+    together_sandbox.fault("GET /v2/videos", "queued_forever")
+    submit_video.fn(CLIP)
+    assert 1 == sweep.fn(restarts=0).open
+
+    async def broken() -> Storage:
+        storage = await storage_of(None)
+        assert await storage.exists(PATH)
+        await storage.write(PATH, b"[1]\n{")
+        return storage
+
+    run(broken())
+    assert 1 == sweep.fn(restarts=0).open
