@@ -34,6 +34,7 @@ from prefect_together import (
 )
 from prefect_together.batch.plan import PlannedRequest
 from prefect_together.engine.reconciliation import Entry
+from prefect_together.errors import ConfigurationError
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import read_result
 from prefect_together.ui import notebook_previews
@@ -307,3 +308,12 @@ def test_a_row_of_a_table_is_shown(tmp_path: Path) -> None:
     text = _text(table)
     assert "a fox" in text
     assert "why refused" in text
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+def test_a_frame_of_what_is_not_installed_names_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence, with what installs it."""
+    monkeypatch.setitem(sys.modules, name, None)
+    table = requests_from_table([{"prompt": "a fox"}], constants={"model": "m"})
+    with pytest.raises(ConfigurationError, match=f"pip install {name}"):
+        getattr(table, f"to_{name}")()
