@@ -73,7 +73,7 @@ $(VENV):
 
 $(READY): pyproject.toml $(VENV)
 	@echo 'Setting up .venv (about a minute the first time) ...'
-	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media,tables]'
+	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media,tables,sql]'
 	@touch $@
 
 $(DOCS)/.ready: pyproject.toml
@@ -94,7 +94,7 @@ $(VENV):
 $(READY): pyproject.toml $(VENV)
 	@echo 'Setting up .venv (about a minute the first time) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media,tables]'
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media,tables,sql]'
 	@touch $@
 
 $(DOCS)/.ready: pyproject.toml

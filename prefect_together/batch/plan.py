@@ -9,6 +9,7 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together import catalog
+from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 
@@ -17,6 +18,7 @@ PROBLEMS = 20
 SHOWN = 50
 """Requests to send that a plan names at most."""
 _TITLE = 80
+_LISTED = 10  # requests that a notebook lists
 
 
 class PlannedRequest(BaseModel):
@@ -42,7 +44,7 @@ class PlannedRequest(BaseModel):
         return self.model.rpartition("/")[2], price, seed, clipped(self.title, _TITLE)
 
 
-class Plan(BaseModel):
+class Plan(ShownInNotebooks, BaseModel):
     """What a batch would do if it ran now, and what that would cost in USD."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -173,6 +175,12 @@ class Plan(BaseModel):
             for row in rows
         ]
         return "\n".join([*lines, *self.more(), self._summary(), *self.used(), *self.problems, *self.warnings])
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: the sum, what would be sent, why rows are refused, and warnings."""
+        rows = [request.cells() for request in self.to_send[:_LISTED]]
+        tables = [Rows(("model", "price", "seed", "what"), rows, more=self.send - len(rows))] if rows else []
+        return View(self._summary(), tables=tables, notes=[*self.used(), *self.problems, *self.warnings])
 
     def more(self) -> list[str]:
         """Return a line that says how many are not named, where there are any."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.results import read_lines
 from prefect_together.catalog.money import dollars
@@ -19,7 +20,7 @@ ROWS = "provider-batches/submitted"
 """Where the rows of what was submitted are in a library."""
 
 
-class ProviderBatch(BaseModel):
+class ProviderBatch(ShownInNotebooks, BaseModel):
     """Many requests that were sent to Together in batches: they are paid for, and can be waited for from any process."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -56,6 +57,10 @@ class ProviderBatch(BaseModel):
         if not self.batches:
             return f"{said}. Nothing was sent."
         return f"{said}. {len(self.batches):,} batch{'es' if self.batches[1:] else ''} for {price}."
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: what was sent, and for how much."""
+        return View(str(self), [f"{self.total:,} rows", f"sent {self.submitted_at:%Y-%m-%d %H:%M %Z}"], where=self.rows)
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,25 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
+from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import with_article
 from prefect_together.batch.binding import Binding, Mapper, nested_fields
-from prefect_together.batch.cells import NoText, is_empty, plain
+from prefect_together.batch.cells import NoText, as_json, is_empty, plain
 from prefect_together.batch.column_names import alike
 from prefect_together.batch.column_readings import ColumnReadings
+from prefect_together.batch.row_fields import asked_for, where_wrong
 from prefect_together.batch.row_reader import RowReader, digest_of
+from prefect_together.batch.table_databases import is_database
+from prefect_together.batch.table_frames import Framed
 from prefect_together.batch.table_reader import Source
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.batch.templates import Missing, Reading
 from prefect_together.batch.text_formats import BadRow, mended, spoilt
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.registry import default_spec, spec_named, spec_of
+from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Request
 
+_LISTED = 5  # rows that a notebook shows
 _BINDINGS = 64
 """Sets of columns that are remembered."""
 
@@ -53,6 +56,7 @@ def requests_from_table(
     templates: Mapping[str, str] | None = None,
     constants: Mapping[str, Any] | None = None,
     rows: int | None = None,
+    query: str | None = None,
     options: Mapping[str, Any] | None = None,
     encoding: str | None = None,
     by_name: bool = True,
@@ -80,7 +84,8 @@ def requests_from_table(
 
     Args:
         source: A path or object-store URL that ends in ``.csv``, ``.tsv``, ``.jsonl`` or ``.parquet``; a list of mappings;
-            or a pandas, Polars, PyArrow or DuckDB frame.
+            a pandas, Polars, PyArrow or DuckDB frame; or the SQLAlchemy URL of a database, with a ``query`` or with a table
+            behind it (``postgresql://host/shop#products``).
         request: What every row asks for; by default an ``ImageRequest``.
         type: The same by the name of its generation type, such as ``"chat"``.
         columns: The column of a field, where their names differ: ``{"prompt": "Caption"}``; also where two columns would
@@ -89,6 +94,7 @@ def requests_from_table(
             are ``{product[name]}``, formats as in ``str.format`` (``{price:.2f}``), braces that are meant ``{{`` and ``}}``.
         constants: The value of a field for all rows; a row's own non-empty cell outranks it.
         rows: How many rows to take, from the first; by default all.
+        query: The SQL that a database is asked, once and when its rows are needed first; nothing that it changes is kept.
         options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same bucket
             that this process has opened, or the store's own environment variables.
         encoding: Of a CSV, TSV or JSON lines file; left out, UTF-8, or UTF-16 where the file says so.
@@ -100,35 +106,20 @@ def requests_from_table(
             would fill one field, or ``request`` is of no type that this release knows.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
-    asked = _asked(request, type)
+    asked = asked_for(request, type)
     for name, given in (("columns", columns), ("templates", templates), ("constants", constants)):
         if given is not None and not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             found = with_article(given.__class__.__name__)
             raise InvalidRequest(f'{name}= is {found}: give it by field, {name}={{"prompt": …}}.')
     mapper = Mapper(asked, columns or {}, templates or {}, constants or {}, by_name=by_name)
-    table = RequestTable(Source(source, options, encoding), mapper, rows)
+    if query is not None and not is_database(source):
+        raise InvalidRequest("query= is for a database: give its SQLAlchemy URL first, such as postgresql://host/shop.")
+    table = RequestTable(Source(source, options, encoding, query), mapper, rows)
     table.check()
     return table
 
 
-def _asked(request: Any, kind: str | None) -> type[Request]:
-    """Return what every row asks for.
-
-    Raises:
-        InvalidRequest: It is said twice, or is no class of requests.
-    """
-    if request is None:
-        return (default_spec() if kind is None else spec_named(kind)).request
-    if kind is not None:
-        raise InvalidRequest("request= and type= say the same thing: give one of them.")
-    if not isinstance(request, type):
-        raise InvalidRequest(
-            f"request= is what every row asks for, as a class: {type(request).__name__}, not one of its requests."
-        )
-    return request
-
-
-class RequestTable:
+class RequestTable(ShownInNotebooks, Framed):
     """The requests of a table: iterate over its rows as often as you like. Made by ``requests_from_table``."""
 
     def __init__(
@@ -202,6 +193,22 @@ class RequestTable:
             for column, name in reserved.items()
         ]
 
+    def table_rows(self) -> tuple[Iterator[dict[str, Any]], dict[str, str], TableSchema]:
+        """Return the rows as they were read, and the types of their columns."""
+        names = {name: None for row in self for name in row.columns} if self.source.columns() is None else {}
+        cells = ({name: as_json(plain(cell)) for name, cell in row.columns.items()} for row in self)
+        return cells, {}, self.schema(names)
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: what fills which field, and the first rows."""
+        filled = [f"{name} from {' and '.join(columns)}" for name, columns in self.filled().items()]
+        rows = [] if self.source.waits else list(itertools.islice(self, _LISTED))
+        names = list(dict.fromkeys(name for row in rows for name in row.columns))
+        cells = [[*(str(row.columns.get(name, "")) for name in names), row.error or ""] for row in rows]
+        wrong = any(row.error for row in rows)
+        table = Rows([*names, "why refused"] if wrong else names, cells if wrong else [line[:-1] for line in cells])
+        return View(repr(self), filled, tables=[table] if rows else [], notes=self.notes())
+
     def schema(self, names: Mapping[str, Any], made: Mapping[str, str] | None = None) -> TableSchema:
         """Return the columns of the table, by which a table that comes out has them too.
 
@@ -268,7 +275,7 @@ class RequestTable:
         try:
             return TableRow(number, self.request(**given), None, cells)
         except InvalidRequest as error:
-            return TableRow(number, None, _where(number, error, origin), cells)
+            return TableRow(number, None, where_wrong(number, error, origin), cells)
 
     def _value(self, name: str, column: str, cell: Any, reading: Reading) -> Any:
         """Return what a cell gives a field: its text, for fields read numbers from it; what is nested, as it is."""
@@ -284,13 +291,3 @@ class RequestTable:
             except ValueError:
                 return text
         return text
-
-
-def _where(number: int, error: InvalidRequest, origin: dict[str, list[str]]) -> str:
-    """Return an error with the row and the column that it comes from."""
-    cause = error.__context__
-    wrong = [str(found["loc"][0]) for found in cause.errors() if found["loc"]] if isinstance(cause, ValidationError) else []
-    column = next((", ".join(origin[name]) for name in wrong if name in origin), None)
-    missing = next((name for name in wrong if name not in origin), None)
-    place = f", column {column!r}" if column else f", field {missing!r}" if missing else ""
-    return f"Row {number}{place}: {error}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.json import read
-from prefect_together.batch import table_writer
+from prefect_together._internal.notebook_view import ShownInNotebooks, View
+from prefect_together.batch.batch_view import view_of
 from prefect_together.batch.grown import grown
 from prefect_together.batch.outcome_columns import column_types, our_name
+from prefect_together.batch.table_frames import Framed
 from prefect_together.batch.table_schema import ENDING, TableSchema
 from prefect_together.errors import LibraryError, Paid, TogetherError
 from prefect_together.generations.registry import default_spec, read_result, spec_named
@@ -102,7 +103,7 @@ class BatchItem(BaseModel):
         return {**theirs, **{our_name(name, theirs): value for name, value in found.items()}}
 
 
-class BatchResult(BaseModel):
+class BatchResult(ShownInNotebooks, Framed, BaseModel):
     """What came of a batch: counts, money, and where its manifest is. It stays this small for a million rows."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -185,30 +186,16 @@ class BatchResult(BaseModel):
         for line in read_lines(self.manifest):
             yield BatchItem.model_validate(line)
 
-    def to_table(self) -> Any:
-        """Return a narwhals DataFrame with one row for each request: its own columns, then what came of it.
-
-        ``to_pandas()``, ``to_polars()`` and ``to_arrow()`` turn it into what they say. Needs the extra ``tables``.
-        """
+    def table_rows(self) -> tuple[Iterator[dict[str, Any]], dict[str, str], TableSchema | None]:
+        """Return the rows of its table, the types of our columns, and the columns of the table that went in."""
         schema = read_schema(self.manifest)
-        return table_writer.frame((item.record(schema) for item in self.stream()), column_types(schema), schema)
+        return (item.record(schema) for item in self.stream()), column_types(schema), schema
 
-    def write_table(self, path: str | Path, *, options: Mapping[str, Any] | None = None) -> str:
-        """Write that table, a part of it in memory at a time, and return where it is.
-
-        Args:
-            path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
-            options: Settings of the object store in obstore's names, for a URL; left out, those of a library in the same
-                bucket, or the store's own environment variables.
-
-        Raises:
-            InvalidRequest: Its ending is of no format that we write.
-            LibraryError: It cannot be written, or the manifest is gone.
-            ConfigurationError: The extra ``tables`` is needed and not installed.
-        """
-        schema = read_schema(self.manifest)
-        records = (item.record(schema) for item in self.stream())
-        return table_writer.write(path, records, column_types(schema), options, schema)
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: counts, money, the first files, and what went wrong first."""
+        return view_of(
+            str(self), self.stream(), name=self.name, manifest=self.manifest, bad=self.total - self.kept - self.reused
+        )
 
     def money(self) -> str:
         """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""

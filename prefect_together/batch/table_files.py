@@ -12,7 +12,9 @@ from typing import Any, BinaryIO
 from prefect_together._internal.event_loop import run
 from prefect_together._internal.optional import library
 from prefect_together._internal.process import unique_token
+from prefect_together.batch.table_databases import Database, is_database
 from prefect_together.batch.table_reader import FORMATS
+from prefect_together.batch.table_replacing import check
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.storage.addresses import local_folder
 from prefect_together.storage.failures import advice
@@ -21,14 +23,15 @@ from prefect_together.storage.opening import locate
 _CHUNK = 1024 * 1024
 
 
-def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None) -> None:
+def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None, *, table: str | None = None) -> None:
     """Refuse a path at which no table could be written, before anything is paid for what would stand in it.
 
     Something small is written beside it and removed again.
 
     Args:
-        path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
+        path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet, or the SQLAlchemy URL of a database.
         options: Settings of the object store in obstore's names, as for ``BatchResult.write_table``.
+        table: The table of the database, where its URL does not end in it (``…#pictures``).
 
     Raises:
         InvalidRequest: Its ending is of no format that we write, or it is a folder.
@@ -36,6 +39,10 @@ def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None)
         ConfigurationError: The extra ``tables`` is needed and not installed, or the address is not understood.
     """
     name = str(path)
+    if is_database(name):
+        check(Database(name, table))
+        return
+    check_no_table(name, table)
     kind = format_of(name)
     if kind == "parquet":
         library("pyarrow", "Parquet files")
@@ -57,6 +64,16 @@ def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None)
         for folder in made:  # the innermost first
             with suppress(OSError):
                 folder.rmdir()
+
+
+def check_no_table(name: str, table: str | None) -> None:
+    """Refuse the table of a database for a file.
+
+    Raises:
+        InvalidRequest: One is given.
+    """
+    if table is not None:
+        raise InvalidRequest(f"table={table!r} is of a database, and {name!r} is a file: leave it out.")
 
 
 def format_of(name: str) -> str:

@@ -14,6 +14,8 @@ from prefect_together.batch.arrow_cells import kind_of, values
 from prefect_together.batch.cells import plain, trimmed
 from prefect_together.batch.column_names import cleaned, twice
 from prefect_together.batch.frames import Frame
+from prefect_together.batch.query_rows import QueryRows
+from prefect_together.batch.table_databases import Database, Query, is_database
 from prefect_together.batch.text_formats import BadRow, decoded, header, json_lines, separated
 from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.storage.addresses import local_folder
@@ -27,13 +29,18 @@ _PARQUET_ROWS = 1024
 class Source:
     """Where rows come from: a file that is read anew each time, or a frame or list in memory."""
 
-    what: Any
+    what: Any = field(repr=False)
+    """A path or URL, which may hold a password, a frame, or a list."""
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     """Settings of the object store; secrets among them."""
     encoding: str | None = None
     """Of a text; None where its first bytes tell, or it is UTF-8."""
+    query: str | None = field(default=None, repr=False)
+    """What a database is asked; None where its address names a table."""
 
     def __str__(self) -> str:
+        if is_database(self.what):
+            return str(Database(self.what))
         return str(self.what) if isinstance(self.what, (str, Path)) else type(self.what).__name__
 
     @property
@@ -46,6 +53,11 @@ class Source:
         """Whether it tells texts from numbers."""
         return self._kind() not in {"csv", "tsv"}
 
+    @property
+    def waits(self) -> bool:
+        """Whether its rows have to be asked for first, which may take long."""
+        return self._kind() == "sql" and not self._answer.here
+
     def columns(self) -> list[str] | None:
         """Return the names of the columns, or None where every row names its own (JSON lines, and rows of a list).
 
@@ -53,6 +65,8 @@ class Source:
             InvalidRequest: There is no such table, or it is none.
         """
         kind = self._kind()
+        if kind == "sql":
+            return self._answer.names
         if kind in {"csv", "tsv"}:
             with self._text() as file:
                 return header(file, kind, str(self))
@@ -76,6 +90,8 @@ class Source:
         elif kind == "parquet":
             with self._open() as file:
                 yield from _batches(_parquet(file, str(self)), self.label)
+        elif kind == "sql":
+            yield from self._answer
         elif kind == "rows":
             yield from map(_named, cast("Sequence[Any]", self.what))
         else:
@@ -84,8 +100,8 @@ class Source:
     def values(self, column: str) -> Iterator[Any]:
         """Yield what stands in a column, row by row; None, where a row has no such column."""
         kind = self._kind()
-        if kind == "frame":
-            return self._frame.values(column)
+        if kind in {"frame", "sql"}:
+            return (self._frame if kind == "frame" else self._answer).values(column)
         if kind == "parquet":
             return self._parquet_values(column)
         return (row.get(column) for row in self.rows() if not isinstance(row, BadRow))
@@ -100,14 +116,14 @@ class Source:
             with self._open() as file:
                 schema = _parquet(file, str(self)).schema_arrow
             return dict(zip(cleaned(schema.names, self.label), map(kind_of, schema), strict=True))
-        if kind == "frame":
-            return self._frame.types()
+        if kind in {"frame", "sql"}:
+            return (self._frame if kind == "frame" else self._answer).types()
         return _learnt(row for row in self.rows() if not isinstance(row, BadRow)) if kind == "rows" else None
 
     def pieces(self) -> Iterator[Any]:
         """Yield all that is in it, in pieces that are equal for equal tables: of a file its bytes, else its rows."""
         yield self._kind(), self.encoding
-        if isinstance(self.what, (str, Path)):
+        if isinstance(self.what, (str, Path)) and not is_database(self.what):
             with self._open() as file:
                 yield from iter(partial(file.read, 1024 * 1024), b"")
         else:
@@ -118,20 +134,26 @@ class Source:
         kind = self._kind()
         if kind == "rows":
             return len(self.what)
-        if kind == "frame":
-            return len(self._frame)
+        if kind in {"frame", "sql"}:
+            return len(self._frame if kind == "frame" else self._answer)
         if kind == "parquet":
             with self._open() as file:
                 return int(_parquet(file, str(self)).metadata.num_rows)
         return sum(1 for _ in self.rows())
 
     def _kind(self) -> str:
+        if is_database(self.what):
+            return "sql"
         if isinstance(self.what, (str, Path)):
             ending = str(self.what).split("?", 1)[0].rpartition(".")[2].lower()
             if ending not in FORMATS:
                 raise InvalidRequest(f"{self.what} is no table: its name should end in .{', .'.join(FORMATS)}.")
             return ending
         return "rows" if isinstance(self.what, (list, tuple)) else "frame"
+
+    @cached_property
+    def _answer(self) -> QueryRows:
+        return QueryRows(Query(Database(self.what), self.query), self.label)
 
     @cached_property
     def _frame(self) -> Frame:

@@ -15,7 +15,10 @@ from typing import Any, BinaryIO
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
 from prefect_together.batch.arrow_cells import restored
-from prefect_together.batch.table_files import format_of, put
+from prefect_together.batch.table_assets import TableAsset
+from prefect_together.batch.table_databases import Database, is_database
+from prefect_together.batch.table_files import check_no_table, format_of, put
+from prefect_together.batch.table_replacing import replace
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import InvalidRequest
 
@@ -53,6 +56,7 @@ def write_table(
     rows: Iterable[Mapping[str, Any]],
     path: str | Path,
     *,
+    table: str | None = None,
     columns: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> str:
@@ -70,9 +74,10 @@ def write_table(
 
     Args:
         rows: What stands in each row, by column; a column that a row has not is empty in it.
-        path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet.
-        columns: The types of columns, for Parquet where nothing or nothing telling stands in one: ``str``, ``int``,
-            ``float``, ``bool``, ``Decimal`` for money, and lists of them such as ``list[str]``.
+        path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet; or the SQLAlchemy URL of a database.
+        table: The table of the database, such as ``reports.scores``: what is in it is replaced.
+        columns: The types of columns, for Parquet and databases where nothing or nothing telling stands in one: ``str``,
+            ``int``, ``float``, ``bool``, ``Decimal`` for money, and lists of them such as ``list[str]``.
         options: Settings of the object store in obstore's names, as for ``BatchResult.write_table``.
 
     Raises:
@@ -83,7 +88,7 @@ def write_table(
     if unknown := next((kind for kind in (columns or {}).values() if kind not in _TYPES), None):
         raise InvalidRequest(f"A column cannot be of {unknown!r}: give str, int, float, bool, Decimal, or a list of those.")
     types = {name: _TYPES[kind] for name, kind in (columns or {}).items()}
-    return write(path, map(dict, rows), types, options)
+    return write(path, map(dict, rows), types, options, table=table)
 
 
 def write(
@@ -92,8 +97,10 @@ def write(
     types: Mapping[str, str],
     options: Mapping[str, Any] | None = None,
     theirs: TableSchema | None = None,
+    *,
+    table: str | None = None,
 ) -> str:
-    """Write records to a path or an object-store URL, whole or not at all, and return where they are.
+    """Write records to a path, an object-store URL or a database, whole or not at all, and return where they are.
 
     Args:
         path: Where; its ending says in which format.
@@ -101,14 +108,20 @@ def write(
         types: Types of our columns, which may be empty in all rows.
         options: Settings of the object store.
         theirs: The columns of the table that went in, where that is known.
+        table: The table of a database, where its address does not name it.
 
     Raises:
         InvalidRequest: Its ending is of no format that we write.
         LibraryError: It cannot be written.
     """
-    name = str(path)
+    name, asset = str(path), TableAsset(records)
+    if is_database(name):
+        with closing(_Spool(asset.records(), types, theirs)) as spool:
+            columns = _Columns(spool)
+            return asset.written(replace(Database(name, table), columns.schema(), columns.batches()))
+    check_no_table(name, table)
     kind = format_of(name)
-    with tempfile.TemporaryFile() as file, closing(_Spool(records, types, theirs)) as spool:
+    with tempfile.TemporaryFile() as file, closing(_Spool(asset.records(), types, theirs)) as spool:
         if kind == "parquet":
             _parquet(file, _Columns(spool))
         elif kind in {"jsonl", "ndjson"}:
@@ -116,7 +129,7 @@ def write(
         else:
             _separated(file, spool, "\t" if kind == "tsv" else ",")
         file.seek(0)
-        return put(file, name, options)
+        return asset.written(put(file, name, options))
 
 
 class _Spool:

@@ -71,6 +71,9 @@ class TogetherSettings(PrefectBaseSettings):
         "inside PNG, JPEG and MP4, which changes their bytes and no pixel).",
     )
     artifacts: bool = Field(default=True, description="Whether every kept file gets an artifact in the Prefect UI.")
+    assets: bool = Field(
+        default=True, description="Whether kept files and written tables are assets in Prefect's events, for its lineage."
+    )
     media_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")] | None = Field(
         default=None,
         description='Where "prefect-together serve" answers, such as http://127.0.0.1:8585: what the Prefect UI shows then '

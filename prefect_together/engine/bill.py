@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, computed_field
 
+from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
+
 Granularity = Literal["day", "hour"]
 LENGTHS: dict[Granularity, timedelta] = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
 HEADINGS = ("when (UTC)", "model", "reported", "estimated", "billed", "difference")
@@ -65,7 +67,7 @@ class Unmatched(BaseModel):
     """USD."""
 
 
-class Bill(BaseModel):
+class Bill(ShownInNotebooks, BaseModel):
     """A month's bill beside the ledger. Money is USD; what nobody knows is counted, and in no sum."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -117,8 +119,14 @@ class Bill(BaseModel):
 
     def text(self) -> str:
         """Return the bill for people: a table, and what is to be known about it."""
-        head = f"{self.month} by {self.granularity}: what this library's ledger says, and what Together billed."
-        return "\n".join([head, "", *aligned([HEADINGS, *self.rows()]), "", *self.remarks()])
+        return "\n".join([self._head(), "", *aligned([HEADINGS, *self.rows()]), "", *self.remarks()])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: the table, and what is to be known about it."""
+        return View(self._head(), tables=[Rows(HEADINGS, self.rows())], notes=self.remarks())
 
     def remarks(self) -> list[str]:
         """Return what is to be known about the table, a sentence each."""
@@ -140,6 +148,9 @@ class Bill(BaseModel):
                 "`prefect-together reconcile` lists them."
             )
         return said
+
+    def _head(self) -> str:
+        return f"{self.month} by {self.granularity}: what this library's ledger says, and what Together billed."
 
     def _runs(self) -> bool:
         """Tell whether there are hours or days of the month that began and are not billed yet."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
 from prefect_together.engine.bill import Bill
@@ -43,7 +44,7 @@ class Entry(BaseModel):
         return f"{self.kind} by {self.model} of {self.asked_at:%Y-%m-%d %H:%M} ({price}), {self.title!r}{why}"
 
 
-class Reconciliation(BaseModel):
+class Reconciliation(ShownInNotebooks, BaseModel):
     """What was found, and what was done about it."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -72,6 +73,13 @@ class Reconciliation(BaseModel):
         """Return what the undecided ones may have cost in USD by the catalogue, and how many have no known price."""
         known = [entry.estimated_cost for entry in self.undecided if entry.estimated_cost is not None]
         return sum(known, Decimal(0)), len(self.undecided) - len(known)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: what was kept, and the report."""
+        return View("Ledger and library", files=self.kept, texts=[self.text()])
 
     def text(self) -> str:
         """Return the report: what was kept, what runs, and what to do about each undecided one."""

@@ -12,6 +12,7 @@ from typing import BinaryIO, ClassVar
 
 from typing_extensions import Self
 
+from prefect_together._internal.notebook_view import ShownInNotebooks
 from prefect_together._internal.text import slug, words_of
 from prefect_together.errors import MediaError, Paid
 from prefect_together.generations.formats import Shape, is_heard, is_moving
@@ -38,7 +39,7 @@ class StoredFile:
     source_url: str | None = None
 
 
-class KeptFile(MediaReference):
+class KeptFile(ShownInNotebooks, MediaReference):
     """A file in the library that can be opened and verified; its bytes are never in here."""
 
     width: int | None = None
@@ -49,6 +50,9 @@ class KeptFile(MediaReference):
     _paid: ClassVar[Paid | None] = None
     """What a file of this class did cost, as errors about it say it."""
     _advice: ClassVar[str] = "Restore it from a backup, or have it made again."
+
+    def __str__(self) -> str:
+        return f"{self.uri} ({self.media_type}, {self.size} bytes)"
 
     def open(self) -> BinaryIO:
         """Open the file for reading, wherever it is kept.

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from prefect_together._internal.notebook_view import ShownInNotebooks
 from prefect_together._internal.text import clipped, slug
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
@@ -78,7 +79,7 @@ class ResultFacts:
         }
 
 
-class Generated(BaseModel):
+class Generated(ShownInNotebooks, BaseModel):
     """One result, with what made it and what it cost. Money is USD; None means not known, never free."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)

@@ -13,6 +13,7 @@ from prefect_together._internal.text import with_article
 from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.batch.results import BatchResult
 from prefect_together.batch.row_reader import RowReader, digest_of
+from prefect_together.batch.table_databases import is_database
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import InvalidRequest
@@ -97,6 +98,8 @@ def check(requests: Any) -> None:
 
 def _table(requests: Any) -> str | None:
     """Return how to write a table that nobody has made requests of, or None where it is none."""
+    if is_database(requests):
+        return "url, query=…"  # not as it is, for it may hold a password
     if isinstance(requests, PurePath) or (isinstance(requests, str) and requests.lower().endswith(FORMATS)):
         return repr(str(requests))
     if isinstance(requests, (list, tuple)):

@@ -19,6 +19,7 @@ from prefect_together._internal.text import clipped
 from prefect_together.blocks.settings import current_settings
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.answers import asked_about
+from prefect_together.ui.assets import emit_assets
 from prefect_together.ui.links import link
 from prefect_together.ui.markdown import PROMPT, Result, came_from, cost, details, facts, said, what
 from prefect_together.ui.text import escaped
@@ -41,7 +42,8 @@ _ABOUT = 3  # pictures that the card of an answer shows
 
 
 async def show(media: Sequence[Result]) -> None:
-    """Give every result a card in the run that asked for it. Whatever goes wrong is a line in the log."""
+    """Give every result a card in its run, and tell of assets. Whatever goes wrong is a line in the log."""
+    emit_assets(media)
     if not media or not wanted():
         return
     shown, queue = [later(_show(file)) for file in media], _here()

@@ -55,6 +55,7 @@ RESERVED = {
     "pytest": {"testing"},
     "narwhals": {"batch"},
     "pyarrow": {"batch"},
+    "sqlalchemy": {"batch"},
 }
 """What only these may import."""
 

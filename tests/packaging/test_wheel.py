@@ -109,7 +109,7 @@ def test_media_libraries_are_an_extra(metadata: Message) -> None:
     """Pillow and PyAV come with the extra `media`; the core does without them."""
     core = {entry.name for entry in required(metadata)}
     media = {entry.name for entry in required(metadata, extra="media")} - core
-    assert ["media", "tables"] == metadata.get_all("Provides-Extra")
+    assert ["media", "tables", "sql"] == metadata.get_all("Provides-Extra")
     assert {"pillow", "av"} == media
     assert {"prefect", "httpx", "obstore", "pydantic"} <= core
 

@@ -73,6 +73,30 @@ def test_a_table_comes_out_as_it_went_in(together_sandbox: Sandbox, tmp_path: Pa
     assert 1 == len(together_sandbox.charges())
 
 
+def test_a_frame_has_columns_of_their_types(together_sandbox: Sandbox) -> None:
+    """In pandas, Polars and Arrow: gaps make no fractions of whole numbers, and money and days are what they are."""
+    pytest.importorskip("pandas")
+    pytest.importorskip("polars")
+    table = requests_from_table(ROWS, templates=TEMPLATES, constants=SMALL)
+    result = run_batch(table)
+    for found in (result, table):
+        arrow, pandas, polars = found.to_arrow(), found.to_pandas(), found.to_polars()
+        assert ["int64", "string", "date32[day]", "decimal128(3, 2)", "binary"] == [
+            str(kind) for kind in arrow.schema.types[:5]
+        ]
+        names = ["n", "item", "day", "price", "raw"]
+        assert [f"{kind}[pyarrow]" for kind in arrow.schema.types[:5]] == [str(pandas[name].dtype) for name in names]
+        assert ["Int64", "String", "Date", "Decimal", "Binary"] == [
+            str(kind).partition("(")[0] for kind in polars.dtypes[:5]
+        ]
+        assert [4, None] == polars["n"].to_list()
+        assert 4 == pandas["n"].sum()
+    assert Decimal("0.03") == result.to_pandas()["estimated_cost"].sum()
+    assert {"seed": "int64", "reused": "bool", "cost": "decimal128(18, 6)"} == {
+        name: str(result.to_arrow().schema.field(name).type) for name in ("seed", "reused", "cost")
+    }
+
+
 def test_a_table_of_another_release_is_still_written(together_sandbox: Sandbox, tmp_path: Path) -> None:
     """Beside its manifest nothing says what its columns were: they are learnt from it, as before."""
     result = run_batch(requests_from_table(ROWS[:1], templates=TEMPLATES, constants=SMALL))
