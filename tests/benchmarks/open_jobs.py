@@ -1,6 +1,6 @@
 """What it costs to ask once for ten thousand open jobs, beside a bare poller: CPU and memory of one process; judges nothing.
 
-python tests/scale/open_jobs.py [jobs] [rounds]
+python tests/benchmarks/open_jobs.py [jobs] [rounds]
 
 Rivals, each in a process of its own, on one fake Together and one library on a disk:
 
@@ -22,8 +22,6 @@ import time
 import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from servers import measured, medians, together
 
