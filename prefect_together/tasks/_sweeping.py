@@ -41,7 +41,8 @@ async def swept(restarts: int, tag: str, credentials: TogetherCredentials | None
 async def _look_after_jobs(found: Sweep, storage: Storage, credentials: TogetherCredentials | None) -> None:
     from prefect_together.engine.open_jobs import OpenJobs  # imports the HTTP client, which is slow
 
-    waits, log = await all_waits(storage), run_logger()
+    log = run_logger()
+    waits = await all_waits(storage, log)
     waited = {name for wait in waits for name in wait.open}
     jobs = OpenJobs(storage, account(credentials).get_client(), log, current_settings().policy(), waited)
     if await jobs.ask():

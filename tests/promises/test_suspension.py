@@ -10,6 +10,7 @@ from prefect import flow
 from prefect_together import VideoRequest, generate_video, submit_video, sweep
 from prefect_together.engine.known_jobs import PATH
 from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.ledger.ledger import Attempt, Event, Ledger
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
 
@@ -85,3 +86,40 @@ def test_a_copy_that_is_broken_is_made_anew(
 
     run(broken())
     assert 1 == sweep.fn(restarts=0).open
+
+
+ENTRIES: dict[str, dict[Event, dict[str, Any]]] = {
+    "a type that this process does not know": {
+        "claimed": {"kind": "hologram", "model": "m", "request": {}},
+        "accepted": {"job_id": "job-1", "accepted_at": "2026-11-01T00:00:00+00:00"},
+    },
+    "no claim any more": {"accepted": {"job_id": "job-2", "accepted_at": "2026-11-01T00:00:00+00:00"}},
+    "no time": {"claimed": {"kind": "video", "model": "m", "request": {}}, "accepted": {"job_id": "job-3"}},
+}
+"""Entries of jobs that a sweep can make nothing of, by what is wrong with them."""
+
+
+@pytest.mark.parametrize("wrong", ENTRIES)
+def test_one_job_that_cannot_be_read_hides_no_other(
+    wrong: str, together_sandbox: Sandbox, prefect_server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of somebody's own type, or one that has lost an entry, stays open, and so does nothing else because of it."""
+    assert prefect_server
+    monkeypatch.setattr("prefect_together.ledger.leases.HANDED_OUT", 0.0)
+    from prefect_together._internal.event_loop import run
+    from prefect_together.blocks.library import storage_of
+
+    async def write() -> Storage:
+        storage = await storage_of(None)
+        for event, entry in ENTRIES[wrong].items():
+            await Ledger(storage).record(Attempt("00" + "f" * 38, "any", 1), event, entry)
+        await storage.write("waits/broken.json", b'{"run": ')
+        return storage
+
+    storage = run(write())
+    submit_video.fn(CLIP)
+    found = sweep.fn(restarts=0)
+    for _ in range(100):
+        found = found if found.open == 1 else sweep.fn(restarts=0)
+    assert (1, 1) == (found.open, len(together_sandbox.charges()))
+    assert run(storage.exists("waits/broken.json"))
