@@ -18,14 +18,13 @@ from prefect_together.generations.registry import read_request
 from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.leases import LeaseMonitor, shared_lease
-from prefect_together.ledger.ledger import OPEN, Ledger
+from prefect_together.ledger.ledger import OPEN, UNDECIDED, Ledger
 from prefect_together.ledger.packing import pack
 from prefect_together.ledger.queries import LedgerRow, find_attempt, stream_attempts
 from prefect_together.storage.storage import Storage
 
 _AT_ONCE = 32
 _HELD = 4096  # open attempts that are looked at: whether a process of another machine is gone takes half a minute to see
-_UNDECIDED = frozenset({"unknown", "lost"})
 
 Progress = Callable[[str, float], None]
 """Takes what is being done, and what part of it is done: 0 to 1."""
@@ -140,7 +139,7 @@ class _Reconciler:
         if row.environment not in {None, self._client.environment}:
             report.elsewhere += 1
             return
-        if row.state not in _UNDECIDED and await self._at_work(row):
+        if row.state not in UNDECIDED and await self._at_work(row):
             report.running.append(Entry.of(row))
             return
         async with self._slots:
@@ -156,7 +155,7 @@ class _Reconciler:
                 report.failed.append(Entry.of(row, str(error)))
                 return
             row = await find_attempt(self._storage, row.key)
-        if row.state in _UNDECIDED:
+        if row.state in UNDECIDED:
             report.undecided.append(Entry.of(row))
         elif row.state == "accepted":
             await self._resume(row)
@@ -198,7 +197,7 @@ class _Reconciler:
             return False
         except TogetherError as error:
             after = await find_attempt(self._storage, row.key)
-            if after.state in _UNDECIDED:
+            if after.state in UNDECIDED:
                 report.undecided.append(Entry.of(after))
             else:
                 report.failed.append(Entry.of(row, str(error)))
@@ -219,6 +218,6 @@ async def _undecided(storage: Storage, key: str) -> LedgerRow:
         # Somebody who names it wants to be rid of it: a job that nobody can fetch is as good as lost.
         await ledger.record(row.attempt, "lost", {"why": "It was given up by hand", "job_id": row.job_id})
         row = await find_attempt(storage, row.key)
-    if row.state not in _UNDECIDED:
+    if row.state not in UNDECIDED:
         raise InvalidRequest(f"{row.key} is {row.state}: only what is unknown or lost needs a decision.")
     return row
