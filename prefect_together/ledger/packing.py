@@ -123,14 +123,23 @@ class PrefixPacker:
             key = f"{PACKED}/{self._beginning}/{number:08d}{SUFFIX}"
             if not await self._storage.create(key, writer.finish()):
                 return False
-            packs = await Packs.of(self._storage).all(self._beginning)
-            if packs[-1] != key:  # it was slow: others have packed twice meanwhile, without what it has
+            packs = await self._all()
+            if packs[-1:] != [key]:  # it was slow: others have packed twice meanwhile, without what it has
                 return False
             self._done.attempts += len(entries)
         await self._remove(known, keys)
         await self._storage.remove(packs[:-1])
         self._done.removed += len(packs[:-1])
         return True
+
+    async def _all(self) -> list[str]:
+        """Return the keys of all packs, the one that counts last.
+
+        Twice, for a folder that changes while it is listed may show neither a pack nor the one that takes its place: what is
+        removed must be in a pack that no later one has replaced without it.
+        """
+        packs = Packs.of(self._storage)
+        return sorted({*await packs.all(self._beginning), *await packs.all(self._beginning)})
 
     async def _entries(self, fresh: list[Attempt], keys: _Keys) -> dict[Name, Entries] | None:
         """Return the small entries of attempts, sorted; None where one is gone. Those with one that is broken stay small."""
