@@ -35,6 +35,17 @@ class Wait(BaseModel):
     progress: str | None = None
     """Id of the progress artifact that says how much of it is over."""
 
+    def beside(self, other: Wait | None) -> Wait:
+        """Return it with what another process of the same run waits for, where both are one pause."""
+        if other is None or other.pause != self.pause:
+            return self
+        both = {
+            "since": {**self.since, **other.since},
+            "open": list(dict.fromkeys([*other.open, *self.open])),
+            "until": min(self.until, other.until),
+        }
+        return self.model_copy(update=both)
+
     async def write(self, storage: Storage) -> None:
         """Write it in place of what the run waited for before."""
         await storage.write(_path(self.run), self.model_dump_json(indent=1).encode() + b"\n")

@@ -26,7 +26,8 @@ async def swept(restarts: int, tag: str, credentials: TogetherCredentials | None
 
     Raises:
         InvalidRequest: ``restarts`` is no number of restarts.
-        TogetherError: There are open jobs, and no key to ask for them; or the library cannot be read.
+        ConfigurationError: The library has a ledger, and there is no key to ask for its open jobs.
+        LibraryError: The library cannot be read.
     """
     if restarts < 0:
         raise InvalidRequest(f"restarts={restarts} makes no sense: 0 starts no run again.")

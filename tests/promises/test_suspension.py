@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prefect import flow
+from prefect.client.schemas.objects import FlowRun
+from prefect.states import Running
 
 from prefect_together import VideoRequest, generate_video, submit_video, sweep
+from prefect_together._internal.event_loop import Signal
 from prefect_together.engine.known_jobs import PATH
+from prefect_together.engine.waits import read_wait
 from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.generations.results import GenerationTimeout
 from prefect_together.ledger.ledger import Attempt, Event, Ledger
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
+from prefect_together.tasks import _suspension
 
 CLIP = VideoRequest(prompt="a fox", model="sandbox/tiny", width=64, height=48, seconds=1, fps=15, seed=1)
 
@@ -123,3 +133,29 @@ def test_one_job_that_cannot_be_read_hides_no_other(
         found = found if found.open == 1 else sweep.fn(restarts=0)
     assert (1, 1) == (found.open, len(together_sandbox.charges()))
     assert run(storage.exists("waits/broken.json"))
+
+
+async def test_processes_of_one_run_wait_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process of a run that is suspended notes what it waits for, beside the others' and under one pause."""
+    run, paused = FlowRun(flow_id=uuid.uuid4(), state=Running()), list[str]()
+
+    async def nothing(*_: object, **__: object) -> None:
+        """Show nothing, and ask for no sweep."""
+
+    async def suspend(_: uuid.UUID, *, key: str, seconds: int) -> Any:
+        paused.append(key)
+        return Running(message=f"{seconds}")
+
+    monkeypatch.setattr(_suspension, "suspend", suspend)
+    monkeypatch.setattr(_suspension, "publish", nothing)
+    monkeypatch.setattr(_suspension, "CALM", 0.0)
+    monkeypatch.setattr(_suspension._Suspension, "_look_for_a_sweep", nothing)  # pyright: ignore[reportPrivateUsage]
+    for job in ("a/any/0001", "b/any/0001"):
+        late = GenerationTimeout("It still runs.", waits_for=(job,))
+        process = _suspension._Suspension(run, Storage(str(tmp_path)), logging.getLogger("test"))  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(Signal):
+            await asyncio.wait_for(process.suspended(late, 60.0), 30)
+    wait = await read_wait(Storage(str(tmp_path)), str(run.id))
+    assert wait is not None
+    assert [wait.pause] == sorted(set(paused))
+    assert {"a/any/0001", "b/any/0001"} == set(wait.open) == set(wait.since)
