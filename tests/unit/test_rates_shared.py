@@ -92,7 +92,6 @@ def test_four_processes_are_refused_little_more_than_one(monkeypatch: pytest.Mon
         for loop, processes, told in ((_Loop(), 1, False), (_Loop(), 4, True), (_Loop(), 4, False))
     )
     assert together >= alone
-    print(one, alone, four, together, apart)
     assert four / together <= 1.5 * one / alone
     assert apart > 3 * four
 
