@@ -22,7 +22,7 @@ from prefect_together.generations.registry import read_request, spec_named
 from prefect_together.generations.results import GenerationTimeout
 from prefect_together.generations.spec import JobProtocol
 from prefect_together.http.client import TogetherClient
-from prefect_together.ledger.leases import Lease, LeaseMonitor, begin_lease, release, shared_lease
+from prefect_together.ledger.leases import LeaseMonitor, one_at_a_time, shared_lease
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.ledger.scan import scan
 from prefect_together.storage.storage import Storage
@@ -32,7 +32,7 @@ PER_SECOND = 200
 a pause for each of them would cost a third of what asking does."""
 BUSY = 5.0
 """Seconds that nobody is asked after Together said that it is busy."""
-_LEASE = shared_lease("sweep")
+_WORK = shared_lease("sweep")
 
 
 class OpenJobs:
@@ -70,20 +70,20 @@ class OpenJobs:
         Raises:
             LibraryError: The ledger cannot be read.
         """
-        if await LeaseMonitor(self._ledger, _LEASE).settled():
-            return False
-        async with Lease(self._ledger, _LEASE):
-            await begin_lease(self._ledger, _LEASE)
-            known = await read_known(self._storage)
-            found = [one.attempt async for seen in scan(self._storage, states={"accepted"}) for one in seen]
-            jobs = [job for job in await each(found, lambda one: self._read(one, known)) if job]
-            if known.keys() != {job.key for job in jobs}:
-                await write_known(self._storage, jobs)
-            await self._look_at_all([job for job in jobs if not job.record])
-            for record in sorted({job.record for job in jobs if job.record}):
-                await self._take(record_of(self._storage, record))
-        await release(self._ledger, _LEASE)
-        return True
+        async with one_at_a_time(self._ledger, _WORK) as ours:
+            if ours:
+                await self._ask()
+        return ours
+
+    async def _ask(self) -> None:
+        known = await read_known(self._storage)
+        found = [one.attempt async for seen in scan(self._storage, states={"accepted"}) for one in seen]
+        jobs = [job for job in await each(found, lambda one: self._read(one, known)) if job]
+        if known.keys() != {job.key for job in jobs}:
+            await write_known(self._storage, jobs)
+        await self._look_at_all([job for job in jobs if not job.record])
+        for record in sorted({job.record for job in jobs if job.record}):
+            await self._take(record_of(self._storage, record))
 
     async def _read(self, attempt: Attempt, known: Mapping[str, OpenJob]) -> OpenJob | None:
         """Return what is to be known of a job, or None where its entries cannot be read: it stays open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 from prefect_together._internal.logs import Log
 from prefect_together.engine.attempt import BoundAttempt
@@ -26,8 +27,8 @@ from prefect_together.storage.storage import Storage
 _AT_ONCE = 32
 _HELD = 4096  # open attempts that are looked at: whether a process of another machine is gone takes half a minute to see
 
-Progress = Callable[[str, float], None]
-"""Takes what is being done, and what part of it is done: 0 to 1."""
+ProgressOfSteps = Callable[[str, float], None]
+"""Takes which step is being done, and what part of it is done: 0 to 1."""
 
 
 async def reconcile(
@@ -37,7 +38,7 @@ async def reconcile(
     log: Log,
     policy: Policy | None = None,
     wait: float = 0.0,
-    progress: Progress | None = None,
+    progress: ProgressOfSteps | None = None,
 ) -> Reconciliation:
     """Adopt everything that was accepted and never kept, list what needs a decision, and pack what is settled.
 
@@ -57,7 +58,7 @@ async def reconcile(
     work = _Reconciler(storage, client, log, policy or Policy(), wait)
     looking: set[asyncio.Task[None]] = set()
     try:
-        async for row in stream_attempts(storage, states=OPEN, progress=_part(progress, "Looking")):
+        async for row in stream_attempts(storage, states=OPEN, progress=progress and partial(progress, "Looking")):
             looking.add(asyncio.create_task(work.look(row)))
             looking = await _some_done(looking, leave=_HELD)
         await _some_done(looking, leave=0)
@@ -66,7 +67,8 @@ async def reconcile(
             task.cancel()
     work.report.newest_first()
     try:
-        work.report.packed = (await pack(storage, everything=False, progress=_part(progress, "Packing"))).attempts
+        done = await pack(storage, everything=False, progress=progress and partial(progress, "Packing"))
+        work.report.packed = done.attempts
     except LibraryError as error:  # small entries are as good as packed ones
         log.warning("What is settled is not packed: %s", error.what)
     return work.report
@@ -79,10 +81,6 @@ async def _some_done(tasks: set[asyncio.Task[None]], *, leave: int) -> set[async
         for task in done:
             task.result()
     return tasks
-
-
-def _part(progress: Progress | None, what: str) -> Callable[[float], None] | None:
-    return None if progress is None else lambda part: progress(what, part)
 
 
 async def forget(storage: Storage, key: str) -> LedgerRow:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from collections.abc import AsyncGenerator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -118,6 +119,25 @@ def shared_lease(record: str) -> Attempt:
 async def begin_lease(ledger: Ledger, attempt: Attempt) -> None:
     """Write a lease at once, where others may look before it is renewed for the first time."""
     await ledger.renew(attempt, _signed())
+
+
+@contextlib.asynccontextmanager
+async def one_at_a_time(ledger: Ledger, work: Attempt) -> AsyncGenerator[bool]:
+    """Yield True to one process for the block, and False to those that come meanwhile.
+
+    Two that begin in the same moment may both hear True: for what is right when it is done twice, and a waste.
+
+    Args:
+        ledger: The ledger.
+        work: What stands for the work.
+    """
+    if await LeaseMonitor(ledger, work).settled():
+        yield False
+        return
+    async with Lease(ledger, work):
+        await begin_lease(ledger, work)
+        yield True
+    await release(ledger, work)
 
 
 class LeaseMonitor:
