@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from prefect_together.storage import known as _known_libraries
+
 if TYPE_CHECKING:
     from prefect_together.batch.picture_files import pictures_in
     from prefect_together.batch.plan import Plan
@@ -232,3 +234,11 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _open_block(block: str) -> Any:
+    return importlib.import_module("prefect_together.blocks.library").open_block(block)
+
+
+# Here, because whoever unpickles a reference has imported this, and perhaps nothing of blocks.
+_known_libraries.load_by(_open_block)

@@ -36,6 +36,7 @@ class Conclusion(BaseModel):
         """
         return self.totals.result(
             manifest=storage.uri(f"{key}.jsonl"),
+            block=storage.block,
             name=name,
             removed=self.removed,
             seconds=self.seconds,

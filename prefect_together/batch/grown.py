@@ -16,16 +16,17 @@ from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 
 
-def grown(uri: str) -> Iterator[dict[str, Any]] | None:
+def grown(uri: str, block: str | None = None) -> Iterator[dict[str, Any]] | None:
     """Return what there is of the lines of a manifest that is not written yet; None, where there is nothing.
 
     Args:
         uri: Where the manifest will be.
+        block: The stored block of its library.
 
     Raises:
         LibraryError: It cannot be read.
     """
-    storage, key = locate(uri)
+    storage, key = locate(uri, block=block)
     shards = defaultdict[str, list[str]](list)
     for name in run(storage.names(key.removesuffix(".jsonl"))):
         if name.endswith(".jsonl"):

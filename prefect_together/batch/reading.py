@@ -34,4 +34,4 @@ def counted(storage: Storage, key: str, name: str, *, running: bool) -> BatchRes
     for line in read_lines(uri):
         results = [read_result(line["kind"], fields) for fields in line.get("files", ())]
         totals.take(line, Came(results=results, problem=line.get("error")))
-    return totals.result(manifest=uri, name=name, running=running)
+    return totals.result(manifest=uri, block=storage.block, name=name, running=running)

@@ -144,6 +144,8 @@ class BatchResult(ShownInNotebooks, Framed, BaseModel):
     """The manifest of the last run under this name."""
     running: bool = False
     """Whether it had not come to its end when this was read: these are the rows that were over by then."""
+    block: str | None = None
+    """The stored block of its library, ``together-media-library/NAME``, by which other processes open it."""
     tables: list[str] = []
     """Where tables of it were written, as far as whoever wrote them says so here."""
 
@@ -183,12 +185,12 @@ class BatchResult(ShownInNotebooks, Framed, BaseModel):
         Raises:
             LibraryError: The manifest is gone.
         """
-        for line in read_lines(self.manifest):
+        for line in read_lines(self.manifest, self.block):
             yield BatchItem.model_validate(line)
 
     def table_rows(self) -> tuple[Iterator[dict[str, Any]], dict[str, str], TableSchema | None]:
         """Return the rows of its table, the types of our columns, and the columns of the table that went in."""
-        schema = read_schema(self.manifest)
+        schema = read_schema(self.manifest, self.block)
         return (item.record(schema) for item in self.stream()), column_types(schema), schema
 
     def notebook_view(self) -> View:
@@ -232,36 +234,42 @@ class BatchFailed(TogetherError):
         self.result = result
 
 
-def read_lines(uri: str) -> Iterator[dict[str, Any]]:
+def read_lines(uri: str, block: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the lines of a manifest, with the addresses that its files have now; while it grows, those that there are.
 
+    Args:
+        uri: Where it is.
+        block: The stored block of its library.
+
     Raises:
-        LibraryError: It is gone.
+        LibraryError: It is gone, or the block that it takes is, or that names another library.
     """
     try:
-        file, storage, key = open_moved(uri)
+        file, storage, key = open_moved(uri, block=block)
     except FileNotFoundError:
-        if growing := grown(uri):
+        if growing := grown(uri, block):
             yield from growing
             return
         moved = "If its library was moved, name it where it is now: library=… or MediaLibrary(url=…)."
         advice = f"{moved} Else run the batch again, in its library: what is kept there is reused."
         raise LibraryError(f"The manifest {uri} is gone.", advice=advice) from None
     root, inside, _ = storage.uri(key).rpartition(f"/{ROOT}/")
-    library = Storage(root, storage.options) if inside else None  # else the library took none, and lines have addresses
+    # A manifest that its library did not take is elsewhere, and its lines have addresses.
+    library = Storage(root, storage.options, block=storage.block or block) if inside else None
     with file:
         for line in file:
             yield to_addresses(read(line), library) if library else read(line)
 
 
-def read_schema(uri: str) -> TableSchema | None:
+def read_schema(uri: str, block: str | None = None) -> TableSchema | None:
     """Return the columns of the table of a batch, or None where nobody wrote them down, as in release 0.1.
 
     Args:
         uri: Where the batch's manifest is.
+        block: The stored block of its library.
     """
     try:
-        with open_moved(uri.removesuffix(".jsonl") + ENDING)[0] as file:
+        with open_moved(uri.removesuffix(".jsonl") + ENDING, block=block)[0] as file:
             return TableSchema.model_validate_json(file.read())
     except FileNotFoundError:
         return None

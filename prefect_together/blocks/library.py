@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
@@ -49,13 +52,14 @@ class MediaLibrary(Block):
     )
 
     def storage(self) -> Storage:
-        """Return the storage itself, opened once per process.
+        """Return the storage itself, opened once per process; references to its files name the block, if it is a stored one.
 
         Raises:
             ConfigurationError: The URL or an option is not understood.
         """
         options: dict[str, Any] = self.options.get_secret_value()
-        return shared(self.url, options)
+        name = None if self._is_anonymous else self._block_document_name
+        return shared(self.url, options, block=f"{_SLUG}/{name}" if name else None)
 
 
 AnyLibrary: TypeAlias = "MediaLibrary | str | Path"
@@ -80,11 +84,29 @@ async def storage_of(library: AnyLibrary | None) -> Storage:
     block_type, _, name = str(library).partition("/")
     if block_type != _SLUG or not name:
         return MediaLibrary(url=str(library)).storage()
+    return await _stored(name)
+
+
+async def _stored(name: str) -> Storage:
     try:
         block = await MediaLibrary.aload(name)
     except ValueError as error:
         raise ConfigurationError(f"There is no stored MediaLibrary {name!r}: {str(error).rstrip('.')}.") from None
     return block.storage()
+
+
+def open_block(block: str) -> Storage:
+    """Open the library of a stored block, waiting for it, wherever: on the thread of an event loop as well.
+
+    Args:
+        block: The block, as ``together-media-library/NAME``.
+
+    Raises:
+        ConfigurationError: There is no such block, or its address is not understood.
+    """
+    context, name = contextvars.copy_context(), block.partition("/")[2]
+    with ThreadPoolExecutor(1, "prefect-together-block") as thread:  # with a loop of its own
+        return thread.submit(context.run, asyncio.run, _stored(name)).result()
 
 
 search_default(lambda: MediaLibrary().storage())

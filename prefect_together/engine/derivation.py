@@ -87,6 +87,7 @@ class Derivation:
         await storage.write_stream(key, _chunks(path))
         media = DerivedMedia(
             uri=storage.uri(key),
+            block=storage.block,
             sha256=sha256,
             size=size,
             media_type=found.media_type,

@@ -232,6 +232,7 @@ class _Passing:
             shape=shape,
             created_at=datetime.now(timezone.utc),
             source_url=source_url,
+            block=storage.block,
         )
 
     def _count(self, chunk: bytes) -> bytes:

@@ -123,7 +123,7 @@ def _open(request: Request, use: InputUse) -> BinaryIO:
             return open_named(value)
         if value.uri.startswith(PLANNED):
             raise InvalidRequest(f"{kind}: an input is still to be made: {value.uri} stands for it in plans only.")
-        return open_moved(value.uri, value.sha256, size=value.size, sure=True)[0]
+        return open_moved(value.uri, value.sha256, size=value.size, sure=True, block=value.block)[0]
     except FileNotFoundError:
         if isinstance(value, MediaReference):
             raise InvalidRequest(f"{kind}: {value.uri} is not in the library any more.") from None

@@ -162,7 +162,7 @@ def _shape(value: MediaInput) -> tuple[int, int] | None:
         if value.uri.startswith(PLANNED):
             width, _, height = value.uri.partition("#")[2].partition("x")
             return (int(width), int(height)) if width else None
-        return _measured(open_moved(value.uri, value.sha256)[0])
+        return _measured(open_moved(value.uri, value.sha256, block=value.block)[0])
     except (OSError, ValueError, RuntimeError, TogetherError):
         return None  # what is wrong with a file is said where it is sent
 
@@ -181,7 +181,7 @@ async def missing(request: Request) -> str | None:
     for value, _, _ in request.media_inputs():
         if isinstance(value, MediaReference) and not value.uri.startswith(PLANNED) and _hosted(value) is None:
             try:
-                (await asyncio.to_thread(open_moved, value.uri, value.sha256))[0].close()
+                (await asyncio.to_thread(open_moved, value.uri, value.sha256, block=value.block))[0].close()
             except FileNotFoundError:
                 return f"{type(request).__name__}: {value.uri} is not in the library any more."
     return None

@@ -37,6 +37,7 @@ class StoredFile:
     shape: Shape
     created_at: datetime
     source_url: str | None = None
+    block: str | None = None
 
 
 class KeptFile(ShownInNotebooks, MediaReference):
@@ -55,10 +56,11 @@ class KeptFile(ShownInNotebooks, MediaReference):
         return f"{self.uri} ({self.media_type}, {self.size} bytes)"
 
     def open(self) -> BinaryIO:
-        """Open the file for reading, wherever it is kept.
+        """Open the file for reading, wherever it is kept; in a process that has not opened its library, by its block.
 
         Raises:
             MediaError: It is not there any more.
+            LibraryError: Its library cannot be read, or the block that this takes is gone or names another one.
         """
         return self._opened()[0]
 
@@ -83,7 +85,7 @@ class KeptFile(ShownInNotebooks, MediaReference):
         """
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         cached = caches / "prefect-together" / f"{self.sha256}{PurePosixPath(self.uri).suffix}"
-        remote = locate(self.uri)[0].folder is None
+        remote = locate(self.uri, block=self.block)[0].folder is None
         if remote and cached.is_file() and cached.stat().st_size == self.size:
             return cached
         file, storage, key = self._opened()
@@ -109,7 +111,7 @@ class KeptFile(ShownInNotebooks, MediaReference):
         file, storage, key = self._opened(sure=True)
         with file:
             self._compare(file)
-        return self.model_copy(update={"uri": storage.uri(key)})
+        return self.model_copy(update={"uri": storage.uri(key), "block": storage.block})
 
     def verify(self) -> bool:
         """Read the stored bytes and return True where they are what was kept.
@@ -170,7 +172,7 @@ class KeptFile(ShownInNotebooks, MediaReference):
     def _opened(self, *, sure: bool = False) -> tuple[BinaryIO, Storage, str]:
         """Open it where it is, in a library that was moved since too; ``sure`` looks elsewhere for other bytes as well."""
         try:
-            return open_moved(self.uri, self.sha256, size=self.size, sure=sure)
+            return open_moved(self.uri, self.sha256, size=self.size, sure=sure, block=self.block)
         except FileNotFoundError:
             raise self._gone() from None
 

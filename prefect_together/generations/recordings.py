@@ -111,7 +111,7 @@ def seconds_of(value: MediaInput) -> float | None:
         InvalidRequest: It has no sound.
     """
     if isinstance(value, MediaReference):
-        return None if value.uri.startswith(PLANNED) else _measured(value.uri, value.sha256)
+        return None if value.uri.startswith(PLANNED) else _measured(value.uri, value.sha256, value.block)
     if is_remote(str(value)):
         return None
     path = local_folder(str(value)) if "://" in str(value) else Path(str(value)).expanduser()
@@ -123,10 +123,11 @@ def seconds_of(value: MediaInput) -> float | None:
 
 
 @lru_cache(maxsize=4096)
-def _measured(name: str, content: str) -> float | None:
+def _measured(name: str, content: str, block: str | None = None) -> float | None:
     """Return the seconds of a file; ``content`` is its SHA-256 where it is kept, else what tells that it is as it was."""
     try:
-        with open_moved(name, content)[0] if "://" in name and len(content) == 64 else open_named(name) as file:
+        kept = "://" in name and len(content) == 64
+        with open_moved(name, content, block=block)[0] if kept else open_named(name) as file:
             found = sniff(file.read(64))
             file.seek(0)
             if found is None or found.family not in {"audio", "video"}:

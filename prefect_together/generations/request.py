@@ -57,6 +57,21 @@ class MediaReference(BaseModel):
     """When it was kept (UTC)."""
     source_url: str | None = None
     """Where Together hosted it. Such links die within about an hour for images and a day for videos."""
+    block: str | None = None
+    """The stored block of its library, ``together-media-library/NAME``, by which a process opens it that has not done so;
+    None where it is no stored block. It is no part of what the file is: equality and fingerprints leave it out."""
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, MediaReference) and other.block != self.block:
+            other = other.model_copy(update={"block": self.block})
+        return super().__eq__(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.uri, self.sha256))
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        state.get("__dict__", {}).setdefault("block", None)  # pickled by a release that did not know it
+        super().__setstate__(state)
 
     def reference(self) -> MediaReference:
         """Return the bare reference, without what made the file."""

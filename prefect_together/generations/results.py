@@ -74,6 +74,7 @@ class ResultFacts:
             "media_type": stored.media_type,
             "created_at": stored.created_at,
             "source_url": stored.source_url,
+            "block": stored.block,
             "width": stored.shape.width,
             "height": stored.shape.height,
         }

@@ -1,8 +1,9 @@
-"""The roots that this process has opened, by their addresses, so that references below them are opened in the same way."""
+"""The roots that this process has opened, so that references below them are opened in the same way, and who opens others."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -13,6 +14,7 @@ class Root(Protocol):
 
 
 _known: dict[str, Root] = {}
+_loader: list[Callable[[str], Root]] = []
 _lock = threading.Lock()
 
 
@@ -26,3 +28,13 @@ def roots() -> list[Root]:
     """Return them, in the order in which they were opened first."""
     with _lock:
         return list(_known.values())
+
+
+def load_by(loader: Callable[[str], Root]) -> None:
+    """Say who opens the root that a stored block names, by the block's slug and name."""
+    _loader[:] = [loader]
+
+
+def load(block: str) -> Root:
+    """Open the root that a stored block names; raises whatever its loader raises."""
+    return _loader[0](block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from prefect_together.errors import ConfigurationError, LibraryError
 from prefect_together.storage import known
 from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.named import library_of, why_not
 from prefect_together.storage.storage import Storage
 from prefect_together.storage.streams import checksum
 
@@ -23,15 +25,27 @@ _shared: dict[tuple[str, str], Storage] = {}
 _shared_lock = threading.Lock()
 
 
-def shared(url: str, options: Mapping[str, Any] | None = None) -> Storage:
-    """Return the storage at a URL, the same one for everybody in this process who opens it with the same options."""
+def shared(url: str, options: Mapping[str, Any] | None = None, *, block: str | None = None) -> Storage:
+    """Return the storage at a URL, the same one for everybody in this process who opens it with the same options.
+
+    Args:
+        url: A folder path, ``file://``, ``s3://``, ``gs://`` or ``az://``.
+        options: Settings of the object store in obstore's own names.
+        block: The stored block that says so; from then on references to its files name it.
+
+    Raises:
+        ConfigurationError: The URL or an option is not understood.
+    """
     name = (url, repr(sorted((options or {}).items())))
     with _shared_lock:
-        if found := _shared.get(name):
-            return found
-    storage = Storage(url, options)
-    with _shared_lock:
-        return _shared.setdefault(name, storage)
+        storage = _shared.get(name)
+    if storage is None:
+        opened = Storage(url, options, block=block)
+        with _shared_lock:
+            storage = _shared.setdefault(name, opened)
+    if block is not None:
+        storage.block = block
+    return storage
 
 
 def search_default(default: Callable[[], Storage]) -> None:
@@ -40,30 +54,34 @@ def search_default(default: Callable[[], Storage]) -> None:
 
 
 def open_moved(
-    uri: str, sha256: str | None = None, *, size: int | None = None, sure: bool = False
+    uri: str, sha256: str | None = None, *, size: int | None = None, sure: bool = False, block: str | None = None
 ) -> tuple[BinaryIO, Storage, str]:
     """Open an object by the address that it once had, for reading and seeking.
 
     Where it is not there, the libraries that this process has opened and the default one are asked for an object of the
-    same key: whoever renames, mounts or copies a library keeps the keys below its root.
+    same key: whoever renames, mounts or copies a library keeps the keys below its root. Before them the library of the block
+    that it names is asked, where this process has not opened the library of the address.
 
     Args:
         uri: An address that ``Storage.uri`` returned, on whatever machine.
         sha256: The hash of its bytes, in hex; an object elsewhere that has another one is another object.
         size: Its bytes; where the one at its address has another size, it is looked for elsewhere too.
         sure: Compare the hash at its address as well, which reads it.
+        block: The stored block of its library, as ``together-media-library/NAME``.
 
     Returns:
         The open file, and the storage and key where it is.
 
     Raises:
         FileNotFoundError: It is nowhere.
-        LibraryError: It cannot be read where it should be, and is nowhere else.
+        LibraryError: It cannot be read where it should be, and is nowhere else; or the block that it takes is gone, or names
+            another library.
     """
     failed: Exception | None = None
-    first = locate(uri)
+    block = None if _below_opened(uri) else block
+    first = locate(uri, block=block)
     there = False
-    for storage, key in (first, *_others(uri)):
+    for storage, key in itertools.chain((first,), _others(uri, block)):
         try:
             file = storage.open(key)
         except FileNotFoundError:
@@ -78,7 +96,7 @@ def open_moved(
         file.close()
     if there:  # it was changed, and is nowhere as it was: whoever compares it has to see that
         return first[0].open(first[1]), *first
-    raise failed or FileNotFoundError(uri)
+    raise (block and why_not(block, uri)) or failed or FileNotFoundError(uri)
 
 
 def _same(file: BinaryIO, size: int | None, sha256: str | None) -> bool:
@@ -90,10 +108,12 @@ def _same(file: BinaryIO, size: int | None, sha256: str | None) -> bool:
     return same
 
 
-def _others(uri: str) -> Iterator[tuple[Storage, str]]:
+def _others(uri: str, block: str | None) -> Iterator[tuple[Storage, str]]:
     """Yield under which keys of which other libraries an object may be."""
     roots = cast("list[Storage]", known.roots())
     parts = unquote(urlsplit(uri).path).strip("/").split("/")
+    with suppress(ConfigurationError):
+        roots = [library_of(block, uri), *roots] if block else roots
     with suppress(ConfigurationError):
         roots += [default() for default in _default]
     for storage in dict.fromkeys(roots):
@@ -103,24 +123,41 @@ def _others(uri: str) -> Iterator[tuple[Storage, str]]:
                 yield storage, key
 
 
-def locate(uri: str, options: Mapping[str, Any] | None = None) -> tuple[Storage, str]:
+def locate(uri: str, options: Mapping[str, Any] | None = None, *, block: str | None = None) -> tuple[Storage, str]:
     """Return the storage and key behind an address.
 
-    Without options, a root that this process has opened is used with its own, and so is another place in the same bucket;
-    any other object store is opened with what its own environment variables say (``AWS_ENDPOINT``,
-    ``AWS_ACCESS_KEY_ID``, …), any other file as the file it is.
+    Without options, a root that this process has opened is used with its own; else, in a bucket, the block's library, or
+    what is known of another place in the bucket; any other object store is opened with what its own environment variables
+    say (``AWS_ENDPOINT``, ``AWS_ACCESS_KEY_ID``, …), any other file as the file it is.
+
+    Args:
+        uri: The address.
+        options: Settings of the object store in obstore's own names.
+        block: The stored block of its library, as ``together-media-library/NAME``; one that is gone is as none.
 
     Raises:
         ConfigurationError: The address is of no kind that we can open.
     """
-    roots = sorted(cast("list[Storage]", known.roots()), key=lambda storage: len(storage.url), reverse=True)
-    if not options:
-        for storage in roots:
-            if key := storage.key(uri):
-                return storage, key
+    if not options and (opened := _below_opened(uri)):
+        return opened
     if path := local_folder(uri):
         return Storage(str(path.parent), remembered=False), path.name
+    if block and not options:
+        with suppress(ConfigurationError):
+            named = library_of(block, uri)
+            if key := named.key(uri):
+                return named, key
     parts = urlsplit(uri)
+    roots = _roots()
     bucket = f"{parts.scheme}://{parts.netloc}"
     near = next((storage.options for storage in roots if f"{storage.url}/".startswith(f"{bucket}/")), None)
     return Storage(bucket, options or near, remembered=False), parts.path.lstrip("/")
+
+
+def _below_opened(uri: str) -> tuple[Storage, str] | None:
+    """Return the innermost root that this process has opened above an address, and the key there."""
+    return next(((storage, key) for storage in _roots() if (key := storage.key(uri))), None)
+
+
+def _roots() -> list[Storage]:
+    return sorted(cast("list[Storage]", known.roots()), key=lambda storage: len(storage.url), reverse=True)

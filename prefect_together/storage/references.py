@@ -1,7 +1,7 @@
 """How a library names its own files in its own objects: by key, so that it can be renamed, mounted elsewhere or copied.
 
-Whoever reads gets full addresses, of where the library is now. Releases up to 0.1 wrote full addresses down; those are read
-as what they were below the library's root of that day.
+Whoever reads gets full addresses, of where the library is now, and the name of the block by which it was opened. Releases up
+to 0.1 wrote full addresses down; those are read as what they were below the library's root of that day.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ _OWN = re.compile(r"^(?P<root>.+)/(?P<key>derived/[^/]+|[^/]+/\d{4}-\d{2}-\d{2}/
 def to_keys(value: Any, storage: Storage) -> Any:
     """Return JSON whose references to files of a library name them by key; everything else stays as it is."""
 
-    def relative(uri: str) -> str:
-        key = storage.key(uri) if "://" in uri else None
-        return uri if key is None else _SCHEME + quote_from_bytes(os.fsencode(key))
+    def relative(reference: dict[str, Any]) -> None:
+        key = storage.key(reference["uri"]) if "://" in reference["uri"] else None
+        if key is not None:
+            reference["uri"] = _SCHEME + quote_from_bytes(os.fsencode(key))
+            reference.pop("block", None)  # whoever reads it has opened the library, by that block or by another name
 
     return _with_addresses(value, relative)
 
@@ -48,12 +50,17 @@ def to_addresses(value: Any, storage: Storage) -> Any:
     """Return JSON that was read from a library with the full addresses of its files, where the library is now."""
     root = _former_root(value, storage)
 
-    def absolute(uri: str) -> str:
+    def absolute(reference: dict[str, Any]) -> None:
+        uri = reference["uri"]
         if uri.startswith(_SCHEME):
-            return storage.uri(_key(uri.removeprefix(_SCHEME)))
-        if root and uri.startswith(f"{root}/"):
-            return storage.uri(_key(uri[len(root) + 1 :]))
-        return uri
+            key = _key(uri.removeprefix(_SCHEME))
+        elif root and uri.startswith(f"{root}/"):
+            key = _key(uri[len(root) + 1 :])
+        else:
+            return
+        reference["uri"] = storage.uri(key)
+        if storage.block:
+            reference["block"] = storage.block
 
     return _with_addresses(value, absolute)
 
@@ -62,14 +69,14 @@ def _key(quoted: str) -> str:
     return os.fsdecode(unquote_to_bytes(quoted))
 
 
-def _with_addresses(value: Any, change: Any) -> Any:
+def _with_addresses(value: Any, change: Callable[[dict[str, Any]], None]) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         changed = {
             name: _with_addresses(field, change) if isinstance(field, _NESTED) else field for name, field in fields.items()
         }
         if _is_reference(fields):
-            changed["uri"] = change(fields["uri"])
+            change(changed)
         return changed
     if isinstance(value, (list, tuple)):
         return [_with_addresses(entry, change) for entry in cast("list[Any]", value)]

@@ -41,13 +41,18 @@ class Storage:
         options: Settings of the object store in obstore's own names, such as ``endpoint``, ``access_key_id``, ``region``;
             ``client_options`` and ``retry_config`` go to obstore under those names.
         remembered: Whether references below this root are opened with these options in this process from now on.
+        block: The stored block that says all this, as ``together-media-library/NAME``, where there is one.
 
     Raises:
         ConfigurationError: The URL or an option is not understood.
     """
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None = None, *, remembered: bool = True) -> None:
+    def __init__(
+        self, url: str, options: Mapping[str, Any] | None = None, *, remembered: bool = True, block: str | None = None
+    ) -> None:
         self.options = options
+        self.block = block
+        """What references to its files name, so that other processes can open them."""
         try:
             self.folder = local_folder(url)
             if self.folder is not None:

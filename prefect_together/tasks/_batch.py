@@ -130,6 +130,7 @@ async def carried_out(
         where = await _written(storage, key, lines, await asyncio.to_thread(columns), log)
         result = work.totals.result(
             manifest=where,
+            block=storage.block,
             name=arguments.name,
             removed=work.removed,
             seconds=round(time.monotonic() - work.began, 3),

@@ -31,7 +31,7 @@ def link(media: object) -> str | None:
     if base is None or not isinstance(media, KeptFile):
         return None
     try:
-        key = locate(media.uri)[1]
+        key = locate(media.uri, block=media.block)[1]
     except TogetherError:
         return None
     if media_type_served(key) is None:
