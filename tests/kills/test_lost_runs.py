@@ -73,12 +73,16 @@ def _state(client: SyncPrefectClient, run: FlowRun) -> StateType | None:
     return client.read_flow_run(run.id).state_type
 
 
-def test_a_run_that_died_with_all_around_it_is_started_again(tmp_path: Path, together: Sandbox) -> None:
+def test_a_run_that_died_with_all_around_it_is_started_again(
+    tmp_path: Path, together: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its worker is killed: it lives on, alone. It, its worker and the server are killed: it is started again, once.
 
     The new run has its parameters, those that were given and those that were not, and finds the first one's picture, which
     has no seed.
     """
+    monkeypatch.setenv("TOGETHER_BASE_URL", together.url)
+    monkeypatch.setenv("TOGETHER_API_KEY", together.api_key)
     given = {"folder": str(tmp_path), "prompt": "a fox"}
     with own_prefect(tmp_path) as (api, _), _served(api, together, tmp_path) as worker, _client(api) as client:
         until("both are served", lambda: 2 == len(client.read_deployments()))
