@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 from prefect import flow
+from pydantic import AfterValidator
 
 from prefect_together import (
     BatchFailed,
@@ -34,9 +36,14 @@ from prefect_together import plan as plan_batch
 from prefect_together.errors import InvalidRequest
 
 
+def _table(path: str) -> str:
+    requests_from_table(path, constants={"prompt": "any", "model": "any"})
+    return path
+
+
 @flow(name="prompt-table", flow_run_name=named_after("table"))
 def prompt_table(
-    table: str,
+    table: Annotated[str, AfterValidator(_table)],
     template: str | None = None,
     rows: int | None = None,
     model: ImageModelId = "black-forest-labs/FLUX.2-pro",

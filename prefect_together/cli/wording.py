@@ -14,7 +14,7 @@ _INSTEAD = (
     ),
     (r": say which one is meant, columns=\{.*?\}\.", ": rename or remove one of them in the table."),
     (r"If it is meant for both, say columns=\{.*?\}\.", "Rename it in the table."),
-    (r"Name one in columns=, or give a template or a constant\.", "Rename or remove one of them in the table."),
+    (r"Name one in columns=, or give a template or a constant\.", "Give the column that is meant this name in the table."),
     (r", and encoding= says (?P<coding>'[^']*'): leave it out", r", and was read as \g<coding>: save it as UTF-8"),
 )
 

@@ -116,11 +116,13 @@ async def trace(storage: Storage, target: str, *, depth: int = _DEPTH) -> Story:
         InvalidRequest: Nothing is known of it.
     """
     found, path = await _by_name(storage, target) or await _by_key(storage, target), _path(target)
-    if found is None and path is not None and path.is_file():
-        found = await _by_bytes(storage, target, path)
+    here = path if path is not None and path.is_file() else None
+    if found is None and here is not None:
+        found = await _by_bytes(storage, target, here)
     if found is None:
         raise InvalidRequest(
-            f"Nothing is known of {target!r}: no ledger entry in {storage.url}, no sidecar beside it, and nothing inside it."
+            f"Nothing is known of {target!r}: no ledger entry in {storage.url}, "
+            + ("no sidecar beside it, and nothing inside it." if here else "and no such file on this machine.")
         )
     return await _whole(storage, found, depth, {})
 

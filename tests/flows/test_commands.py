@@ -64,6 +64,7 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
         ("image_to_video.py", ["--seed", "1.5"], "--seed: '1.5' is no whole number"),
         ("prompt_table.py", [], "--table is missing"),
         ("prompt_table.py", ["--tabel", "x.csv"], "there is no option --tabel: did you mean --table?"),
+        ("prompt_table.py", ["--table", "nowhere.csv"], "--table: There is no table 'nowhere.csv'"),
         ("daily.py", ["--day", "someday"], "--day: 'someday' is no date such as 2026-11-27"),
         ("reconcile.py", ["--wait", "long"], "--wait: 'long' is no number"),
         ("compare_models.py", ["--seeds", "[]"], "--seeds: 0 are given, and 1 is the least"),

@@ -137,6 +137,8 @@ def test_an_unknown_file_is_one_sentence(tmp_path: Path, together_sandbox: Sandb
     Image.new("RGB", (2, 2)).save(tmp_path / "mine.png")
     with pytest.raises(InvalidRequest, match="Nothing is known of"):
         run(trace(Storage(str(tmp_path / "library")), str(tmp_path / "mine.png")))
+    with pytest.raises(InvalidRequest, match="no such file on this machine"):
+        run(trace(Storage(str(tmp_path / "library")), str(tmp_path / "misspelt.png")))
 
 
 def test_the_result_is_a_picture_of_its_own_type(together_sandbox: Sandbox) -> None:

@@ -169,7 +169,7 @@ def test_no_advice_speaks_of_python() -> None:
         "Job 1 still runs. Run it again, or wait_for_video(error.job), to go on waiting.": "Run it again to go on waiting.",
         'Gone. Restore it, or ask with reuse="never" for a new one.': "Restore it from a backup.",
         "x has two columns for prompt, 'a' and 'b': say which one is meant, columns={'prompt': 'b'}.": "remove one of them",
-        "Two columns. Name one in columns=, or give a template or a constant.": "Rename or remove one of them in the table.",
+        "x has no column for prompt: it has promt. Name one in columns=, or give a template or a constant.": "this name in the table.",
         "The table x begins with the mark of UTF-16, and encoding= says 'utf-8': leave it out.": "save it as UTF-8",
     }
     for text, expected in said.items():
