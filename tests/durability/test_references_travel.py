@@ -127,7 +127,7 @@ def test_what_is_reused_names_the_block_by_which_it_was_opened(made: Made, toget
     before = len(together_sandbox.charges())
     again = generate_image(picture("a fox"), library=made.block)
     assert (made.block, True) == (again.block, again.reused)
-    stored = MediaLibrary.load(made.block.partition("/")[2])
+    stored: Any = MediaLibrary.load(made.block.partition("/")[2])
     unnamed = MediaLibrary(url=stored.url, options=SecretDict({**stored.options.get_secret_value(), "region": "us-west-1"}))
     again = generate_image(picture("a fox"), library=unnamed)
     assert (None, True) == (again.block, again.reused)

@@ -75,7 +75,7 @@ def test_the_block_is_no_part_of_what_a_file_is() -> None:
     """References that differ in it alone are equal, have equal hashes, and make equal requests."""
     one, other = reference(), reference(block=BLOCK)
     assert one == other
-    assert 1 == len({one, other})
+    assert hash(one) == hash(other)
     assert one != reference("s3://films/images/2026-11-27/another.png", block=BLOCK)
     asked: dict[str, Any] = {"prompt": "it runs", "model": "sandbox/tiny", "seed": 7}
     requests = [VideoRequest(frame_images=[still], **asked) for still in (one, other)]
@@ -94,7 +94,7 @@ def test_an_input_keeps_its_block() -> None:
 def test_what_was_pickled_without_it_is_read() -> None:
     """A result that an earlier release pickled has no block."""
     old = reference()
-    del old.__dict__["block"]
+    vars(old).pop("block")
     found = pickle.loads(pickle.dumps(old))
     assert (None, old.uri) == (found.block, found.uri)
 
