@@ -5,7 +5,6 @@ While the batch runs, its lines are in the library in parts (``shard_lines``, ``
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
 import tempfile
@@ -122,7 +121,7 @@ async def standing(storage: Storage, name: str) -> Standing:
 
 async def remove(storage: Storage, key: str) -> None:
     """Remove the parts that a manifest consisted of while it grew."""
-    await asyncio.gather(*(storage.delete(name) for name in await storage.names(key)))
+    await storage.remove(await storage.names(key))
 
 
 async def earlier(storage: Storage, name: str, *, but: str | None = None) -> tuple[str | None, list[str]]:

@@ -19,7 +19,7 @@ from prefect_together.errors import InvalidRequest, MediaError
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.inputs import doubts, large_frames, missing
 from prefect_together.generations.results import Generated
-from prefect_together.ledger.ledger import History, Ledger
+from prefect_together.ledger.ledger import UNDECIDED, History, Ledger
 
 LOOKS = 32
 """Requests that are looked up at once."""
@@ -217,6 +217,6 @@ def _state(history: History, scope: str) -> str:
         return "reused"
     if any(attempt.state == "accepted" for attempt in own):
         return "waiting"
-    if own and own[-1].state in {"unknown", "lost"}:
+    if own and own[-1].state in UNDECIDED:
         return "unknown"
     return "waiting" if own and own[-1].state == "claimed" else "send"

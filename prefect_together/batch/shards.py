@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from prefect_together.batch.results import GOOD
 from prefect_together.batch.run_log import Members, Run
 from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.batch.totals import Totals
+from prefect_together.errors import LibraryError
 from prefect_together.storage.references import to_addresses
 from prefect_together.storage.storage import Storage
 
@@ -93,15 +95,24 @@ class Shards:
             LibraryError: The library cannot be read or written.
         """
         while await conclusion(self._storage, self.run.key) is None:
-            seen = await self._look()
-            open_shards = [number for number in range(self.count) if not seen[number].done] or [self.count]
-            for number in open_shards:
-                if not seen[number].claims and (shard := await self._try(number, 1)):
+            if shard := await self._claimed(await self._look()):
+                if await conclusion(self._storage, self.run.key) is None:
                     return shard
-            for number in open_shards:
-                if shard := await self._taken_over(number, seen[number]):
-                    return shard
+                # Others have ended the run meanwhile, and removed what it consisted of: so the claim was to be had.
+                await self._storage.remove([f"{self.prefix(shard)}-claimed.json"])
+                return None
             await asyncio.sleep(LOOK_AGAIN)
+        return None
+
+    async def _claimed(self, seen: dict[int, _Seen]) -> Shard | None:
+        """Claim one of the shards that are free, or whose process is dead."""
+        open_shards = [number for number in range(self.count) if not seen[number].done] or [self.count]
+        for number in open_shards:
+            if not seen[number].claims and (shard := await self._try(number, 1)):
+                return shard
+        for number in open_shards:
+            if shard := await self._taken_over(number, seen[number]):
+                return shard
         return None
 
     async def left(self, shard: Shard) -> dict[int, dict[str, Any]]:
@@ -110,10 +121,11 @@ class Shards:
         if shard.claim == 1:
             return found
         for key in (await self._look())[shard.number].parts:
-            for line in (await self._storage.read(key)).splitlines():
-                known = to_addresses(read(line), self._storage)
-                if known["outcome"] in GOOD:
-                    found[known["row"]] = known
+            with suppress(FileNotFoundError):  # who was taken for dead has ended it: its rows are in the ledger
+                for line in (await self._storage.read(key)).splitlines():
+                    known = to_addresses(read(line), self._storage)
+                    if known["outcome"] in GOOD:
+                        found[known["row"]] = known
         return found
 
     async def finish(self, shard: Shard, lines: ShardLines) -> None:
@@ -129,8 +141,8 @@ class Shards:
         self._mine.discard(shard.number)
         self._finished.add(shard.number)
 
-    async def conclude(self, shard: Shard, end: Callable[[Totals, Lines], Awaitable[Conclusion]]) -> None:
-        """Make one manifest of all shards.
+    async def conclude(self, shard: Shard, end: Callable[[Totals, Lines], Awaitable[Conclusion]]) -> bool:
+        """Make one manifest of all shards; return False where others have made it meanwhile, and removed the shards.
 
         Args:
             shard: The one behind the last.
@@ -140,13 +152,20 @@ class Shards:
             LibraryError: The library cannot be read or written.
         """
         totals, sources = Totals(), list[str]()
-        for number in range(self.count):
-            done = read(await self._storage.read(f"{self.run.key}/{number:06d}-done.json"))
-            totals.add(Totals.model_validate(done["totals"]))
-            sources.append(f"{self.run.key}/{number:06d}-{done['claim']:04d}.jsonl")
-        ended = await end(totals, Lines(self._storage, sources))
+        try:
+            for number in range(self.count):
+                done = read(await self._storage.read(f"{self.run.key}/{number:06d}-done.json"))
+                totals.add(Totals.model_validate(done["totals"]))
+                sources.append(f"{self.run.key}/{number:06d}-{done['claim']:04d}.jsonl")
+            ended = await end(totals, Lines(self._storage, sources))
+        except FileNotFoundError as error:
+            if await conclusion(self._storage, self.run.key) is None:
+                what = f"What came of a shard is gone from {self.run.key}."
+                raise LibraryError(what, advice="Run it again: what is kept is reused.") from error
+            return False
         await ended.write(self._storage, self.run.key)
         self._mine.discard(shard.number)
+        return True
 
     async def _try(self, number: int, claim: int) -> Shard | None:
         key = f"{self.run.key}/{number:06d}-{claim:04d}-claimed.json"
@@ -163,14 +182,19 @@ class Shards:
         if number in self._mine or not seen.claims:
             return None
         last = max(seen.claims)
-        if not await self._members.gone(await self._owner(number, last)):
+        owner = await self._owner(number, last)
+        if owner is None or not await self._members.gone(owner):
             return None
         return await self._try(number, last + 1)
 
-    async def _owner(self, number: int, claim: int) -> str:
+    async def _owner(self, number: int, claim: int) -> str | None:
+        """Return who made a claim; None where it is gone, as all of a run is that has ended."""
         known = self._owners.get((number, claim))
         if known is None:
-            entry = read(await self._storage.read(f"{self.run.key}/{number:06d}-{claim:04d}-claimed.json"))
+            try:
+                entry = read(await self._storage.read(f"{self.run.key}/{number:06d}-{claim:04d}-claimed.json"))
+            except FileNotFoundError:
+                return None
             known = self._owners[number, claim] = str(entry["member"])
         return known
 

@@ -54,8 +54,7 @@ class SharedRun:
         try:
             while shard := await self._while_all_is_well(self._shards.claim()):
                 if not shard.numbers:
-                    await self._shards.conclude(shard, end)
-                    ended = True
+                    ended = await self._shards.conclude(shard, end)
                     continue
                 begun = asyncio.Event()
                 task = asyncio.create_task(self._shard(shard, run_rows, begun))

@@ -19,7 +19,8 @@ from prefect_together.errors import InvalidRequest, TogetherError
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.results import Generated, GenerationJob, GenerationTimeout
 from prefect_together.generations.spec import Job, Line
-from prefect_together.ledger.leases import Lease, LocalHold, owned
+from prefect_together.ledger.heartbeats import owned
+from prefect_together.ledger.leases import Lease, LocalHold
 from prefect_together.ledger.ledger import Attempt, Ledger
 
 _locks: weakref.WeakValueDictionary[tuple[str, ...], asyncio.Lock] = weakref.WeakValueDictionary()

@@ -16,14 +16,15 @@ from prefect_together.engine.known_jobs import OpenJob, read_known, write_known
 from prefect_together.engine.lifecycle import resume
 from prefect_together.engine.polling import NOT_FOUND_GRACE
 from prefect_together.engine.recovery import attempt_named
-from prefect_together.errors import APIError, ConnectionFailed, LibraryError, RateLimited, TogetherError
+from prefect_together.errors import APIError, ConnectionFailed, InvalidRequest, LibraryError, RateLimited, TogetherError
 from prefect_together.generations.policy import Policy
 from prefect_together.generations.registry import read_request, spec_named
 from prefect_together.generations.results import GenerationTimeout
+from prefect_together.generations.spec import JobProtocol
 from prefect_together.http.client import TogetherClient
-from prefect_together.ledger.leases import Lease, LeaseMonitor, release, shared_lease
-from prefect_together.ledger.ledger import ROOT as LEDGER
-from prefect_together.ledger.ledger import Attempt, Ledger, attempts
+from prefect_together.ledger.leases import LeaseMonitor, one_at_a_time, shared_lease
+from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.ledger.scan import scan
 from prefect_together.storage.storage import Storage
 
 PER_SECOND = 200
@@ -31,7 +32,7 @@ PER_SECOND = 200
 a pause for each of them would cost a third of what asking does."""
 BUSY = 5.0
 """Seconds that nobody is asked after Together said that it is busy."""
-_LEASE = shared_lease("sweep")
+_WORK = shared_lease("sweep")
 
 
 class OpenJobs:
@@ -69,39 +70,44 @@ class OpenJobs:
         Raises:
             LibraryError: The ledger cannot be read.
         """
-        if await LeaseMonitor(self._ledger, _LEASE).settled():
-            return False
-        async with Lease(self._ledger, _LEASE):
-            known = await read_known(self._storage)
-            found = [one for one in attempts(await self._storage.names(LEDGER)) if one.state == "accepted"]
-            jobs = [job for job in await each(found, lambda one: self._read(one, known)) if job]
-            if known.keys() != {job.key for job in jobs}:
-                await write_known(self._storage, jobs)
-            await self._look_at_all([job for job in jobs if not job.record])
-            for record in sorted({job.record for job in jobs if job.record}):
-                await self._take(record_of(self._storage, record))
-        await release(self._ledger, _LEASE)
-        return True
+        async with one_at_a_time(self._ledger, _WORK) as ours:
+            if ours:
+                await self._ask()
+        return ours
+
+    async def _ask(self) -> None:
+        known = await read_known(self._storage)
+        found = [one.attempt async for seen in scan(self._storage, states={"accepted"}) for one in seen]
+        jobs = [job for job in await each(found, lambda one: self._read(one, known)) if job]
+        if known.keys() != {job.key for job in jobs}:
+            await write_known(self._storage, jobs)
+        await self._look_at_all([job for job in jobs if not job.record])
+        for record in sorted({job.record for job in jobs if job.record}):
+            await self._take(record_of(self._storage, record))
 
     async def _read(self, attempt: Attempt, known: Mapping[str, OpenJob]) -> OpenJob | None:
-        """Return what is to be known of a job, or None where its entries cannot be read."""
+        """Return what is to be known of a job, or None where its entries cannot be read: it stays open."""
         if job := known.get(attempt.key):
             return job
         try:
-            claim = await self._ledger.entry(attempt, "claimed") or {}
-            accepted = await self._ledger.entry(attempt, "accepted") or {}
-        except LibraryError as error:  # one broken entry must not hide all the others
-            self._log.warning("%s %s is left out.", error.what, attempt.key)
+            claim = await self._ledger.entry(attempt, "claimed")
+            accepted = await self._ledger.entry(attempt, "accepted")
+            if claim is None or accepted is None:
+                raise LibraryError("An entry is gone.")
+            return OpenJob(
+                key=attempt.key,
+                kind=claim["kind"],
+                job_id=accepted.get("job_id"),
+                record=accepted.get("provider_batch"),
+                account=accepted.get("account"),
+                environment=claim.get("realm"),
+                accepted_at=datetime.fromisoformat(accepted["accepted_at"]).isoformat(),
+            )
+        except (LibraryError, KeyError, TypeError, ValueError) as error:  # one broken entry must not hide all the others
+            why = error.what if isinstance(error, LibraryError) else "Its entries do not say what it is."
+            self._log.warning("%s %s is left out.", why, attempt.key)
+            self.open.add(attempt.key)
             return None
-        return OpenJob(
-            key=attempt.key,
-            kind=str(claim.get("kind", "")),
-            job_id=accepted.get("job_id"),
-            record=accepted.get("provider_batch"),
-            account=accepted.get("account"),
-            environment=claim.get("realm"),
-            accepted_at=str(accepted.get("accepted_at")),
-        )
 
     async def _look_at_all(self, jobs: Sequence[OpenJob]) -> None:
         for begin in range(0, len(jobs), PER_SECOND):
@@ -113,7 +119,7 @@ class OpenJobs:
     async def _look(self, job: OpenJob) -> None:
         """Ask for one job, and keep what it made."""
         self.open.add(job.key)
-        protocol = spec_named(job.kind).job if job.job_id is not None and self._is_ours(job) else None
+        protocol = self._protocol(job)
         if protocol is None:
             return
         try:
@@ -127,6 +133,16 @@ class OpenJobs:
             if not (status.done or status.over):
                 return
         await self._finish(job)
+
+    def _protocol(self, job: OpenJob) -> JobProtocol | None:
+        """Return how a job is asked for, or None where this process cannot."""
+        if job.job_id is None or not self._is_ours(job):
+            return None
+        try:
+            return spec_named(job.kind).job
+        except InvalidRequest as error:  # somebody's own type, which only his processes know: they look after it
+            self._log.warning("Job %s is left to others: %s", job.job_id, error.what)
+            return None
 
     def _is_ours(self, job: OpenJob) -> bool:
         here = job.environment in {None, self._client.environment}

@@ -10,14 +10,14 @@ from prefect_together.engine.attempt import BoundAttempt, failure_of
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.recovery import adopt_job, close_dead_claim
 from prefect_together.engine.unknown_outcome import UnknownOutcomePolicy
-from prefect_together.ledger.leases import LeaseMonitor, LocalHold, owned
-from prefect_together.ledger.ledger import ANY, Attempt, History, Ledger
+from prefect_together.ledger.heartbeats import owned
+from prefect_together.ledger.leases import LeaseMonitor, LocalHold
+from prefect_together.ledger.ledger import ANY, OPEN, Attempt, History, Ledger
 
 LOOK_AGAIN = 0.25
 """Seconds until the first second look at a claim that somebody else is sending; the pauses grow to two seconds."""
 CLAIM_PATIENCE = 3.0
 """Seconds for which a claim is tried to be written: nothing is at stake yet."""
-_OPEN = frozenset({"claimed", "accepted", "unknown", "lost"})
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class PriorAttempts:
         What another run left in an unknown state is decided by the same rule as our own: it may be the very thing that is
         asked for now.
         """
-        left = [attempt for attempt in history.latest(but=self._scope) if attempt.state in _OPEN]
+        left = [attempt for attempt in history.latest(but=self._scope) if attempt.state in OPEN]
         at_work = await asyncio.gather(*(self._at_work(attempt) for attempt in left))
         for orphan in (self._bound(attempt) for attempt, busy in zip(left, at_work, strict=True) if not busy):
             if orphan.state == "claimed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 
 from prefect_together._internal.logs import Log
 from prefect_together.engine.attempt import BoundAttempt
@@ -18,17 +19,16 @@ from prefect_together.generations.registry import read_request
 from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.leases import LeaseMonitor, shared_lease
-from prefect_together.ledger.ledger import OPEN, Ledger
+from prefect_together.ledger.ledger import OPEN, UNDECIDED, Ledger
 from prefect_together.ledger.packing import pack
 from prefect_together.ledger.queries import LedgerRow, find_attempt, stream_attempts
 from prefect_together.storage.storage import Storage
 
 _AT_ONCE = 32
 _HELD = 4096  # open attempts that are looked at: whether a process of another machine is gone takes half a minute to see
-_UNDECIDED = frozenset({"unknown", "lost"})
 
-Progress = Callable[[str, float], None]
-"""Takes what is being done, and what part of it is done: 0 to 1."""
+ProgressOfSteps = Callable[[str, float], None]
+"""Takes which step is being done, and what part of it is done: 0 to 1."""
 
 
 async def reconcile(
@@ -38,7 +38,7 @@ async def reconcile(
     log: Log,
     policy: Policy | None = None,
     wait: float = 0.0,
-    progress: Progress | None = None,
+    progress: ProgressOfSteps | None = None,
 ) -> Reconciliation:
     """Adopt everything that was accepted and never kept, list what needs a decision, and pack what is settled.
 
@@ -58,7 +58,7 @@ async def reconcile(
     work = _Reconciler(storage, client, log, policy or Policy(), wait)
     looking: set[asyncio.Task[None]] = set()
     try:
-        async for row in stream_attempts(storage, states=OPEN, progress=_part(progress, "Looking")):
+        async for row in stream_attempts(storage, states=OPEN, progress=progress and partial(progress, "Looking")):
             looking.add(asyncio.create_task(work.look(row)))
             looking = await _some_done(looking, leave=_HELD)
         await _some_done(looking, leave=0)
@@ -67,7 +67,8 @@ async def reconcile(
             task.cancel()
     work.report.newest_first()
     try:
-        work.report.packed = (await pack(storage, everything=False, progress=_part(progress, "Packing"))).attempts
+        done = await pack(storage, everything=False, progress=progress and partial(progress, "Packing"))
+        work.report.packed = done.attempts
     except LibraryError as error:  # small entries are as good as packed ones
         log.warning("What is settled is not packed: %s", error.what)
     return work.report
@@ -80,10 +81,6 @@ async def _some_done(tasks: set[asyncio.Task[None]], *, leave: int) -> set[async
         for task in done:
             task.result()
     return tasks
-
-
-def _part(progress: Progress | None, what: str) -> Callable[[float], None] | None:
-    return None if progress is None else lambda part: progress(what, part)
 
 
 async def forget(storage: Storage, key: str) -> LedgerRow:
@@ -140,7 +137,7 @@ class _Reconciler:
         if row.environment not in {None, self._client.environment}:
             report.elsewhere += 1
             return
-        if row.state not in _UNDECIDED and await self._at_work(row):
+        if row.state not in UNDECIDED and await self._at_work(row):
             report.running.append(Entry.of(row))
             return
         async with self._slots:
@@ -156,7 +153,7 @@ class _Reconciler:
                 report.failed.append(Entry.of(row, str(error)))
                 return
             row = await find_attempt(self._storage, row.key)
-        if row.state in _UNDECIDED:
+        if row.state in UNDECIDED:
             report.undecided.append(Entry.of(row))
         elif row.state == "accepted":
             await self._resume(row)
@@ -198,7 +195,7 @@ class _Reconciler:
             return False
         except TogetherError as error:
             after = await find_attempt(self._storage, row.key)
-            if after.state in _UNDECIDED:
+            if after.state in UNDECIDED:
                 report.undecided.append(Entry.of(after))
             else:
                 report.failed.append(Entry.of(row, str(error)))
@@ -219,6 +216,6 @@ async def _undecided(storage: Storage, key: str) -> LedgerRow:
         # Somebody who names it wants to be rid of it: a job that nobody can fetch is as good as lost.
         await ledger.record(row.attempt, "lost", {"why": "It was given up by hand", "job_id": row.job_id})
         row = await find_attempt(storage, row.key)
-    if row.state not in _UNDECIDED:
+    if row.state not in UNDECIDED:
         raise InvalidRequest(f"{row.key} is {row.state}: only what is unknown or lost needs a decision.")
     return row

@@ -9,7 +9,7 @@ from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_record import BatchRecord, find_out, record_of
 from prefect_together.errors import LibraryError
 from prefect_together.http.client import TogetherClient
-from prefect_together.ledger.leases import process_name
+from prefect_together.ledger.heartbeats import process_name
 from prefect_together.ledger.ledger import Attempt
 
 _DIED = "The process that was sending it ended before it heard an answer"

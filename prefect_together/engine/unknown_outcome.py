@@ -15,10 +15,9 @@ from prefect_together.engine.context import GenerationContext
 from prefect_together.errors import LibraryError, MediaError, UnknownOutcome
 from prefect_together.generations.registry import spec_of
 from prefect_together.ledger.accidents import may_be_sent_again
-from prefect_together.ledger.ledger import Attempt, Ledger
+from prefect_together.ledger.ledger import UNDECIDED, Attempt, Ledger
 
 _GONE = frozenset({401, 403, 404, 410})
-_UNDECIDED = frozenset({"unknown", "lost"})
 
 
 class UnknownOutcomePolicy:
@@ -64,7 +63,7 @@ class UnknownOutcomePolicy:
         Raises:
             UnknownOutcome: The last one may have been paid for, and it may not be sent again.
         """
-        if not attempts or attempts[-1].state not in _UNDECIDED:
+        if not attempts or attempts[-1].state not in UNDECIDED:
             return
         last, context = attempts[-1], self._context
         if last.key in self._let_go and not self._spent:

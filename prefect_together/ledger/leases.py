@@ -1,32 +1,27 @@
 """Whether somebody is still at work on an attempt: leases that are renewed while they are, and how others judge them.
 
-An attempt's lease is written once and names its holder. What is renewed is one object for each process and library,
-``ledger/leases/<process>.json``, which lists all that the process is at work on: a thousand waiting jobs cost one write.
+An attempt's lease is written once and names its holder. What is renewed is the heartbeat of the process: see ``heartbeats``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import time
-import weakref
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together._internal.background import spawn
 from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.errors import TogetherError
-from prefect_together.ledger.ledger import ROOT, Attempt, Ledger, decode, encode, new_token
-from prefect_together.storage.storage import Storage
+from prefect_together.ledger import heartbeats
+from prefect_together.ledger.heartbeats import heartbeat_key, heartbeat_of, owned
+from prefect_together.ledger.ledger import Attempt, Ledger, decode
 
 FIRST_BEAT = 4.0
 """Seconds before a lease is written at all: most pictures are done by then and need none."""
-BEAT = 10.0
-"""Seconds between renewals."""
 OVERDUE = 32.0
 """Seconds without a renewal after which a holder that cannot be looked up counts as gone."""
 HANDED_OUT = 3600.0
@@ -60,107 +55,6 @@ class LocalHold:
                 del _held[key]
 
 
-@dataclass(frozen=True)
-class Topic:
-    """Something that processes tell each other."""
-
-    tell: Callable[[], Any]
-    """Returns what this process has to tell, as JSON."""
-    hear: Callable[[list[Any]], None]
-    """Is given what the others tell that are alive."""
-
-
-class Heartbeat:
-    """Renews all leases of this process in one library, with one object, while there are any."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._key = _heartbeat_key(this_process())
-        self._held: Counter[str] = Counter()
-        self._beating: asyncio.Task[None] | None = None
-        self.topics: dict[str, Topic] = {}
-        """What else processes tell each other with it."""
-        self._tokens: dict[str, str] = {}
-
-    def add(self, attempt: Attempt) -> None:
-        """Renew the lease of an attempt from now on."""
-        self._held[attempt.key] += 1
-        if self._beating is None:
-            self._beating = asyncio.create_task(self._beat())
-
-    def remove(self, attempt: Attempt) -> None:
-        """Renew it no more."""
-        self._held[attempt.key] -= 1
-        if not self._held[attempt.key]:
-            del self._held[attempt.key]
-        if not self._held and self._beating:
-            self._beating.cancel()
-            self._beating = None
-
-    async def _beat(self) -> None:
-        written = False
-        try:
-            while True:
-                await asyncio.sleep(BEAT)
-                with contextlib.suppress(Exception):  # whatever it is, a missed beat is made good by the next
-                    written = True
-                    told = {name: topic.tell() for name, topic in self.topics.items()}
-                    await self._storage.write(self._key, encode({**owned(), "holds": sorted(self._held), "told": told}))
-                    await self._hear()
-        finally:
-            if written:  # nothing is held any more, and what lies around would say otherwise
-                spawn(self._forget())
-
-    async def _hear(self) -> None:
-        """Hear what other processes tell: those that have renewed their leases since the last look, or are new."""
-        others, tokens = list[dict[str, Any]](), dict[str, str]()
-        for key in await self._storage.names(f"{ROOT}/leases"):
-            if key == self._key:
-                continue
-            with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
-                pulse = decode(key, await self._storage.read(key))
-                tokens[key] = pulse["token"]
-                if pulse["token"] != self._tokens.get(key):
-                    others.append(pulse.get("told", {}))
-        self._tokens = tokens
-        for name, topic in self.topics.items():
-            topic.hear([told[name] for told in others if name in told])
-
-    async def _forget(self) -> None:
-        if self._beating is None:
-            with contextlib.suppress(TogetherError):
-                await self._storage.delete(self._key)
-
-
-_heartbeats: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Heartbeat]] = weakref.WeakKeyDictionary()
-
-
-def _heartbeat(storage: Storage) -> Heartbeat:
-    here = _heartbeats.setdefault(asyncio.get_running_loop(), {})
-    return here.setdefault(storage.url, Heartbeat(storage))
-
-
-def exchange(storage: Storage, name: str, topic: Topic) -> None:
-    """Tell other processes something with the leases of this one, while it holds any, and hear what they tell. It is advice.
-
-    Args:
-        storage: The library that they share.
-        name: What it is about.
-        topic: What is told, and who hears.
-    """
-    _heartbeat(storage).topics[name] = topic
-
-
-def _heartbeat_key(owner: ProcessId) -> str:
-    return f"{ROOT}/leases/{process_name(owner)}.json"
-
-
-def process_name(owner: ProcessId) -> str:
-    """Return what a process is called in keys: 24 hex digits that no other process has."""
-    name = f"{owner.machine}\n{owner.pid}\n{owner.started}"
-    return hashlib.sha256(name.encode()).hexdigest()[:24]
-
-
 class Lease:
     """Holds an attempt until the block ends, and gives it up at once where it ends badly.
 
@@ -189,19 +83,19 @@ class Lease:
 
     def _begin(self) -> None:
         self._writing = asyncio.create_task(self._write())
-        _heartbeat(self._ledger.storage).add(self._attempt)
+        heartbeat_of(self._ledger.storage).add(self._attempt)
 
     async def _write(self) -> None:
         while True:
             with contextlib.suppress(Exception):  # it is tried again: from here on others know who renews it
                 await self._ledger.renew(self._attempt, _signed())
                 return
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(heartbeats.BEAT)
 
     async def _end(self) -> None:
         self._timer.cancel()
         if self._writing is not None:
-            _heartbeat(self._ledger.storage).remove(self._attempt)
+            heartbeat_of(self._ledger.storage).remove(self._attempt)
             self._writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writing
@@ -227,9 +121,23 @@ async def begin_lease(ledger: Ledger, attempt: Attempt) -> None:
     await ledger.renew(attempt, _signed())
 
 
-def owned() -> dict[str, Any]:
-    """Return what a claim says about who makes it; ``token`` tells our own entry from an equal one of somebody else."""
-    return {"owner": this_process().model_dump(), "token": new_token()}
+@contextlib.asynccontextmanager
+async def one_at_a_time(ledger: Ledger, work: Attempt) -> AsyncGenerator[bool]:
+    """Yield True to one process for the block, and False to those that come meanwhile.
+
+    Two that begin in the same moment may both hear True: for what is right when it is done twice, and a waste.
+
+    Args:
+        ledger: The ledger.
+        work: What stands for the work.
+    """
+    if await LeaseMonitor(ledger, work).settled():
+        yield False
+        return
+    async with Lease(ledger, work):
+        await begin_lease(ledger, work)
+        yield True
+    await release(ledger, work)
 
 
 class LeaseMonitor:
@@ -282,7 +190,7 @@ class LeaseMonitor:
 
     async def _heartbeat(self, owner: ProcessId) -> dict[str, Any] | None:
         """Return the last renewal by a process, where it is still at work on this attempt."""
-        key = _heartbeat_key(owner)
+        key = heartbeat_key(owner)
         try:
             pulse = decode(key, await self._ledger.storage.read(key))
         except FileNotFoundError:
@@ -292,7 +200,7 @@ class LeaseMonitor:
     async def settled(self) -> bool:
         """Look until it is known whether somebody is at work on it: half a minute where the holder is on another machine."""
         while (alive := await self.alive()) is None:
-            await asyncio.sleep(BEAT / 4)
+            await asyncio.sleep(heartbeats.BEAT / 4)
         return alive
 
 

@@ -47,6 +47,8 @@ VERSION = 1
 _PRECEDENCE: tuple[State, ...] = ("stored", "adopted", "failed", "lost", "accepted", "refused", "unknown", "claimed")
 OPEN: frozenset[State] = frozenset({"claimed", "accepted", "unknown", "lost"})
 """What is not settled: somebody works on it, or somebody has to decide about it. All else may be packed."""
+UNDECIDED: frozenset[State] = frozenset({"unknown", "lost"})
+"""What somebody has to decide about."""
 SAYING = frozenset(_PRECEDENCE)
 """Entries that say by themselves that there is an attempt; a lease or a decision alone does not."""
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prefect_together.errors import LibraryError
-from prefect_together.ledger.leases import Lease, LeaseMonitor, begin_lease, release
+from prefect_together.ledger.leases import one_at_a_time
 from prefect_together.ledger.ledger import OPEN, ROOT, Attempt, Ledger, attempts, decode, entry_named
 from prefect_together.ledger.pack_format import (
     Entries,
@@ -38,6 +38,7 @@ from prefect_together.storage.storage import Storage
 _log = logging.getLogger("prefect.together")
 _AT_ONCE = 256
 _NONE: frozenset[str] = frozenset()
+_WORK = Attempt("packing", "packing", 1)
 _NEVER_PACKED = frozenset({"lease"})  # it is overwritten, and means nothing once an attempt is settled
 _LEAST = 64
 _SHARE = 8
@@ -69,17 +70,13 @@ async def pack(storage: Storage, *, everything: bool = True, progress: Progress 
     """
     ledger, done = Ledger(storage), Packing()
     # Two at once would be right as well, and do the same work twice: of those who write the same pack, one wins.
-    turn = Attempt("packing", "packing", 1)
-    if await LeaseMonitor(ledger, turn).settled():
-        return Packing(busy=True)
-    async with Lease(ledger, turn):
-        await begin_lease(ledger, turn)
-        beginnings = await prefixes(storage)
+    async with one_at_a_time(ledger, _WORK) as ours:
+        done.busy = not ours
+        beginnings = await prefixes(storage) if ours else []
         for number, beginning in enumerate(beginnings, 1):
             await PrefixPacker(ledger, beginning, done, everything=everything).pack()
             if progress:
                 progress(number / len(beginnings))
-        await release(ledger, turn)
     return done
 
 
@@ -123,14 +120,23 @@ class PrefixPacker:
             key = f"{PACKED}/{self._beginning}/{number:08d}{SUFFIX}"
             if not await self._storage.create(key, writer.finish()):
                 return False
-            packs = await Packs.of(self._storage).all(self._beginning)
-            if packs[-1] != key:  # it was slow: others have packed twice meanwhile, without what it has
+            packs = await self._all()
+            if packs[-1:] != [key]:  # it was slow: others have packed twice meanwhile, without what it has
                 return False
             self._done.attempts += len(entries)
         await self._remove(known, keys)
         await self._storage.remove(packs[:-1])
         self._done.removed += len(packs[:-1])
         return True
+
+    async def _all(self) -> list[str]:
+        """Return the keys of all packs, the one that counts last.
+
+        Twice, for a folder that changes while it is listed may show neither a pack nor the one that takes its place: what is
+        removed must be in a pack that no later one has replaced without it.
+        """
+        packs = Packs.of(self._storage)
+        return sorted({*await packs.all(self._beginning), *await packs.all(self._beginning)})
 
     async def _entries(self, fresh: list[Attempt], keys: _Keys) -> dict[Name, Entries] | None:
         """Return the small entries of attempts, sorted; None where one is gone. Those with one that is broken stay small."""

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from prefect_together._internal.process import ProcessId
-from prefect_together.ledger.leases import owned
+from prefect_together.ledger.heartbeats import owned
 from prefect_together.ledger.ledger import Attempt, Ledger
 
 STUCK = 120.0

@@ -15,7 +15,7 @@ from prefect_together.engine.context import GenerationContext, RunContext, RunIn
 from prefect_together.engine.lifecycle_events import Listener
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
-from prefect_together.ledger.leases import Topic, exchange
+from prefect_together.ledger.heartbeats import Topic, exchange
 from prefect_together.tasks._checks import account, one_of
 from prefect_together.tasks._flow_runs import outermost_flow_run
 from prefect_together.ui.addresses import of_flow_run

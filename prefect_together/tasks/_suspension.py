@@ -150,7 +150,9 @@ class _Suspension:
         """Suspend the run once all calls have begun; return its state, or None where it cannot be suspended."""
         while self._busy or time.monotonic() - self._last < CALM:
             await asyncio.sleep(0.1)
-        now, count, key = datetime.now(timezone.utc), len(self._open), f"prefect-together-{uuid.uuid4().hex}"
+        # The same in all processes of this pass: the sweep resumes a run only by the pause that is written down.
+        key = f"prefect-together-{self._run.state.id if self._run.state else uuid.uuid4()}"
+        now, count = datetime.now(timezone.utc), len(self._open)
         said = f"0 of {count:,} job(s) are over. The run is suspended and goes on when all are."
         shown = await publish(ProgressArtifact(key="waiting", progress=0.0, description=said))
         since = {**dict.fromkeys(self._open, now), **(before.since if before else {})}
@@ -160,6 +162,7 @@ class _Suspension:
             until=now + timedelta(seconds=first), progress=str(shown) if shown else None,
         )  # fmt: skip
         try:
+            wait = wait.beside(await read_wait(self._storage, wait.run))
             await wait.write(self._storage)
             state = await suspend(self._run.id, key=key, seconds=int(longest + BACKSTOP))
         except Exception as error:  # whatever Prefect raises, what is paid for is waited for

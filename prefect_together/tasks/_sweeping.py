@@ -26,7 +26,8 @@ async def swept(restarts: int, tag: str, credentials: TogetherCredentials | None
 
     Raises:
         InvalidRequest: ``restarts`` is no number of restarts.
-        TogetherError: There are open jobs, and no key to ask for them; or the library cannot be read.
+        ConfigurationError: The library has a ledger, and there is no key to ask for its open jobs.
+        LibraryError: The library cannot be read.
     """
     if restarts < 0:
         raise InvalidRequest(f"restarts={restarts} makes no sense: 0 starts no run again.")
@@ -41,7 +42,8 @@ async def swept(restarts: int, tag: str, credentials: TogetherCredentials | None
 async def _look_after_jobs(found: Sweep, storage: Storage, credentials: TogetherCredentials | None) -> None:
     from prefect_together.engine.open_jobs import OpenJobs  # imports the HTTP client, which is slow
 
-    waits, log = await all_waits(storage), run_logger()
+    log = run_logger()
+    waits = await all_waits(storage, log)
     waited = {name for wait in waits for name in wait.open}
     jobs = OpenJobs(storage, account(credentials).get_client(), log, current_settings().policy(), waited)
     if await jobs.ask():

@@ -37,7 +37,7 @@ async def fill(folder: str, count: int) -> None:
     from prefect_together.generations.image import SPEC, ImageRequest
     from prefect_together.generations.kept_file import StoredFile
     from prefect_together.generations.results import Cost, ResultFacts
-    from prefect_together.ledger.leases import owned
+    from prefect_together.ledger.heartbeats import owned
     from prefect_together.ledger.ledger import Attempt, Ledger
     from prefect_together.storage.storage import Storage
 

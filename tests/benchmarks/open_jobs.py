@@ -34,7 +34,7 @@ async def fill(origin: str, folder: str, count: int) -> list[str]:
     from prefect_together.engine.attempt import Acceptance
     from prefect_together.generations.spec import Job
     from prefect_together.http.client import TogetherClient
-    from prefect_together.ledger.leases import owned
+    from prefect_together.ledger.heartbeats import owned
     from prefect_together.ledger.ledger import Attempt, Ledger
     from prefect_together.storage.storage import Storage
 

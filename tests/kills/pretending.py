@@ -14,7 +14,7 @@ from prefect_together.engine import attempt, batch_output, batch_record
 from prefect_together.engine import ingest as keeping
 from prefect_together.engine import polling as waiting
 from prefect_together.generations.policy import Pace
-from prefect_together.ledger import leases
+from prefect_together.ledger import heartbeats, leases
 
 
 def pretend(job: Job) -> None:
@@ -23,7 +23,7 @@ def pretend(job: Job) -> None:
         owner._machine = lambda: machine  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage]
         owner._this_process.cache_clear()  # pyright: ignore[reportPrivateUsage]
     if overdue := job.get("overdue"):
-        leases.FIRST_BEAT, leases.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
+        leases.FIRST_BEAT, heartbeats.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
     if "patience" in job:
         attempt.PATIENCE = job["patience"]
     if grace := job.get("grace"):

@@ -23,7 +23,7 @@ from prefect_together.generations.generated_text import SPEC
 from prefect_together.generations.registry import spec_named
 from prefect_together.generations.results import Cost, ResultFacts
 from prefect_together.generations.spec import Value
-from prefect_together.ledger.leases import owned
+from prefect_together.ledger.heartbeats import owned
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.ledger.pack_format import PackWriter
 from prefect_together.ledger.packs import ROOT as PACKED

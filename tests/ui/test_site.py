@@ -65,7 +65,6 @@ def test_every_public_name_has_its_docstring(site: Path) -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in (site / "reference").glob("*.html"))
     shown = set(re.findall(r"id=\"?prefect_together\.(\w+)[\" >]", text))
     assert [] == [name for name in prefect_together.__all__ if name not in shown]
-    assert "What the picture shows" in text or "prompt" in text
 
 
 def test_search_works_without_a_network(chromium: Browser, site: Path) -> None:

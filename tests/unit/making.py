@@ -206,7 +206,7 @@ from decimal import Decimal
 from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.errors import BudgetExceeded
-from prefect_together.ledger.leases import owned
+from prefect_together.ledger.heartbeats import owned
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.storage.storage import Storage
 

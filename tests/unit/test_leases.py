@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from prefect_together._internal.process import ProcessId, this_process
-from prefect_together.ledger import leases
-from prefect_together.ledger.leases import HANDED_OUT, OVERDUE, Lease, LeaseMonitor, owned, release
+from prefect_together.ledger import heartbeats, leases
+from prefect_together.ledger.heartbeats import heartbeat_key, owned
+from prefect_together.ledger.leases import HANDED_OUT, OVERDUE, Lease, LeaseMonitor, release
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.storage.storage import Storage
 
@@ -179,7 +180,7 @@ async def test_a_claim_elsewhere_that_never_beats_is_overdue(ledger: Ledger, clo
 async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written for short work; for longer work each renewal is another one, and the end of the block ends them."""
     monkeypatch.setattr(leases, "FIRST_BEAT", 0.5)
-    monkeypatch.setattr(leases, "BEAT", 0.02)
+    monkeypatch.setattr(heartbeats, "BEAT", 0.02)
     tokens: set[str] = set()
     async with Lease(ledger, ATTEMPT):
         assert await ledger.entry(ATTEMPT, "lease") is None
@@ -204,7 +205,7 @@ async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: 
 async def test_a_thousand_leases_are_renewed_by_one_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each attempt's own entry is written once; what is written again and again is one object that lists them all."""
     monkeypatch.setattr(leases, "FIRST_BEAT", 0.01)
-    monkeypatch.setattr(leases, "BEAT", 0.1)
+    monkeypatch.setattr(heartbeats, "BEAT", 0.1)
     written: list[str] = []
     real = ledger.storage.write
 
@@ -244,7 +245,7 @@ async def pulse(ledger: Ledger, owner: ProcessId, token: str, holds: list[str], 
     """Let a process renew the leases of what it is at work on."""
     at = (datetime.now(timezone.utc) - timedelta(seconds=age)).isoformat()
     entry = {"version": 1, "at": at, "owner": owner.model_dump(), "token": token, "holds": holds}
-    await ledger.storage.write(leases._heartbeat_key(owner), json.dumps(entry).encode())  # pyright: ignore[reportPrivateUsage]
+    await ledger.storage.write(heartbeat_key(owner), json.dumps(entry).encode())
 
 
 async def test_a_process_elsewhere_renews_all_its_leases_at_once(ledger: Ledger, clock: list[float]) -> None:

@@ -263,6 +263,52 @@ async def test_a_slow_packer_removes_nothing(storage: Storage, tmp_path: Path, m
     assert [] == small(tmp_path)
 
 
+@pytest.mark.parametrize("number", range(1, 7))
+async def test_a_folder_that_changes_while_it_is_listed(
+    number: int, storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may show none of the packs for once; nothing is lost by that, and none is left beside the one that counts."""
+    for numbers in (range(0, 8, 4), range(8, 16, 4)):
+        await fill(storage, numbers)
+        await pack(storage)
+    await fill(storage, range(16, 24, 4))
+    real, looks = Packs.all, iter(range(1, 100))
+
+    async def listed(self: Packs, prefix: str) -> list[str]:
+        found = await real(self, prefix)
+        return [] if next(looks) == number else found
+
+    monkeypatch.setattr(Packs, "all", listed)
+    await pack(storage)
+    monkeypatch.undo()
+    assert [attempt(one).key for one in (20, 16, 12, 8, 4, 0)] == [row.key for row in await list_attempts(storage)]
+    await pack(storage)
+    assert ([], 1) == (small(tmp_path), len(packs(tmp_path)))
+
+
+async def test_a_later_pack_that_a_listing_misses(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow packer, whose first look shows its own pack alone while a later one is replaced, looks once more."""
+    await fill(storage, range(0, 8, 4))
+    real, stale = Storage.create, "0a/00000001.gz"
+
+    async def create(self: Storage, key: str, data: bytes) -> bool:
+        won = await real(self, key, data)
+        if key.endswith(stale):  # others have packed twice meanwhile, and what they had is elsewhere
+            await real(self, key.replace("0001.gz", "0003.gz"), PackWriter().finish())
+        return won
+
+    looked, once = Packs.all, iter([True])
+
+    async def listed(self: Packs, prefix: str) -> list[str]:
+        found = await looked(self, prefix)
+        return found[:1] if len(found) > 1 and next(once, False) else found
+
+    monkeypatch.setattr(Storage, "create", create)
+    monkeypatch.setattr(Packs, "all", listed)
+    await pack(storage)
+    assert [attempt(number).key for number in (4, 0)] == [row.key for row in await list_attempts(storage)]
+
+
 def _in_a_thread(work: Callable[[], bytes]) -> bytes:
     from concurrent.futures import ThreadPoolExecutor
 

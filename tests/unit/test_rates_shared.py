@@ -13,7 +13,7 @@ import pytest
 
 from prefect_together.http import rate_limit
 from prefect_together.http.rate_limit import AdaptiveLimiter, Permit
-from prefect_together.ledger import leases
+from prefect_together.ledger import heartbeats
 from prefect_together.ledger.ledger import Attempt, encode
 from prefect_together.storage.storage import Storage
 
@@ -74,7 +74,7 @@ async def _asked(loop: _Loop, processes: int, *, told: bool) -> tuple[int, int]:
 
     async def beat() -> None:
         while told:
-            await asyncio.sleep(leases.BEAT)
+            await asyncio.sleep(heartbeats.BEAT)
             seen = [limiter.seen() for limiter in limiters]
             for number, limiter in enumerate(limiters):
                 limiter.heed(seen[:number] + seen[number + 1 :])
@@ -92,17 +92,16 @@ def test_four_processes_are_refused_little_more_than_one(monkeypatch: pytest.Mon
         for loop, processes, told in ((_Loop(), 1, False), (_Loop(), 4, True), (_Loop(), 4, False))
     )
     assert together >= alone
-    print(one, alone, four, together, apart)
     assert four / together <= 1.5 * one / alone
     assert apart > 3 * four
 
 
 async def test_processes_hear_of_each_other_with_their_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever renews its leases is heard; one that does so no more, such as a dead one, is forgotten."""
-    monkeypatch.setattr(leases, "BEAT", 0.02)
+    monkeypatch.setattr(heartbeats, "BEAT", 0.02)
     storage, heard = Storage(str(tmp_path)), list[list[Any]]()
-    heartbeat, attempt = leases.Heartbeat(storage), Attempt("ab" * 20, "any", 1)
-    heartbeat.topics["rate"] = leases.Topic(lambda: {"m": 3}, heard.append)
+    heartbeat, attempt = heartbeats.Heartbeat(storage), Attempt("ab" * 20, "any", 1)
+    heartbeat.topics["rate"] = heartbeats.Topic(lambda: {"m": 3}, heard.append)
 
     async def until(expected: list[Any]) -> None:
         while heard[-1:] != [expected]:
