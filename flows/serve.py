@@ -63,4 +63,10 @@ def wait_for_server() -> None:
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    command = cyclopts.App(name="serve.py", help_flags=("--help", "-h"), version_flags=())
+    command.default(main)
+    try:
+        command(exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        print(f"serve.py: {' '.join(str(error).split())} (see `serve.py --help`)", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -114,6 +114,8 @@ def spending(
         right=("requests", "reported", "estimated", "uncertain", "of unknown cost"),
     )
     say("Reported by answers, estimated by list price; uncertain is what may have been paid for. The bill counts.")
+    if here == "loopback":
+        say("These are a sandbox's prices, as TOGETHER_BASE_URL says: nothing was paid.")
     if elsewhere:
         say(f"{elsewhere:,} request(s) went elsewhere, such as to a sandbox, and are in no sum.")
 
