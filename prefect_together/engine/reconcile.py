@@ -42,7 +42,7 @@ async def reconcile(
 ) -> Reconciliation:
     """Adopt everything that was accepted and never kept, list what needs a decision, and pack what is settled.
 
-    Of what is settled nothing is read, and of what is open some at a time is held.
+    Of what is settled nothing is read, and of what is open some at a time is held; of batches at Together, all lines.
 
     Args:
         storage: The library; nothing else is needed, on whatever machine.
@@ -57,8 +57,15 @@ async def reconcile(
     """
     work = _Reconciler(storage, client, log, policy or Policy(), wait)
     looking: set[asyncio.Task[None]] = set()
+    batched: list[LedgerRow] = []
     try:
         async for row in stream_attempts(storage, states=OPEN, progress=progress and partial(progress, "Looking")):
+            if row.claim.get("provider_batch"):  # whoever takes the first line takes all, also those not seen yet
+                batched.append(row)
+                continue
+            looking.add(asyncio.create_task(work.look(row)))
+            looking = await _some_done(looking, leave=_HELD)
+        for row in batched:
             looking.add(asyncio.create_task(work.look(row)))
             looking = await _some_done(looking, leave=_HELD)
         await _some_done(looking, leave=0)
