@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 ARGS ?=
-JOBS ?= 3
+JOBS ?= 4
 
 BIN := .venv/bin
 # uv, where there is one that knows dependency groups.
