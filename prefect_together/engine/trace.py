@@ -75,10 +75,10 @@ class Story:
             "sha256": media.get("sha256"),
             "known from": self.source,
         }
-        lines = [f"{indent}{self.file}"]
-        lines += [f"{indent}  {name + ':':<12} {value}" for name, value in facts.items() if value is not None]
+        lines = [self.file, *(f"  {name + ':':<12} {value}" for name, value in facts.items() if value is not None)]
         if self.request is not None:
-            lines += [f"{indent}  asked:", *(f"{indent}    {line}" for line in _fields(_plain(self.request)))]
+            lines += ["  asked:", *(f"    {line}" for line in _fields(_plain(self.request)))]
+        lines = [indent + line for line in lines]
         for made_from in self.inputs:
             lines.append(f"{indent}  made from:")
             lines.append(made_from.text(depth + 2, told) if isinstance(made_from, Story) else f"{indent}    {made_from}")
@@ -137,8 +137,7 @@ async def _whole(storage: Storage, story: Story, depth: int, known: _Known) -> S
         if (address, depth) not in known:
             known[address, depth] = await _before(storage, address, depth - 1, known)
         inputs.append(known[address, depth])
-    told = story.request or DerivedMedia.model_validate(story.media)
-    for source in told.words_from():
+    for source in (story.request or DerivedMedia.model_validate(story.media)).words_from():
         name = f"{source.fingerprint}/{source.scope}"
         if (name, depth) not in known:
             known[name, depth] = await _source(storage, source, depth - 1, known)
