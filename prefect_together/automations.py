@@ -108,7 +108,7 @@ def when_spent(
     subject = f"Together: more than {_dollars('limit')} spent on {{{{ event.payload.day }}}}"
     body = (
         f"{_dollars('reported')} reported, about {_dollars('estimated')} by list price, "
-        "{{ event.payload.unknown }} request(s) of unknown cost"
+        "requests of unknown cost: {{ event.payload.unknown }}"
     )
     trigger = _each_time(EXCEEDED, "prefect-together.spending.*")
     actions = _actions(run_deployment, parameters, notify, subject, body)
@@ -141,7 +141,7 @@ def when_bill_differs(
     subject = f"Together: the bill of {{{{ event.payload.month }}}} differs from the ledger by {_dollars('difference')}"
     body = (
         f"{_dollars('billed')} billed, {_dollars('reported')} reported, about {_dollars('estimated')} by list price, "
-        "{{ event.payload.unknown }} request(s) of unknown cost"
+        "requests of unknown cost: {{ event.payload.unknown }}"
     )
     trigger = _each_time(DIFFERS, "prefect-together.bill.*")
     actions = _actions(run_deployment, parameters, notify, subject, body)

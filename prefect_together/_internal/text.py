@@ -62,6 +62,11 @@ def sentence(text: str) -> str:
     return text if text.endswith(".") else text + "."
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are, in words, such as ``1 clip`` and ``2,000 clips``."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
 def with_article(noun: str) -> str:
     """Return a noun with its indefinite article."""
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"

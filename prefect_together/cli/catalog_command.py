@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from prefect_together._internal.text import counted
 from prefect_together.cli.libraries import account
 from prefect_together.cli.library_commands import JsonLines
 from prefect_together.cli.output import say, say_json, say_table
@@ -144,7 +145,7 @@ def _check(*, json: bool) -> None:
         else:
             say(line)
     if not json:
-        say(f"{len(found)} difference(s) between the catalogue of {known.as_of().isoformat()} and Together's list.")
+        say(f"{counted(len(found), 'difference')} between the catalogue of {known.as_of().isoformat()} and Together's list.")
 
 
 def _rows(answer: Any) -> list[dict[str, Any]]:

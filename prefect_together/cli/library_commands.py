@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from prefect_together._internal.text import clipped, counted
 from prefect_together.cli.libraries import Library, account, located, opened
 from prefect_together.cli.output import say, say_json, say_table
 from prefect_together.cli.progress import progress
@@ -75,7 +76,7 @@ async def _say_rows(rows: AsyncIterator[LedgerRow]) -> None:
             cells = []
     if cells or widths is None:
         show()
-    say(f"{count} attempt(s).")
+    say(f"{counted(count, 'attempt')}.")
 
 
 def spending(
@@ -117,7 +118,7 @@ def spending(
     if here == "loopback":
         say("These are a sandbox's prices, as TOGETHER_BASE_URL says: nothing was paid.")
     if elsewhere:
-        say(f"{elsewhere:,} request(s) went elsewhere, such as to a sandbox, and are in no sum.")
+        say(f"In no sum: {counted(elsewhere, 'request')} sent elsewhere, such as to a sandbox.")
 
 
 def bill(
@@ -201,7 +202,7 @@ def pack(*, library: Library = None, json: Json = False) -> None:
     if json:
         say_json({"packed": done.attempts, "removed": done.removed})
     else:
-        say(f"{done.attempts:,} attempt(s) packed, {done.removed:,} small object(s) removed.")
+        say(f"{counted(done.attempts, 'attempt')} packed, {counted(done.removed, 'small object')} removed.")
 
 
 def as_json(row: LedgerRow) -> dict[str, Any]:
@@ -223,7 +224,6 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
 
 
 def _cells(row: LedgerRow) -> tuple[str, ...]:
-    from prefect_together._internal.text import clipped
     from prefect_together.catalog.money import dollars
     from prefect_together.storage.addresses import where
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from prefect_together._internal.logs import Log
 from prefect_together._internal.retry import backoff
+from prefect_together._internal.text import counted
 from prefect_together.errors import GenerationFailed, LibraryError, Paid
 from prefect_together.generations.registry import read_result
 from prefect_together.generations.results import Generated
@@ -59,7 +60,7 @@ class Acceptance:
             return f"a line of batch {self.payload.id}"
         if isinstance(self.payload, Job):
             return f"job {self.payload.id}"
-        return f"{len(self.payload.urls)} hosted file(s)" if isinstance(self.payload, Links) else "an answer"
+        return counted(len(self.payload.urls), "hosted file") if isinstance(self.payload, Links) else "an answer"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, computed_field
 
 from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
+from prefect_together._internal.text import counted
 
 Granularity = Literal["day", "hour"]
 LENGTHS: dict[Granularity, timedelta] = {"day": timedelta(days=1), "hour": timedelta(hours=1)}
@@ -141,7 +142,7 @@ class Bill(ShownInNotebooks, BaseModel):
                 f"sum ({usd(waits)} by the ledger): Together bills {_A[self.granularity]} when it is over."
             )
         if unknown := sum(line.unknown for line in self.lines):
-            said.append(f"{unknown} request(s) of unknown cost are in no sum.")
+            said.append(f"In no sum: {counted(unknown, 'request')} of unknown cost.")
         if uncertain := _sum(line.uncertain for line in self.lines):
             said.append(
                 f"{usd(uncertain)} may have been spent by requests of which nobody knows what became, and is in no sum: "

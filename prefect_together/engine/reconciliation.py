@@ -8,7 +8,7 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
-from prefect_together._internal.text import clipped
+from prefect_together._internal.text import clipped, counted
 from prefect_together.catalog.money import dollars
 from prefect_together.engine.bill import Bill
 from prefect_together.generations.registry import AnyResult
@@ -96,7 +96,7 @@ class Reconciliation(ShownInNotebooks, BaseModel):
         money = f"Money that may have been spent without a file: {dollars(amount)} by the catalogue"
         money += f", and {unpriced} of unknown price." if unpriced else "."
         counts = f"{len(self.kept)} kept, {len(self.running)} running, {len(self.failed)} failed"
-        others = f" {self.elsewhere} attempt(s) of another environment were left alone." if self.elsewhere else ""
-        packed = f" {self.packed:,} settled attempt(s) were packed." if self.packed else ""
+        others = f" Left alone: {counted(self.elsewhere, 'attempt')} of another environment." if self.elsewhere else ""
+        packed = f" Packed: {counted(self.packed, 'settled attempt')}." if self.packed else ""
         end = f"{counts}, {len(self.undecided)} undecided. {money}{others}{packed}"
         return "\n".join([*lines, end, *(["", self.bill.text()] if self.bill else [])])

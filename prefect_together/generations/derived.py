@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from prefect_together._internal.text import slug, words_of
+from prefect_together._internal.text import counted, slug, words_of
 from prefect_together.generations.formats import NOUNS, Shape
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.request import MediaReference
@@ -96,15 +96,14 @@ class DerivedMedia(KeptFile):
     def maker(self) -> str:
         """What made it, for people: how, and of how many."""
         count = len(self.sources)
-        several = "s" if count > 1 else ""
         return {
             "last_frame": "last frame of a clip",
             "frame": f"frame of a clip at {self.at or 0:g} s",
-            "join": f"film of {count} clip{several}",
+            "join": f"film of {counted(count, 'clip')}",
             "join_vectors": f"vectors of {count} files",
             "contact_sheet": f"contact sheet of {count}",
             "extract_sound": "sound of a clip",
-            "add_sound": f"film with {count - 1} sound{'s' if count > 2 else ''} added",
+            "add_sound": f"film with {counted(count - 1, 'sound')} added",
             "join_sounds": f"recording of {count}",
             "trim": f"part of a {self.noun}",
             "burn_subtitles": "film with subtitles burnt in",

@@ -10,6 +10,7 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterEndTime,
     FlowRunFilterIdempotencyKey,
     FlowRunFilterState,
     FlowRunFilterStateType,
@@ -22,6 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect_together._internal.logs import Log
 from prefect_together._internal.prefect_compat import heartbeats_since
 from prefect_together._internal.restarts import LOST, restart_key, restart_of
+from prefect_together._internal.text import counted
 from prefect_together.tasks._swept import RestartedRun
 
 SINCE = timedelta(days=1)
@@ -29,6 +31,8 @@ SINCE = timedelta(days=1)
 GRACE = 35.0
 """Seconds that a run which stopped beating gets to prove that it lives: a server that was gone heard nobody, and runs beat
 every thirty seconds."""
+_NEWS = timedelta(minutes=10)
+"""How long it is said each minute that a run is given up."""
 _PAGE = 200
 
 
@@ -64,6 +68,7 @@ class LostRuns:
         wanted = FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
             tags=FlowRunFilterTags(all_=[self._tag]),
+            end_time=FlowRunFilterEndTime(after_=self._since),
         )
         for offset in range(0, 100 * _PAGE, _PAGE):
             page = self._client.read_flow_runs(
@@ -102,7 +107,9 @@ class LostRuns:
 
     def _restarted(self, run: FlowRun, first: str, number: int) -> RestartedRun | None:
         if number > self._most:
-            self._log.warning("Flow run %r crashed after %d restart(s): it is not started again.", run.name, number - 1)
+            crashed = run.state.timestamp if run.state else self._since
+            say = self._log.warning if datetime.now(timezone.utc) - crashed < _NEWS else self._log.debug
+            say("Flow run %r crashed after %s: it is not started again.", run.name, counted(number - 1, "restart"))
             return None
         try:
             now = self._client.read_flow_run(run.id)

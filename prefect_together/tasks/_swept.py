@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.text import counted
+
 
 class RestartedRun(BaseModel):
     """A run that stands for one that crashed."""
@@ -42,6 +44,6 @@ class Sweep(BaseModel):
     def text(self) -> str:
         """Return it in words."""
         lines = [f"Started again: {run.name}" for run in self.restarted]
-        jobs = f"{self.kept} result(s) kept, {self.failed} job(s) failed, {self.open} still running"
-        runs = f"{len(self.restarted)} crashed run(s) started again, {len(self.resumed)} suspended run(s) resumed"
-        return "\n".join([*lines, f"{runs}; {jobs}."])
+        jobs = f"{counted(self.kept, 'result')} kept, {counted(self.failed, 'job')} failed, {self.open:,} still running"
+        again, resumed = counted(len(self.restarted), "crashed run"), counted(len(self.resumed), "suspended run")
+        return "\n".join([*lines, f"{again} started again, {resumed} resumed; {jobs}."])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timezone
 from typing import TypeAlias
 
-from prefect_together._internal.text import clipped
+from prefect_together._internal.text import clipped, counted
 from prefect_together.errors import TogetherError
 from prefect_together.generations.derived import DerivedMedia
 from prefect_together.generations.kept_file import KeptFile
@@ -103,7 +103,7 @@ def summary(media: Sequence[Result], failures: Sequence[BaseException]) -> str:
     kinds = Counter(result.kind for result in generated)
     counts = [spec.count(kinds[spec.kind]) for spec in specs() if kinds[spec.kind]]
     made_here = Counter(file.noun for file in media if not isinstance(file, Generated))
-    counts += [f"{number:,} {noun}{'s' if number > 1 else ''}" for noun, number in made_here.items()]
+    counts += [counted(number, noun) for noun, number in made_here.items()]
     counts.append(f"**{len(failures)} failed**" if failures else "")
     text = " · ".join(count for count in counts if count) or "Nothing was made."
     return f"{text}<br>{escaped(money(generated).removeprefix('Paid in this run: ').capitalize())}" if generated else text

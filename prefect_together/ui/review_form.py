@@ -10,7 +10,7 @@ from html import escape
 from textwrap import wrap
 from typing import Literal, Protocol
 
-from prefect_together._internal.text import clipped
+from prefect_together._internal.text import clipped, counted
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.ui.links import link
@@ -118,7 +118,7 @@ def question(count: int, price: Decimal | None, larger_at: str | None = None) ->
         cost = f", for about {dollars(price)} each{total}."
     see = f" [See them larger]({larger_at})." if larger_at else ""
     ask = "What you name in the fields below is dropped or made again; the others go on"
-    return f"**{count} picture{'s' if count > 1 else ''} to decide on.** {ask}{escaped(cost)}{see}"
+    return f"**{counted(count, 'picture')} to decide on.** {ask}{escaped(cost)}{see}"
 
 
 def decided(images: Sequence[KeptFile], answer: Answer) -> tuple[Decision, ...]:

@@ -87,7 +87,7 @@ def test_the_command_asks_together(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         monkeypatch.setenv("TOGETHER_BASE_URL", server.url)
         monkeypatch.setenv("TOGETHER_API_KEY", server.api_key)
         assert 0 == main(["catalog", "--check"])
-        assert f"0 difference(s) between the catalogue of {catalog.as_of().isoformat()}" in capsys.readouterr().out
+        assert f"0 differences between the catalogue of {catalog.as_of().isoformat()}" in capsys.readouterr().out
         monkeypatch.delenv("TOGETHER_API_KEY")
         assert 1 == main(["catalog", "--check"])
         assert "There is no API key" in capsys.readouterr().err

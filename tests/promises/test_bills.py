@@ -94,7 +94,7 @@ def test_what_nobody_knows_is_said_and_in_no_sum(together_sandbox: Sandbox) -> N
     assert (1, Decimal("0.30")) == (sum(line.unknown for line in found.lines), found.lines[0].uncertain)
     assert 0 == found.estimated
     text = found.text()
-    assert "1 request(s) of unknown cost are in no sum." in text
+    assert "In no sum: 1 request of unknown cost." in text
     assert "$0.30 may have been spent" in text
 
 

@@ -150,7 +150,7 @@ def test_the_commands_know_values_and_files(endpoint: Endpoint, capsys: pytest.C
         return capsys.readouterr().out
 
     listed = printed("ledger")
-    assert "2 attempt(s)." in listed
+    assert "2 attempts." in listed
     assert str(drawn.path()) in listed
     rows = {row["kind"]: row for row in map(json.loads, printed("ledger", "--json").splitlines())}
     assert ("kept", "0.002", []) == tuple(rows["caption"][name] for name in ("state", "cost", "files"))

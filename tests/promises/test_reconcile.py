@@ -152,7 +152,7 @@ def test_the_ledger_can_be_read(together_sandbox: Sandbox, tmp_path: Path, capsy
     assert 0 == main(["ledger", "--library", library])
     table = capsys.readouterr().out
     assert "about $0.03" in table
-    assert "2 attempt(s)." in table
+    assert "2 attempts." in table
     assert 0 == main(["ledger", "--library", library, "--json", "--state", "kept"])
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"image", "video"} == {row["kind"] for row in rows}

@@ -233,7 +233,7 @@ def test_an_automation_reacts_to_what_is_spent(
         prefect.run("-c", spend, seed)
     prefect.until(lambda: _titles(prefect, served, name) and told, 60)
     assert [f"{name}: more than $0.05: 0.06 and 0 unknown"] == _titles(prefect, served, name)
-    for words in ("more than $0.05 spent", "about $0.06 by list price", "0 request(s) of unknown cost"):
+    for words in ("more than $0.05 spent", "about $0.06 by list price", "requests of unknown cost: 0"):
         assert words in told[0]
     assert 1 == len(told)
 

@@ -114,7 +114,7 @@ def test_spending_keeps_kinds_of_knowledge_apart(
     assert 0 == main(["spending", "--by", "kind", *place])
     out = capsys.readouterr().out
     assert ["image", "4", "$0.04", "$0.03", "$0.03", "1"] == out.splitlines()[1].split()
-    assert "1 request(s) went elsewhere" in out
+    assert "In no sum: 1 request sent elsewhere" in out
     assert last_billed_month()[:4] in _lines(capsys, "spending", "--json", *place)[0]["day"]
 
 
