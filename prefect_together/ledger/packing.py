@@ -112,22 +112,30 @@ class PrefixPacker:
             entries = await self._entries(fresh, keys)
             if entries is None:
                 return False
-            writer = PackWriter()
-            for name, packed in merged(_attempts_of(packs[-1], older) if packs else (), entries.items()):
-                writer.add(name, packed)
-                known[name] = frozenset(packed)
-            number = int(packs[-1].rpartition("/")[2].removesuffix(SUFFIX)) + 1 if packs else 1
-            key = f"{PACKED}/{self._beginning}/{number:08d}{SUFFIX}"
-            if not await self._storage.create(key, writer.finish()):
-                return False
-            packs = await self._all()
-            if packs[-1:] != [key]:  # it was slow: others have packed twice meanwhile, without what it has
-                return False
-            self._done.attempts += len(entries)
+            if entries:  # of some nothing can be read
+                packs = await self._write(packs, older, entries, known)
+                if not packs:
+                    return False
+                self._done.attempts += len(entries)
         await self._remove(known, keys)
         await self._storage.remove(packs[:-1])
         self._done.removed += len(packs[:-1])
         return True
+
+    async def _write(
+        self, packs: list[str], older: bytes, entries: dict[Name, Entries], known: dict[Name, frozenset[str]]
+    ) -> list[str]:
+        """Write the next pack; return all packs, the one that counts last, or none where others were quicker."""
+        writer = PackWriter()
+        for name, packed in merged(_attempts_of(packs[-1], older) if packs else (), entries.items()):
+            writer.add(name, packed)
+            known[name] = frozenset(packed)
+        number = int(packs[-1].rpartition("/")[2].removesuffix(SUFFIX)) + 1 if packs else 1
+        key = f"{PACKED}/{self._beginning}/{number:08d}{SUFFIX}"
+        if not await self._storage.create(key, writer.finish()):
+            return []
+        packs = await self._all()
+        return packs if packs[-1:] == [key] else []  # it was slow: others have packed twice meanwhile, without what it has
 
     async def _all(self) -> list[str]:
         """Return the keys of all packs, the one that counts last.

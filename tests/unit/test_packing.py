@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
 import json
-import os
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,39 +14,15 @@ import pytest
 
 from prefect_together.errors import LibraryError
 from prefect_together.ledger import packing
-from prefect_together.ledger.ledger import Attempt, Event, Ledger, encode
+from prefect_together.ledger.ledger import Event, Ledger, encode
 from prefect_together.ledger.pack_format import PackWriter
 from prefect_together.ledger.packing import pack
 from prefect_together.ledger.packs import ROOT as PACKED
 from prefect_together.ledger.packs import Packs
-from prefect_together.ledger.queries import find_attempt, list_attempts, newest_attempts
+from prefect_together.ledger.queries import find_attempt, list_attempts
 from prefect_together.storage.storage import Storage
 
-BEGAN = datetime(2026, 11, 1, tzinfo=timezone.utc)
-ENDS: tuple[tuple[Event, ...], ...] = (
-    ("claimed", "stored"),
-    ("claimed", "accepted", "stored"),
-    ("claimed", "refused"),
-    ("claimed", "failed"),
-    ("claimed", "unknown", "resolved"),
-    ("claimed", "adopted"),
-)
-OPEN: tuple[tuple[Event, ...], ...] = (("claimed",), ("claimed", "accepted"), ("claimed", "unknown"), ("claimed", "lost"))
-
-
-def attempt(number: int, scope: str = "any") -> Attempt:
-    """Return the first attempt at some request; all of them begin with one of four pairs of digits."""
-    digits = hashlib.sha256(str(number).encode()).hexdigest()
-    return Attempt(f"{'07f'[number % 2]}{'ab'[number // 2 % 2]}{digits[:38]}", scope, 1)
-
-
-async def fill(storage: Storage, numbers: range, ends: tuple[tuple[Event, ...], ...] = ENDS, scope: str = "any") -> None:
-    """Write attempts that came to these ends in turn, an hour between them."""
-    ledger = Ledger(storage)
-    for number in numbers:
-        at = (BEGAN + timedelta(hours=number)).isoformat()
-        for event in ends[number % len(ends)]:
-            await ledger.record(attempt(number, scope), event, {"at": at, "kind": "chat", "model": "m", "number": number})
+from .attempts import ENDS, OPEN, attempt, fill
 
 
 async def seen(storage: Storage) -> list[Any]:
@@ -138,6 +112,9 @@ async def test_an_entry_that_nobody_can_read_stays(storage: Storage, tmp_path: P
     (tmp_path / f"{attempt(1).prefix}-stored.json").write_bytes(encode({"version": 99}))
     assert 4 == (await pack(storage)).attempts
     assert {"any-0001-claimed.json", "any-0001-accepted.json", "any-0001-stored.json"} == set(small(tmp_path))
+    written = packs(tmp_path)
+    await pack(storage)
+    assert written == packs(tmp_path)  # not anew, for what cannot be in them
 
 
 @pytest.mark.parametrize("event", ["claimed", "stored"])
@@ -310,8 +287,6 @@ async def test_a_later_pack_that_a_listing_misses(storage: Storage, monkeypatch:
 
 
 def _in_a_thread(work: Callable[[], bytes]) -> bytes:
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
 
@@ -322,50 +297,3 @@ async def test_only_one_packs(storage: Storage) -> None:
     first, second = await asyncio.gather(pack(storage), pack(storage))
     assert {False, True} == {first.busy, second.busy}
     assert 20 == first.attempts + second.attempts
-
-
-@pytest.mark.parametrize("packed", [False, True], ids=["small", "packed"])
-@pytest.mark.parametrize("limit", [None, 1, 7, 100])
-async def test_the_newest_come_first(limit: int | None, packed: bool, storage: Storage) -> None:
-    """Whatever they are held in, attempts come by the time of their claims, and those that are not wanted do not."""
-    await fill(storage, range(40))
-    if packed:
-        await pack(storage)
-    await fill(storage, range(40, 44))
-    expected = [attempt(number).key for number in reversed(range(44))]
-    assert expected[:limit] == [row.key async for row in newest_attempts(storage, limit=limit)]
-    late = BEGAN + timedelta(hours=30)
-    assert expected[:14][:limit] == [row.key async for row in newest_attempts(storage, limit=limit, since=late)]
-    failed = [attempt(number).key for number in reversed(range(44)) if ENDS[number % 6][-1] == "failed"]
-    assert failed[:limit] == [row.key async for row in newest_attempts(storage, limit=limit, states={"failed"})]
-
-
-async def test_of_the_newest_few_most_claims_are_not_read(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A claim is never newer than its file: when the newest are found, older files are not opened."""
-    await fill(storage, range(200))
-    for number in range(200):
-        at = (BEGAN + timedelta(hours=number)).timestamp()
-        os.utime(f"{storage.folder}/{attempt(number).prefix}-claimed.json", (at, at))
-    read: list[str] = []
-    real = Storage.read_range
-
-    async def reading(self: Storage, key: str, start: int, length: int) -> bytes:
-        read.append(key)
-        return await real(self, key, start, length)
-
-    monkeypatch.setattr(Storage, "read_range", reading)
-    found = [row.key async for row in newest_attempts(storage, limit=2)]
-    assert [attempt(199).key, attempt(198).key] == found
-    # Of four beginnings with fifty each, some sixty-four are read at once.
-    assert len(read) < 200
-    read.clear()
-    assert 10 == len([row async for row in newest_attempts(storage, since=BEGAN + timedelta(hours=190))])
-    assert len(read) == 10
-
-
-async def test_many_are_sorted_on_the_disk(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit into memory is put into order all the same."""
-    monkeypatch.setattr("prefect_together.ledger.newest._RUN", 7)
-    await fill(storage, range(40))
-    expected = [attempt(number).key for number in reversed(range(40))]
-    assert expected == [row.key async for row in newest_attempts(storage)]
