@@ -19,3 +19,9 @@ def dollars(amount: Decimal) -> str:
         return "less than $0.0001"
     places = _CENT if size == 0 or size.quantize(_LEAST, ROUND_HALF_UP) >= _CENT else _LEAST
     return f"{'-' if amount < 0 else ''}${size.quantize(places, ROUND_HALF_UP):,f}"
+
+
+def unit_price(amount: Decimal) -> str:
+    """Return the price of one unit in USD for people: exact, for a thousand of them would show what was rounded away."""
+    plain = amount.normalize()
+    return f"${plain if plain != amount.quantize(_CENT) else amount.quantize(_CENT):,f}"

@@ -156,14 +156,13 @@ def _rows(answer: Any) -> list[dict[str, Any]]:
 
 
 def _price(model: Model) -> str:
-    from prefect_together.catalog.money import dollars
+    from prefect_together.catalog.money import unit_price
 
     price = model.price
     if price is None:
         return "price unknown"
     if price.output is not None:
-        # Exact: a rounded price of tokens is another price.
-        return f"${price.usd:f} in, ${price.output:f} out per million tokens"
+        return f"{unit_price(price.usd)} in, {unit_price(price.output)} out per million tokens"
     most = max(price.most, *(rate.most for rate in price.rates)) if price.rates else price.most
-    upper = f" to {dollars(most)}" if dollars(most) != dollars(price.usd) else ""
-    return f"{dollars(price.usd)}{upper} per {price.per.replace('_', ' ')}"
+    upper = f" to {unit_price(most)}" if most != price.usd else ""
+    return f"{unit_price(price.usd)}{upper} per {price.per.replace('_', ' ')}"

@@ -86,6 +86,8 @@ def _what(problem: _Problem, field: _Field, schema: _Field) -> str:
     """Return what is wrong with a value, and what is allowed."""
     kind, value = str(problem["type"]), _shown(problem.get("input"))
     context: Mapping[str, Any] = problem.get("ctx") or {}
+    if problem.get("input") is None and kind != "missing":
+        return f"nothing is given{_about(field)}"
     if kind in _BOUNDS:
         return _BOUNDS[kind].format(value=value, **context)
     match kind:

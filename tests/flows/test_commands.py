@@ -49,6 +49,7 @@ def _run(flow: str, *options: str, environment: dict[str, str] | None = None) ->
             ["--shots", "[{prompt: x, wings: 2}]"],
             "--shots.0: there is no field 'wings', only prompt, motion, seconds",
         ),
+        ("storyboard.py", ["--shots", "[null]"], "--shots.0: nothing is given"),
         ("storyboard.py", ["--shots", "[7]"], "--shots.0: 7 is no object with the fields prompt, motion, seconds"),
         ("storyboard.py", ["--shots", "[{prompt: x"], "'[{prompt: x' is no YAML or JSON: line 1, column 12, expected"),
         (
