@@ -1,6 +1,7 @@
 """Every minute: open jobs are asked for, suspended runs go on, and runs that died are started again. Pays nothing.
 
-python flows/sweep.py                looks once
+python flows/sweep.py                looks once; the key is in TOGETHER_API_KEY
+python flows/sweep.py --sandbox      the same for jobs of the sandbox
 python flows/serve.py                stays, and looks every minute (`prefect server start` beside it)
 """
 
