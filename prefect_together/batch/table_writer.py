@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
+from prefect_together._internal.text import with_article
 from prefect_together.batch.arrow_cells import restored
 from prefect_together.batch.table_assets import TableAsset
 from prefect_together.batch.table_databases import Database, is_database
@@ -81,14 +82,27 @@ def write_table(
         options: Settings of the object store in obstore's names, as for ``BatchResult.write_table``.
 
     Raises:
-        InvalidRequest: Its ending is of no format that we write, or a type is none of these.
+        InvalidRequest: Its ending is of no format that we write, a type is none of these, or a row is no mapping.
         LibraryError: It cannot be written.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
     if unknown := next((kind for kind in (columns or {}).values() if kind not in _TYPES), None):
         raise InvalidRequest(f"A column cannot be of {unknown!r}: give str, int, float, bool, Decimal, or a list of those.")
     types = {name: _TYPES[kind] for name, kind in (columns or {}).items()}
-    return write(path, map(dict, rows), types, options, table=table)
+    return write(path, _records(rows), types, options, table=table)
+
+
+def _records(rows: Any) -> Iterator[dict[str, Any]]:
+    writes_itself = hasattr(rows, "write_table")
+    if writes_itself or not hasattr(rows, "__iter__") or isinstance(rows, (str, bytes, dict)):
+        own = ": it writes itself, by its write_table(path)" if writes_itself else ""
+        given = with_article(type(cast("object", rows)).__name__)
+        raise InvalidRequest(f"A table is written of rows, such as a list of dicts, and not of {given}{own}.")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            found = with_article(type(row).__name__)
+            raise InvalidRequest(f"Row {number} is {found}: give a mapping, such as {{'picture': 'fox.png'}}.")
+        yield dict(cast("Mapping[str, Any]", row))
 
 
 def write(
@@ -141,10 +155,14 @@ class _Spool:
         self._file = tempfile.TemporaryFile(buffering=_CHUNK)  # noqa: SIM115 - closed by close()
         names: dict[str, None] = dict.fromkeys(theirs.names if theirs else ())
         seen = False
-        for record in records:
-            seen = True
-            names.update(dict.fromkeys(record))
-            self._file.write(compact(record) + b"\n")
+        try:
+            for record in records:
+                seen = True
+                names.update(dict.fromkeys(record))
+                self._file.write(compact(record) + b"\n")
+        except BaseException:
+            self._file.close()
+            raise
         self.names = list(names if seen else dict.fromkeys((*names, *types)))
         """All columns, in the order of their first appearance; the user's and ours, where there are no rows."""
 

@@ -68,7 +68,7 @@ class LostRuns:
         wanted = FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.CRASHED])),
             tags=FlowRunFilterTags(all_=[self._tag]),
-            end_time=FlowRunFilterEndTime(after_=self._since),
+            end_time=FlowRunFilterEndTime.model_validate({"after_": self._since}),
         )
         for offset in range(0, 100 * _PAGE, _PAGE):
             page = self._client.read_flow_runs(

@@ -167,3 +167,31 @@ def test_a_type_that_no_column_has(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"A column cannot be of <class 'dict'>: give str, int, float, bool, Decimal"):
         writing.write_table([{"a": {}}], tmp_path / "out.csv", columns={"a": dict})
     assert [] == list(tmp_path.iterdir())
+
+
+class _WritesItself:
+    def write_table(self, path: str) -> str:
+        return path
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        return iter([("kept", 1)])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (_WritesItself(), "and not of a _WritesItself: it writes itself, by its write_table(path)"),
+        ("rows.csv", "A table is written of rows, such as a list of dicts, and not of a str."),
+        ({"a": 1}, "and not of a dict."),
+        (7, "and not of an int."),
+        (None, "and not of a NoneType."),
+        ([{"a": 1}, ("a", 1)], "Row 2 is a tuple: give a mapping"),
+        ([["a"]], "Row 1 is a list: give a mapping"),
+    ],
+)
+def test_what_is_no_row_is_told(rows: Any, said: str, tmp_path: Path) -> None:
+    """One sentence, and nothing is written."""
+    with pytest.raises(InvalidRequest) as caught:
+        writing.write_table(rows, tmp_path / "out.csv")
+    assert said in str(caught.value)
+    assert [] == list(tmp_path.iterdir())
