@@ -7,12 +7,14 @@ python flows/meeting.py --recording meeting.m4a --out meeting.md      the real o
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from html import escape
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from types import GenericAlias
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from prefect import flow, get_run_logger
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
@@ -155,8 +157,10 @@ def meeting(
     minutes = answers[-1].parse(Minutes)
     page = Path(out or f"{PurePosixPath(urlsplit(recording).path).stem or 'meeting'}.html")
     page.parent.mkdir(parents=True, exist_ok=True)
-    draw = as_html if page.suffix.lower() == ".html" else as_markdown
-    page.write_text(draw(minutes, lines_of(heard, called)), encoding="utf-8", newline="\n")
+    lines = lines_of(heard, called)
+    html = page.suffix.lower() == ".html"
+    text = as_html(minutes, lines, _sound(recording, page)) if html else as_markdown(minutes, lines)
+    page.write_text(text, encoding="utf-8", newline="\n")
     get_run_logger().info("The page: %s", page)
     publish_gallery([heard, answers], key="meeting", title=minutes.title)
     return Meeting(transcript=heard, answers=answers, minutes=minutes, page=page)
@@ -210,12 +214,22 @@ def as_markdown(minutes: Minutes, lines: list[Segment]) -> str:
 
 STYLE = """:root{color-scheme:light dark}
 body{font:1rem/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}
-blockquote{margin:1rem 0;padding-left:1rem;border-left:.25rem solid}time{font-variant-numeric:tabular-nums;opacity:.7}
-a{color:inherit}p:target{outline:.15rem solid}"""
+audio{width:100%;position:sticky;top:.5rem}blockquote{margin:1rem 0;padding-left:1rem;border-left:.25rem solid}
+a{color:inherit}time{font-variant-numeric:tabular-nums;opacity:.75}ol{list-style:none;padding:0}
+ol li{display:grid;grid-template-columns:4.5rem 1fr;scroll-margin-top:5rem}li:target{outline:.15rem solid}
+h3{font-size:1rem;margin:1.25rem 0 .25rem}"""
+SCRIPT = """document.onclick=e=>{const a=e.target.closest("a[href^='#line-']"),p=document.querySelector("audio")
+if(a&&p){p.currentTime=document.querySelector(a.hash).dataset.at;p.play()}}"""
 
 
-def as_html(minutes: Minutes, lines: list[Segment]) -> str:
-    """Return the page as HTML, whose times lead to what was said then."""
+def as_html(minutes: Minutes, lines: list[Segment], sound: str | None = None) -> str:
+    """Return the page as HTML, whose times lead to what was said then.
+
+    Args:
+        minutes: What is written.
+        lines: What was said.
+        sound: The address of the recording, which is played from a time that is clicked.
+    """
     at = {line.id: line for line in lines}
 
     def link(number: int) -> str:
@@ -227,20 +241,31 @@ def as_html(minutes: Minutes, lines: list[Segment]) -> str:
         for one in minutes.quotes
     )
     tasks = "".join(f"<li>{escape(task)}</li>" for task in minutes.tasks)
-    said = "".join(
-        f'<p id="line-{line.id}"><time>{_clock(line.start)}</time> <b>{escape(line.speaker or "")}</b> '
-        f"{escape(line.text)}</p>"
-        for line in lines
-    )
+    said = ""
+    for speaker, turn in groupby(lines, key=lambda line: line.speaker or ""):
+        spoken = "".join(
+            f'<li id="line-{line.id}" data-at="{line.start:g}">{link(int(line.id))} <span>{escape(line.text)}</span></li>'
+            for line in turn
+        )
+        said += (f"<h3>{escape(speaker)}</h3>" if speaker else "") + f"<ol>{spoken}</ol>"
     title = escape(minutes.title)
+    player = f'<audio controls preload="none" src="{escape(sound)}"></audio>' if sound else ""
     return (
         f'<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(minutes.summary)}</p>"
+        f"<title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>{player}"
+        f"<p>{escape(minutes.summary)}</p>"
         + (f"<h2>Chapters</h2><ul>{chapters}</ul>" if chapters else "")
         + (f"<h2>Quotes</h2>{quotes}" if quotes else "")
         + (f"<h2>Tasks</h2><ul>{tasks}</ul>" if tasks else "")
-        + f"<h2>What was said</h2>{said}</body></html>\n"
+        + f"<h2>What was said</h2>{said}<script>{SCRIPT}</script></body></html>\n"
     )
+
+
+def _sound(recording: str, page: Path) -> str | None:
+    """Return where a browser finds the recording from its page, or None where it would not."""
+    if "://" in recording:
+        return recording if urlsplit(recording).scheme in {"http", "https"} else None
+    return quote(os.path.relpath(Path(recording).expanduser().resolve(), page.resolve().parent).replace(os.sep, "/"))
 
 
 def _clock(seconds: float) -> str:

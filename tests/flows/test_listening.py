@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -184,6 +185,8 @@ def test_a_meeting(ending: str, load: Callable[[str], Any], together_sandbox: Sa
         assert "Ann &lt;3" in page
         assert set(re.findall(r'href="#(line-\d+)"', page)) <= set(re.findall(r'id="(line-\d+)"', page))
         assert 'href="#line-' in page
+        (played,) = re.findall(r'<audio[^>]* src="([^"]+)"', page)
+        assert film.resolve() == (done.page.parent / unquote(played)).resolve()
     flow(**options)
     assert {"transcription": 1, "chat": 1} == kinds(together_sandbox)
     assert (0, 2) == ((after := flow(**options, plan=True)).send, after.reused)
