@@ -151,16 +151,19 @@ async def claim(
 ) -> bool:
     """Win the right to send an attempt, or not; return which.
 
+    It is not won where the claim comes so late that the money set aside for it may be somebody else's by now.
+
     Args:
         context: What is asked.
-        attempt: The attempt.
+        attempt: The attempt, for which money is set aside where that is limited.
         adopted: The key of the attempt whose job it goes on with, where it does.
         provider_batch: The record of the batch that it goes into, where it does.
 
     Raises:
         LibraryError: It cannot be written.
     """
-    request = context.request
+    request, budget = context.request, context.budget
+    mark = budget.mark(attempt.key) if budget else None
     entry = {
         **owned(),
         "account": context.client.account,
@@ -176,5 +179,10 @@ async def claim(
         "estimated_cost": context.estimate,
         "adopted": adopted,
         **({"provider_batch": provider_batch} if provider_batch else {}),
+        **({"allowance": mark} if mark else {}),
     }
-    return await attempt.record_paid("claimed", entry, patience=CLAIM_PATIENCE)
+    claimed = await attempt.record_paid("claimed", entry, patience=CLAIM_PATIENCE)
+    if claimed and budget and not budget.covers(attempt.key):
+        await attempt.record_paid("refused", {"why": "It took so long to claim it that its money was given back"})
+        return False
+    return claimed

@@ -46,6 +46,11 @@ class AppendLog:
         self._advice = advice
         self._number: int | None = None
 
+    @property
+    def number(self) -> int:
+        """The number of the last entry that was read or written; 0 where there is none."""
+        return self._number or 0
+
     async def read(self) -> bool:
         """Read what others wrote since, and return whether there was anything.
 
@@ -78,13 +83,13 @@ class AppendLog:
         number, token = self._number + 1, unique_token()
         stamp = {"version": 1, "at": datetime.now(timezone.utc).isoformat(timespec="milliseconds")}
         entry = {**stamp, **says, "owner": this_process().model_dump(), "token": token}
-        created = await self._storage.create(self._key(number), readable(entry))
+        created = await self._storage.create(self.key(number), readable(entry))
         # An object store that repeats its own write may report our own entry as somebody else's.
         if not created and (await self._entry(number) or {}).get("token") != token:
             return False
         # Twice, for a folder that is added to while it is listed may show what came later and not what came before that.
         if not await self._is_new(number) and not await self._is_new(number):
-            await self._storage.delete(self._key(number))
+            await self._storage.delete(self.key(number))
             return False
         self._advance(number, entry)
         if number % _REMOVED == 0 and number > KEPT:
@@ -94,7 +99,7 @@ class AppendLog:
     async def _remove(self, below: int) -> None:
         """Remove the entries below a number."""
         with contextlib.suppress(LibraryError):  # they do no harm
-            await self._storage.remove([self._key(number) for number in sorted(await self._numbers()) if number < below])
+            await self._storage.remove([self.key(number) for number in sorted(await self._numbers()) if number < below])
 
     def _advance(self, number: int, entry: dict[str, Any]) -> None:
         """Note the last entry: another task, which read or wrote while this one waited, may have gone further already."""
@@ -103,11 +108,12 @@ class AppendLog:
 
     async def _entry(self, number: int) -> dict[str, Any] | None:
         try:
-            return read(await self._storage.read(self._key(number)))
+            return read(await self._storage.read(self.key(number)))
         except FileNotFoundError:
             return None
         except ValueError:
-            raise LibraryError(f"The entry {self._key(number)} cannot be read.", advice=self._advice) from None
+            raise LibraryError(f"The entry {self.key(number)} cannot be read.", advice=self._advice) from None
 
-    def _key(self, number: int) -> str:
+    def key(self, number: int) -> str:
+        """Return where the entry of a number is."""
         return f"{self._folder}/{number:08d}.json"

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import BudgetExceeded, LibraryError
+from prefect_together.ledger.allowance import Mark
 from prefect_together.ledger.spend_limit import TOGETHER, SharedBudget, SpendLimit
 from prefect_together.storage.storage import Storage
 
@@ -82,12 +83,19 @@ class Budget:
                 # Nobody waits for money that changes nothing for anybody: that is written down with what comes next.
                 await self._shared.settle(key, cost, wait=cost != reserved)
 
+    def mark(self, key: str) -> Mark | None:
+        """Return what the claim of an attempt has to bear, by which others find out what its money was taken from."""
+        return self._shared.mark(key) if self._shared else None
+
+    def covers(self, key: str) -> bool:
+        """Tell of an attempt that was claimed just now whether its money can still not have been given to others."""
+        return self._shared is None or self._shared.covers(key)
+
     async def close(self) -> None:
         """Write down what is not written down yet, and settle what the ledger knows the cost of, whoever reserved it."""
         if self._shared:
             with contextlib.suppress(LibraryError):  # the next batch does it
-                await self._shared.flush()
-                await self._shared.sweep(now=True)
+                await self._shared.close()
 
     def __str__(self) -> str:
         of = f" of {dollars(self.max_cost)}" if self.max_cost is not None else ""
