@@ -3,8 +3,8 @@
 It is drawn with one entry of the limit, and the next one says what it was spent on. Each claim that is paid from it bears a
 mark, by which others find what that of a dead holder was spent on: see ``allowance_claims``.
 
-Others may end it when they have seen it unchanged for ``OVERDUE`` seconds, whether or not its holder lives. So it is spent
-only for a part of them, and what is not claimed within a larger part is not sent.
+Others may end it when they have seen it unchanged for so many seconds, whether or not its holder lives. So it is spent only
+for a part of them, and what is not claimed within a larger part is not sent.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ from prefect_together.ledger.limit_sums import LimitSums, Renew
 
 SINGLY = 20
 """Requests that a holder reserves money for one by one before it draws an allowance: most batches need none."""
+_LEASES = 2
 _SPENT = 0.6
 _CLAIMED = 0.8
 _NONE = Decimal(0)
 
 
+def lasts() -> float:
+    """Return for how many seconds others have to see an allowance unchanged before they end it."""
+    return leases.OVERDUE * _LEASES
+
+
 def term() -> float:
-    """Return for how many seconds an allowance is spent."""
-    return leases.OVERDUE * _SPENT
+    """Return for how many seconds an allowance is spent: the longer, the fewer entries there are."""
+    return lasts() * _SPENT
 
 
 class Mark(TypedDict):
@@ -91,7 +97,7 @@ class Purse:
         if self._closed is not None or not self._number or usd > self.left or self.age > term():
             return False
         self.left -= usd
-        self._taken[key] = _Taken(usd, self._number, self._began + leases.OVERDUE * _CLAIMED)
+        self._taken[key] = _Taken(usd, self._number, self._began + lasts() * _CLAIMED)
         self.note(usd)
         return True
 
@@ -144,7 +150,7 @@ class Purse:
             reserved=self._closed.reserved,
             wants=wants,
             least=least or _NONE,
-            seconds=leases.OVERDUE,
+            seconds=lasts(),
         )
 
     def renewed(self, renew: Renew, sums: LimitSums | None) -> None:

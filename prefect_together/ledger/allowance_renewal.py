@@ -9,13 +9,14 @@ from decimal import Decimal
 from functools import partial
 
 from prefect_together.errors import LibraryError
-from prefect_together.ledger import leases
-from prefect_together.ledger.allowance import Purse, term
+from prefect_together.ledger.allowance import Purse, lasts, term
 from prefect_together.ledger.group_commit import GroupCommitLog
 from prefect_together.ledger.limit_sums import Change, LimitSums, Renew
 
-_LOOKS = 16
-"""How often in the time of a lease a holder looks whether others need what it has."""
+_LOOKS = 32
+"""How often, while it lasts, its holder looks whether others need what is left of it."""
+_OTHERS = 4
+"""They may where the limit has less left than so many times what is left of it."""
 
 
 class Renewal:
@@ -68,10 +69,10 @@ class Renewal:
 
     async def _watch(self) -> None:
         """Hand it back when it is not used, or when so little is left of the limit that others may need it."""
-        while self._purse.held and self._purse.age < leases.OVERDUE:  # others end it then
-            await asyncio.sleep(leases.OVERDUE / _LOOKS)
+        while self._purse.held and self._purse.age < lasts():  # others end it then
+            await asyncio.sleep(lasts() / _LOOKS)
             with contextlib.suppress(LibraryError):  # it is looked again
                 await self._log.read()
-                if self._purse.left > self._left() or self._purse.age > term() * (1 + 2 / _LOOKS):
+                if self._purse.left * _OTHERS > self._left() or self._purse.age > term() + lasts() / _LOOKS:
                     self.renew(None)
                     await self.wait()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, TypedDict, cast
 
@@ -19,7 +19,6 @@ from prefect_together._internal.process import ProcessId, this_process
 
 PART = 16
 """Of what is left of a limit, an allowance is one part in so many: near its end there is none, and all of it can be used."""
-_EXACT = Decimal("0.000001")
 _NONE = Decimal(0)
 
 
@@ -192,7 +191,7 @@ class Renew:
     wants: Decimal
     """USD that it draws at most; 0 for none."""
     least: Decimal
-    """USD; less is not worth drawing."""
+    """USD of a request: it draws what is enough for some of them."""
     seconds: float
     """How long others have to see it unchanged before they may end it."""
 
@@ -217,8 +216,11 @@ class Renew:
 
     def draw(self, holders: dict[str, Holder], left: Decimal, entry: int) -> Decimal:
         """Draw another one, and return how much it is."""
-        usd = min(self.wants, left / PART).quantize(_EXACT, ROUND_DOWN)
-        if usd <= 0 or usd < self.least:
+        most = min(self.wants, left / PART)
+        usd = (
+            most // self.least * self.least if self.least > 0 else _NONE
+        )  # else some would be left that is of use to nobody
+        if usd <= 0:
             return _NONE
         drawn: Allowance = {
             "usd": str(usd),

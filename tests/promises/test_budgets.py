@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prefect_together import ImageRequest, SpendLimit
+from prefect_together.ledger.allowance import Purse
 from prefect_together.sandbox import Sandbox
 
 from .asking import IMAGES, POLL, VIDEOS, clip, pictures, run_batch
@@ -80,3 +81,29 @@ def test_a_clip_that_another_run_fetches_counts_at_its_cost(together_sandbox: Sa
     assert 1 == run_batch([clip(seed=1)], limit=limit).reused
     assert Decimal("0.25") == committed()
     assert 1 == len(together_sandbox.charges())
+
+
+def test_a_request_that_is_claimed_too_late_is_claimed_again(
+    together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its money may be somebody else's by then: nothing is sent for that claim, and one charge for the request."""
+    late, real = iter([True] * 3), Purse.covers
+
+    def covers(self: Purse, key: str) -> bool:
+        return real(self, key) and not (self.mark(key) and next(late, False))
+
+    monkeypatch.setattr(Purse, "covers", covers)
+    limit = SpendLimit(name="autumn", usd=Decimal(3))
+    result = run_batch(pictures(50), limit=limit)
+    assert (50, 50) == (result.kept, len(together_sandbox.charges()))
+    assert next(late, None) is None
+
+
+def test_money_that_a_process_has_in_hand_comes_back_at_its_end(together_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A batch that is long enough to take money for many requests at once leaves in the limit what it has spent."""
+    limit = SpendLimit(name="autumn", usd=Decimal(30))
+    assert 60 == run_batch(pictures(60), limit=limit).kept
+    entries = sorted((tmp_path / "library" / f"{limit.folder}-loopback").iterdir())
+    last = json.loads(entries[-1].read_text())
+    assert (60, 60 * Decimal("0.03"), {}) == (len(together_sandbox.charges()), Decimal(last["committed"]), last["holders"])
+    assert len(entries) < 60
