@@ -4,7 +4,7 @@ python tests/scale/spend_limit.py [requests] [processes] [--fits SHARE] [--kill 
 
 Each process asks for its part of the requests with `generate_batch`, in a batch of its own, and the limit is enough for a
 share of all of them: all by default, and with `--fits 0.9` nine of ten. With `--kill`, one of them is killed at random every
-so often, and another one started in its place.
+so often, and another one started in its place, until the first has come to its end.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def measure(total: int, processes: int, fits: float, every: float | None) -> Non
         while any(process.poll() is None for process in running.values()):
             time.sleep(0.2)
             alive = [n for n, process in running.items() if process.poll() is None]
-            if every and alive and time.monotonic() - last >= every:
+            if every and len(alive) == processes and time.monotonic() - last >= every:
                 last, victim = time.monotonic(), random.choice(alive)
                 os.kill(running[victim].pid, signal.SIGKILL)
                 running[victim].communicate()
