@@ -21,6 +21,7 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Which of pytest-xdist's workers this process is; empty in the process that was started by hand."""
 if not _WORKER:
     os.environ["PREFECT_TOGETHER_TESTS_RUN"] = tempfile.mkdtemp(prefix="prefect-together-tests-")
+    os.environ["PREFECT_TOGETHER_TESTS_PID"] = str(os.getpid())
 _RUN = Path(os.environ["PREFECT_TOGETHER_TESTS_RUN"])
 """The folder of this run of the tests, which all its processes share."""
 # Prefect reads its settings when it is imported, so they are set before anything here imports it.

@@ -15,6 +15,9 @@ import pytest
 
 from prefect_together.sandbox import Sandbox
 
+from .. import forking
+from ..forking import Process
+
 FLOWS = Path(__file__).parents[2] / "flows"
 
 
@@ -79,8 +82,7 @@ def command(environment: dict[str, str], tmp_path: Path) -> Command:
     """Return what runs a flow as a command, in the folder of the test."""
 
     def run(flow: str, *options: str) -> subprocess.CompletedProcess[str]:
-        line = [sys.executable, str(FLOWS / flow), *options]
-        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180, check=False)
+        return forking.run([str(FLOWS / flow), *options], cwd=tmp_path, env=environment)
 
     return run
 
@@ -90,11 +92,11 @@ def killed(environment: dict[str, str], together_sandbox: Sandbox, tmp_path: Pat
     """Return what starts a flow as a command and kills it (SIGKILL) at a moment at which nothing that is paid for is under way."""
 
     def run(flow: str, *options: str, at: str, match: str | None = None, after: int = 0) -> None:
-        busy = False
-        line, until = [sys.executable, str(FLOWS / flow), *options], time.monotonic() + 180
-        with subprocess.Popen(
-            line, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as on:
+        busy, until = False, time.monotonic() + 180
+        with (
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            Process([str(FLOWS / flow), *options], cwd=tmp_path, env=environment, out=nowhere) as on,
+        ):
             try:
                 while not any(request.status == 429 for request in together_sandbox.requests()):
                     if not busy and len(together_sandbox.charges()) >= after:

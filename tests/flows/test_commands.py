@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,14 +14,16 @@ from prefect import get_client
 from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
 
+from .. import forking
+from ..forking import Process
+
 pytestmark = pytest.mark.slow
 
 FLOWS = Path(__file__).parents[2] / "flows"
 
 
 def _run(flow: str, *options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(FLOWS / flow), *options]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return forking.run([str(FLOWS / flow), *options], env=environment)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_an_interruption_is_one_sentence(flow: str, environment: dict[str, str],
     options = ["--review", "false"] if flow == "storyboard.py" else []
     with sandbox.serve(render_seconds=60) as together, (tmp_path / "said").open("w+") as said:
         environment["TOGETHER_BASE_URL"] = together.url
-        running = subprocess.Popen([sys.executable, str(FLOWS / flow), *options], env=environment, stdout=said, stderr=said)
+        running = Process([str(FLOWS / flow), *options], env=environment, out=said)
         waiting = 3 if flow == "storyboard.py" else 1
         for _ in range(600):
             if len(together.jobs()) == waiting or running.poll() is not None:
@@ -211,7 +212,7 @@ def test_an_interrupted_script_ends_in_one_sentence(flow: str, environment: dict
     """A user's own flow ends soon after Ctrl-C, whatever waits in its threads, and says what becomes of the clips."""
     with sandbox.serve(render_seconds=300) as together, (tmp_path / "said").open("w+") as said:
         environment["TOGETHER_BASE_URL"] = together.url
-        running = subprocess.Popen([sys.executable, "-c", SCRIPT, flow], env=environment, stdout=said, stderr=said)
+        running = Process(["-c", SCRIPT, flow], env=environment, out=said)
         waiting = 1 if flow == "called" else 2
         for _ in range(600):
             if len(together.jobs()) == waiting or running.poll() is not None:
@@ -234,7 +235,7 @@ def test_a_flow_that_has_returned_without_its_futures(flow: str, environment: di
     """Prefect waits for the clips that have begun; Ctrl-C there ends the process too, and it says what becomes of them."""
     with sandbox.serve(render_seconds=300) as together, (tmp_path / "said").open("w+") as said:
         environment["TOGETHER_BASE_URL"] = together.url
-        running = subprocess.Popen([sys.executable, "-c", SCRIPT, flow], env=environment, stdout=said, stderr=said)
+        running = Process(["-c", SCRIPT, flow], env=environment, out=said)
         for _ in range(600):
             if len(together.jobs()) == 2 or running.poll() is not None:
                 break

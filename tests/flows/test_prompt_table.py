@@ -7,8 +7,6 @@ import importlib.util
 import json
 import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,6 +18,9 @@ from prefect_together import BatchFailed, BatchResult, Plan, requests_from_table
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.object_store import open_store
+
+from .. import forking
+from ..forking import Process
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +127,7 @@ def _prompts(folder: Path, rows: int) -> Path:
 def _killed(command: list[str], environment: dict[str, str], together: Sandbox, after: int) -> None:
     """Start a command and kill it as soon as so much is charged."""
     until = time.monotonic() + 300
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, Process(command, env=environment, out=nowhere) as process:
         try:
             while len(together.charges()) < after:
                 assert process.poll() is None, "it ended before it could be killed"
@@ -146,9 +147,9 @@ def test_killed_at_any_row_and_started_again(
     """
     table = _table(tmp_path, 60)
     environment = {**os.environ, "PREFECT_API_URL": prefect_server}
-    command = [sys.executable, "-c", WORKER, str(table), "fail"]
+    command = ["-c", WORKER, str(table), "fail"]
     _killed(command, environment, together_sandbox, after)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = forking.run(command, env=environment)
     assert 0 == done.returncode, done.stderr[-2000:]
     counts = json.loads(done.stdout.strip().splitlines()[-1])
     made = counts["kept"] + counts["reused"]
@@ -165,11 +166,11 @@ def test_killed_again_and_again(together_sandbox: Sandbox, prefect_server: str, 
     rows, width, kills = 300, 8, 3
     prompts = _prompts(tmp_path, rows + 1)
     environment = {**os.environ, "PREFECT_API_URL": prefect_server}
-    command = [sys.executable, str(ROOT / "flows" / "prompt_table.py"), "--table", str(prompts), "--rows", str(rows)]
+    command = [str(ROOT / "flows" / "prompt_table.py"), "--table", str(prompts), "--rows", str(rows)]
     command += ["--width", "64", "--height", "64", "--concurrency", str(width), "--out", str(tmp_path / "out")]
     for after in sorted(random.Random(7).sample(range(1, rows - 60), kills)):
         _killed(command, environment, together_sandbox, after)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=180)
+    done = forking.run(command, env=environment)
     assert 0 == done.returncode, done.stderr[-2000:]
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:
         made = list(csv.DictReader(file))

@@ -1,0 +1,278 @@
+"""Starts Python commands in forks of one process that has imported Prefect; run as a script, it is that process.
+
+Prefect and this package take three seconds of a CPU to import, a fork some milliseconds. What is started is a process of its own
+in every other way: it has its own id, environment, settings, folder and files, is killed and waited for as any other, and ends
+as an interpreter ends. Tests that are about the start itself begin with a new interpreter.
+
+    python forking.py /tmp/socket <pid>     a command per connection, while the process of this id is there
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import ModuleType
+from typing import IO, Any
+
+from typing_extensions import Self
+
+PATIENCE = 300.0
+"""Seconds for the imports, on a machine that may be busy."""
+
+# Asking for a process
+
+
+class Process:
+    """A Python command that was started: what the tests use of `subprocess.Popen`.
+
+    Args:
+        words: The command, without the interpreter.
+        cwd: Its folder.
+        env: Its environment.
+        out: Where it writes to; a pipe, where there is none.
+        err: Where its errors go to; where the rest goes to, where there is none.
+        leads: Whether it leads a group of processes of its own.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        out: IO[Any] | None = None,
+        err: IO[Any] | None = None,
+        leads: bool = False,
+    ) -> None:
+        told = {
+            "words": list(words),
+            "cwd": str(cwd or Path.cwd()),
+            "environment": dict(os.environ if env is None else env),
+            "leads": leads,
+        }
+        self.args = list(words)
+        self.returncode: int | None = None
+        self.stdout: IO[str] | None = None
+        piped = -1
+        if out is None:
+            ours, piped = os.pipe()
+            self.stdout = os.fdopen(ours, encoding="utf-8")
+        writes = piped if out is None else out.fileno()
+        self._guardian = _connected()
+        with TemporaryFile() as nothing:
+            socket.send_fds(self._guardian, [b"."], [nothing.fileno(), writes, writes if err is None else err.fileno()])
+        if out is None:
+            os.close(piped)
+        self._guardian.sendall(json.dumps(told).encode() + b"\n")
+        self._hears = self._guardian.makefile(encoding="utf-8")
+        self.pid = int(self._hears.readline())
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Wait for its end and return its exit code."""
+        if self.returncode is None:
+            if not select.select([self._guardian], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self.returncode = int(self._hears.readline())
+        return self.returncode
+
+    def communicate(self, timeout: float = PATIENCE) -> tuple[str, None]:
+        """Wait for its end and return what it wrote to the pipe."""
+        said: list[str] = []
+        assert self.stdout is not None
+        reading = threading.Thread(target=lambda file: said.append(file.read()), args=(self.stdout,), daemon=True)
+        reading.start()
+        reading.join(timeout)
+        if reading.is_alive():
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        self.wait()
+        return said[0], None
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for its end."""
+        if self.stdout is not None:
+            self.stdout.close()
+        self.wait()
+        self._hears.close()
+        self._guardian.close()
+
+
+def run(
+    words: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 180
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, as `subprocess.run` does, and return what it said."""
+    with (
+        TemporaryFile("w+") as out,
+        TemporaryFile("w+") as err,
+        Process(words, cwd=cwd, env=env, out=out, err=err) as process,
+    ):
+        try:
+            process.wait(timeout)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(process.args, process.wait(), out.read(), err.read())
+
+
+def _connected() -> socket.socket:
+    """Connect to the process that forks; whoever comes first in a run of the tests starts it."""
+    folder = Path(os.environ["PREFECT_TOGETHER_TESTS_RUN"])
+    listens = folder / "forks"
+    with suppress(FileExistsError):
+        (folder / "forks-begun").touch(exist_ok=False)
+        command = [sys.executable, __file__, str(listens), os.environ["PREFECT_TOGETHER_TESTS_PID"]]
+        log = str(folder / "forks.log"), os.O_WRONLY | os.O_CREAT, 0o600
+        files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *((os.POSIX_SPAWN_OPEN, out, *log) for out in (1, 2))]
+        os.posix_spawn(
+            sys.executable, command, os.environ, file_actions=files
+        )  # not by subprocess: it outlives this process
+    ends = time.monotonic() + PATIENCE
+    while not listens.exists():
+        assert time.monotonic() < ends, f"nothing forks: {(folder / 'forks.log').read_text()}"
+        time.sleep(0.05)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(listens))
+    return connection
+
+
+# Being the process that forks
+
+
+_NOT_IMPORTED = ("prefect_together.cli.project", "prefect_together.flows", "prefect_together.testing")
+
+
+def _import_all() -> None:
+    """Import Prefect, its server and this package, without starting anything."""
+    for name in ("prefect.cli", "prefect.server.api.server", "uvicorn"):
+        importlib.import_module(name)
+    package = importlib.import_module("prefect_together")
+    for part in pkgutil.walk_packages(package.__path__, "prefect_together."):
+        if not part.name.startswith(_NOT_IMPORTED) and not part.name.endswith("__main__"):
+            importlib.import_module(part.name)
+
+
+def _listen(path: str, tests: int) -> dict[str, Any]:
+    """Fork for each connection; return in the child alone, with the command that it is to be."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(64)
+    listening.settimeout(1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # guardians are nobody's to wait for
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except TimeoutError:
+            os.kill(tests, 0)  # or end
+            continue
+        if os.fork() == 0:
+            listening.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _guard(connection)
+        connection.close()
+
+
+def _guard(connection: socket.socket) -> dict[str, Any]:
+    """Fork the command, tell its id, and then how it ended; return in the child alone."""
+    connection.settimeout(None)
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
+    with connection.makefile("r", encoding="utf-8") as file:
+        told = json.loads(file.readline())
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+            os.close(file)
+        return told
+    for file in files:
+        os.close(file)
+    # Where nobody is there to hear it any more, nobody needs to.
+    with suppress(OSError):
+        connection.sendall(b"%d\n" % pid)
+    _, status = os.waitpid(pid, 0)
+    with suppress(OSError):
+        connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _become(told: dict[str, Any]) -> None:
+    """Be a command, as if this interpreter had just been started with it."""
+    from prefect.context import refresh_global_settings_context
+    from prefect.logging import configuration
+
+    words = told["words"]
+    os.environ.clear()
+    os.environ.update(told["environment"])
+    os.chdir(told["cwd"])
+    if told["leads"]:
+        os.setsid()
+    sys.orig_argv[:] = [sys.executable, *words]
+    if steady := sys.modules.get("sitecustomize"):
+        importlib.reload(steady)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    refresh_global_settings_context()
+    configuration.PROCESS_LOGGING_CONFIG.clear()
+    configuration.setup_logging()
+    main = ModuleType("__main__")
+    sys.modules["__main__"] = main
+    if words[0] == "-m":
+        sys.argv[:] = words[1:]
+        sys.path[0] = told["cwd"]
+        runpy._run_module_as_main(words[1])  # pyright: ignore[reportAttributeAccessIssue]
+        return
+    if words[0] == "-c":
+        sys.argv[:] = ["-c", *words[2:]]
+        sys.path[0] = ""
+        code = compile(words[1], "<string>", "exec", dont_inherit=True)
+    else:
+        sys.argv[:] = words
+        sys.path[0] = str(Path(words[0]).parent.resolve())
+        main.__file__ = words[0]
+        code = compile(Path(words[0]).read_bytes(), words[0], "exec", dont_inherit=True)
+    exec(code, main.__dict__)
+
+
+if __name__ == "__main__":
+    os.setsid()  # what interrupts the tests leaves it to them to end what they have begun
+    _import_all()
+    gc.collect()
+    gc.freeze()
+    _become(_listen(sys.argv[1], int(sys.argv[2])))
