@@ -17,6 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from tests.forking import Process
+from tests.shared_server import MIGRATED, database
+
 WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 180.0
 """Seconds to wait for anything that a worker should do, on a machine that may be busy."""
@@ -107,7 +110,7 @@ def at_once(workers: Workshop, jobs: list[dict[str, Any]], gate: Path) -> list[R
 def workshop(folder: Path) -> Generator[Workshop]:
     """Open a workshop and close it at the end."""
     path = folder / "workers"
-    process = subprocess.Popen([sys.executable, str(WORKER), "--listen", str(path)], env=environment())
+    process = Process([str(WORKER), "--listen", str(path)], env=environment(), out=sys.__stderr__)
     try:
         until("the workshop listens", path.exists)
         yield Workshop(path)
@@ -117,10 +120,9 @@ def workshop(folder: Path) -> Generator[Workshop]:
 
 
 @contextmanager
-def command(arguments: list[str], **variables: str) -> Generator[subprocess.Popen[str]]:
+def command(arguments: list[str], **variables: str) -> Generator[Process]:
     """Start a Python command whose words are to be read, and make sure that it ends."""
-    streams: dict[str, Any] = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen([sys.executable, *arguments], env=environment() | variables, **streams) as process:
+    with Process(arguments, env=environment() | variables) as process:
         try:
             yield process
         finally:
@@ -128,10 +130,19 @@ def command(arguments: list[str], **variables: str) -> Generator[subprocess.Pope
 
 
 @contextmanager
-def program(job: dict[str, Any], **variables: str) -> Generator[Running]:
-    """Start a worker as a program of its own, and make sure that it ends."""
-    arguments = [sys.executable, str(WORKER), json.dumps(job)]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment() | variables)
+def program(job: dict[str, Any], *, anew: bool = False, **variables: str) -> Generator[Running]:
+    """Start a worker as a program of its own, and make sure that it ends.
+
+    Args:
+        job: What it does.
+        anew: Whether it is a new interpreter, which has imported nothing.
+        variables: Of its environment.
+    """
+    command, given = [str(WORKER), json.dumps(job)], environment() | variables
+    if anew:
+        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, env=given)
+    else:
+        process = Process(command, env=given)
     assert process.stdout is not None
     try:
         yield Running(process.stdout, process.pid, process.wait)
@@ -154,16 +165,17 @@ def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE) -
 
 
 @contextmanager
-def own_prefect(folder: Path) -> Generator[tuple[str, subprocess.Popen[Any]]]:
-    """Run a Prefect server that may be killed, and yield the URL of its API."""
+def own_prefect(folder: Path) -> Generator[tuple[str, Process]]:
+    """Run a Prefect server that may be killed, and yield the URL of its API. What a folder's server knew, its next one knows."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
     home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml")}
-    start = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    server = subprocess.Popen(start, env=environment() | home, **quiet)
+    start = ["-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
+    database(folder / "prefect" / "prefect.db")
+    with (folder / "prefect.log").open("w") as log:
+        server = Process(start, env=environment() | home | MIGRATED, out=log, leads=True)
     try:
         until("Prefect's API answers", lambda: _answers(f"{api}/health"))
         yield api, server

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -22,6 +19,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 from prefect_together import sweep
 from prefect_together.automations import when_lost
 from prefect_together.sandbox import Sandbox
+from tests.forking import Process
 
 from .running import environment, own_prefect, until
 
@@ -32,15 +30,15 @@ PATIENCE = timedelta(seconds=10)
 
 
 @contextmanager
-def _served(api: str, together: Sandbox, folder: Path) -> Generator[subprocess.Popen[Any]]:
+def _served(api: str, together: Sandbox, folder: Path) -> Generator[Process]:
     """Serve the flows from a process of its own, and make sure that it and all its runs end."""
     variables = {
         "PREFECT_API_URL": api, "TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "PREFECT_HOME": str(folder / "worker"),
         "PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_RUNNER_SERVER_ENABLE": "false",
     }  # fmt: skip
-    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, str(SERVE), str(folder)], env=environment() | variables, **quiet)
+    with (folder / "served.log").open("a") as log:
+        process = Process([str(SERVE), str(folder)], env=environment() | variables, out=log)
     try:
         yield process
     finally:

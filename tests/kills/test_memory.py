@@ -40,7 +40,7 @@ def test_a_gigabyte_takes_little_memory(library: Path) -> None:
             "requests": [TINY],
             "memory": True,
         }
-        with program(told) as worker:
+        with program(told, anew=True) as worker:
             worker.patience = 170.0
             files = worker.stored()
             grown = worker.ends()["grown"]
@@ -76,7 +76,7 @@ def test_a_large_clip_into_an_object_store_takes_little_memory() -> None:
                 "options": options,
                 "requests": [TINY],
             }
-            with program({**told, "memory": True}) as worker:
+            with program({**told, "memory": True}, anew=True) as worker:
                 worker.patience = 170.0
                 assert 200 * MEGABYTE == worker.stored()[0]["size"]
                 assert 0 < worker.ends()["grown"] < 90 * MEGABYTE
@@ -96,7 +96,7 @@ def test_a_long_recording_takes_little_memory(way: str, library: Path, tmp_path:
     heard = {"kind": "transcription", "file": str(recording), "model": "openai/whisper-large-v3"}
     with _long_recordings() as (url, received):
         told = {"base_url": url, "api_key": "key", "library": str(library), "memory": True}
-        with program({**told, "requests": [spoken if way == "spoken" else heard]}) as worker:
+        with program({**told, "requests": [spoken if way == "spoken" else heard]}, anew=True) as worker:
             worker.patience = 170.0
             said = worker.ends()
     assert "stored" == said["outcome"], said

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from prefect_together.sandbox import Sandbox
+from tests.forking import Process
 
 from .running import command as started
 from .running import own_prefect, until
 
 pytestmark = pytest.mark.slow
 
-Process = AbstractContextManager[subprocess.Popen[str]]
 FLOWS = Path(__file__).parents[2] / "flows"
 STORYBOARD = ["storyboard.py", "--review", "false", "--video-model", "sandbox/tiny"]
 
@@ -55,7 +54,7 @@ def test_the_server_dies_half_way(
     assert charges == len(together.charges())
 
 
-def _start(command: list[str], api: str, together: Sandbox, library: Path, **more: str) -> Process:
+def _start(command: list[str], api: str, together: Sandbox, library: Path, **more: str) -> AbstractContextManager[Process]:
     variables = {
         "PREFECT_API_URL": api,
         "TOGETHER_BASE_URL": together.url,

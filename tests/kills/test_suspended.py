@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect_together import Sweep, sweep
 from prefect_together.sandbox import Sandbox
 from prefect_together.tasks import _suspended_runs
+from tests.forking import Process
 
 from .asking import POLL, VIDEOS
 from .running import environment, until
@@ -84,8 +83,8 @@ def served(
         monkeypatch.setenv(name, value)
     tag, more = f"tag-{uuid.uuid4().hex}", {"PREFECT_API_URL": prefect_server, "SUSPENDING": str(tmp_path)}
     more |= {"PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_LOGGING_LEVEL": "INFO"}
-    command, log = [sys.executable, str(SERVE), tag], (tmp_path / "log").open("w")
-    process = subprocess.Popen(command, env=environment() | variables | more, stdout=log, stderr=log)
+    log = (tmp_path / "log").open("w")
+    process = Process([str(SERVE), tag], env=environment() | variables | more, out=log)
     with get_client(sync_client=True) as client:
         try:
             wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]))
