@@ -45,6 +45,7 @@ def test_webm_can_be_asked_for(client: httpx.Client) -> None:
         pytest.param({"resolution": "720P", "ratio": "9:16"}, "720x1280", id="resolution-and-ratio"),
         pytest.param({"resolution": "480p", "ratio": "21:9"}, "1120x480", id="worked-out"),
         pytest.param({"model": "Wan-AI/wan2.7-t2v", "resolution": "720P", "ratio": "1:1"}, "960x960", id="wan"),
+        pytest.param({"model": "sandbox/tiny"}, "320x180", id="tiny"),
         pytest.param({}, "1366x768", id="default"),
     ],
 )
