@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.forking import Process
+from tests.shared_server import MIGRATED, database
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -93,12 +95,9 @@ class Prefect:
             time.sleep(1)
         return json.loads(answer or b"null")
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command: str) -> Process:
         """Start a Python command against this server."""
-        return subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        return Process(command, cwd=ROOT, env=self.environment)
 
     def run(self, *command: str) -> str:
         """Run a Python command to its end and return what it said."""
@@ -133,8 +132,9 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = Prefect(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("prefect"))
-    environment = {name: value for name, value in server.environment.items() if name != "PREFECT_API_URL"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port)]
+    environment = {name: value for name, value in server.environment.items() if name != "PREFECT_API_URL"} | MIGRATED
+    command = ["-m", "prefect", "server", "start", "--port", str(port)]
+    database(server.home / "prefect.db")
 
     def answers() -> bool:
         try:
@@ -144,7 +144,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
 
     with (
         (server.home / "server.log").open("w") as log,
-        subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True) as process,
+        Process(command, env=environment, out=log, leads=True) as process,
     ):
         try:
             server.until(answers, 180)
@@ -153,14 +153,15 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
             end(process)
 
 
-def end(process: subprocess.Popen[Any]) -> None:
+def end(process: Process) -> None:
     """Ask a process to end, and see to it."""
+    wait: Callable[[float], object] = process.wait if process.stdout is None else process.communicate
     process.terminate()
     try:
-        process.communicate(timeout=60)
+        wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
+        wait(60)
 
 
 @pytest.fixture(params=["v2", "v1"])
