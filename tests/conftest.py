@@ -40,6 +40,8 @@ os.environ.update(
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
 )
+# Modules are compiled once, and not again in each of the many processes that tests start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What the processes that tests start read: this project, and what is said in `steady`.
 _PATH = [str(Path(__file__).with_name("steady")), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATH))
@@ -78,8 +80,14 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-_MADE_ONCE = ("tests/packaging/test_wheel.py", "tests/promises/test_spans.py", "tests/ui/")
-"""Where tests share what takes long to make; those of the UI share a server and browsers."""
+_MADE_ONCE = (
+    "tests/packaging/test_wheel.py",
+    "tests/promises/test_spans.py",
+    "tests/ui/test_deployments.py",
+    "tests/ui/test_schedules.py",
+    "tests/ui/",
+)
+"""Where tests share what takes long to make; those of the UI are three parts, as all others had ended before one part did."""
 
 
 @pytest.hookimpl(optionalhook=True)
