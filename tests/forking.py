@@ -94,12 +94,14 @@ class Process:
             if not select.select([self._guardian], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(self.args, timeout)
             self.returncode = int(self._hears.readline())
+            self._hears.close()
+            self._guardian.close()
         return self.returncode
 
     def communicate(self, timeout: float = PATIENCE) -> tuple[str, None]:
         """Wait for its end and return what it wrote to the pipe."""
-        said: list[str] = []
         assert self.stdout is not None
+        said: list[str] = []
         reading = threading.Thread(target=lambda file: said.append(file.read()), args=(self.stdout,), daemon=True)
         reading.start()
         reading.join(timeout)
@@ -130,8 +132,6 @@ class Process:
         if self.stdout is not None:
             self.stdout.close()
         self.wait()
-        self._hears.close()
-        self._guardian.close()
 
 
 def run(
@@ -224,10 +224,20 @@ def _guard(connection: socket.socket) -> dict[str, Any]:
         return told
     for file in files:
         os.close(file)
-    # Where nobody is there to hear it any more, nobody needs to.
+    over = threading.Event()
+
+    def hear() -> None:
+        """End the command where the tests have ended without it: they close the connection, and send nothing more."""
+        with suppress(OSError):
+            connection.recv(1)
+        if not over.is_set():
+            os.kill(pid, signal.SIGKILL)
+
     with suppress(OSError):
         connection.sendall(b"%d\n" % pid)
+    threading.Thread(target=hear, daemon=True).start()
     _, status = os.waitpid(pid, 0)
+    over.set()
     with suppress(OSError):
         connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
