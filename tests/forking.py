@@ -100,9 +100,13 @@ class Process:
 
     def communicate(self, timeout: float = PATIENCE) -> tuple[str, None]:
         """Wait for its end and return what it wrote to the pipe."""
-        assert self.stdout is not None
         said: list[str] = []
-        reading = threading.Thread(target=lambda file: said.append(file.read()), args=(self.stdout,), daemon=True)
+
+        def read() -> None:
+            assert self.stdout is not None
+            said.append(self.stdout.read())
+
+        reading = threading.Thread(target=read, daemon=True)
         reading.start()
         reading.join(timeout)
         if reading.is_alive():
@@ -266,7 +270,7 @@ def _become(told: dict[str, Any]) -> None:
     if words[0] == "-m":
         sys.argv[:] = words[1:]
         sys.path[0] = told["cwd"]
-        runpy._run_module_as_main(words[1])  # pyright: ignore[reportAttributeAccessIssue]
+        runpy._run_module_as_main(words[1])  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
         return
     if words[0] == "-c":
         sys.argv[:] = ["-c", *words[2:]]

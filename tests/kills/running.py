@@ -130,15 +130,15 @@ def command(arguments: list[str], **variables: str) -> Generator[Process]:
 
 
 @contextmanager
-def program(job: dict[str, Any], *, anew: bool = False, **variables: str) -> Generator[Running]:
+def program(job: dict[str, Any], variables: dict[str, str] | None = None, *, anew: bool = False) -> Generator[Running]:
     """Start a worker as a program of its own, and make sure that it ends.
 
     Args:
         job: What it does.
-        anew: Whether it is a new interpreter, which has imported nothing.
         variables: Of its environment.
+        anew: Whether it is a new interpreter, which has imported nothing.
     """
-    command, given = [str(WORKER), json.dumps(job)], environment() | variables
+    command, given = [str(WORKER), json.dumps(job)], environment() | (variables or {})
     if anew:
         process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True, env=given)
     else:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def _flow(together: Sandbox, api: str, told: dict[str, Any], flow: str = "called") -> Generator[Running]:
     """Run a job as a Prefect flow."""
     variables = {"PREFECT_API_URL": api, "TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key}
-    with program({**told, "flow": flow}, **variables) as worker:
+    with program({**told, "flow": flow}, variables) as worker:
         yield worker
 
 
