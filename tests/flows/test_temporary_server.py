@@ -67,6 +67,7 @@ def test_with_an_api_none_is_started(no_server: list[float | None], capsys: pyte
     assert "" == capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
     """The command ends with 1, without a traceback, and leaves no server behind."""
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, tzinfo
 from errand import Job
 
 from prefect_together._internal import process as owner
-from prefect_together.batch import shard_lines, shards
-from prefect_together.engine import attempt, batch_output, batch_record
+from prefect_together.batch import provider_runner, shard_lines, shards
+from prefect_together.engine import attempt, batch_output, batch_record, batch_taking
 from prefect_together.engine import ingest as keeping
 from prefect_together.engine import polling as waiting
 from prefect_together.generations.policy import Pace
@@ -46,4 +46,5 @@ def pretend(job: Job) -> None:
     Pace.pauses = pauses
     shard_lines.SAVE_EVERY, shards.LOOK_AGAIN = 0.1, 0.1
     batch_output.LOOK_AGAIN, batch_record.LOOK_AGAIN = 0.1, 0.1
+    batch_taking.__dict__["LOOK_AGAIN"], provider_runner.LOOK_AGAIN = 0.1, 0.1
     keeping.__dict__["backoff"] = lambda *_, **__: 0.02  # pyright: ignore[reportUnknownLambdaType]

@@ -14,6 +14,8 @@ from .asking import job
 from .batching import POINTS, QUESTIONS, ROWS, batch_job, paid_once
 from .running import Workshop, at_once, until
 
+pytestmark = pytest.mark.slow
+
 CREATE = "POST /v1/batches"
 
 

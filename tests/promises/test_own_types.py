@@ -122,6 +122,7 @@ generate_batch.fn(requests)
 """
 
 
+@pytest.mark.slow
 def test_what_was_being_sent_by_a_killed_process_is_undecided(endpoint: Endpoint) -> None:
     """A value and a file, charged while their process dies: reconcile lists both, pays nothing, and so does asking again."""
     endpoint.manner = "hold"

@@ -184,6 +184,7 @@ def test_a_joined_film_is_voiced(tmp_path: Path, library: MediaLibrary) -> None:
     assert "film with 1 sound added" == voiced.maker
 
 
+@pytest.mark.slow
 def test_long_sounds_take_no_memory(tmp_path: Path, library: MediaLibrary) -> None:
     """Minutes are joined a piece at a time."""
     parts = [tone(tmp_path / f"{n}.wav", 1.0, rate=48_000, layout="stereo") for n in range(2)]

@@ -178,6 +178,7 @@ def test_a_reset_forgets_batches(slow: sandbox.Sandbox, slowly: httpx.Client) ->
     assert ([], []) == (slow.charges(), slow.batches())
 
 
+@pytest.mark.slow
 def test_many_lines_are_quick(together: sandbox.Sandbox, client: httpx.Client) -> None:
     """Two thousand lines are answered within seconds, and other requests are answered meanwhile."""
     made = create(client, jsonl([batch_line(f"line-{number}") for number in range(2_000)]))

@@ -175,7 +175,7 @@ def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandb
     def state() -> str:
         return prefect.ask(f"flow_runs/{run}")["state_name"]
 
-    prefect.until(lambda: state() == "Suspended", 90)
+    prefect.until(lambda: state() == "Suspended", 300)
     charged = [charge for charge in together.charges()[before:] if "shot" in json.dumps(str(charge))]
     assert 2 == len(charged)
 
@@ -183,7 +183,7 @@ def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandb
         return prefect.ask(f"flow_runs/{run}/resume", {"run_input": {"drop": [1]}})["status"] == "ACCEPT"
 
     prefect.until(resumed)
-    prefect.until(lambda: state() in {"Completed", "Failed", "Crashed"}, 120)
+    prefect.until(lambda: state() in {"Completed", "Failed", "Crashed"}, 300)
     assert "Completed" == state()
     posted = [request for request in together.requests()[asked_before:] if request.method == "POST"]
     assert 2 == len([request for request in posted if "shot" in json.dumps(request.body)])

@@ -223,6 +223,7 @@ def test_a_thread_of_a_flow_that_ends_by_itself_goes_on(error: BaseException | N
     assert [False] * 10 == told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".env", "prefect.toml", "pyproject.toml", "profiles.toml", "environment", "home", "none"])
 def test_the_library_is_where_prefect_says(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line finds the default library where the block does, though it asks Prefect only where it has to."""

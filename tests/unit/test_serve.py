@@ -154,6 +154,7 @@ def _command(*arguments: str) -> Generator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_ended(tmp_path: Path) -> None:
     """It says where it answers and which setting makes cards link there; a second one on the port says that it is taken."""
     storage = Storage(str(tmp_path / "library"))
