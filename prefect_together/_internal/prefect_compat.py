@@ -139,6 +139,8 @@ def flow_is_cut_off() -> bool:
     Prefect's task runner sets an event for each of its threads that no task sees, and waits for them, whatever the reason:
     the flow returned, or Ctrl-C, SIGTERM or a cancellation goes through it. The reason is an argument of its ``__exit__``.
     """
+    if "prefect.task_runners" not in sys.modules:  # no flow runs in this process: that need not cost two seconds of imports
+        return False
     from prefect.context import FlowRunContext
     from prefect.exceptions import Pause
     from prefect.task_runners import ThreadPoolTaskRunner

@@ -19,10 +19,11 @@ from prefect_together.sandbox.inputs import is_loopback
 from prefect_together.storage.addresses import where
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.gallery_page import PAGE, write_page
-from prefect_together.ui.links import media_type_served
+from prefect_together.ui.links import SCRIPT, media_type_served
 
 SIGNED_SECONDS = 3600
 """For how long a link into a bucket works: as long as somebody may go on seeking in a clip."""
+_PATIENCE = 5.0  # seconds for the page to be written anew
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-site",  # Prefect's UI on another port is the same site; the web is not
@@ -35,7 +36,7 @@ class MediaServer:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._writing = asyncio.Lock()
+        self._writing: asyncio.Task[LibraryError | None] | None = None
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -48,17 +49,27 @@ class MediaServer:
 
     async def page(self, _: Request) -> Response:
         """Write the page anew, so that it shows what is kept by now, and return it."""
-        try:
-            async with self._writing:
-                await asyncio.to_thread(run, write_page(self._storage))
-        except LibraryError:  # whoever may only read sees the page that was written last
-            if not await self._storage.exists(PAGE):
-                raise
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        # Of a large library that takes a while, and whoever may only read cannot: they see the page that was written last.
+        there = await self._storage.exists(PAGE)
+        await asyncio.wait([self._writing], timeout=_PATIENCE if there else None)
+        failed = self._writing.result() if self._writing.done() else None
+        if failed and not there:
+            raise failed
         text = (await self._storage.read(PAGE)).decode()
         if self._storage.folder is None:
             bucket = urlsplit(await self._storage.signed(PAGE, SIGNED_SECONDS))
             text = text.replace(_OWN_FILES, f"'self' {bucket.scheme}://{bucket.netloc}")
         return Response(text, media_type="text/html", headers=_HEADERS)
+
+    async def _write(self) -> LibraryError | None:
+        """Write the page; return what was in the way."""
+        try:
+            await asyncio.to_thread(run, write_page(self._storage))
+        except LibraryError as error:
+            return error
+        return None
 
     async def file(self, request: Request) -> Response:
         """Return a file, whole or in part; of a bucket, a link to it that works for a while."""
@@ -67,6 +78,8 @@ class MediaServer:
         if media_type is None:
             return _missing("There is nothing to see here: only the gallery, pictures and clips are served.")
         if self._storage.folder is None:
+            if media_type == SCRIPT:  # a page that may load scripts of a bucket could load other people's
+                return await self._script(key)
             if not await self._storage.exists(key):
                 return self._no_such(key)
             return RedirectResponse(await self._storage.signed(key, SIGNED_SECONDS), 307)
@@ -75,6 +88,12 @@ class MediaServer:
         if not path.is_file() or not path.resolve().is_relative_to(top.resolve()):
             return self._no_such(key)
         return FileResponse(path, media_type=media_type, headers=_HEADERS)
+
+    async def _script(self, key: str) -> Response:
+        try:
+            return Response(await self._storage.read(key), media_type=SCRIPT, headers=_HEADERS)
+        except FileNotFoundError:
+            return self._no_such(key)
 
     def _no_such(self, key: str) -> Response:
         return _missing(f"{key} is not in the library at {where(self._storage.url)}. Is it kept in another one?")

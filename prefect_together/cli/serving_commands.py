@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,7 @@ def serve(*, library: Library = None, host: Loopback = "127.0.0.1", port: Port =
 def gallery(
     *, library: Library = None, title: str | None = None, show: Annotated[bool, Parameter(name="--open")] = False
 ) -> None:
-    """Write gallery.html into a media library: pictures, clips, prompts and costs, in one page that needs no server.
+    """Write gallery.html into a media library: pictures, clips, prompts and costs, for a browser without any server.
 
     Args:
         title: What the library is called from now on; left out, as it is called.
@@ -83,8 +84,8 @@ def gallery(
     from prefect_together.ui.gallery_page import write_page
 
     storage = opened(library)
-    with progress("Writing the gallery"):
-        address = run(write_page(storage, title=title))
+    with progress("Writing the gallery") as shown:
+        address = run(write_page(storage, title=title, progress=partial(shown, "Writing the gallery")))
     say(address)
     if show:
         import webbrowser

@@ -93,12 +93,14 @@ def _text(text: str, indent: str) -> str:
     quoted = _quoted(text)
     if len(indent) + len(quoted) <= _WIDTH or not indent:
         return quoted
-    lines, line = list[str](), ""
+    lines, line, width = list[str](), "", 0
     for word in re.findall(r"\s*\S+|\s+$", text):
-        if line and len(indent) + len(_quoted(line + word)) > _WIDTH - len(_INDENT):
+        wide = len(_quoted(word)) - 2
+        if line and len(indent) + width + wide + 2 > _WIDTH - len(_INDENT):
             lines.append(line)
-            line = ""
+            line, width = "", 0
         line += word
+        width += wide
     if not lines:  # a path has no place to break it
         return quoted
     inner = indent + _INDENT

@@ -10,14 +10,12 @@ import asyncio
 import heapq
 import logging
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from datetime import datetime
-from typing import IO
 
 from typing_extensions import Self
 
+from prefect_together._internal.sorted_lines import SortedLines
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.ledger.pack_format import read_name, stamp_of
@@ -25,14 +23,13 @@ from prefect_together.ledger.scan import Sighting
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
-_RUN = 20_000  # attempts that are sorted in memory
 _AT_ONCE = 64
 _CLOCKS = 120.0  # seconds by which the clocks of machines and stores may differ
 _HEAD = 200  # bytes of a claim, which begins with its version and time
 _AT = re.compile(rb'"at": ?"([^"]+)"')
 
-_Line = tuple[float, str, str, str]
-"""When it was claimed, its key, its entries, and those of them that are packed."""
+_Held = tuple[float, bytes]
+"""When it was claimed; and the line that sorts by that, with its key, its entries, and those of them that are packed."""
 
 
 class NewestFirst:
@@ -49,15 +46,14 @@ class NewestFirst:
         self._ledger = Ledger(storage)
         self._since = stamp_of(since.isoformat()) if since else float("-inf")
         self._limit = limit
-        self._held: list[_Line] = []
-        self._runs: list[IO[str]] = []
-        self._open = ExitStack()
+        self._held: list[_Held] = []  # where so many are wanted
+        self._all = SortedLines(reverse=True)  # where all are
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._all.__exit__()
 
     async def take(self, seen: Iterable[Sighting]) -> None:
         """Take some attempts.
@@ -72,36 +68,24 @@ class NewestFirst:
                 return  # the newest of the rest is too old, and so are all others
             for one, at in zip(some, await self._times(some), strict=True):
                 if at is not None and at >= self.least():
-                    attempt = one.attempt
-                    self._hold((at, attempt.key, ",".join(sorted(attempt.events)), ",".join(sorted(attempt.packed))))
+                    self._hold(at, _written(at, one.attempt))
 
     def hand_out(self) -> Iterator[Attempt]:
         """Yield what was taken, the newest first."""
-        self._held.sort(reverse=True)
-        runs = [map(_read, run) for run in self._runs]
-        for _, key, events, packed in heapq.merge(*runs, self._held, reverse=True):
-            yield Attempt(*read_name(key), frozenset(events.split(",")), frozenset(filter(None, packed.split(","))))
+        return map(_read, self._all if self._limit is None else (line for _, line in sorted(self._held, reverse=True)))
 
     def least(self) -> float:
         """Return how new an attempt has to be at least."""
         full = self._limit is not None and len(self._held) >= self._limit
         return max(self._since, self._held[0][0]) if full else self._since
 
-    def _hold(self, line: _Line) -> None:
-        if self._limit is not None:
-            if len(self._held) < self._limit:
-                heapq.heappush(self._held, line)
-            else:
-                heapq.heappushpop(self._held, line)
-            return
-        self._held.append(line)
-        if len(self._held) >= _RUN:
-            file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - the next line does
-            run = self._open.enter_context(file)
-            run.writelines(_written(held) for held in sorted(self._held, reverse=True))
-            run.seek(0)
-            self._runs.append(run)
-            self._held = []
+    def _hold(self, at: float, line: bytes) -> None:
+        if self._limit is None:
+            self._all.add(line)
+        elif len(self._held) < self._limit:
+            heapq.heappush(self._held, (at, line))
+        else:
+            heapq.heappushpop(self._held, (at, line))
 
     async def _times(self, seen: list[Sighting]) -> list[float | None]:
         """Return when each was claimed; None where that cannot be read."""
@@ -131,10 +115,11 @@ def _latest(one: Sighting) -> float:
     return one.by + _CLOCKS if one.at is None else one.at
 
 
-def _written(line: _Line) -> str:
-    return "\t".join([repr(line[0]), *line[1:]]) + "\n"
+def _written(at: float, attempt: Attempt) -> bytes:
+    events, packed = ",".join(sorted(attempt.events)), ",".join(sorted(attempt.packed))
+    return f"{at:020.6f}\t{attempt.key}\t{events}\t{packed}\n".encode()
 
 
-def _read(line: str) -> _Line:
-    at, key, events, packed = line.rstrip("\n").split("\t")
-    return float(at), key, events, packed
+def _read(line: bytes) -> Attempt:
+    _, key, events, packed = line.decode().rstrip("\n").split("\t")
+    return Attempt(*read_name(key), frozenset(events.split(",")), frozenset(filter(None, packed.split(","))))

@@ -48,6 +48,8 @@ def written(value: Any, storage: Storage, write: Callable[[Any], bytes]) -> byte
 
 def to_addresses(value: Any, storage: Storage) -> Any:
     """Return JSON that was read from a library with the full addresses of its files, where the library is now."""
+    if not _any_reference(value):  # as in most of what is said in words
+        return value
     root = _former_root(value, storage)
 
     def absolute(reference: dict[str, Any]) -> None:
@@ -81,6 +83,20 @@ def _with_addresses(value: Any, change: Callable[[dict[str, Any]], None]) -> Any
     if isinstance(value, (list, tuple)):
         return [_with_addresses(entry, change) for entry in cast("list[Any]", value)]
     return value
+
+
+def _any_reference(value: Any) -> bool:
+    rest: list[Any] = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            fields = cast("dict[str, Any]", one)
+            if _is_reference(fields):
+                return True
+            rest.extend(fields.values())
+        elif isinstance(one, (list, tuple)):
+            rest.extend(cast("list[Any]", one))
+    return False
 
 
 def _is_reference(fields: dict[str, Any]) -> bool:

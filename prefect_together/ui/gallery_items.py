@@ -47,7 +47,7 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
     kind = str(claim.get("kind") or _kind(entry))
     if attempt.state == "stored":
         results = [read_result(kind, {**fields, "scope": attempt.scope}) for fields in entry["media"]]
-        tiles = [{**of_result(result, place), **_run(claim)} for result in results]
+        tiles = [{**of_result(result, place), **_run(claim), **_environment(claim)} for result in results]
         # The same question may have been asked in several runs: what has no file is told by its attempt.
         return [tile if "sha" in tile else {**tile, "id": attempt.key} for tile in tiles]
     request: dict[str, Any] = claim.get("request") or {}
@@ -61,6 +61,7 @@ def of_attempt(attempt: Attempt, claim: dict[str, Any], entry: dict[str, Any], p
             "title": claim.get("title") or request.get("prompt") or "",
             "when": entry.get("at") or claim.get("at") or "",
             **_run(claim),
+            **_environment(claim),
             "seed": request.get("seed"),
             "cost": _known(entry.get("cost")) or _known(claim.get("estimated_cost")),
             "how": "reported" if entry.get("cost") else "estimated" if claim.get("estimated_cost") else "unknown",
@@ -137,6 +138,11 @@ def _run(claim: dict[str, Any]) -> dict[str, str]:
     """Return which flow run asked: its id, and its name and its place in Prefect's UI where they are known."""
     known = {"run": claim.get("flow_run"), "runName": claim.get("flow_run_name"), "runHref": claim.get("flow_run_url")}
     return {name: str(value) for name, value in known.items() if value} or {"run": ""}
+
+
+def _environment(claim: dict[str, Any]) -> dict[str, bool]:
+    """Return whether a sandbox was asked, whose prices nobody paid."""
+    return {"sandbox": True} if claim.get("realm") == "loopback" else {}
 
 
 def _code(kind: str, request: dict[str, Any]) -> str:

@@ -1,135 +1,94 @@
-"""Writes ``gallery.html`` into a library: reads what is new in the ledger, makes the small pictures that are missing."""
+"""Writes ``gallery.html`` into a library: all of a small one; of a large one the newest, and pages for the others."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import time
+from collections.abc import Iterable
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
-from prefect_together.errors import LibraryError, TogetherError
-from prefect_together.generations.derived import DERIVED, DerivedMedia
-from prefect_together.generations.kept_file import KeptFile
+from prefect_together._internal.json import compact
 from prefect_together.generations.registry import specs
-from prefect_together.ledger.ledger import Attempt, Ledger
-from prefect_together.ledger.scan import scan
-from prefect_together.storage.references import to_addresses
+from prefect_together.ledger.scan import Progress
 from prefect_together.storage.storage import Storage
-from prefect_together.ui.gallery_items import Item, of_attempt, of_result, wanted
-from prefect_together.ui.thumbnails import small_picture
+from prefect_together.ui.gallery_items import Item
+from prefect_together.ui.gallery_pages import PAGES, File, Pages
+from prefect_together.ui.gallery_tiles import TILES, Tiles, item_of, read_index, unchanged, write_index
 
 PAGE = "gallery.html"
-INDEX = "gallery/index.json"
-VERSION = 3
-TITLE = "Gallery"
-_SIDE = 480
-_LARGEST = 28 * 1024
-_AT_ONCE = 16
+_AT_ONCE = 8
+_GRACE = 3600.0  # seconds for which a page stays that no gallery has: another process may be about to name it
 
 
-async def write_page(storage: Storage, *, title: str | None = None) -> str:
-    """Write the page and return its address. What an earlier call has read is not read again.
+async def write_page(storage: Storage, *, title: str | None = None, progress: Progress | None = None) -> str:
+    """Write the page and return its address. What an earlier call has read is not read again, and pages stay as they are.
+
+    It takes no more memory for a larger library. ``gallery.html`` is written last, and names all that belongs to it.
 
     Args:
         storage: The library.
         title: What the library is called from now on: the page's heading, whoever writes it next.
+        progress: Hears what part of the ledger has been gone through: 0 to 1.
 
     Raises:
         LibraryError: The library cannot be read or written.
     """
-    known_as, index = await _read_index(storage)
-    title = title or known_as
-    turns = asyncio.Semaphore(_AT_ONCE)
-    ledger = Ledger(storage)
-
-    async def attempt_items(attempt: Attempt) -> tuple[str, dict[str, Any]] | None:
-        state = attempt.state
-        known = index.get(attempt.key)
-        if known and known["state"] == state:
-            return attempt.key, known
-        async with turns:
-            try:
-                claim = await ledger.entry(attempt, "claimed") or {}
-                entry = await ledger.entry(attempt, state) if state != "claimed" else claim  # type: ignore[arg-type]
-                found = of_attempt(attempt, claim, entry or {}, storage.key)
-            except (TogetherError, ValueError, KeyError):
-                return None  # one entry that nobody can read must not keep the others from being shown
-        return attempt.key, {"state": state, "items": found}
-
-    async def derived_items(key: str) -> tuple[str, dict[str, Any]] | None:
-        if known := index.get(key):
-            return key, known
-        async with turns:
-            try:
-                entry = json.loads(await storage.read(key))
-                return key, {
-                    "state": "stored",
-                    "items": [of_result(DerivedMedia.model_validate(to_addresses(entry["media"], storage)), storage.key)],
-                }
-            except (TogetherError, FileNotFoundError, ValueError, KeyError):
-                return None
-
-    shown = [one.attempt async for seen in scan(storage) for one in seen if wanted(one.attempt)]
-    sidecars = [key for key in await storage.names(DERIVED) if key.endswith(".json")]
-    read = await asyncio.gather(*map(attempt_items, shown), *map(derived_items, sidecars))
-    index = dict(pair for pair in read if pair is not None)
-    tiles = [item for known in index.values() for item in known["items"]]
-    await asyncio.gather(*(_small(storage, item, turns) for item in tiles))
-    tiles.sort(key=lambda item: str(item.get("when") or ""), reverse=True)
-    index_now = {"version": VERSION, "root": storage.url, "title": title, "attempts": index}
-    await storage.write(INDEX, json.dumps(index_now).encode())
-    await storage.write(PAGE, page(title, tiles).encode())
+    index = await read_index(storage)
+    known_as, index.title = index.title, title or index.title
+    same = bool(index.groups) and index.title == known_as and await storage.exists(PAGE)
+    if same and await unchanged(storage, index):
+        return storage.uri(PAGE)
+    with Tiles(storage, index) as tiles:
+        await tiles.take(progress)
+        keys: set[str] = set()
+        if tiles.few:
+            shown, told = [item_of(line) for line in tiles.lines][::-1], None
+        else:
+            pages = Pages(tiles.lines)
+            keys = await _write(storage, pages.files())
+            shown, told = pages.newest(), pages.told()
+        await storage.write(PAGE, laid_out(index.title, shown, told))
+        await write_index(storage, tiles.index())
+        await _remove(storage, keys, tiles.groups if not tiles.few else ())
     return storage.uri(PAGE)
 
 
 def page(title: str, tiles: list[Item]) -> str:
-    """Return the page."""
-    template = files("prefect_together.ui").joinpath("gallery.html").read_text(encoding="utf-8")
+    """Return the page of few tiles."""
+    return laid_out(title, map(compact, tiles), None).decode()
+
+
+def laid_out(title: str, tiles: Iterable[bytes], told: dict[str, Any] | None) -> bytes:
+    """Return the page.
+
+    Args:
+        title: Its heading.
+        tiles: What it shows at once, the newest first, as JSON.
+        told: What it has to know of the rest, where it is not all.
+    """
+    template = files("prefect_together.ui").joinpath("gallery.html").read_bytes()
+    head = {"title": title, "plurals": {spec.noun: spec.plural for spec in specs()}, "paged": told}
+    data = b'%s,"items":[%s]}' % (compact(head)[:-1], b",".join(tiles))
     # Within a script element only "</" and "<!--" mean anything, and neither is left.
-    plurals = {spec.noun: spec.plural for spec in specs()}
-    data = json.dumps(
-        {"title": title, "items": tiles, "plurals": plurals}, ensure_ascii=False, separators=(",", ":")
-    ).replace("<", "\\u003c")
-    return template.replace("{{data}}", data, 1)
+    return template.replace(b"{{data}}", data.replace(b"<", b"\\u003c"), 1)
 
 
-async def _small(storage: Storage, item: Item, turns: asyncio.Semaphore) -> None:
-    """Make the small picture of a tile, where it is missing and can be made."""
-    if "thumb" in item or not item.get("href"):
-        return
-    async with turns:
-        key = f"gallery/small/{item['sha'][:32]}.webp"
-        try:
-            if await storage.size(key) is None:
-                picture = await asyncio.to_thread(small_picture, _file(storage, item), side=_SIDE, largest=_LARGEST)
-                if picture is None:
-                    return  # without Pillow the page shows the files themselves; the next call may be luckier
-                await storage.write(key, picture)
-            item["thumb"] = key
-        except LibraryError:
-            raise
-        except Exception:  # a file that cannot be drawn is shown by its words
-            item["thumb"] = ""
+async def _write(storage: Storage, made: Iterable[File]) -> set[str]:
+    """Write files that are not there yet; return the keys of all. A few of them are held at a time."""
+    there = {key for key, _ in await storage.listing(PAGES)}
+    keys, rest = set[str](), iter(made)
+    while some := await asyncio.to_thread(lambda: list(islice(rest, _AT_ONCE))):
+        await asyncio.gather(*(storage.write(key, data) for key, data in some if key not in there))
+        keys |= {key for key, _ in some}
+    return keys
 
 
-def _file(storage: Storage, item: Item) -> KeptFile:
-    from urllib.parse import unquote
-
-    href = str(item["href"])
-    return KeptFile(
-        uri=href if "://" in href else storage.uri(unquote(href)),
-        sha256=item["sha"],
-        size=item["bytes"],
-        media_type=f"{item['kind']}/*",
-        created_at=item["when"],
-    )
-
-
-async def _read_index(storage: Storage) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the library's title, and the tiles of what was read before."""
-    try:
-        index: Any = json.loads(await storage.read(INDEX))
-        current = (index["version"], index.get("root", storage.url)) == (VERSION, storage.url)  # tiles show where files are
-        return index.get("title") or TITLE, index["attempts"] if current else {}
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-        return TITLE, {}
+async def _remove(storage: Storage, keys: set[str], groups: Iterable[str]) -> None:
+    """Remove the pages and kept tiles of a former gallery, which nothing names any more."""
+    kept = {f"{name}.gz" for name in groups}
+    tiles = [f"{TILES}/{name}" for name in (await storage.children(TILES))[1] if name not in kept]
+    old = time.time() - _GRACE
+    pages = [key for key, at in await storage.listing(PAGES, timed=".js") if key not in keys and at < old]
+    await storage.remove([*tiles, *pages])

@@ -12,7 +12,10 @@ from prefect_together.generations.formats import MEDIA_TYPES
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import specs
 from prefect_together.storage.opening import locate
+from prefect_together.ui.gallery_pages import PAGES
 
+SCRIPT = "text/javascript"
+"""What the pages of a large gallery are."""
 _PICTURES = "gallery"  # the small ones of the page
 
 
@@ -22,6 +25,8 @@ def media_type_served(key: str) -> str | None:
     folders = {spec.folder for spec in specs()} | {DERIVED, _PICTURES}
     if top not in folders or not below or not {"", ".", ".."}.isdisjoint(below):
         return None
+    if key.startswith(f"{PAGES}/") and key.endswith(".js"):
+        return SCRIPT
     return MEDIA_TYPES.get(PurePosixPath(key).suffix.removeprefix("."))
 
 

@@ -62,7 +62,7 @@ async def test_of_the_newest_few_most_claims_are_not_read(storage: Storage, monk
 
 async def test_many_are_sorted_on_the_disk(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit into memory is put into order all the same."""
-    monkeypatch.setattr("prefect_together.ledger.newest._RUN", 7)
+    monkeypatch.setattr("prefect_together._internal.sorted_lines._HELD", 700)
     await fill(storage, range(40))
     expected = [attempt(number).key for number in reversed(range(40))]
     assert expected == [row.key async for row in newest_attempts(storage)]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from prefect_together._internal.event_loop import run
 from prefect_together.cli.media_server import MediaServer
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.links import link
 
@@ -126,6 +128,57 @@ def test_the_page_is_always_new(storage: Storage) -> None:
     assert page.headers["content-type"].startswith("text/html")
     policy = page.text.split('Content-Security-Policy" content="')[1].split('"')[0]
     assert (storage.folder is None) == ("http://127.0.0.1:" in policy), policy
+
+
+def test_pages_of_a_large_gallery_are_served(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts that the page names come from here, as the page allows none from a bucket; what was read is nobody's business."""
+    monkeypatch.setattr("prefect_together.ui.gallery_tiles.FEW", 2)
+    ledger = Ledger(storage)
+    for number in range(4):
+        run(
+            ledger.record(
+                Attempt(f"{number:040x}", "any", 1), "claimed", {"kind": "chat", "model": "m", "title": f"question {number}"}
+            )
+        )
+    client = _Client(storage)
+    policy = client.get("/gallery.html").text.split('Content-Security-Policy" content="')[1].split('"')[0]
+    assert "script-src 'unsafe-inline' file: 'self'" in policy
+    keys = sorted(key for key, _ in run(storage.listing("gallery/pages")))
+    assert 2 == len(keys)
+    for key in keys:
+        found = client.get(f"/{key}")
+        assert (200, "text/javascript") == (found.status_code, found.headers["content-type"].partition(";")[0])
+    assert "question 3" in client.get(f"/{keys[0]}").text
+    for key in (*run(storage.names("gallery/tiles")), "gallery/pages/000/000009-gone.js", "gallery/other.js"):
+        assert 404 == client.get(f"/{key}").status_code, key
+
+
+def test_a_page_that_takes_long_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a large library, the page that is there is shown while it is written anew; where there is none, that is waited for."""
+    written = threading.Event()
+
+    async def slow(storage: Storage) -> str:
+        await asyncio.to_thread(written.wait, 60)
+        await storage.write("gallery.html", b"new")
+        return ""
+
+    monkeypatch.setattr("prefect_together.cli.media_server.write_page", slow)
+    monkeypatch.setattr("prefect_together.cli.media_server._PATIENCE", 0.05)
+    storage = Storage(str(tmp_path))
+    run(_fill(storage))
+
+    async def asking() -> list[str]:
+        transport = httpx.ASGITransport(MediaServer(storage).app())
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            first = asyncio.create_task(client.get("/gallery.html"))
+            await asyncio.sleep(0.3)
+            assert not first.done()
+            await storage.write("gallery.html", b"old")
+            second = await client.get("/gallery.html")
+            written.set()
+            return [second.text, (await first).text]
+
+    assert ["old", "new"] == asyncio.run(asking())
 
 
 def _clip(uri: str) -> KeptFile:
