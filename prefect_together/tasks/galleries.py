@@ -118,7 +118,7 @@ async def _page(library: AnyLibrary | None, title: str | None) -> str | None:
     try:
         address = await write_page(await storage_of(library), title=title)
         if wanted():
-            about = "Everything that the library keeps, as one page.<br>Open it beside the files."
+            about = "Everything that the library keeps.<br>Open it beside the files."
             await publish(LinkArtifact(key="gallery", link=address, description=about))
     except Exception as error:  # see `publish_gallery`
         get_logger("together").warning("No gallery page: %s: %s", type(error).__name__, error)

@@ -18,6 +18,8 @@ COMMANDS = (
     "ledger --limit 5",
     "ledger --since 2026-12-30 --limit 1000",
     "trace 00",
+    "gallery",
+    "gallery",
     "reconcile",
     "pack",
     "ledger --state unknown",
