@@ -37,8 +37,8 @@ async def write_page(storage: Storage, *, title: str | None = None, progress: Pr
     """
     index = await read_index(storage)
     known_as, index.title = index.title, title or index.title
-    same = bool(index.groups) and index.title == known_as and await storage.exists(PAGE)
-    if same and await unchanged(storage, index):
+    same = bool(index.groups) and index.title == known_as
+    if same and await storage.exists(PAGE) and await storage.holds(PAGES) and await unchanged(storage, index):
         return storage.uri(PAGE)
     with Tiles(storage, index) as tiles:
         await tiles.take(progress)

@@ -58,6 +58,7 @@ def test_everything_loads_and_nothing_leaves(page: Page, library: Path) -> None:
         page.keyboard.press("Escape")
     page.evaluate("scrollTo(0, 0)")
     shoot(page, "gallery")
+    assert "— on a sandbox, not paid: about $" in page.inner_text("#totals"), "nobody takes a sandbox's prices for a bill"
     assert [] == complaints
     assert [] == [url for url in asked if not url.startswith(("file:", "data:"))]
 

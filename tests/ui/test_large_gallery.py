@@ -170,7 +170,9 @@ def test_without_a_mouse_or_eyes(chromium: Browser, folder: Path, size: tuple[in
     assert "1,300 in all, 120 shown" == page.inner_text("#count")
     assert "question 1239" in page.locator(":focus").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.locator("form").bounding_box()["height"] <= 110, "it stays on top of the pictures"  # type: ignore[index]
     page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
     page.screenshot(path=SHOTS / f"gallery-large-{scheme}.png")
     context.close()
 

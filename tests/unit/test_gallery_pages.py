@@ -123,6 +123,10 @@ async def test_a_page_that_is_full_stays(storage: Storage, monkeypatch: pytest.M
     monkeypatch.setattr(storage, "read", reading)
     await write_page(storage)
     assert [] == written, "nothing is new"
+    await storage.remove([key for key, _ in await storage.listing(PAGES)])
+    await write_page(storage)
+    assert before == await names(storage), "what somebody has removed is there again"
+    written.clear()
     await fill(storage, range(18, 21))
     read.clear()
     await write_page(storage)

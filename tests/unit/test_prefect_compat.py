@@ -42,6 +42,18 @@ def test_hooks_at_the_end_come_before_prefects() -> None:
     assert "True False" == run.stdout.strip()
 
 
+def test_a_wait_outside_of_flows_needs_no_prefect() -> None:
+    """A command that takes longer than a second does not import Prefect to learn that no flow waits for it."""
+    code = (
+        "import asyncio, sys\n"
+        "from prefect_together._internal.event_loop import run\n"
+        "run(asyncio.sleep(1.2))\n"
+        "print('prefect' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert "False" == done.stdout.strip()
+
+
 @pytest.mark.usefixtures("prefect_server")
 def test_a_name_may_tag_its_run() -> None:
     """Tags that are added while the run's name is asked for are those of the run."""
