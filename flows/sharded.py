@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, get_client
 from prefect.task_runners import ProcessPoolTaskRunner
@@ -64,6 +64,7 @@ def sharded(
     concurrency: Annotated[int, Field(ge=1)] = 32,
     chunk_size: Annotated[int, Field(ge=1)] | None = None,
     max_cost: Annotated[Decimal, Field(gt=0)] | None = None,
+    on_unknown: Literal["auto", "fail", "resubmit"] = "auto",
     plan: bool = False,  # noqa: FBT001, FBT002 - a parameter of a flow is an option of its command and of its form
 ) -> BatchResult | Plan:
     """Make a picture of every row of a table; all who run this with the same table at the same time share its rows.
@@ -80,21 +81,25 @@ def sharded(
         concurrency: How many pictures at once, in each process.
         chunk_size: How many rows a process takes at a time.
         max_cost: USD that all processes together may spend on this table.
+        on_unknown: What becomes of rows that a dead process was sending: "auto" sends cheap ones again, "fail" none.
         plan: Say what would be sent and what it would cost, and send nothing.
     """
     requests = _requests(table, template, {"model": model, "width": width, "height": height, "seed": seed})
     name = f"{Path(table).name} {model}"
     if plan:
-        return plan_requests(requests, name=name, max_cost=max_cost)
+        return plan_requests(requests, name=name, max_cost=max_cost, on_unknown=on_unknown)
     limit = None if max_cost is None else SpendLimit(name=name, usd=max_cost)
     if workers == 1:
-        result = generate_batch(requests, name=name, concurrency=concurrency, chunk_size=chunk_size, limit=limit)
+        result = generate_batch(
+            requests, name=name, concurrency=concurrency, chunk_size=chunk_size, limit=limit, on_unknown=on_unknown
+        )
     else:
         with get_client(sync_client=True) as client:  # else each worker would start a temporary server of its own
             os.environ.setdefault("PREFECT_API_URL", str(client.api_url))
         shares = generate_batch.map(
-            [requests] * workers, name=name, concurrency=concurrency, chunk_size=chunk_size, limit=limit
-        )
+            [requests] * workers, name=name, concurrency=concurrency, chunk_size=chunk_size, limit=limit,
+            on_unknown=on_unknown,
+        )  # fmt: skip
         result = shares.result()[0]  # each of them has the same: what came of the whole table
     return result.model_copy(update={"tables": [result.write_table(out)]}) if out else result
 

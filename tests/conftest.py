@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from .network import Network
+from .services import postgres, redis
 from .shared_server import Server
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -81,7 +82,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _MADE_ONCE = (
+    "tests/kills/test_machines.py",
     "tests/packaging/test_wheel.py",
+    "tests/promises/test_databases.py",
     "tests/promises/test_spans.py",
     "tests/ui/test_deployments.py",
     "tests/ui/test_schedules.py",
@@ -181,6 +184,20 @@ def s3_endpoint() -> Iterator[str]:
     yield f"http://{host}:{port}"
     server.stop()
     responses.S3Response.put_object = put_object
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """Run PostgreSQL and yield the URL of a database; skip where it is not installed."""
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def redis_port() -> Iterator[int]:
+    """Run Redis and yield its port; skip where it is not installed."""
+    with redis() as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -165,17 +165,26 @@ def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE) -
 
 
 @contextmanager
-def own_prefect(folder: Path) -> Generator[tuple[str, Process]]:
-    """Run a Prefect server that may be killed, and yield the URL of its API. What a folder's server knew, its next one knows."""
+def own_prefect(folder: Path, **variables: str) -> Generator[tuple[str, Process | subprocess.Popen[bytes]]]:
+    """Run a Prefect server that may be killed, and yield the URL of its API. What a folder's server knew, its next one knows.
+
+    Args:
+        folder: Where it keeps what is its own.
+        variables: Of its environment: what a server reads while it is imported, such as its database and its broker.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api"
-    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml")}
+    home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"), **variables}
     start = ["-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
-    database(folder / "prefect" / "prefect.db")
     with (folder / "prefect.log").open("w") as log:
-        server = Process(start, env=environment() | home | MIGRATED, out=log, leads=True)
+        if variables:
+            told = environment() | home
+            server = subprocess.Popen([sys.executable, *start], env=told, stdout=log, stderr=log, start_new_session=True)
+        else:
+            database(folder / "prefect" / "prefect.db")
+            server = Process(start, env=environment() | home | MIGRATED, out=log, leads=True)
     try:
         until("Prefect's API answers", lambda: _answers(f"{api}/health"))
         yield api, server

@@ -10,11 +10,11 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -24,7 +24,6 @@ from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryE
 from prefect_together.sandbox import Sandbox
 
 from .asking import run_batch
-from .databases import PASSWORD, USER, postgres, skip_without
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of drivers
 sql: Any = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed here")
@@ -32,12 +31,16 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed here")
 CONSTANTS: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro", "width": 64, "height": 64, "seed": 1}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Run PostgreSQL for the tests of this module."""
-    skip_without("psycopg")
-    with postgres() as url:
-        yield url
+def _skip_without(*modules: str) -> None:
+    for name in modules:
+        pytest.importorskip(name, reason=f"{name} is not installed here, which this database needs")
+
+
+@pytest.fixture
+def server(postgresql: str) -> str:
+    """Return the URL of a database of PostgreSQL."""
+    _skip_without("psycopg")
+    return postgresql
 
 
 @pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
@@ -46,7 +49,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/a.db"
     if request.param == "duckdb":
-        skip_without("duckdb", "duckdb_engine")
+        _skip_without("duckdb", "duckdb_engine")
         return f"duckdb:///{tmp_path}/a.duckdb"
     found = str(request.getfixturevalue("server"))
     with Database(found).connected(writes=True) as connection:
@@ -242,7 +245,8 @@ def test_a_whole_table_is_read_by_its_name(url: str) -> None:
 def test_no_secret_is_shown(server: str, caplog: pytest.LogCaptureFixture, together_sandbox: Sandbox) -> None:
     """Not in a table's repr, in what is returned, in errors of any kind, nor in the log: neither the password nor the user."""
     host = server.rpartition("@")[2]
-    wrong = server.replace(USER, "nobody-else")
+    user, _, quoted = server.partition("://")[2].partition("@")[0].partition(":")
+    wrong = server.replace(user, "nobody-else")
     seen: list[str] = []
     with caplog.at_level(logging.DEBUG):
         write_table([{"prompt": "a fox"}], server, table="t")
@@ -269,7 +273,7 @@ def test_no_secret_is_shown(server: str, caplog: pytest.LogCaptureFixture, toget
                     str(caught.value.__context__ or ""),
                 ]
     for text in (*seen, caplog.text):
-        for secret in (PASSWORD, server.partition("://")[2].partition("@")[0], f"{USER}:"):
+        for secret in (unquote(quoted), f"{user}:{quoted}", f"{user}:"):
             assert secret not in text
 
 
