@@ -98,7 +98,7 @@ class Pool:
 
     def process(self, run: FlowRun) -> int:
         """Wait until a run has a process, and return its id."""
-        until(f"{run.name} has a process", lambda: self.client.read_flow_run(run.id).infrastructure_pid)
+        until(f"{run.name} has a process", lambda: self.client.read_flow_run(run.id).infrastructure_pid, every=0.5)
         return int(self.client.read_flow_run(run.id).infrastructure_pid or 0)
 
     def comes_to(self, run: FlowRun, wanted: StateType) -> State:
@@ -109,7 +109,7 @@ class Pool:
             assert state.type == wanted or not state.is_final(), f"{run.name}: {state}\n{self._said()}"
             return state.type == wanted
 
-        until(f"{run.name} is {wanted}", there)
+        until(f"{run.name} is {wanted}", there, every=0.5)
         return self._state(run)
 
     def result(self, run: FlowRun) -> Any:

@@ -156,12 +156,19 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
-def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE) -> None:
-    """Wait until something is true."""
+def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE, every: float = 0.01) -> None:
+    """Wait until something is true.
+
+    Args:
+        what: It, in words.
+        true: Tells whether it is.
+        seconds: How long to wait for it.
+        every: Seconds between looks: a server that is asked has other work too.
+    """
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, f"waited {seconds:.0f} s until {what}"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 @contextmanager

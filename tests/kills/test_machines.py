@@ -69,10 +69,10 @@ def test_runs_in_a_work_pool_share_a_table(pool: Pool, together: Sandbox) -> Non
     # Nobody gets anything before all have begun, however long that takes.
     together.fault(IMAGES, "429", hint="retry-after", wait=0.5, times=1_000_000)
     runs = {word: _shared(pool, word) for word in RUNS}
-    until("all have shards", lambda: RUNS == {word: _at_work(pool, word) for word in runs})
+    until("all have shards", lambda: RUNS == {word: _at_work(pool, word) for word in runs}, every=0.1)
     together._switchboard.clear()  # pyright: ignore[reportPrivateUsage]
     together.fault(IMAGES, "accept_then_delay", seconds=0.5, times=4 * ROWS)
-    until("all have sent something", lambda: RUNS == {word: len(_senders(pool, word)) for word in runs})
+    until("all have sent something", lambda: RUNS == {word: len(_senders(pool, word)) for word in runs}, every=0.1)
     for word in runs:
         os.kill(pool.process(runs[word][0]), signal.SIGKILL)
     assert {"machine-1", "machine-2"} == {host for word in runs for host in _senders(pool, word).values()}
@@ -118,7 +118,7 @@ def test_what_a_dead_machine_left_goes_on_at_the_other(pool: Pool, together: San
     (pool.folder / "go").touch()
     other.resume()
     pool.comes_to(errand, StateType.CRASHED)
-    until("it is started again", lambda: 2 == len(pool.runs("errand")))
+    until("it is started again", lambda: 2 == len(pool.runs("errand")), every=0.5)
     again = pool.runs("errand")[1]
     assert errand.parameters == again.parameters
     for run in (again, waits):

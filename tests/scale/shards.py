@@ -39,26 +39,27 @@ def work(told: dict[str, Any]) -> None:
 
     table = requests_from_table(told["table"], constants={"model": MODEL, "width": 64, "height": 64, "seed": 7})
     result = generate_batch.fn(
-        table, library=told["library"], name="scale", concurrency=AT_ONCE, on_unknown=told["on_unknown"], fail_on="never"
-    )
+        table, library=told["library"], name="scale", concurrency=told["concurrency"], on_unknown=told["on_unknown"],
+        fail_on="never",
+    )  # fmt: skip
     print(result.model_dump_json(), flush=True)
 
 
 class Lab:
     """A table, a library, a sandbox, and processes that work on them."""
 
-    def __init__(self, folder: Path, rows: int, url: str, on_unknown: str = "auto") -> None:
+    def __init__(self, folder: Path, rows: int, url: str, on_unknown: str = "auto", concurrency: int = AT_ONCE) -> None:
         self.folder = folder
         self.table = folder / "rows.csv"
         self.table.write_text("prompt\n" + "".join(f"picture {number}\n" for number in range(rows)), encoding="utf-8")
         self._url = url
-        self._on_unknown = on_unknown
+        self._how = {"on_unknown": on_unknown, "concurrency": concurrency}
         self._started = 0
 
     def start(self, library: str) -> subprocess.Popen[str]:
         """Start a process."""
         self._started += 1
-        told = {"table": str(self.table), "library": str(self.folder / library), "on_unknown": self._on_unknown}
+        told = {"table": str(self.table), "library": str(self.folder / library), **self._how}
         command = [sys.executable, __file__, "--work", json.dumps(told)]
         if _own_names():
             command = ["unshare", "--uts", "sh", "-c", f'hostname machine-{self._started} && exec "$@"', "sh", *command]
