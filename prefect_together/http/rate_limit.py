@@ -1,8 +1,10 @@
 """How many paid requests of each model may be in flight at once, learnt from Together's answers. Sends nothing itself.
 
 One limiter serves an account in a process. Every model has a limiter of its own: a 429 narrows it and a wait hint closes it
-for so long, an answer widens it again, and a 503 makes it wait without narrowing it. Permits that come free are dealt to
-the models in turn, and no model may take the last of them, so that none starves because another is slow.
+for so long, an answer widens it again, and a 503 makes it wait without narrowing it. It begins with one request and opens
+within a second or two, so that whoever begins where Together is busy is refused a few requests and not all. Permits that
+come free are dealt to the models in turn, and no model may take the last of them, so that none starves because another is
+slow.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ RESERVED = 8
 """One permit of so many is kept for the other models."""
 LONGEST = 60.0
 """Seconds of the longest pause that nobody asked for."""
+OPENING, MOMENT = 2, 0.05
+"""How many more may be in flight after each moment (seconds) of a model's first ones, while nothing is refused."""
 
 _log = logging.getLogger("prefect.together.rate_limit")
 
@@ -100,8 +104,12 @@ class ModelLimiter:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed_until = 0.0
         self._narrowed_at = 0.0
+        self._taken = 0
+        self._known = self.width
         self._refusals = 0
         self._others = 0
+        self._opened = 1
+        self._opening: asyncio.TimerHandle | None = None
 
     @property
     def wanted(self) -> int:
@@ -120,7 +128,8 @@ class ModelLimiter:
         self._others, widest = len(others), float(self._limiter.permits)
         learnt = [one for one in (*(other["width"] for other in others), self.width) if one < widest]
         if learnt and others:
-            self.width = min(self.width, max(1.0, sum(learnt) / len(learnt)))
+            self._known = min(self._known, max(1.0, sum(learnt) / len(learnt)))
+            self.width = min(self.width, self._known)
 
     async def acquire(self) -> float:
         """Wait for a slot and return when it was given, which ``on_rate_limited`` and ``on_accepted`` want to know."""
@@ -130,6 +139,7 @@ class ModelLimiter:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         self._limiter.distribute()
+        self._go_on_opening()
         try:
             await place
         except asyncio.CancelledError:
@@ -157,26 +167,36 @@ class ModelLimiter:
     def on_accepted(self, entered: float) -> None:
         """Note that a request was taken: one more may be in flight for every round of answers.
 
+        Up to what it was narrowed to last, for every answer: that all of a moment were refused may be just that moment.
+
         Where one of several processes is refused something, it alone gives way, so all together come back to the limit so
         much sooner: they try for more so much more slowly, each its share of that.
         """
         if entered >= self._narrowed_at:
             self._refusals = 0
+        self._opened += 1
         before, widest = self.width, float(self._limiter.permits)
-        self.width = min(widest, self.width + 1.0 / self.width / (1 + self._others) ** 2)
+        if self.width < self._known:
+            self.width = min(self._known, self.width + 1.0)
+        else:
+            self.width = self._known = min(widest, self.width + 1.0 / self.width / (1 + self._others) ** 2)
         if before < widest == self.width:
             _log.info("%s is at its full speed again: up to %d requests at once.", self.model, self._limiter.permits)
 
     def on_rate_limited(self, entered: float, hint: float | None) -> float:
         """Note a 429, narrow the model's width, and return the seconds to wait before offering again.
 
-        Requests that were sent before it was narrowed last say nothing new.
+        Of requests that were sent before it was narrowed last, each that is refused says that there was room for one less.
         """
         news = entered >= self._narrowed_at
         if news:
             self._refusals += 1
-            self.width = max(1.0, min(self.width, float(self.active + 1)) * NARROWER)
+            self._opened = self._limiter.permits
+            self._taken = self.active
+            self.width = self._known = max(1.0, min(self.width, float(self.active + 1)) * NARROWER)
             self._narrowed_at = time.monotonic()
+        self._taken -= 1
+        self.width = max(1.0, min(self.width, float(self._taken)))
         pause = _pause(hint, self._refusals)
         self._close(pause)
         if news:
@@ -193,8 +213,19 @@ class ModelLimiter:
 
     def _open(self) -> bool:
         limiter = self._limiter
-        free = limiter.active < limiter.permits and self.active < min(limiter.share, max(1, int(self.width)))
-        return free and time.monotonic() >= self._closed_until
+        most = min(limiter.share, max(1, int(self.width)), self._opened)
+        return limiter.active < limiter.permits and self.active < most and time.monotonic() >= self._closed_until
+
+    def _go_on_opening(self) -> None:
+        """Let more in after a moment, while somebody waits for that; answers do so too, and the first 429 ends it."""
+        if self._waiting and self._opened < self._limiter.permits and self._opening is None:
+            self._opening = asyncio.get_running_loop().call_later(MOMENT, self._open_further)
+
+    def _open_further(self) -> None:
+        self._opening = None
+        self._opened += OPENING
+        self._limiter.distribute()
+        self._go_on_opening()
 
     def _grant(self) -> None:
         self.active += 1

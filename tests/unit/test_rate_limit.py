@@ -28,7 +28,7 @@ async def _send(lane: ModelLimiter, seconds: float = 0.0) -> None:
 
 @virtual_time
 async def test_a_429_narrows_the_lane_once_for_all_that_were_in_flight() -> None:
-    """Ten refusals of one burst count as one; answers widen it again, up to all slots."""
+    """Ten refusals of one burst count as one, and as many answers say so; more of them widen it up to all slots."""
     limiter = AdaptiveLimiter(64)
     lane = limiter.for_model("m")
     entered = [await lane.acquire() for _ in range(10)]
@@ -36,10 +36,48 @@ async def test_a_429_narrows_the_lane_once_for_all_that_were_in_flight() -> None
     for at in entered:
         lane.release()
         lane.on_rate_limited(at, 0.0)
-    assert 6.0 < lane.width < 7.1
+    assert 1.0 == lane.width
+    for _ in range(10):
+        lane.on_accepted(now())
+    assert 6.0 < lane.width < 8.1
     for _ in range(3000):
         lane.on_accepted(now())
     assert 64.0 == lane.width
+
+
+@virtual_time
+@pytest.mark.parametrize(("sent", "taken"), [(32, 24), (32, 5), (32, 0), (2, 1)])
+async def test_after_a_burst_no_more_are_sent_than_were_taken(sent: int, taken: int) -> None:
+    """Whoever is refused everything goes on with one request, and not with most of those that were refused."""
+    lane = AdaptiveLimiter(64).for_model("m")
+    entered = [await lane.acquire() for _ in range(sent)]
+    for at in entered[taken:]:
+        await asyncio.sleep(0.001)
+        lane.on_rate_limited(at, 0.0)
+        lane.release()
+    assert max(1, taken - 3) <= lane.width <= max(1, taken)
+
+
+@virtual_time
+async def test_a_model_is_opened_by_and_by() -> None:
+    """One request goes at once, all slots are open within two seconds though nothing was answered, and a 429 ends that."""
+    lane = AdaptiveLimiter(64).for_model("m")
+    waiting = [asyncio.create_task(lane.acquire()) for _ in range(64)]
+    await asyncio.sleep(0)
+    assert 1 == lane.active
+    await asyncio.sleep(2)
+    assert 56 == lane.active
+    for task in waiting:
+        task.cancel()
+    other = AdaptiveLimiter(64).for_model("m")
+    waiting = [asyncio.create_task(other.acquire()) for _ in range(64)]
+    await asyncio.sleep(0.2)
+    sent = other.active
+    other.on_rate_limited(now(), 1.0)
+    await asyncio.sleep(0.9)
+    assert sent == other.active
+    for task in waiting:
+        task.cancel()
 
 
 @virtual_time
@@ -75,7 +113,7 @@ async def test_a_slow_model_does_not_starve_another() -> None:
     """With a hundred slow requests queued and in flight, a request of another model is sent at once."""
     limiter = AdaptiveLimiter(16)
     slow = [asyncio.create_task(_send(limiter.for_model("slow"), 0.3)) for _ in range(100)]
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
     began = now()
     await asyncio.gather(*(_send(limiter.for_model("quick")) for _ in range(20)))
     assert 0.0 == now() - began

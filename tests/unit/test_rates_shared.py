@@ -49,17 +49,19 @@ def _timed(monkeypatch: pytest.MonkeyPatch, work: Coroutine[Any, Any, tuple[int,
         loop.close()
 
 
-async def _asked(loop: _Loop, processes: int, *, told: bool) -> tuple[int, int]:
-    """Ask as fast as it goes for a while; return how many requests were refused, and how many taken."""
+async def _asked(loop: _Loop, processes: int, *, told: bool, seconds: float = 3600 * HOURS) -> tuple[int, int]:
+    """Ask as fast as it goes for a while, each from a second after the one before; return how many were refused, and taken."""
     chance, in_flight, refused, taken = random.Random(1), 0, 0, 0
     limiters = [AdaptiveLimiter(64) for _ in range(processes)]
 
-    async def caller(limiter: AdaptiveLimiter) -> None:
+    async def caller(limiter: AdaptiveLimiter, begin: float) -> None:
         nonlocal in_flight, refused, taken
         lane = limiter.for_model("m")
-        while loop.time() < HOURS * 3600:
+        await asyncio.sleep(begin)
+        while loop.time() < seconds:
             permit = Permit(lane)
             entered = await permit.acquire()
+            await asyncio.sleep(0.02 * chance.random())
             if in_flight >= AT_ONCE:
                 refused += 1
                 pause = lane.on_rate_limited(entered, SECONDS)
@@ -80,7 +82,7 @@ async def _asked(loop: _Loop, processes: int, *, told: bool) -> tuple[int, int]:
                 limiter.heed(seen[:number] + seen[number + 1 :])
 
     beating = asyncio.create_task(beat())
-    await asyncio.gather(*(caller(limiter) for limiter in limiters for _ in range(32)))
+    await asyncio.gather(*(caller(limiter, begin) for begin, limiter in enumerate(limiters) for _ in range(32)))
     beating.cancel()
     return refused, taken
 
@@ -94,6 +96,16 @@ def test_four_processes_are_refused_little_more_than_one(monkeypatch: pytest.Mon
     assert together >= alone
     assert four / together <= 1.5 * one / alone
     assert apart > 3 * four
+
+
+def test_processes_that_begin_are_refused_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three more that begin where one fills what there is: not all that they want to send is refused, only a few requests."""
+    (one, alone), (four, together) = (
+        _timed(monkeypatch, _asked(loop, processes, told=True, seconds=100), loop)
+        for loop, processes in ((_Loop(), 1), (_Loop(), 4))
+    )
+    assert four - one <= 3 * 12 < 3 * 32
+    assert together >= 0.7 * alone
 
 
 async def test_processes_hear_of_each_other_with_their_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
