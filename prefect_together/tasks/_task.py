@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import State, Task, unmapped
@@ -64,17 +64,29 @@ class _TogetherTask(Task[_P, _R]):
         from prefect_together.batch.request_table import RequestTable  # is slow to import, and few flows have tables
 
         if any(isinstance(given, RequestTable) for given in (*args, *kwargs.values())):
-            name = self.name.replace("-", "_")
-            raise InvalidRequest(
-                f"{name}.map takes requests, and was given a RequestTable: generate_batch(table) makes all its rows in one "
-                f"task run, or give {name}.map([row.request for row in table if row.request])."
-            )
+            raise InvalidRequest(_no_table(self.name.replace("-", "_"), inspect.signature(self.fn).parameters))
         return cast("Any", super()).map(*map(_whole, args), **{name: _whole(value) for name, value in kwargs.items()})
 
     def with_options(self, *args: Any, **changed: Any) -> Task[_P, _R]:
         made = super().with_options(*args, **changed)
         keep_class(made, self)
         return made
+
+
+def _no_table(name: str, parameters: Iterable[str]) -> str:
+    """Return why a table is not mapped over, and what to give instead.
+
+    Args:
+        name: The function of the task.
+        parameters: What it takes: ``requests``, where it takes a whole table.
+    """
+    if "requests" not in parameters:
+        return (
+            f"{name}.map takes requests, and was given a RequestTable: generate_batch(table) makes all its rows in one "
+            f"task run, or give {name}.map([row.request for row in table if row.request])."
+        )
+    shared = f'; {name}.map([table] * 4, name="…") has four task runs share them' if "chunk_size" in parameters else ""
+    return f"{name}.map takes a list of tables, and was given one: {name}(table) takes all its rows in one task run{shared}."
 
 
 def _whole(value: Any) -> Any:

@@ -26,6 +26,7 @@ from prefect_together import (
     generate_image,
     plan,
     requests_from_table,
+    submit_batch,
 )
 from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.sandbox import Sandbox
@@ -269,6 +270,12 @@ def test_what_is_no_request_says_the_call_to_use(together_sandbox: Sandbox, tmp_
     for task in (generate_image, agenerate_image):
         with pytest.raises(InvalidRequest, match=r"given a RequestTable: generate_batch\(table\)"):
             task.map(table)
+    for task, said in (
+        (generate_batch, r'generate_batch\(table\) takes all .*; generate_batch\.map\(\[table\] \* 4, name="…"\) has four'),
+        (submit_batch, r"was given one: submit_batch\(table\) takes all its rows in one task run\.$"),
+    ):
+        with pytest.raises(InvalidRequest, match=said):
+            cast("Any", task).map(table, name="foxes")
     with pytest.raises(InvalidRequest, match=r"given a TableRow: give its \.request"):
         generate_image(cast("Any", next(iter(table))))
     assert 1 == len(together_sandbox.charges())
