@@ -25,6 +25,8 @@ RESERVED = 8
 """One permit of so many is kept for the other models."""
 LONGEST = 60.0
 """Seconds of the longest pause that nobody asked for."""
+GUESS = 16
+"""How many may at least have been too many, where a model's very first requests are refused."""
 OPENING, MOMENT = 2, 0.05
 """How many more may be in flight after each moment (seconds) of a model's first ones, while nothing is refused."""
 
@@ -191,9 +193,11 @@ class ModelLimiter:
         news = entered >= self._narrowed_at
         if news:
             self._refusals += 1
+            # What is refused while it opens says that there is a limit, and not yet where: answers open it further.
+            sent = max(self.active + 1, GUESS if self._opened < self._limiter.permits else 1)
             self._opened = self._limiter.permits
             self._taken = self.active
-            self.width = self._known = max(1.0, min(self.width, float(self.active + 1)) * NARROWER)
+            self.width = self._known = max(1.0, min(self.width, float(sent)) * NARROWER)
             self._narrowed_at = time.monotonic()
         self._taken -= 1
         self.width = max(1.0, min(self.width, float(self._taken)))

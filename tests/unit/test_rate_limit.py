@@ -39,7 +39,7 @@ async def test_a_429_narrows_the_lane_once_for_all_that_were_in_flight() -> None
     assert 1.0 == lane.width
     for _ in range(10):
         lane.on_accepted(now())
-    assert 6.0 < lane.width < 8.1
+    assert 10.0 < lane.width < 12.0
     for _ in range(3000):
         lane.on_accepted(now())
     assert 64.0 == lane.width
@@ -77,6 +77,19 @@ async def test_a_model_is_opened_by_and_by() -> None:
     await asyncio.sleep(0.9)
     assert sent == other.active
     for task in waiting:
+        task.cancel()
+
+
+@virtual_time
+async def test_a_first_request_that_is_refused_costs_a_few_rounds() -> None:
+    """Where that was a moment's, twice as many are in flight after each round of answers, up to ten, and then one more."""
+    lane = AdaptiveLimiter(64).for_model("m")
+    lane.on_rate_limited(await lane.acquire(), 0.0)
+    lane.release()
+    sending = [asyncio.create_task(_send(lane, 1.0)) for _ in range(200)]
+    await asyncio.sleep(7.5)
+    assert 13 <= lane.active <= 15
+    for task in sending:
         task.cancel()
 
 
