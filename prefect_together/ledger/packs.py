@@ -48,6 +48,9 @@ class Packs:
 
     async def last(self, prefix: str) -> str | None:
         """Return the key of the pack that counts for some first two digits, as it is now; None where there is none."""
+        # Most libraries have none, and are asked for every entry. A folder that there is never becomes empty again.
+        if not await self._storage.may_hold(f"{ROOT}/{prefix}"):
+            return None
         # A folder that changes while it is listed may show neither the old one nor the new one; twice it does not.
         found = await self.all(prefix) or await self.all(prefix)
         return found[-1] if found else None

@@ -15,7 +15,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from prefect_together.storage.storage import Storage
 
 _SCHEME = "library:"
-_NESTED = (dict, list, tuple)
+_NESTED = frozenset({dict, list, tuple})
 _MARK = b'"sha256"'
 """What every reference has in it, however it is written."""
 _OWN = re.compile(r"^(?P<root>.+)/(?P<key>derived/[^/]+|[^/]+/\d{4}-\d{2}-\d{2}/[^/]+)$")
@@ -74,9 +74,10 @@ def _key(quoted: str) -> str:
 def _with_addresses(value: Any, change: Callable[[dict[str, Any]], None]) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        changed = {
-            name: _with_addresses(field, change) if isinstance(field, _NESTED) else field for name, field in fields.items()
-        }
+        changed = fields.copy()
+        for name, field in fields.items():
+            if type(field) in _NESTED and field:
+                changed[name] = _with_addresses(field, change)
         if _is_reference(fields):
             change(changed)
         return changed
