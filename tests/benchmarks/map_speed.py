@@ -2,7 +2,8 @@
 
 python tests/benchmarks/map_speed.py [pictures] [KB of each] [rounds]
 
-Rivals, each in a process of its own, in turns, against one Prefect server and one fake Together:
+Rivals, each in a process of its own, in turns, against one Prefect server and one fake Together, with their files in a
+folder on a disk, never one in memory:
 
     empty        an empty sync task: what Prefect can do
     sdk          a sync task with the official SDK, a client for each call, as its documentation shows; the file written
@@ -22,7 +23,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from servers import measured, medians, memory, prefect, together
+from servers import disk, measured, medians, memory, prefect, together
 
 MODEL = "black-forest-labs/FLUX.2-pro"
 RIVALS = ("empty", "sdk", "sdk-shared", "ours")
@@ -70,7 +71,7 @@ def tasks(rival: str, origin: str, folder: Path) -> tuple[Any, Any]:
 
 def run(rival: str, origin: str, count: int) -> dict[str, float]:
     """Map a rival's task in a flow; time it from the call to the last result."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=disk()[0]) as name:
         os.environ |= {
             "TOGETHER_BASE_URL": origin,
             "TOGETHER_API_KEY": "key",
@@ -119,6 +120,7 @@ def main(count: int, kilobytes: int, rounds: int) -> None:
                 found[rival].append(once)
                 print(f"  {rival:12} {count / once['seconds']:6.1f}/s", file=sys.stderr)
     middle = {rival: medians(rounds) for rival, rounds in found.items()}
+    print(f"{count} pictures of {kilobytes} KB, into a folder on {disk()[1]}, median of {rounds}")
     print(f"{'':12} {'tasks/s':>8} {'CPU':>7} {'server':>7} {'memory':>7}   ours is")
     for rival, numbers in middle.items():
         print(

@@ -22,6 +22,23 @@ HERE = Path(__file__).parent
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
+def disk() -> tuple[str, str]:
+    """Return a folder for temporary files that is on a disk and not in memory, and its file system."""
+    for folder in (tempfile.gettempdir(), "/var/tmp", str(Path.cwd())):
+        if (kind := _file_system(folder)) not in {"tmpfs", "ramfs"}:
+            return folder, kind
+    raise SystemExit("All folders for temporary files are in memory: set TMPDIR to one on a disk.")
+
+
+def _file_system(folder: str) -> str:
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return "a file system that is not known"
+    places = [line.split()[1:3] for line in mounts.read_text(encoding="utf-8").splitlines()]
+    real = Path(folder).resolve()
+    return max((len(place), kind) for place, kind in places if real.is_relative_to(place))[1]
+
+
 @contextmanager
 def together(kilobytes: int = 100, seconds: float = 0.0) -> Generator[str]:
     """Run a fake Together; yield its address."""
