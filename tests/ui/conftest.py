@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,11 @@ class Prefect:
             assert time.monotonic() < ends, f"{path} is busy all the time"
             time.sleep(1)
         return json.loads(answer or b"null")
+
+    def pause(self, deployments: Iterable[str]) -> None:
+        """End the schedules of deployments, by their ids: each run is a process, and they pile up while others are at work."""
+        for deployment in deployments:
+            self.ask(f"deployments/{deployment}/pause_deployment", {})
 
     def start(self, *command: str) -> Process:
         """Start a Python command against this server."""

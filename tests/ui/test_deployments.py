@@ -43,7 +43,7 @@ def prefect(prefect: Prefect, together: Sandbox) -> Prefect:
 
 @pytest.fixture(scope="module")
 def served(prefect: Prefect) -> Iterator[dict[str, str]]:
-    """Serve the flows as the documentation says, and yield the ids of their deployments by name."""
+    """Serve the flows as the documentation says until a schedule has fired; yield the ids of their deployments by name."""
     process = prefect.start("flows/serve.py", "--every", "15")
     try:
 
@@ -51,7 +51,10 @@ def served(prefect: Prefect) -> Iterator[dict[str, str]]:
             found = {one["name"]: one["id"] for one in prefect.ask("deployments/filter", {"limit": 50})}
             return found if {"daily-picture", "nightly-reconcile", "storyboard"} <= set(found) else {}
 
-        yield prefect.until(deployments)
+        found = prefect.until(deployments)
+        prefect.until(lambda: _scheduled(prefect, found), 300)
+        prefect.pause(found.values())
+        yield found
     finally:
         end(process)
 
@@ -63,6 +66,11 @@ def remove(prefect: Prefect) -> Iterator[Callable[[str], None]]:
     yield made.append
     for automation in made:
         prefect.ask(f"automations/{automation}", method="DELETE")
+
+
+def _scheduled(prefect: Prefect, served: dict[str, str]) -> list[dict[str, Any]]:
+    wanted = {"deployment_id": {"any_": [served["nightly-reconcile"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
+    return prefect.runs(limit=1, flow_runs=wanted)
 
 
 class Told(list[str]):
@@ -95,12 +103,7 @@ def told() -> Iterator[Told]:
 
 def test_a_schedule_fires(page: Page, prefect: Prefect, served: dict[str, str], ui: str) -> None:
     """A scheduled run starts by itself, completes, and is shown as such."""
-
-    def completed() -> list[dict[str, Any]]:
-        wanted = {"deployment_id": {"any_": [served["nightly-reconcile"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
-        return prefect.runs(limit=1, flow_runs=wanted)
-
-    run = prefect.until(completed, 120)[0]
+    (run,) = _scheduled(prefect, served)
     assert run["auto_scheduled"]
     see(page, prefect, ui, f"deployments/deployment/{served['daily-picture']}")
     page.get_by_text("Every 15 seconds").first.wait_for()

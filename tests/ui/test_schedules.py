@@ -148,7 +148,9 @@ def served(terminal: Terminal) -> Seen:
 def on_a_worker(terminal: Terminal, served: Seen) -> Seen:
     """Interrupt the process that serves, and wait for a run on the worker that is typed next."""
     terminal.interrupt()
-    return _seen(terminal, "nightly-reconcile", work_pool_name="films")
+    seen = _seen(terminal, "nightly-reconcile", work_pool_name="films")
+    terminal.pause(one["id"] for one in seen.deployments.values())
+    return seen
 
 
 def _seen(terminal: Terminal, deployment: str, **more: Any) -> Seen:
