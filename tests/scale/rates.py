@@ -82,7 +82,11 @@ async def _refuse(receive: Any, send: Any) -> None:
 def measure(rows: int, processes: list[int]) -> None:
     """Print what became of so many rows with so many processes, by each limit."""
     crowd, build = Crowd(), server.build
-    server.build = lambda *given, **more: crowd.around(build(*given, **more))
+
+    def crowded(*given: Any, **more: Any) -> Any:
+        return crowd.around(build(*given, **more))
+
+    server.build = crowded
     print(f"{rows:,} pictures of {SECONDS:g} s")
     print(
         f"{'limit':>14} {'processes':>9} {'429s':>6} {'of one':>7} {'429s/row':>8} {'rows/s':>7} {'of one':>7} {'charges':>8}"
