@@ -89,6 +89,8 @@ class Server:
             **MIGRATED,
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._database}",
             "PREFECT_UI_ENABLED": "0",
+            # No automation is meant to fire here, and looking at each event for one is a tenth of the server's work.
+            "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
             # What Prefect sets for a server that lives as long as a test.
             "PREFECT__SERVER_EPHEMERAL": "1",
             "PREFECT__SERVER_FINAL": "1",
