@@ -99,13 +99,16 @@ class Process:
         return self.returncode
 
     def communicate(self, timeout: float = PATIENCE) -> tuple[str, None]:
-        """Wait for its end and return what it wrote to the pipe."""
-        said: list[str] = []
+        """Wait for its end, and return what it wrote to the pipe and nobody has read."""
+        assert self.stdout is not None
+        pipe, said = self.stdout, [""]
 
         def read() -> None:
-            assert self.stdout is not None
-            said.append(self.stdout.read())
+            with pipe:
+                said[0] = pipe.read()
 
+        if pipe.closed:
+            return "", None
         reading = threading.Thread(target=read, daemon=True)
         reading.start()
         reading.join(timeout)
@@ -133,8 +136,6 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         """Wait for its end."""
-        if self.stdout is not None:
-            self.stdout.close()
         self.wait()
 
 

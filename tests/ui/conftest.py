@@ -166,7 +166,7 @@ def end(process: Process) -> None:
         wait(60)
     except subprocess.TimeoutExpired:
         process.kill()
-        wait(60)
+        process.wait()
 
 
 @pytest.fixture(params=["v2", "v1"])
