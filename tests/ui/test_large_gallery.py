@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,8 +151,9 @@ def test_the_arrow_keys_go_on_into_pages_that_are_not_there(gallery: Page) -> No
     holds(gallery, "document.getElementById('name').textContent.match(/question (99[0-9]|98[0-9])/) !== null")
     name = gallery.inner_text("#name")
     gallery.keyboard.press("Escape")
-    holds(gallery, "document.activeElement.classList.contains('tile')")
-    assert name in gallery.locator(":focus").inner_text()
+    holds(
+        gallery, f"document.activeElement.matches('.tile') && document.activeElement.innerText.includes({json.dumps(name)})"
+    )
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", (1400, 1000)), ("dark", (390, 844))], ids=["desk", "phone"])
