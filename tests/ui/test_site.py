@@ -130,4 +130,5 @@ def test_by_keyboard_alone(page: Page, site: Path) -> None:
     assert any("Concepts" in stop for stop in stops), stops
     page.get_by_role("link", name="Concepts", exact=True).first.focus()
     page.keyboard.press("Enter")
+    page.wait_for_url("**/concepts.html")
     holds(page, "document.title.startsWith('Concepts')")
