@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, ClassVar, TypeAlias
 
 from prefect.blocks.core import Block
 from prefect.types import SecretDict
-from pydantic import Field, HttpUrl
+from pydantic import Field, HttpUrl, field_validator
 
 from prefect_together._internal.text import with_article
 from prefect_together.blocks.credentials import DOCUMENTATION, LOGO
@@ -50,6 +50,11 @@ class MediaLibrary(Block):
         description="Settings of the object store in obstore's names, such as endpoint, region, access_key_id and "
         "secret_access_key; left out, the store's own environment variables are used.",
     )
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _as_text(cls, url: Any) -> Any:
+        return str(url) if isinstance(url, PurePath) else url
 
     def storage(self) -> Storage:
         """Return the storage itself, opened once per process; references to its files name the block, if it is a stored one.

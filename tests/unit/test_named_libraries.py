@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prefect_together import VideoRequest
+from prefect_together import MediaLibrary, VideoRequest
 from prefect_together.errors import LibraryError
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.kept_file import KeptFile
@@ -110,3 +110,10 @@ def test_a_library_holds_no_name_of_its_own_block() -> None:
     assert [None, theirs] == [file.get("block") for file in written]
     assert [BLOCK, theirs] == [file["block"] for file in to_addresses(written, mine)]
     assert "block" not in to_addresses(written, Storage("s3://films"))[0]
+
+
+def test_a_block_takes_a_path(tmp_path: Path) -> None:
+    """As `library=` does: what it holds is the text."""
+    block = MediaLibrary.model_validate({"url": tmp_path / "kept"})
+    assert str(tmp_path / "kept") == block.url
+    assert tmp_path / "kept" == block.storage().folder
