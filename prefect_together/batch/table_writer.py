@@ -160,7 +160,7 @@ class _Spool:
                 seen = True
                 names.update(dict.fromkeys(record))
                 self._file.write(compact(record) + b"\n")
-        except BaseException:
+        except BaseException:  # interrupted as well: nobody else has the file to close it
             self._file.close()
             raise
         self.names = list(names if seen else dict.fromkeys((*names, *types)))

@@ -197,6 +197,16 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
+def overheard(page: Page) -> tuple[list[str], list[str]]:
+    """Return lists of what a page complains of, and of the addresses that it asks for, which grow from now on."""
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    return complaints, asked
+
+
 def holds(page: Page, condition: str, seconds: float = 60) -> None:
     """Wait until a JavaScript expression is true. A page may forbid evaluation from within, which playwright's own does."""
     ends = time.monotonic() + seconds

@@ -11,7 +11,7 @@ import pytest
 from prefect_together.ui.gallery_page import page as page_of
 
 from .accessibility import check
-from .conftest import ROOT, shoot
+from .conftest import ROOT, holds, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -115,12 +115,9 @@ def test_a_long_answer_is_scrolled_by_keyboard(page: Page, gallery: str) -> None
             break
         page.keyboard.press("Tab")
     assert "stage" == page.evaluate("document.activeElement.id")
-    for _ in range(20):  # a browser that is busy with its first picture of a dialog drops a key
-        page.keyboard.press("ArrowDown")
-        page.wait_for_timeout(100)
-        if page.evaluate("document.activeElement.scrollTop") > 0:
-            break
-    assert page.evaluate("document.activeElement.scrollTop") > 0
+    page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")  # nobody scrolls before
+    page.keyboard.press("ArrowDown")
+    holds(page, "document.activeElement.scrollTop > 0")
 
 
 def test_what_a_screen_reader_says(page: Page, gallery: str) -> None:

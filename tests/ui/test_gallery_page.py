@@ -12,7 +12,7 @@ import pytest
 
 from prefect_together.ui.gallery_page import page as page_of
 
-from .conftest import Prefect, holds, shoot
+from .conftest import Prefect, holds, overheard, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,11 +36,7 @@ def library(prefect: Prefect, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_everything_loads_and_nothing_leaves(page: Page, library: Path) -> None:
     """Every picture loads, every clip plays, the console stays empty, and no request goes to a network."""
-    complaints: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    complaints, asked = overheard(page)
     page.goto((library / "gallery.html").as_uri())
     tiles = page.locator(".tile")
     number = tiles.count()

@@ -13,7 +13,7 @@ from prefect_together.ui.gallery_pages import Pages
 from prefect_together.ui.gallery_tiles import lines_of
 
 from .accessibility import check
-from .conftest import SHOTS, holds
+from .conftest import SHOTS, holds, overheard
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -70,11 +70,7 @@ def _settled(page: Page) -> str:
 
 def test_all_of_it_comes_as_one_scrolls(page: Page, folder: Path) -> None:
     """The newest are there at once, the others as one scrolls, each once and in order; nothing asks a network."""
-    complaints: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    complaints, asked = overheard(page)
     page.goto((folder / "gallery.html").as_uri())
     assert "question 1299" in page.locator(".tile").first.inner_text()
     assert page.inner_text("#count").startswith("1,300 in all, ")
@@ -154,6 +150,7 @@ def test_the_arrow_keys_go_on_into_pages_that_are_not_there(gallery: Page) -> No
     holds(
         gallery, f"document.activeElement.matches('.tile') && document.activeElement.innerText.includes({json.dumps(name)})"
     )
+    assert name in gallery.locator(":focus").inner_text()
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", (1400, 1000)), ("dark", (390, 844))], ids=["desk", "phone"])
