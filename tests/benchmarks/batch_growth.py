@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from servers import Highest, measured, medians, prefect, together
+from servers import Highest, measured, medians, prefect, settings, together
 
 AT_ONCE = 32
 MODEL = "black-forest-labs/FLUX.2-pro"
@@ -67,13 +67,7 @@ async def fill(folder: str, count: int) -> None:
 def run(origin: str, count: int, filled: int) -> dict[str, float]:
     """Run one batch here."""
     with tempfile.TemporaryDirectory() as name:
-        os.environ |= {
-            "TOGETHER_BASE_URL": origin,
-            "TOGETHER_API_KEY": "key",
-            "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": f"{name}/library",
-            "PREFECT_HOME": f"{name}/home",
-            "PREFECT_LOGGING_LEVEL": "ERROR",
-        }
+        os.environ |= settings(origin, name)
         from prefect import flow
 
         from prefect_together import ImageRequest, generate_batch

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-from servers import Highest, measured, medians, prefect
+from servers import Highest, measured, medians, prefect, settings
 
 RIVALS = ("batch", "limited", "requests")
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
@@ -49,14 +49,7 @@ def sandbox() -> Generator[str]:
 def run(rival: str, origin: str, count: int, folder: str) -> dict[str, float]:
     """Ask all of them here."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        os.environ |= {
-            "TOGETHER_BASE_URL": origin,
-            "TOGETHER_API_KEY": "key",
-            "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": f"{name}/library",
-            "PREFECT_INTEGRATIONS_TOGETHER_BATCH_POLL_SECONDS": "1",
-            "PREFECT_HOME": f"{name}/home",
-            "PREFECT_LOGGING_LEVEL": "ERROR",
-        }
+        os.environ |= {**settings(origin, name), "PREFECT_INTEGRATIONS_TOGETHER_BATCH_POLL_SECONDS": "1"}
         from prefect import flow
 
         from prefect_together import SpendLimit, generate_batch, requests_from_table

@@ -127,6 +127,17 @@ def measured(script: str, rival: str, *told: object, env: dict[str, str] | None 
     return json.loads(shown.stdout.strip().splitlines()[-1])
 
 
+def settings(origin: str, folder: str) -> dict[str, str]:
+    """Return the environment of a rival that asks a Together at an address and keeps all that it has in a folder."""
+    return {
+        "TOGETHER_BASE_URL": origin,
+        "TOGETHER_API_KEY": "key",
+        "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": f"{folder}/library",
+        "PREFECT_HOME": f"{folder}/home",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+    }
+
+
 def medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
     """Return the median of each number."""
     return {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}

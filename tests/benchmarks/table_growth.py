@@ -16,19 +16,13 @@ import time
 from pathlib import Path
 
 from provider_batch import MODEL, sandbox
-from servers import Highest, measured, prefect
+from servers import Highest, measured, prefect, settings
 
 
 def run(origin: str, count: int, folder: str) -> dict[str, float]:
     """Ask all rows here."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        os.environ |= {
-            "TOGETHER_BASE_URL": origin,
-            "TOGETHER_API_KEY": "key",
-            "PREFECT_INTEGRATIONS_TOGETHER_LIBRARY": f"{name}/library",
-            "PREFECT_HOME": f"{name}/home",
-            "PREFECT_LOGGING_LEVEL": "ERROR",
-        }
+        os.environ |= settings(origin, name)
         from prefect import flow
 
         from prefect_together import generate_batch, requests_from_table

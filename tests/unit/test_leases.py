@@ -42,8 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def neighbour(monkeypatch: pytest.MonkeyPatch) -> ProcessId:
     """Give another process of this machine that runs for as long as the test likes."""
-    owner = this_process().model_copy(update={"pid": 4_000_000, "started": "42"})
-    ours = this_process().started
+    owner, ours = this_process().model_copy(update={"pid": 4_000_000, "started": "42"}), this_process().started
 
     def started(pid: int) -> str | None:
         return "42" if pid == owner.pid else ours
