@@ -105,7 +105,7 @@ def killed(environment: dict[str, str], together_sandbox: Sandbox, tmp_path: Pat
                     assert on.poll() is None, "it ended before it could be killed"
                     assert time.monotonic() < until
                     time.sleep(0.005)
-                time.sleep(1.0)  # what was sent beside it is answered and kept
+                time.sleep(2.0)  # what was sent beside it is answered and kept
             finally:
                 on.kill()
 

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "screenshots"
 """Where pictures of what was seen go; git ignores it."""
-QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+
+# A scroll is where it ends at once: on a busy machine an animation may get no frame to run in.
+QUIET = [
+    "--disable-smooth-scrolling",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module")
