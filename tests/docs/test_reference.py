@@ -103,5 +103,5 @@ def test_pictures_are_made_and_shown() -> None:
 
 def test_the_drawing_is_as_the_script_draws_it() -> None:
     """The drawing of the life of a request comes from its script, and not from a hand."""
-    pictures = runpy.run_path(str(DOCS / "pictures.py"), run_name="docs")
-    assert pictures["_drawing"]() == text_of(Path(DOCS / "life-of-a-request.svg"))
+    script = runpy.run_path(str(DOCS / "life_of_a_request.py"))
+    assert script["drawing"]() == text_of(Path(DOCS / "life-of-a-request.svg"))

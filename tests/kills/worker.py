@@ -29,6 +29,8 @@ import obstore
 from errand import Job
 from killing import arm
 from pretending import pretend
+from requested import request_of, with_first_frame
+from through_tasks import make_in_a_flow, run_named
 
 from prefect_together._internal import event_loop as runtime
 from prefect_together.batch.provider_runner import ProviderBatchRun
@@ -38,12 +40,8 @@ from prefect_together.engine import lifecycle as generation
 from prefect_together.engine import reconcile as reconciliation
 from prefect_together.engine.context import GenerationContext, RunContext, RunInfo
 from prefect_together.errors import TogetherError
-from prefect_together.generations.image import ImageRequest
 from prefect_together.generations.policy import Policy
-from prefect_together.generations.registry import spec_named
-from prefect_together.generations.request import Request
 from prefect_together.generations.results import GeneratedMedia
-from prefect_together.generations.video import VideoRequest
 from prefect_together.http.pool import shared_client
 from prefect_together.ledger import packing
 from prefect_together.ledger.ledger import Ledger
@@ -69,17 +67,6 @@ def say_to(file: Any) -> None:
 
 
 # Making
-
-
-def request_of(fields: dict[str, Any]) -> Request:
-    """Return a request."""
-    given = dict(fields)
-    return spec_named(given.pop("kind")).request(**given)
-
-
-def with_first_frame(fields: dict[str, Any], made: list[GeneratedMedia]) -> Request:
-    """Return a request; for a clip, the picture that was made before it is its first frame."""
-    return request_of({**fields, "frame_images": list(made)} if made and fields["kind"] == "video" else fields)
 
 
 def make(job: Job) -> list[GeneratedMedia]:
@@ -175,55 +162,6 @@ def make_in_threads(job: Job) -> list[GeneratedMedia]:
     return [file for files in made for file in files]
 
 
-def make_in_a_flow(job: Job) -> list[GeneratedMedia]:
-    """Make them in a Prefect flow, in a new run or in one that is there already."""
-    from prefect import flow
-    from prefect.client.orchestration import get_client
-    from prefect.context import FlowRunContext
-    from prefect.flow_engine import run_flow
-
-    from prefect_together import MediaLibrary, agenerate_image, agenerate_video, generate_image, generate_video
-
-    library = MediaLibrary(url=job["library"], options=job.get("options", {}))  # type: ignore[arg-type]
-
-    @flow(name="making")
-    def making() -> list[GeneratedMedia]:
-        context = FlowRunContext.get()
-        assert context is not None
-        assert context.flow_run is not None
-        _out({"flow_run": str(context.flow_run.id)})
-        made: list[GeneratedMedia] = []
-        for fields in job["requests"]:
-            request = with_first_frame(fields, made)
-            if isinstance(request, ImageRequest):
-                made.append(generate_image(request, library=library))
-            elif isinstance(request, VideoRequest):
-                made.append(generate_video(request, library=library))
-        return made
-
-    @flow(name="making")
-    async def awaited() -> list[GeneratedMedia]:
-        made: list[GeneratedMedia] = []
-        for fields in job["requests"]:
-            request = with_first_frame(fields, made)
-            if isinstance(request, ImageRequest):
-                made.append(await agenerate_image(request, library=library))
-            elif isinstance(request, VideoRequest):
-                made.append(await agenerate_video(request, library=library))
-        return made
-
-    if job.get("flow") == "awaited":
-        return asyncio.run(awaited())
-    if job.get("flow") == "served":
-        making.serve(name="served", pause_on_shutdown=False, print_starting_message=False)  # pyright: ignore[reportUnknownMemberType]
-        return []
-    if "resume" in job:
-        with get_client(sync_client=True) as client:
-            found = client.read_flow_run(job["resume"])  # type: ignore[arg-type]
-        return run_flow(making, flow_run=found)  # type: ignore[return-value]
-    return making()
-
-
 def run_batch(job: Job) -> dict[str, Any]:
     """Make the requests of a job by way of Together's batches, as ``generate_batch`` does, and return what came of the rows."""
     context = RunContext(
@@ -243,30 +181,12 @@ def run_batch(job: Job) -> dict[str, Any]:
     return runtime.run(running())
 
 
-def run_named(job: Job) -> dict[str, Any]:
-    """Make the requests of a job in a named batch, which others may share, and return its result."""
-    from prefect_together import MediaLibrary, SpendLimit, TogetherCredentials, generate_batch
-
-    options = dict(job.get("named", {}))
-    if limit := options.pop("limit", None):
-        options["limit"] = SpendLimit(name=limit[0], usd=limit[1])
-    result = generate_batch.fn(
-        [request_of(fields) for fields in job["requests"]],
-        credentials=TogetherCredentials(api_key=job["api_key"], base_url=job["base_url"]),  # type: ignore[arg-type]
-        library=MediaLibrary(url=job["library"], options=job.get("options", {})),  # type: ignore[arg-type]
-        on_unknown=job.get("on_unknown", "auto"),  # type: ignore[arg-type]
-        fail_on="never",
-        **options,
-    )
-    return {"result": result.model_dump(mode="json")}
-
-
 def work(job: Job) -> None:
     """Do a job and say what came of it."""
     pretend(job)
     if kill := job.get("kill"):
         arm(kill, signal.Signals[job.get("by", "SIGKILL")], _out)
-    how = make_in_a_flow if "flow" in job else make_in_threads if "threads" in job else make
+    how = (lambda job: make_in_a_flow(job, _out)) if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else pack if job.get("pack") else how
     level = _memory("VmRSS") if job.get("memory") else 0
     if "named" in job:  # Prefect takes seconds, in which who is ready first would do all of the work

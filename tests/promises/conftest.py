@@ -14,6 +14,8 @@ from prefect_together import MediaLibrary
 from prefect_together.engine import batch_output, batch_record
 from prefect_together.generations import registry
 from prefect_together.generations.policy import Pace
+from prefect_together.tasks._editing import caption_drawing
+from prefect_together.tasks._editing.fonts import fonts
 
 from . import own_server
 from .own_server import Endpoint
@@ -67,6 +69,18 @@ def _quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("prefect_together.engine.batch_taking.LOOK_AGAIN", 0.05)
     monkeypatch.setattr("prefect_together.engine.batch_taking.NAMED_WITHIN", 3.0)
     monkeypatch.setattr(batch_record, "LOOK_AGAIN", 0.02)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> MediaLibrary:
+    """Return a library of this test."""
+    return MediaLibrary(url=str(tmp_path / "library"))
+
+
+@pytest.fixture
+def only_pillows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a machine without fonts but the one that Pillow brings along."""
+    monkeypatch.setattr(caption_drawing, "fonts", lambda: (font for font in fonts() if font.path is None))
 
 
 @pytest.fixture

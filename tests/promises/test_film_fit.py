@@ -23,12 +23,6 @@ from prefect_together.ui.thumbnails import picture_of
 from .own_clips import MATRICES, extent, frames, is_red, loudness, sound_of, written
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> MediaLibrary:
-    """Return a library of this test."""
-    return MediaLibrary(url=str(tmp_path / "library"))
-
-
 @pytest.mark.parametrize(
     ("first", "second", "fit", "said"),
     [

@@ -37,12 +37,6 @@ SOUND = (44100, "stereo", 3.0)
 THREE = [n / 25 for n in range(75)]
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> MediaLibrary:
-    """Return a library of this test."""
-    return MediaLibrary(url=str(tmp_path / "library"))
-
-
 def test_the_sound_of_a_clip_is_taken_out_as_it_is(tmp_path: Path, library: MediaLibrary) -> None:
     """Its packets are those of the clip; it is kept, found again, and says what it is in words and numbers."""
     clip = written(tmp_path / "a.mp4", times=THREE, sound=SOUND)

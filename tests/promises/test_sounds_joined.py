@@ -20,12 +20,6 @@ SOUND = (44100, "stereo", 3.0)
 THREE = [n / 25 for n in range(75)]
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> MediaLibrary:
-    """Return a library of this test."""
-    return MediaLibrary(url=str(tmp_path / "library"))
-
-
 def test_wavs_of_one_form_are_joined_sample_by_sample(tmp_path: Path, library: MediaLibrary) -> None:
     """Behind each other as they are, with silence between them where it is asked for."""
     files = [tone(tmp_path / f"{n}.wav", 0.5 + n / 4, hertz=400, codec="pcm_s24le", layout="stereo") for n in range(3)]

@@ -28,12 +28,6 @@ def _blue(picture: Image.Image) -> int:
     return picture.convert("RGB").crop((120, 90, 121, 91)).tobytes()[2]
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> MediaLibrary:
-    """Return a library of this test."""
-    return MediaLibrary(url=str(tmp_path / "library"))
-
-
 @pytest.mark.parametrize(
     ("name", "codec", "layout", "kept"),
     [
