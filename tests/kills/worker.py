@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ def work(job: Job) -> None:
     pretend(job)
     if kill := job.get("kill"):
         arm(kill, signal.Signals[job.get("by", "SIGKILL")], _out)
-    how = (lambda job: make_in_a_flow(job, _out)) if "flow" in job else make_in_threads if "threads" in job else make
+    how = partial(make_in_a_flow, say=_out) if "flow" in job else make_in_threads if "threads" in job else make
     how = reconcile if job.get("reconcile") else pack if job.get("pack") else how
     level = _memory("VmRSS") if job.get("memory") else 0
     if "named" in job:  # Prefect takes seconds, in which who is ready first would do all of the work

@@ -14,6 +14,12 @@ from prefect_together.generations.formats import HEAD, Incoming, Shape, image_sh
 
 from .making import clip, picture, sound
 
+
+def untagged(mp3: bytes) -> bytes:
+    """Return an MP3 without the tag in front of it, whose length is in seven bits of four bytes each."""
+    return mp3[10 + sum(byte << 7 * place for place, byte in enumerate(mp3[9:5:-1])) :]
+
+
 FILES = {
     "png": picture("PNG"),
     "jpeg": picture("JPEG"),
@@ -27,7 +33,7 @@ FILES = {
     "progressive": picture("JPEG", progressive=True),
     "wav": sound("wav"),
     "mp3": sound("mp3"),
-    "mp3-bare": sound("mp3")[45:],
+    "mp3-bare": untagged(sound("mp3")),
     "m4a": sound("m4a"),
     "ogg": sound("ogg"),
     "flac": sound("flac"),

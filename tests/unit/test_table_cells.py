@@ -256,7 +256,7 @@ def test_what_numpy_and_pandas_hand_out_is_plain() -> None:
             numpy.float32(0.5),
             numpy.bool_(True),
             numpy.str_("a"),
-            numpy.datetime64("NaT"),
+            numpy.datetime64("NaT", "s"),
             numpy.array([1, 2]),
         )
     ]
