@@ -25,6 +25,7 @@ def form_of(body: Mapping[str, Any]) -> dict[str, Any]:
             )
     for name, value in sorted(body.items()):
         if isinstance(value, Upload):
+            value.file.flush()  # httpx asks the descriptor how long it is, and what is longer than announced is never sent
             fields.append((name, (value.name, value.file, value.media_type)))
         elif name == "file":
             fields.append((name, (None, _text(value))))

@@ -194,10 +194,12 @@ def test_a_refusal_is_free(together_sandbox: Sandbox) -> None:
     assert [] == charged(together_sandbox)
 
 
+@pytest.mark.parametrize("exact", [3600.0, 0.0], ids=["lossless", "as-above-an-hour"])
 def test_long_recordings_are_heard_in_pieces(
-    together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    exact: float, together_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Each piece is paid for once; words and times are those of the whole, and speakers of pieces are not mixed up."""
+    monkeypatch.setattr(recordings, "_EXACT", exact)
     line = copied(spoken(" ".join([NIGHT] * 4)), tmp_path / "long.wav")
     whole = heard(line)
     monkeypatch.setattr(recordings, "LONGEST", 16.0)

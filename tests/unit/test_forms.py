@@ -125,6 +125,16 @@ async def test_what_nobody_took_is_sent_again_whole() -> None:
     }
 
 
+async def test_a_file_that_was_just_written_goes_out_to_its_end(tmp_path: Path) -> None:
+    """What is still in a buffer of this process is announced as well, and arrives."""
+    async with answering(OK) as (url, arrived):
+        with tempfile.TemporaryFile(dir=tmp_path) as file:
+            file.write(b"x" * 1000 + b"the end")
+            await posted(url, body(cast("BinaryIO", file)))
+    [(kind, _, data)] = arrived
+    assert b"x" * 1000 + b"the end" == parts_of(kind, data)[-1][3]
+
+
 @pytest.mark.parametrize(("answer", "raised"), [(b"", UnknownOutcome), (REFUSED, BadRequest)])
 async def test_nothing_else_is_sent_again(answer: bytes, raised: type[Exception]) -> None:
     """A connection that ends without an answer may have been paid for; a refusal stays one."""
