@@ -13,6 +13,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from prefect_together.generations.policy import Pace, Policy, Preflight, ProvenanceChoice
+from prefect_together.ledger.heartbeats import LEAST_PATIENCE, PATIENCE, patience_from
 
 
 class TogetherSettings(PrefectBaseSettings):
@@ -45,6 +46,11 @@ class TogetherSettings(PrefectBaseSettings):
     )
     max_connections: Annotated[int, Field(ge=1)] = Field(
         default=64, description="Paid requests in flight at once, per account and process."
+    )
+    lease_patience: Annotated[float, Field(ge=LEAST_PATIENCE, le=3600)] = Field(
+        default=PATIENCE,
+        description="Seconds without a renewal, of which there is one every 10 s, after which other machines take a process "
+        "for dead, 30 to 3600; longer for pods that are moved or throttled. Each process says its own with what it claims.",
     )
     worst_case: Annotated[Decimal, Field(ge=0)] = Field(
         default=Decimal("5.00"), description="USD that a request of unknown price counts as against max_cost and limits."
@@ -118,3 +124,6 @@ def current_settings() -> TogetherSettings:
     if last is None or last[0] != variables or now - last[1] > _FRESH:
         last = _last = (variables, now, TogetherSettings())
     return last[2]
+
+
+patience_from(lambda: current_settings().lease_patience)

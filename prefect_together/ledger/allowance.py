@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypedDict
 
-from prefect_together.ledger import leases
+from prefect_together.ledger.heartbeats import patience
 from prefect_together.ledger.limit_sums import LimitSums, Renew
 
 SINGLY = 20
@@ -25,16 +25,6 @@ _LEASES = 2
 _SPENT = 0.6
 _CLAIMED = 0.8
 _NONE = Decimal(0)
-
-
-def lasts() -> float:
-    """Return for how many seconds others have to see an allowance unchanged before they end it."""
-    return leases.OVERDUE * _LEASES
-
-
-def term() -> float:
-    """Return for how many seconds an allowance is spent: the longer, the fewer entries there are."""
-    return lasts() * _SPENT
 
 
 class Mark(TypedDict):
@@ -70,6 +60,10 @@ class Purse:
     def __init__(self, holder: str) -> None:
         self.left = _NONE
         """USD that can be spent of it. Below zero where something cost more than was thought."""
+        self.lasts = patience() * _LEASES
+        """For how many seconds others have to see an allowance unchanged before they end it; it stays as it was drawn."""
+        self.term = self.lasts * _SPENT
+        """For how many seconds an allowance is spent: the longer, the fewer entries there are."""
         self._holder = holder
         self._number = 0
         self._began = 0.0
@@ -94,10 +88,10 @@ class Purse:
 
     def take(self, key: str, usd: Decimal) -> bool:
         """Set money aside for an attempt; return False, and change nothing, where there is not enough."""
-        if self._closed is not None or not self._number or usd > self.left or self.age > term():
+        if self._closed is not None or not self._number or usd > self.left or self.age > self.term:
             return False
         self.left -= usd
-        self._taken[key] = _Taken(usd, self._number, self._began + lasts() * _CLAIMED)
+        self._taken[key] = _Taken(usd, self._number, self._began + self.lasts * _CLAIMED)
         self.note(usd)
         return True
 
@@ -150,7 +144,7 @@ class Purse:
             reserved=self._closed.reserved,
             wants=wants,
             least=least or _NONE,
-            seconds=lasts(),
+            seconds=self.lasts,
         )
 
     def renewed(self, renew: Renew, sums: LimitSums | None) -> None:
@@ -177,6 +171,6 @@ class Purse:
 
     def _wanted(self) -> Decimal:
         """Return as much as was set aside within the last term."""
-        while self._recent and time.monotonic() - self._recent[0][0] > term():
+        while self._recent and time.monotonic() - self._recent[0][0] > self.term:
             self._recent.popleft()
         return _NONE if self._count < SINGLY else sum((usd for _, usd in self._recent), _NONE)

@@ -9,12 +9,14 @@ from decimal import Decimal
 from functools import partial
 
 from prefect_together.errors import LibraryError
-from prefect_together.ledger.allowance import Purse, lasts, term
+from prefect_together.ledger.allowance import Purse
 from prefect_together.ledger.group_commit import GroupCommitLog
 from prefect_together.ledger.limit_sums import Change, LimitSums, Renew
 
 _LOOKS = 32
-"""How often, while it lasts, its holder looks whether others need what is left of it."""
+"""How often, while it lasts, its holder looks at least whether others need what is left of it."""
+_LOOK_AGAIN = 2.0
+"""Seconds between these looks at most: others wait for what is handed back, however long the allowance lasts."""
 _OTHERS = 4
 """They may where the limit has less left than so many times what is left of it."""
 
@@ -69,10 +71,11 @@ class Renewal:
 
     async def _watch(self) -> None:
         """Hand it back when it is not used, or when so little is left of the limit that others may need it."""
-        while self._purse.held and self._purse.age < lasts():  # others end it then
-            await asyncio.sleep(lasts() / _LOOKS)
+        pause = min(_LOOK_AGAIN, self._purse.lasts / _LOOKS)
+        while self._purse.held and self._purse.age < self._purse.lasts:  # others end it then
+            await asyncio.sleep(pause)
             with contextlib.suppress(LibraryError):  # it is looked again
                 await self._log.read()
-                if self._purse.left * _OTHERS > self._left() or self._purse.age > term() + lasts() / _LOOKS:
+                if self._purse.left * _OTHERS > self._left() or self._purse.age > self._purse.term + pause:
                     self.renew(None)
                     await self.wait()

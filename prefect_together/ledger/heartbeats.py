@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,10 @@ from prefect_together.storage.storage import Storage
 
 BEAT = 10.0
 """Seconds between renewals."""
+PATIENCE = 32.0
+"""Seconds without a renewal after which a holder that cannot be looked up counts as gone, where it says nothing else."""
+LEAST_PATIENCE = 3 * BEAT
+"""Seconds that a holder has to ask for at least: two renewals may fail, or come late, while it lives."""
 
 
 @dataclass(frozen=True)
@@ -129,4 +133,22 @@ def process_name(owner: ProcessId) -> str:
 
 def owned() -> dict[str, Any]:
     """Return what a claim says about who makes it; ``token`` tells our own entry from an equal one of somebody else."""
-    return {"owner": this_process().model_dump(), "token": new_token()}
+    return {"owner": this_process().model_dump(), "token": new_token(), "patience": patience()}
+
+
+_setting: list[Callable[[], float]] = []
+
+
+def patience_from(setting: Callable[[], float]) -> None:
+    """Ask a setting from now on how long others are to wait for this process; nothing below knows of settings."""
+    _setting[:] = [setting]
+
+
+def patience() -> float:
+    """Return for how many seconds without a renewal others are to take this process for alive."""
+    return _setting[0]() if _setting else PATIENCE
+
+
+def patience_with(entry: Mapping[str, Any]) -> float:
+    """Return for how many seconds the holder that wrote an entry is to be waited for."""
+    return float(entry.get("patience", PATIENCE))  # entries of before there was a setting say nothing

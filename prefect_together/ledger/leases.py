@@ -17,13 +17,11 @@ from prefect_together._internal.background import spawn
 from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.errors import TogetherError
 from prefect_together.ledger import heartbeats
-from prefect_together.ledger.heartbeats import heartbeat_key, heartbeat_of, owned
+from prefect_together.ledger.heartbeats import heartbeat_key, heartbeat_of, owned, patience_with
 from prefect_together.ledger.ledger import Attempt, Ledger, decode
 
 FIRST_BEAT = 4.0
 """Seconds before a lease is written at all: most pictures are done by then and need none."""
-OVERDUE = 32.0
-"""Seconds without a renewal after which a holder that cannot be looked up counts as gone."""
 HANDED_OUT = 3600.0
 """Seconds for which a submitted job that nobody waits for yet stays with the run that submitted it."""
 
@@ -144,7 +142,8 @@ class LeaseMonitor:
     """Judges whether the holder of one attempt is alive, over several looks.
 
     A holder is dead at once where its process is known to be gone. Nobody is taken for dead by a wall clock, for those
-    differ between machines and jump on one: only a lease that does not *change*, by our own monotonic clock, is overdue.
+    differ between machines and jump on one: only a lease that does not *change*, by our own monotonic clock, is overdue. For
+    how long it may not, its holder says: who looks cannot know how long the holder's machine may keep it from renewing.
     """
 
     def __init__(self, ledger: Ledger, attempt: Attempt) -> None:
@@ -173,13 +172,13 @@ class LeaseMonitor:
             return False
         if (pulse := await self._heartbeat(owner)) is not None:
             token, at = f"{token} {pulse['token']}", pulse
-        if runs and _age(at) < OVERDUE:  # the same machine, so the same clock, and the process is there
+        if runs and _age(at) < patience_with(at):  # the same machine, so the same clock, and the process is there
             return True
         beat, first = token, self._beat is None
         if beat != self._beat:
             self._beat, self._changed = beat, time.monotonic()
             return None if first else True
-        return None if time.monotonic() - self._changed < OVERDUE else False
+        return None if time.monotonic() - self._changed < patience_with(at) else False
 
     async def _signed_by_holder(self) -> dict[str, Any] | None:
         entry = await self._ledger.entry(self._attempt, "lease") or await self._ledger.entry(self._attempt, "claimed")
@@ -198,7 +197,7 @@ class LeaseMonitor:
         return pulse if self._attempt.key in pulse["holds"] else None
 
     async def settled(self) -> bool:
-        """Look until it is known whether somebody is at work on it: half a minute where the holder is on another machine."""
+        """Look until it is known whether somebody is at work on it: as long as the holder says, where it is elsewhere."""
         while (alive := await self.alive()) is None:
             await asyncio.sleep(heartbeats.BEAT / 4)
         return alive

@@ -23,7 +23,8 @@ def pretend(job: Job) -> None:
         owner._machine = lambda: machine  # type: ignore[assignment]  # pyright: ignore[reportPrivateUsage]
         owner._this_process.cache_clear()  # pyright: ignore[reportPrivateUsage]
     if overdue := job.get("overdue"):
-        leases.FIRST_BEAT, heartbeats.BEAT, leases.OVERDUE = overdue / 8, overdue / 3.2, overdue
+        leases.FIRST_BEAT, heartbeats.BEAT = overdue / 8, overdue / 3.2
+        heartbeats.patience_from(lambda: overdue)
     if "patience" in job:
         attempt.PATIENCE = job["patience"]
     if grace := job.get("grace"):

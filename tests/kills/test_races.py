@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prefect_together.ledger import leases
+from prefect_together.ledger import heartbeats
 from prefect_together.sandbox import Sandbox
 
 from .asking import DEAR, IMAGES, PICTURE, TINY, VIDEOS, job
@@ -96,7 +96,7 @@ def test_a_dead_process_on_another_machine_is_found_out(
     first.kill()
     began = time.monotonic()
     assert outcome == workers.start(told).ends()["outcome"]
-    assert 1.6 < time.monotonic() - began < leases.OVERDUE
+    assert 1.6 < time.monotonic() - began < heartbeats.PATIENCE
     assert charges == len(together.charges())
 
 
@@ -114,7 +114,7 @@ def test_those_who_wait_see_at_once_that_the_sender_is_dead(
     first.kill()
     began = time.monotonic()
     ends = [worker.ends() for worker in waiting]
-    assert time.monotonic() - began < leases.OVERDUE
+    assert time.monotonic() - began < heartbeats.PATIENCE
     assert {outcome} == {said["outcome"] for said in ends}
     assert 1 >= len({file["uri"] for said in ends for file in said.get("files", [])})
     assert charges == len(together.charges())
@@ -197,6 +197,21 @@ def test_a_process_that_is_stopped_and_woken_pays_once(
     os.kill(first.pid, signal.SIGCONT)
     files = first.stored() + second.stored()
     assert 1 == len({file["sha256"] for file in files})
+    assert 1 == len(together.charges())
+
+
+@pytest.mark.parametrize("point", ["after-claim", "after-answer"])
+def test_a_patient_process_is_waited_for_by_an_impatient_one(
+    point: str, together: Sandbox, workers: Workshop, library: Path
+) -> None:
+    """Each says how long it is to be waited for: a pod that stands still for longer than others would pays once."""
+    told = job(together, library, {**DEAR, "seed": 7}, overdue=0.8)
+    first = _stopped(workers, {**told, "kill": point, "machine": "elsewhere", "overdue": 30.0})
+    second = workers.start(told)
+    time.sleep(2.5)
+    os.kill(first.pid, signal.SIGCONT)
+    files = first.stored() + second.stored()
+    assert 1 == len({file["uri"] for file in files})
     assert 1 == len(together.charges())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from prefect_together.errors import BudgetExceeded, LibraryError
-from prefect_together.ledger import allowance, leases
+from prefect_together.ledger import allowance
 from prefect_together.ledger.allowance_renewal import Renewal
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.ledger.budget import Budget
@@ -152,7 +152,7 @@ async def test_what_a_killed_process_did_not_spend_is_free_again(place: Place, p
 
 async def test_what_nobody_uses_is_handed_back_to_who_needs_it(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last request that fits waits for a moment where the money for it is in somebody's allowance, and goes."""
-    monkeypatch.setattr(leases, "OVERDUE", 3.2)
+    monkeypatch.setattr(allowance, "patience", lambda: 3.2)
     first, second = _budget(storage, 100 * PRICE), _budget(storage, 100 * PRICE)
     spent = len(await _draws(first, "a"))
     await second.reserve(_key("b", 0), (100 - spent) * PRICE)
@@ -166,7 +166,7 @@ async def test_what_nobody_uses_is_handed_back_to_who_needs_it(storage: Storage,
 
 async def test_who_hangs_loses_what_it_did_not_claim(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Others spend what is in the allowance of one that says nothing any more; what it claims then, it must not send."""
-    monkeypatch.setattr(leases, "OVERDUE", 0.8)
+    monkeypatch.setattr(allowance, "patience", lambda: 0.8)
     monkeypatch.setattr("prefect_together.ledger.spend_limit.SWEEP_PAUSE", 0.1)
     monkeypatch.setattr(Renewal, "_watch", _nothing)
     hangs, other = _budget(storage, 100 * PRICE), _budget(storage, 100 * PRICE)

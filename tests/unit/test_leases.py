@@ -15,8 +15,8 @@ import pytest
 
 from prefect_together._internal.process import ProcessId, this_process
 from prefect_together.ledger import heartbeats, leases
-from prefect_together.ledger.heartbeats import heartbeat_key, owned
-from prefect_together.ledger.leases import HANDED_OUT, OVERDUE, Lease, LeaseMonitor, release
+from prefect_together.ledger.heartbeats import PATIENCE, heartbeat_key, owned
+from prefect_together.ledger.leases import HANDED_OUT, Lease, LeaseMonitor, release
 from prefect_together.ledger.ledger import Attempt, Ledger
 from prefect_together.storage.storage import Storage
 
@@ -80,7 +80,7 @@ OWNERS = {"foreign": FOREIGN, "dead": DEAD, "ours": this_process()}
         pytest.param("ours", {}, False, id="ours-and-forgotten"),
         pytest.param("ours", {"handed_out": True}, True, id="ours-and-handed-out"),
         pytest.param("foreign", {}, None, id="elsewhere-at-first-look"),
-        pytest.param("foreign", {"age": 10 * OVERDUE}, None, id="elsewhere-whatever-its-clock-says"),
+        pytest.param("foreign", {"age": 10 * PATIENCE}, None, id="elsewhere-whatever-its-clock-says"),
         pytest.param("foreign", {"handed_out": True}, True, id="handed-out-elsewhere"),
         pytest.param("foreign", {"handed_out": True, "age": HANDED_OUT - 60}, True, id="handed-out-elsewhere-a-while-ago"),
         pytest.param("foreign", {"handed_out": True, "age": HANDED_OUT + 60}, False, id="handed-out-elsewhere-long-ago"),
@@ -102,8 +102,8 @@ async def test_what_one_look_tells(
     ("more", "expected"),
     [
         pytest.param({}, True, id="fresh"),
-        pytest.param({"age": OVERDUE - 5}, True, id="a-little-old"),
-        pytest.param({"age": OVERDUE + 5}, None, id="overdue-by-a-clock-that-may-have-jumped"),
+        pytest.param({"age": PATIENCE - 5}, True, id="a-little-old"),
+        pytest.param({"age": PATIENCE + 5}, None, id="overdue-by-a-clock-that-may-have-jumped"),
         pytest.param({"handed_out": True, "age": 10 * HANDED_OUT}, False, id="handed-out-long-ago"),
         pytest.param({"released": True}, False, id="given-up"),
     ],
@@ -153,10 +153,10 @@ async def test_a_holder_elsewhere_is_alive_while_its_lease_changes(ledger: Ledge
         (5, "a"),
         (5, "b"),
         (20, "b"),
-        (OVERDUE - 21, "b"),
+        (PATIENCE - 21, "b"),
         (2, "b"),
         (0, "c"),
-        (OVERDUE - 1, "c"),
+        (PATIENCE - 1, "c"),
         (2, "c"),
     ]:
         clock[0] += after
@@ -170,7 +170,7 @@ async def test_a_claim_elsewhere_that_never_beats_is_overdue(ledger: Ledger, clo
     await found(ledger, FOREIGN, "claimed")
     watch = LeaseMonitor(ledger, ATTEMPT)
     assert await watch.alive() is None
-    clock[0] += OVERDUE - 1
+    clock[0] += PATIENCE - 1
     assert await watch.alive() is None
     clock[0] += 2
     assert await watch.alive() is False
@@ -254,12 +254,12 @@ async def test_a_process_elsewhere_renews_all_its_leases_at_once(ledger: Ledger,
     looks: list[bool | None] = []
     for after, token, holds in [
         (0, "a", [ATTEMPT.key, *others]),
-        (OVERDUE - 1, "b", [ATTEMPT.key, *others]),
-        (OVERDUE - 1, "c", [ATTEMPT.key]),
-        (OVERDUE - 1, "c", [ATTEMPT.key]),
+        (PATIENCE - 1, "b", [ATTEMPT.key, *others]),
+        (PATIENCE - 1, "c", [ATTEMPT.key]),
+        (PATIENCE - 1, "c", [ATTEMPT.key]),
         (2, "c", [ATTEMPT.key]),
         (0, "d", others),  # a change, which is taken for life once
-        (OVERDUE - 1, "e", others),
+        (PATIENCE - 1, "e", others),
         (2, "f", others),
     ]:
         clock[0] += after
@@ -272,7 +272,7 @@ async def test_a_process_elsewhere_renews_all_its_leases_at_once(ledger: Ledger,
     ("listed", "age", "expected"),
     [
         pytest.param(True, 0.0, True, id="renewed"),
-        pytest.param(True, OVERDUE + 5, None, id="overdue"),
+        pytest.param(True, PATIENCE + 5, None, id="overdue"),
         pytest.param(False, 0.0, None, id="at-work-on-something-else"),
     ],
 )
@@ -280,7 +280,7 @@ async def test_a_process_next_door_that_renews(
     ledger: Ledger, neighbour: ProcessId, *, listed: bool, age: float, expected: bool | None
 ) -> None:
     """Its lease is as fresh as its last renewal, where that one lists it."""
-    await found(ledger, neighbour, age=OVERDUE + 60)
+    await found(ledger, neighbour, age=PATIENCE + 60)
     await pulse(ledger, neighbour, "t", [ATTEMPT.key] if listed else [], age=age)
     assert expected is await LeaseMonitor(ledger, ATTEMPT).alive()
 
