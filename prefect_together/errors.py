@@ -65,6 +65,7 @@ class TogetherError(Exception):
     """What every error of the class knows by what it is."""
     _tells_money: ClassVar[bool] = True
     """Whether the text says what was paid."""
+    money: str = ""  # what was paid, where the sentence for ``paid`` would not be true
 
     def __init__(self, what: str, *, paid: Paid | None = None, advice: str = "", retryable: bool = False) -> None:
         super().__init__(what)
@@ -81,7 +82,7 @@ class TogetherError(Exception):
         return " ".join(part for part in (self.what, self.advice) if part)
 
     def _paid_sentence(self) -> str:
-        return _PAID_SENTENCE[self.paid] if self.paid and self._tells_money else ""
+        return self.money or (_PAID_SENTENCE[self.paid] if self.paid and self._tells_money else "")
 
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows: IPython asks for it by this name."""

@@ -160,7 +160,7 @@ class BoundAttempt:
         return entry
 
 
-_PAID_BY: dict[Event, Paid] = {"claimed": "nothing", "unknown": "maybe"}
+_PAID_BY: dict[Event, Paid] = {"claimed": "nothing", "refused": "nothing", "unknown": "maybe", "failed": "maybe"}
 
 
 def failure_of(entry: dict[str, Any], *, advice: str) -> GenerationFailed:

@@ -28,6 +28,7 @@ from prefect_together.ledger.ledger import Ledger
 
 Keep = Callable[[BoundAttempt, Acceptance], Awaitable[list[Generated]]]
 
+_NOT_TAKEN = "It was paid for, and the library does not have it: on_unknown decides whether the same request is sent again."
 _STALE = 5.0  # seconds after which a claim is looked at once more before the request is sent
 
 
@@ -67,6 +68,7 @@ class Claims:
         self._log = context.run.log
         self._prior = PriorAttempts(context, ledger, fingerprint, scope, hold)
         self._unknown = self._prior.unknown
+        self._sent = False
 
     async def acquire(self) -> ClaimResult:
         """Return an attempt that is accepted or stored, and whether this call paid for it.
@@ -76,6 +78,13 @@ class Claims:
             GenerationFailed: This very run had it fail already.
             TogetherError: It was refused, or could not be sent.
         """
+        try:
+            return await self._acquired()
+        except LibraryError as error:
+            error.paid = error.paid or ("maybe" if self._sent or self._unknown.resolved else "nothing")
+            raise
+
+    async def _acquired(self) -> ClaimResult:
         while True:
             standing = await self._prior.look()
             if standing.what == "known":
@@ -104,9 +113,10 @@ class Claims:
         try:
             await self._reserve(attempt)
             async with Lease(self._ledger, attempt.attempt):
+                began = time.monotonic()  # before the claim: it may be seen long before a busy library says that it is there
                 if not await self._claim_or_give_back(attempt):
                     return None
-                acceptance = await self._post(attempt, permit)
+                acceptance = await self._post(attempt, permit, began)
                 return None if acceptance is None else await self._accepted(attempt, acceptance)
         finally:
             permit.release()
@@ -134,12 +144,12 @@ class Claims:
                 await self._give_back(attempt)
         return claimed
 
-    async def _post(self, attempt: BoundAttempt, permit: Permit) -> Acceptance | None:
-        """Send the request, once, and return what was accepted; None where the claim was decided upon meanwhile.
+    async def _post(self, attempt: BoundAttempt, permit: Permit, since: float) -> Acceptance | None:
+        """Send the request, once, and return what was accepted; None where it was decided meanwhile about the claim.
 
         Whatever is raised is recorded: as unknown where it may have been taken, else as refused.
         """
-        context, sent, since = self._context, False, time.monotonic()
+        context, sent = self._context, False
         try:
             with contextlib.closing(await self._body()) as body:
                 if await self._decided_upon(attempt, since):
@@ -148,6 +158,7 @@ class Claims:
                 await self._unknown.record()
                 self._unknown.note_sent()
                 sent, spec = True, context.spec
+                self._sent = True
                 payload = await context.client.send_paid(
                     spec.path, body.content, spec.parse, permit, accept=spec.accept, encoding=spec.encoding
                 )
@@ -182,12 +193,20 @@ class Claims:
         return body
 
     async def _accepted(self, attempt: BoundAttempt, acceptance: Acceptance) -> ClaimResult:
-        """Record what was accepted; what came inside the answer, and exists nowhere else, is kept at once."""
+        """Record what was accepted; what came inside the answer, and exists nowhere else, is kept at once.
+
+        Raises:
+            LibraryError: It could not be written down, so nobody knows later that it was accepted.
+        """
         if acceptance.job_id:  # what takes no job is there in a moment, and says so itself
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._context.request.model)
         self._context.emit(LifecycleEvent("accepted", self._context.request, acceptance.job_id))
-        if not acceptance.survives:
-            results = await self._keep(attempt, acceptance)
-            return ClaimResult(attempt.with_events("claimed", "stored"), paid=True, results=results)
-        await attempt.record_paid("accepted", acceptance.entry())
+        try:
+            if not acceptance.survives:
+                results = await self._keep(attempt, acceptance)
+                return ClaimResult(attempt.with_events("claimed", "stored"), paid=True, results=results)
+            await attempt.record_paid("accepted", acceptance.entry())
+        except LibraryError as error:
+            error.paid, error.money, error.retryable = "yes", _NOT_TAKEN, False
+            raise
         return ClaimResult(attempt.with_events("claimed", "accepted"), paid=True, acceptance=acceptance)

@@ -15,13 +15,15 @@ from typing import Any
 
 from prefect_together._internal.background import spawn
 from prefect_together._internal.process import ProcessId, this_process
-from prefect_together.errors import TogetherError
+from prefect_together.errors import LibraryError, TogetherError
 from prefect_together.ledger import heartbeats
 from prefect_together.ledger.heartbeats import heartbeat_key, heartbeat_of, owned, patience_with
 from prefect_together.ledger.ledger import Attempt, Ledger, decode
 
 FIRST_BEAT = 4.0
 """Seconds before a lease is written at all: most pictures are done by then and need none."""
+_SLOW = 10.0
+"""Seconds for a look, after which the patience with its holder begins anew: the library may have been busy."""
 HANDED_OUT = 3600.0
 """Seconds for which a submitted job that nobody waits for yet stays with the run that submitted it."""
 
@@ -154,6 +156,14 @@ class LeaseMonitor:
 
     async def alive(self) -> bool | None:
         """Look once, and tell whether somebody is at work on it; None where only more looks will tell."""
+        began = time.monotonic()
+        try:
+            return await self._look(began)
+        except LibraryError:
+            self._beat = None  # for all that is known its holder could not renew it either
+            raise
+
+    async def _look(self, began: float) -> bool | None:
         entry = await self._signed_by_holder()
         if entry is None:
             return False
@@ -174,11 +184,17 @@ class LeaseMonitor:
             token, at = f"{token} {pulse['token']}", pulse
         if runs and _age(at) < patience_with(at):  # the same machine, so the same clock, and the process is there
             return True
-        beat, first = token, self._beat is None
+        return self._changing(token, patience_with(at), began)
+
+    def _changing(self, beat: str, patience: float, began: float) -> bool | None:
+        """Tell by a look that began then whether a lease changes; None where more looks will tell."""
+        now, first = time.monotonic(), self._beat is None
         if beat != self._beat:
-            self._beat, self._changed = beat, time.monotonic()
+            self._beat, self._changed = beat, now
             return None if first else True
-        return None if time.monotonic() - self._changed < patience_with(at) else False
+        if now - began > _SLOW:  # a library that keeps its readers waiting does so with those who renew
+            self._changed = now
+        return None if now - self._changed < patience else False
 
     async def _signed_by_holder(self) -> dict[str, Any] | None:
         entry = await self._ledger.entry(self._attempt, "lease") or await self._ledger.entry(self._attempt, "claimed")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import re
+import time
 from typing import NoReturn
 
 from obstore.exceptions import BaseError
 
 from prefect_together.errors import LibraryError
+from prefect_together.storage.busy import is_busy, status_of
 
 _NO_NAMES = frozenset({"", ".", ".."})
 _ADVICE = {
@@ -22,6 +25,15 @@ _ADVICE = {
     errno.EEXIST: "What should be a folder on the way is a file: choose another place.",
     errno.EMFILE: "Allow this process more open files (ulimit -n), or lower the concurrency.",
 }
+_STATUS_ADVICE = {
+    401: "Look at its credentials.",
+    403: "Look at its credentials, and at what they allow: reading, writing, listing and deleting.",
+    404: "Create it, or correct its address.",
+}
+_BUSY_ADVICE = "Wait until it takes requests again, or have fewer under way at once (concurrency=), and run it again."
+_ANSWER = re.compile(r"status code: (\d{3}[^:\n]*)(.*?)(?:\n\nDebug source|$)", re.DOTALL)
+_CODE = re.compile(r"<Code>([^<]+)</Code>")
+_MESSAGE = re.compile(r"<Message>([^<\n]+)|\"message\": *\"([^\"]+)\"")
 
 
 class library_errors:  # noqa: N801 - a context manager, as a class for its speed
@@ -38,6 +50,7 @@ class library_errors:  # noqa: N801 - a context manager, as a class for its spee
         self._doing, self._key, self._url, self._may_be_missing = doing, key, url, may_be_missing
 
     def __enter__(self) -> None:
+        self._began = time.monotonic()
         try:
             check_key(self._key)
         except _BadKey as error:
@@ -49,15 +62,20 @@ class library_errors:  # noqa: N801 - a context manager, as a class for its spee
         self._raise(error)
 
     def _raise(self, error: BaseException) -> NoReturn:
+        tried = f" for {time.monotonic() - self._began:.0f} s" if is_busy(error) else ""
         raise LibraryError(
-            f"The media library {self._url} could not {self._doing} {self._key}: {brief(error)}.",
+            f"The media library {self._url} could not {self._doing} {self._key}{tried}: {brief(error)}.",
             advice=advice(error),
             retryable=True,
         ) from error
 
 
 def advice(error: BaseException) -> str:
-    """Return what to do about an error of a disk, by its number."""
+    """Return what to do about an error: of a disk by its number, of a store by the status that it answered with."""
+    if is_busy(error):
+        return _BUSY_ADVICE
+    if status := _STATUS_ADVICE.get(status_of(error) or 0):
+        return status
     number = error.errno if isinstance(error, OSError) else None
     return _ADVICE.get(number or 0, "Check that it exists, has room and may be written to.")
 
@@ -73,5 +91,12 @@ def check_key(key: str) -> None:
 
 
 def brief(error: BaseException) -> str:
-    """Return the first line of an error: obstore appends its debug source over many lines."""
-    return str(error).strip().split("\n", 1)[0].rstrip(".")
+    """Return what an error says in one line: what the store answered, or obstore's first line without its debug source."""
+    said = str(error).strip()
+    if (answer := _ANSWER.search(said)) and isinstance(error, BaseError):
+        code, message = _CODE.search(answer[2]), _MESSAGE.search(answer[2])
+        words = [code[1]] if code else []
+        words += [next(filter(None, message.groups())).strip().rstrip(".")] if message else []
+        why = f" ({': '.join(words)})" if words else ""
+        return f"its store answered {answer[1].strip()}{why}"
+    return said.split("\n", 1)[0].rstrip(".")

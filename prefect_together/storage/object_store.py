@@ -14,6 +14,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from prefect_together.errors import ConfigurationError
+from prefect_together.storage.busy import patiently
 
 _AT_ONCE = 64  # objects that are read at the same time
 
@@ -27,36 +28,43 @@ class Bucket:
         self._locks = False
 
     async def create(self, key: str, data: bytes) -> bool:
-        """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
+        """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one.
+
+        Where the store was busy, what is there may be this very one though False is returned: what it says has to tell.
+        """
         if not self._locks:
             await self._prove()
         return await self._create(key, data)
 
     async def write(self, key: str, data: bytes) -> None:
         """Write an object, replacing what was there."""
-        await obstore.put_async(self._store, key, data)
+        await patiently(lambda: obstore.put_async(self._store, key, data))
 
     async def read(self, key: str) -> bytes:
         """Return an object's bytes, or raise FileNotFoundError."""
-        return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+
+        async def read() -> bytes:
+            return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+
+        return await patiently(read)
 
     async def delete(self, key: str) -> None:
         """Remove an object, or raise FileNotFoundError."""
-        await obstore.delete_async(self._store, key)
+        await patiently(lambda: obstore.delete_async(self._store, key))
 
     async def remove(self, keys: Sequence[str]) -> None:
         """Remove many objects, also where some are not there."""
         try:
-            await obstore.delete_async(self._store, list(keys))  # S3 takes a thousand at once
+            await patiently(lambda: obstore.delete_async(self._store, list(keys)))  # S3 takes a thousand at once
         except FileNotFoundError:  # of other stores, which take one at a time and stop there
             for key in keys:
                 with suppress(FileNotFoundError):
-                    await obstore.delete_async(self._store, key)
+                    await self.delete(key)
 
     async def size(self, key: str) -> int | None:
         """Return an object's size in bytes, or None where there is none."""
         try:
-            return (await obstore.head_async(self._store, key))["size"]
+            return (await patiently(lambda: obstore.head_async(self._store, key)))["size"]
         except FileNotFoundError:
             return None
 
@@ -75,28 +83,32 @@ class Bucket:
 
     async def read_range(self, key: str, start: int, length: int) -> bytes:
         """Return some of an object's bytes, or raise FileNotFoundError."""
-        return bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
+        return bytes(await patiently(lambda: obstore.get_range_async(self._store, key, start=start, length=length)))
 
     async def listing(self, prefix: str, begin: str, timed: str | None) -> list[tuple[str, float]]:  # noqa: ARG002 - times are free
         """Return the keys below a prefix; see ``Storage.listing``."""
-        found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
         below = f"{prefix}/{begin}"
-        return [
-            (str(meta["path"]), meta["last_modified"].timestamp())
-            async for some in found
-            for meta in some
-            if str(meta["path"]).startswith(below)
-        ]
+
+        async def listed() -> list[tuple[str, float]]:
+            found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
+            return [
+                (str(meta["path"]), meta["last_modified"].timestamp())
+                async for some in found
+                for meta in some
+                if str(meta["path"]).startswith(below)
+            ]
+
+        return await patiently(listed)
 
     async def children(self, prefix: str) -> tuple[list[str], list[str]]:
         """Return the names of what is as a folder, and of the objects, right below a prefix, sorted."""
-        found: Any = await obstore.list_with_delimiter_async(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - as above
+        found: Any = await patiently(lambda: obstore.list_with_delimiter_async(self._store, prefix))  # pyright: ignore[reportUnknownMemberType] - as above
         folders = sorted(str(path).rstrip("/").rpartition("/")[2] for path in found["common_prefixes"])
         return folders, sorted(str(meta["path"]).rpartition("/")[2] for meta in found["objects"])
 
     async def _create(self, key: str, data: bytes) -> bool:
         try:
-            await obstore.put_async(self._store, key, data, mode="create")
+            await patiently(lambda: obstore.put_async(self._store, key, data, mode="create"))
         except AlreadyExistsError:
             return False
         return True
@@ -106,7 +118,8 @@ class Bucket:
         key = f"probe-{uuid.uuid4().hex}"
         await self._create(key, b"")
         won_twice = await self._create(key, b"")
-        await self.delete(key)
+        with suppress(FileNotFoundError):  # of a removal that was done and had to be asked for again
+            await self.delete(key)
         if won_twice:
             raise ConfigurationError(
                 f"{self._url} lets two writers create the same object, so nothing there can tell who pays: "

@@ -22,6 +22,7 @@ from obstore.store import LocalStore, ObjectStore
 from prefect_together.errors import ConfigurationError
 from prefect_together.storage import known
 from prefect_together.storage.addresses import local_folder
+from prefect_together.storage.busy import patiently
 from prefect_together.storage.failures import brief, check_key, library_errors
 from prefect_together.storage.local import Folder, any_file
 from prefect_together.storage.object_store import Bucket, open_store
@@ -140,8 +141,12 @@ class Storage:
         if self.folder is not None and await self._objects.size(prefix) is None:
             return []  # what was never asked for: much cheaper than a listing
         with library_errors("list", prefix or "all", self.url):
-            found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
-            return sorted(str(meta["path"]) for meta in await found.collect_async())
+
+            async def listed() -> list[str]:
+                found: Any = obstore.list(self._store, prefix)  # pyright: ignore[reportUnknownMemberType] - arrow is not there
+                return sorted(str(meta["path"]) for meta in await found.collect_async())
+
+            return await patiently(listed)
 
     async def listing(self, prefix: str, begin: str = "", *, timed: str | None = None) -> list[tuple[str, float]]:
         """Return the keys of what is in the folders of a folder, and when it was written; in no order.
@@ -164,10 +169,14 @@ class Storage:
         if self.folder is not None:
             return await asyncio.to_thread(any_file, self.folder / prefix)
         with library_errors("list", prefix, self.url):
-            found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
-            async for some in found:
-                return bool(some)
-            return False
+
+            async def any_object() -> bool:
+                found: Any = obstore.list(self._store, prefix, chunk_size=1)  # pyright: ignore[reportUnknownMemberType] - as in `names`
+                async for some in found:
+                    return bool(some)
+                return False
+
+            return await patiently(any_object)
 
     async def may_hold(self, prefix: str) -> bool:
         """Tell by one look whether there can be any object below a prefix; of a bucket that is always so."""

@@ -10,11 +10,12 @@ from errand import Job
 
 from prefect_together._internal import process as owner
 from prefect_together.batch import provider_runner, shard_lines, shards
-from prefect_together.engine import attempt, batch_output, batch_record, batch_taking
+from prefect_together.engine import attempt, batch_output, batch_record, batch_taking, claims
 from prefect_together.engine import ingest as keeping
 from prefect_together.engine import polling as waiting
 from prefect_together.generations.policy import Pace
 from prefect_together.ledger import heartbeats, leases
+from prefect_together.storage import busy
 
 
 def pretend(job: Job) -> None:
@@ -25,8 +26,9 @@ def pretend(job: Job) -> None:
     if overdue := job.get("overdue"):
         leases.FIRST_BEAT, heartbeats.BEAT = overdue / 8, overdue / 3.2
         heartbeats.patience_from(lambda: overdue)
+        claims._STALE = overdue / 6.4  # pyright: ignore[reportPrivateUsage]
     if "patience" in job:
-        attempt.PATIENCE = job["patience"]
+        attempt.PATIENCE = keeping.PATIENCE = busy.PATIENCE = job["patience"]
     if grace := job.get("grace"):
         waiting.NOT_FOUND_GRACE = grace
     if skew := job.get("skew"):
