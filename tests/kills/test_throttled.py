@@ -11,6 +11,7 @@ from prefect_together.sandbox import Sandbox
 from tests.throttling import ThrottledS3, throttled
 
 from .asking import DEAR, INLINE, PICTURE, TINY, job
+from .batching import ROWS, batch_job, paid_once
 from .running import Workshop, at_once, until
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,22 @@ def test_what_was_done_and_refused_is_found_to_be_ones_own(
     assert (8, 10) == (result["kept"], len(together.charges()))
     done = [path for path in busy.done if "claimed" in path or "limits" in path]
     assert len(done) > 10
+
+
+@pytest.mark.parametrize("how", ["share", "done", "while-it-is-made"])
+def test_a_batch_at_together(
+    how: str, busy: ThrottledS3, there: dict[str, Any], together: Sandbox, workers: Workshop
+) -> None:
+    """One batch, every row charged once and answered, and found again; also where all is refused once Together has it."""
+    if how == "share":
+        busy.share(3)
+    elif how == "done":
+        busy.done_and_refused()
+    else:
+        busy.when(lambda: bool(together.batches()) and busy.refused.total() < 30)
+    told = batch_job(together, **there)
+    paid_once(together, workers.start(told).ends())
+    assert {"reused": ROWS} == workers.start(told).ends()["counts"]
 
 
 def test_processes_that_ask_for_the_same_pay_once(
