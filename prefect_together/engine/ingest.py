@@ -27,7 +27,6 @@ from prefect_together.generations.registry import AnySpec
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.downloads import Hosted
 from prefect_together.http.urls import redact_query
-from prefect_together.storage.busy import is_busy
 from prefect_together.storage.storage import Storage
 
 _log = logging.getLogger("prefect.together")
@@ -140,17 +139,12 @@ async def fetch(
         tries += 1
         try:
             return await _fetch(client, storage, naming, url, largest, least)
-        except (MediaError, LibraryError) as error:
-            if tries == _TRIES or not _comes_later(error):
+        except MediaError as error:
+            if not error.retryable or tries == _TRIES:
                 raise
             pause = backoff(tries, first=1.0, longest=10.0)
             _log.warning("%s Fetching it again in %.1f s (%d of %d).", error.what, pause, tries, _TRIES - 1)
             await asyncio.sleep(pause)
-
-
-def _comes_later(error: MediaError | LibraryError) -> bool:
-    """Tell whether a file may be had a little later: of a busy store too, which did not take it to its end."""
-    return is_busy(error.__cause__) if isinstance(error, LibraryError) else error.retryable
 
 
 async def _fetch(

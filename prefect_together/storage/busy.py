@@ -10,7 +10,7 @@ import asyncio
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from obstore.exceptions import BaseError
@@ -40,12 +40,35 @@ async def patiently(ask: Callable[[], Awaitable[_T]]) -> _T:
 
     A write may have been done though it was answered so: who creates an object has to tell its own from another's.
     """
-    began, tries = time.monotonic(), 0
+    pauses = _pauses()
     while True:
-        tries += 1
         try:
             return await ask()
-        except BaseError as error:
-            if not is_busy(error) or time.monotonic() - began > PATIENCE:
-                raise
-            await asyncio.sleep(min(_LONGEST, 0.25 * 2**tries) * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
+        except BaseError as error:  # noqa: PERF203 - each try is a request
+            await asyncio.sleep(_pause(error, pauses))
+
+
+def patiently_here(ask: Callable[[], _T]) -> _T:
+    """Do the same on a thread that may be kept waiting."""
+    pauses = _pauses()
+    while True:
+        try:
+            return ask()
+        except BaseError as error:  # noqa: PERF203 - as above
+            time.sleep(_pause(error, pauses))
+
+
+def _pause(error: BaseError, pauses: Iterator[float]) -> float:
+    """Return how long to wait before a store is asked again, or raise its error."""
+    pause = next(pauses, None) if is_busy(error) else None
+    if pause is None:
+        raise error
+    return pause
+
+
+def _pauses() -> Iterator[float]:
+    """Yield pauses in seconds that grow, until patience is over."""
+    began, longest = time.monotonic(), 0.5
+    while time.monotonic() - began <= PATIENCE:
+        yield min(_LONGEST, longest) * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
+        longest *= 2

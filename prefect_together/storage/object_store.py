@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import obstore
@@ -14,6 +15,7 @@ from obstore.exceptions import AlreadyExistsError
 from obstore.store import ObjectStore
 
 from prefect_together.errors import ConfigurationError
+from prefect_together.storage import busy
 from prefect_together.storage.busy import patiently
 
 _AT_ONCE = 64  # objects that are read at the same time
@@ -128,10 +130,18 @@ class Bucket:
         self._locks = True
 
 
-def open_store(url: str, options: dict[str, Any]) -> ObjectStore:
-    """Return the store at a URL, with settings in obstore's names."""
+def open_store(url: str, options: dict[str, Any], *, patient: bool = False) -> ObjectStore:
+    """Return the store at a URL.
+
+    Args:
+        url: Where it is.
+        options: Settings in obstore's names.
+        patient: Whether obstore asks again by itself for as long as ``busy`` does: for streams, whose parts nobody else can.
+    """
     client_options = dict(options.pop("client_options", None) or {})
     retry_config = options.pop("retry_config", None)
+    if patient and retry_config is None:
+        retry_config = {"max_retries": 1000, "retry_timeout": timedelta(seconds=busy.PATIENCE)}
     endpoint = next((str(value) for name, value in options.items() if "endpoint" in name.lower()), "")
     if endpoint.startswith("http://"):
         client_options.setdefault("allow_http", True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote_from_bytes
@@ -22,7 +23,7 @@ from obstore.store import LocalStore, ObjectStore
 from prefect_together.errors import ConfigurationError
 from prefect_together.storage import known
 from prefect_together.storage.addresses import local_folder
-from prefect_together.storage.busy import patiently
+from prefect_together.storage.busy import patiently, patiently_here
 from prefect_together.storage.failures import brief, check_key, library_errors
 from prefect_together.storage.local import Folder, any_file
 from prefect_together.storage.object_store import Bucket, open_store
@@ -85,6 +86,11 @@ class Storage:
             self._opened = LocalStore(self.folder, mkdir=True)
         return self._opened
 
+    @cached_property
+    def _streams(self) -> ObjectStore:
+        """What takes streams, patiently where that is a bucket."""
+        return self._store if self.folder is not None else open_store(self.url, dict(self.options or {}), patient=True)
+
     async def create(self, key: str, data: bytes) -> bool:
         """Write a new object; of all who try, on whatever machine, one wins. Return whether it was this one."""
         with library_errors("write", key, self.url):
@@ -99,13 +105,13 @@ class Storage:
         """Write an object of any size; it appears whole when the stream ends, and not at all when the stream raises."""
         with library_errors("write", key, self.url):
             await obstore.put_async(
-                self._store, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
+                self._streams, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Write an object from an open file, waiting for it; it appears whole or not at all."""
         with library_errors("write", key, self.url):
-            obstore.put(self._store, key, file, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT)
+            obstore.put(self._streams, key, file, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT)
 
     async def read(self, key: str) -> bytes:
         """Return an object's bytes.
@@ -199,10 +205,10 @@ class Storage:
         with library_errors("open", key, self.url, may_be_missing=True):
             if self.folder is not None:
                 return (self.folder / key).open("rb")
-            size = obstore.head(self._store, key)["size"]
+            size = patiently_here(lambda: obstore.head(self._store, key))["size"]
 
             def read_range(start: int, length: int) -> bytes:
-                return bytes(obstore.get_range(self._store, key, start=start, length=length))
+                return bytes(patiently_here(lambda: obstore.get_range(self._store, key, start=start, length=length)))
 
             return io.BufferedReader(Reader(read_range, size), 1024 * 1024)
 

@@ -129,14 +129,27 @@ def test_all_are_refused_for_a_while(
     assert 1 == len(together.charges())
 
 
-def test_a_film_that_is_refused_half_way_is_fetched_again(
+def test_a_film_that_is_refused_half_way(
     busy: ThrottledS3, there: dict[str, Any], together: Sandbox, workers: Workshop
 ) -> None:
-    """What goes in several parts cannot be gone on with: it is begun anew, and nothing is paid for that."""
+    """What goes in several parts cannot be begun anew from outside: its parts are asked for again, as long as all else."""
     busy.when(lambda: busy.refused["PUT"] < 13, "partNumber=")
     told = job(together, there["library"], {**DEAR, "seed": 7}, options=there["options"])
     assert [False] == [file["reused"] for file in workers.start(told).stored()]
     assert (13, 1) == (busy.refused["PUT"], len(together.charges()))
+
+
+def test_a_picture_is_read_for_a_clip_while_reading_is_refused(
+    busy: ThrottledS3, there: dict[str, Any], together: Sandbox, workers: Workshop
+) -> None:
+    """An input is read on a thread of its own, and just as patiently."""
+    reading = {"GET", "HEAD"}
+    busy.fault = lambda method, path, _: (
+        "refused" if method in reading and "/images/" in path and busy.refused.total() < 13 else None
+    )
+    told = job(together, there["library"], {**INLINE, "seed": 7}, {**TINY, "seed": 7}, options=there["options"])
+    assert [False, False] == [file["reused"] for file in workers.start(told).stored()]
+    assert (13, 2) == (busy.refused.total(), len(together.charges()))
 
 
 @pytest.mark.parametrize(
