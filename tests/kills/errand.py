@@ -53,6 +53,8 @@ class Job(Errand, total=False):
     """Seconds that its clock is ahead."""
     overdue: float
     """Seconds after which a lease is overdue; the beats are scaled with it."""
+    stale: float
+    """Seconds after which a claim is looked at once more before its request is sent."""
     patience: float
     """Seconds for which an entry about something paid is tried to be written."""
     grace: float

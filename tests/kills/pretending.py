@@ -26,7 +26,8 @@ def pretend(job: Job) -> None:
     if overdue := job.get("overdue"):
         leases.FIRST_BEAT, heartbeats.BEAT = overdue / 8, overdue / 3.2
         heartbeats.patience_from(lambda: overdue)
-        claims._STALE = overdue / 6.4  # pyright: ignore[reportPrivateUsage]
+    if stale := job.get("stale"):
+        claims._STALE = stale  # pyright: ignore[reportPrivateUsage]
     if "patience" in job:
         attempt.PATIENCE = keeping.PATIENCE = busy.PATIENCE = job["patience"]
     if grace := job.get("grace"):

@@ -99,7 +99,7 @@ def test_a_claim_that_was_long_in_coming_is_looked_at_again(
 ) -> None:
     """It was there when its sender did not know it yet, and another took it for that of a dead one: that one alone sends."""
     busy.fault = lambda _, path, __: "refused" if busy.done else "done" if "claimed" in path else None
-    told = job(together, bucket["library"], SEEDED, options=bucket["options"], overdue=1.6)
+    told = job(together, bucket["library"], SEEDED, options=bucket["options"], overdue=1.6, stale=0.25)
     first = workers.start({**told, **there, "machine": "elsewhere"})
     until("its claim is there", lambda: busy.done)
     files = workers.start(told).stored()
