@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
@@ -39,6 +39,16 @@ class Item(Protocol):
         """Its files."""
         ...
 
+    @property
+    def results(self) -> Any:
+        """All that was made."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What stood in its row."""
+        ...
+
 
 def view_of(summary: str, items: Iterator[Item], *, name: str | None, manifest: str, bad: int) -> View:
     """Return what a notebook shows of a batch.
@@ -63,4 +73,20 @@ def view_of(summary: str, items: Iterator[Item], *, name: str | None, manifest: 
     tables = [Rows(("row", "outcome", "why"), wrong, more=bad - len(wrong))] if wrong else []
     return View(
         summary, [f"batch {name!r}"] if name else [], files=files[:_FILES], tables=tables, notes=notes, where=manifest
+    )
+
+
+def view_of_item(item: Item, facts: list[str]) -> View:
+    """Return what a notebook shows of one request: its files, its answers, what stood in its row and what went wrong.
+
+    Args:
+        item: What came of it.
+        facts: What else is known of it.
+    """
+    files = list(item.media)
+    texts = [str(result) for result in item.results if result not in files]
+    cells = [(name, clipped(str(value), _REASON)) for name, value in item.columns.items() if value is not None]
+    tables = [Rows((), cells[:_LISTED], more=len(cells) - _LISTED)] if cells else []
+    return View(
+        f"Row {item.row}: {item.outcome}", facts, files[:_FILES], texts, tables, notes=[item.error] if item.error else []
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from prefect_together._internal.json import read
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
-from prefect_together.batch.batch_view import view_of
+from prefect_together.batch.batch_view import view_of, view_of_item
 from prefect_together.batch.grown import grown
 from prefect_together.batch.outcome_columns import column_types, our_name
 from prefect_together.batch.table_frames import Framed
@@ -32,7 +32,7 @@ Retry = Literal["failed", "none"]
 """What becomes of what failed in the last run under the same name: done again, or left."""
 
 
-class BatchItem(BaseModel):
+class BatchItem(ShownInNotebooks, BaseModel):
     """What came of one request."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -75,6 +75,13 @@ class BatchItem(BaseModel):
     def media(self) -> list[GeneratedMedia]:
         """Those of the results that are files, in order."""
         return [result for result in self.results if isinstance(result, GeneratedMedia)]
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.outcome}" + (f", {self.error}" if self.error else "")
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: its files and answers, what stood in its row, and what went wrong."""
+        return view_of_item(self, [one for one in (self.model, self.job_id and f"job {self.job_id}") if one])
 
     def record(self, schema: TableSchema | None = None) -> dict[str, Any]:
         """Return the row of the table that comes out: the columns of the table that went in, then ours.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from prefect_together._internal.notebook_view import ShownInNotebooks
+from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together._internal.text import clipped, slug
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
@@ -199,7 +199,7 @@ class GeneratedValue(Generated):
         return f"{clipped(self.description().line(), 80)!r} ({self.maker}, {self.price()})"
 
 
-class GenerationJob(BaseModel):
+class GenerationJob(ShownInNotebooks, BaseModel):
     """A job that Together has accepted and is at work on. It is paid for, and can be waited for from any process."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -216,6 +216,21 @@ class GenerationJob(BaseModel):
     """Which attempt of the ledger it is, as ``scope/number``."""
     reused: bool = False
     """Whether it was accepted before this call, so that this call sent and paid nothing."""
+
+    def __str__(self) -> str:
+        return f"{clipped(self.request.label(), 80)!r} ({self.request.model.rpartition('/')[2]}, {', '.join(self._facts())})"
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: what was asked, and which job it is."""
+        advice = "What it makes is not in the library yet: waiting for this job fetches it, and pays nothing more."
+        facts = [self.request.model.rpartition("/")[2], *self._facts()]
+        return View(
+            self.request.label(), facts, notes=[advice], where=f"ledger {self.fingerprint[:16]}" if self.fingerprint else ""
+        )
+
+    def _facts(self) -> tuple[str, ...]:
+        paid = "accepted before" if self.reused else "paid"
+        return f"job {self.id}", f"accepted {self.submitted_at.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC", paid
 
 
 class GenerationTimeout(TogetherError, TimeoutError):

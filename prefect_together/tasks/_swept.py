@@ -6,7 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import counted
+
+_LISTED = 10  # runs that a notebook shows
 
 
 class RestartedRun(BaseModel):
@@ -24,7 +27,7 @@ class RestartedRun(BaseModel):
     """Which restart it is."""
 
 
-class Sweep(BaseModel):
+class Sweep(ShownInNotebooks, BaseModel):
     """What a sweep found and did."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -43,7 +46,22 @@ class Sweep(BaseModel):
 
     def text(self) -> str:
         """Return it in words."""
-        lines = [f"Started again: {run.name}" for run in self.restarted]
+        return "\n".join([*(f"Started again: {run.name}" for run in self.restarted), self._counts()])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: the counts, and which runs go on."""
+        again = [(run.name, str(run.restarted), str(run.crashed), str(run.number)) for run in self.restarted]
+        tables = (
+            [Rows(("started again", "run", "instead of", "restart"), again[:_LISTED], len(again) - _LISTED)] if again else []
+        )
+        resumed = [(str(run),) for run in self.resumed]
+        tables += [Rows(("resumed",), resumed[:_LISTED], len(resumed) - _LISTED)] if resumed else []
+        return View(self._counts(), tables=tables)
+
+    def _counts(self) -> str:
         jobs = f"{counted(self.kept, 'result')} kept, {counted(self.failed, 'job')} failed, {self.open:,} still running"
         again, resumed = counted(len(self.restarted), "crashed run"), counted(len(self.resumed), "suspended run")
-        return "\n".join([*lines, f"{again} started again, {resumed} resumed; {jobs}."])
+        return f"{again} started again, {resumed} resumed; {jobs}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from itertools import islice
 from typing import Any
 
 from prefect_together._internal.notebook_view import Rows, View, brief
@@ -28,6 +27,7 @@ _PLAYER = "display:block;margin:0 0 8px;max-width:100%"
 _LONGEST = 4000  # characters of one text
 _CALLED = 300  # characters of a title
 _CELL_LONGEST = 200
+_ROWS = 50  # of a table
 _LINES = 40  # of a transcript
 _STRIP = 8  # small pictures beside each other
 _ONE, _MANY = (480, 32 * 1024), (160, 6 * 1024)
@@ -146,9 +146,10 @@ def _table(table: Rows) -> str:
     head = "".join(f'<th style="{_CELL}">{_text(name, _CELL_LONGEST)}</th>' for name in table.headings)
     rows = [
         "<tr>" + "".join(f'<td style="{_CELL}">{_text(cell, _CELL_LONGEST)}</td>' for cell in row) + "</tr>"
-        for row in islice(table.rows, 50)
+        for row in table.rows[:_ROWS]
     ]
-    left = "".join(f'<div style="{_FAINT}">{escape(line)}</div>' for line in _left(table.more))
+    more = max(table.more, 0) + max(len(table.rows) - _ROWS, 0)
+    left = "".join(f'<div style="{_FAINT}">{escape(line)}</div>' for line in _left(more))
     top = f"<thead><tr>{head}</tr></thead>" if head else ""
     return (
         '<div style="overflow-x:auto"><table style="border-collapse:collapse;margin:8px 0 0">'

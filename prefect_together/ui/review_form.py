@@ -10,6 +10,7 @@ from html import escape
 from textwrap import wrap
 from typing import Literal, Protocol
 
+from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import clipped, counted
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
@@ -43,7 +44,7 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True)
-class Decision:
+class Decision(ShownInNotebooks):
     """What was decided about one picture."""
 
     image: KeptFile
@@ -51,9 +52,16 @@ class Decision:
     note: str = ""
     """What to do differently, where it is to be made again."""
 
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.image.title()}{f' ({self.note})' if self.note else ''}"
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: the picture, and what was decided."""
+        return View(self.image.title(), [self.verdict], files=(self.image,), notes=[self.note] if self.note else [])
+
 
 @dataclass(frozen=True)
-class Review:
+class Review(ShownInNotebooks):
     """What was decided, in the order of the pictures."""
 
     decisions: tuple[Decision, ...]
@@ -88,6 +96,12 @@ class Review:
         if self.dropped and self.saved is not None:
             saved = f"; dropping saved about {dollars(self.saved)}"
         return f"Review: {counts}{saved}{' (nobody answered in time)' if self.timed_out else ''}."
+
+    def notebook_view(self) -> View:
+        """Return what a notebook shows: the pictures, and what was decided about each."""
+        rows = [(str(number), one.image.title(), one.verdict, one.note) for number, one in enumerate(self.decisions, 1)]
+        tables = [Rows(("picture", "of", "decided", "note"), rows)] if rows else []
+        return View(str(self), files=[one.image for one in self.decisions], tables=tables)
 
 
 def table(images: Sequence[KeptFile], pictures: Mapping[str, str]) -> str:

@@ -10,26 +10,31 @@ import base64
 import io
 import json
 import random
-import re
 import sys
 import threading
 import wave
 from collections.abc import Callable
 from decimal import Decimal
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from prefect_together import (
+    BatchItem,
     BatchResult,
     Bill,
+    Decision,
     DerivedMedia,
     GeneratedText,
     ImageRequest,
     Plan,
     Reconciliation,
+    Review,
+    Sweep,
+    VideoJob,
+    VideoRequest,
     requests_from_table,
 )
 from prefect_together.batch.plan import PlannedRequest
@@ -37,68 +42,17 @@ from prefect_together.engine.reconciliation import Entry
 from prefect_together.errors import ConfigurationError
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.registry import read_result
+from prefect_together.tasks._swept import RestartedRun
 from prefect_together.ui import notebook_previews
 
 from .making import WHEN, generated_image, generated_video, image
+from .notebook_pages import Elements, bundle, sources_of, text_of
 
 pytest.importorskip("PIL.Image")
 pytest.importorskip("av")
 
+RUN = UUID(int=7)
 HOSTILE = """"><script>alert(1)</script><img src=x onerror=alert(1)> ' $a$ </div><style>*{display:none}</style> &lt;b&gt;"""
-SAFE = {"div", "img", "audio", "code", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "span"}
-ATTRIBUTES = {"style", "src", "alt", "controls", "preload"}
-
-
-class Elements(HTMLParser):
-    """Reads what a browser would make of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.parts: list[str] = []
-        self.open: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-        self.open += [] if tag == "img" else [tag]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert tag == self.open.pop()
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    @property
-    def text(self) -> str:
-        """All that is read."""
-        return "".join(self.parts)
-
-
-def _bundle(value: Any) -> dict[str, Any]:
-    """Return what a notebook gets and saves, after holding it to what is promised of all."""
-    found = value._repr_mimebundle_()
-    assert found == json.loads(json.dumps(found))
-    assert {"text/plain"} <= set(found) <= {"text/plain", "text/html", "image/png"}
-    assert found["text/plain"]
-    assert 400_000 > len(json.dumps(found))
-    page = Elements(found["text/html"])
-    assert set(page.tags) <= SAFE
-    assert {name for name, _ in page.attributes} <= ATTRIBUTES
-    assert all(value.startswith("data:") for name, value in page.attributes if name == "src")
-    assert [] == page.open
-    return found
-
-
-def _text(value: Any) -> str:
-    return Elements(_bundle(value)["text/html"]).text
-
-
-def _sources(value: Any) -> list[str]:
-    return re.findall(r'src="data:([a-z/]+)', _bundle(value)["text/html"])
 
 
 def _derived(path: Path, data: bytes, media_type: str, **fields: Any) -> DerivedMedia:
@@ -180,6 +134,11 @@ VALUES: dict[str, Callable[[Path, str], Any]] = {
         }
     ),
     "reconciliation": lambda _, words: Reconciliation(failed=[Entry(key=words, kind="image", model=words, title=words, asked_at=WHEN)]),
+    "job": lambda _, words: VideoJob(id=words, request=VideoRequest(prompt=words, model="minimax/hailuo-02"), submitted_at=WHEN),
+    "sweep": lambda _, words: Sweep(restarted=[RestartedRun(crashed=RUN, restarted=RUN, name=words, number=1)], resumed=[RUN]),
+    "item": lambda _, words: BatchItem(row=1, outcome="failed", error=words, columns={words: words}, model=words),
+    "decision": lambda _, words: Decision(generated_image(request=image(prompt=words)), "redo", words),
+    "review": lambda _, words: Review((Decision(generated_image(request=image(prompt=words)), "drop", words),)),
 }  # fmt: skip
 
 
@@ -187,8 +146,8 @@ VALUES: dict[str, Callable[[Path, str], Any]] = {
 def test_what_users_and_models_wrote_is_shown_and_does_nothing(name: str, tmp_path: Path) -> None:
     """No element, attribute or formula comes of a text, wherever it stands; it is there to be read."""
     value = VALUES[name](tmp_path, HOSTILE)
-    assert "alert(1)" in _text(value) or "alert(1)" in _bundle(value)["text/html"]
-    assert not any("$a$" in part for part in Elements(_bundle(value)["text/html"]).parts)
+    assert "alert(1)" in text_of(value) or "alert(1)" in bundle(value)["text/html"]
+    assert not any("$a$" in part for part in Elements(bundle(value)["text/html"]).parts)
 
 
 @pytest.mark.parametrize(
@@ -208,27 +167,27 @@ def test_a_kept_file_has_a_small_picture(ending: str, media_type: str, sources: 
         import hashlib
 
         file = file.model_copy(update={"sha256": hashlib.sha256(data).hexdigest()})
-    found = _bundle(file)
-    assert sources == _sources(file)
+    found = bundle(file)
+    assert sources == sources_of(file)
     assert base64.b64decode(found["image/png"]).startswith(b"\x89PNG")
-    assert str(path) in _text(file)
+    assert str(path) in text_of(file)
 
 
 def test_previews_stay_small_whatever_the_file(tmp_path: Path) -> None:
     """Noise of four million pixels, and a minute of sound, which gets a waveform and no player."""
     noise = _derived(tmp_path / "noise.png", _noise(1200), "image/png")
-    assert 200_000 > len(json.dumps(_bundle(noise)))
+    assert 200_000 > len(json.dumps(bundle(noise)))
     long = _derived(tmp_path / "long.wav", _sound(60), "audio/wav")
-    assert ["image/webp"] == _sources(long)
+    assert ["image/webp"] == sources_of(long)
 
 
 def test_a_huge_file_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is known of it, and where it is, has to do."""
     file = _derived(tmp_path / "film.mp4", b"x", "video/mp4").model_copy(update={"size": 3 * 1024**3})
     monkeypatch.setattr(KeptFile, "open", lambda _: pytest.fail("it was opened"))
-    assert [] == _sources(file)
-    assert "film.mp4" in _text(file)
-    assert "No preview of a file of this size." in _text(file)
+    assert [] == sources_of(file)
+    assert "film.mp4" in text_of(file)
+    assert "No preview of a file of this size." in text_of(file)
 
 
 @pytest.mark.parametrize(
@@ -239,9 +198,9 @@ def test_a_file_that_is_gone_or_spoilt_is_said_so(media_type: str, spoil: Callab
     """Nothing is raised: its facts are shown, and in a sentence why it has no picture."""
     file = _derived(tmp_path / "a.bin", b"x", media_type)
     spoil(tmp_path / "a.bin")
-    assert [] == _sources(file)
-    assert ("No preview" in _text(file)) is (media_type != "application/x-npy")
-    assert "a.bin" in _text(file)
+    assert [] == sources_of(file)
+    assert ("No preview" in text_of(file)) is (media_type != "application/x-npy")
+    assert "a.bin" in text_of(file)
 
 
 def test_a_library_that_does_not_answer_holds_no_notebook_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,7 +208,7 @@ def test_a_library_that_does_not_answer_holds_no_notebook_up(tmp_path: Path, mon
     over = threading.Event()
     monkeypatch.setattr(KeptFile, "open", lambda _: over.wait())
     monkeypatch.setattr(notebook_previews, "_PATIENCE", 0.05)
-    assert "did not answer in time" in _text(_derived(tmp_path / "a.png", b"x", "image/png"))
+    assert "did not answer in time" in text_of(_derived(tmp_path / "a.png", b"x", "image/png"))
     over.set()
 
 
@@ -262,13 +221,13 @@ def test_without_pillow_small_pictures_show_themselves(tmp_path: Path, monkeypat
     clip = _derived(tmp_path / "a.mp4", _clip(tmp_path / "a.mp4"), "video/mp4")
     monkeypatch.setitem(sys.modules, "PIL", None)
     monkeypatch.setitem(sys.modules, "av", None)
-    assert ["image/png"] == _sources(small)
-    assert 'pip install "prefect-together[media]"' in _text(clip)
+    assert ["image/png"] == sources_of(small)
+    assert 'pip install "prefect-together[media]"' in text_of(clip)
 
 
 def test_an_answer_is_words(tmp_path: Path) -> None:
     """The question, the answer with its lines, what is asked for, and the thinking folded away."""
-    page = _bundle(_answer("first\nsecond", "why is it so?"))["text/html"]
+    page = bundle(_answer("first\nsecond", "why is it so?"))["text/html"]
     assert "first\nsecond" in page
     assert "<summary>Thinking</summary>" in page
     assert "why is it so?" in page
@@ -276,7 +235,7 @@ def test_an_answer_is_words(tmp_path: Path) -> None:
 
 def test_a_batch_without_its_manifest_is_its_counts(tmp_path: Path) -> None:
     """Where the library is gone, the result still says what it says."""
-    assert "3 kept" in _text(BatchResult(manifest=(tmp_path / "gone.jsonl").as_uri(), kept=3))
+    assert "3 kept" in text_of(BatchResult(manifest=(tmp_path / "gone.jsonl").as_uri(), kept=3))
 
 
 def test_what_cannot_be_shown_is_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +248,7 @@ def test_what_cannot_be_shown_is_words(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_money_is_kept_apart_in_a_plan() -> None:
     """The sum of a plan is in its title, and each request has its price."""
     asked = PlannedRequest(row=1, title="a fox", model="a/b", cost=Decimal("0.03"))
-    text = _text(Plan(send=2, cost=Decimal("0.06"), cost_at_most=Decimal("0.06"), to_send=[asked]))
+    text = text_of(Plan(send=2, cost=Decimal("0.06"), cost_at_most=Decimal("0.06"), to_send=[asked]))
     assert "about $0.06 by list price" in text
     assert "about $0.03" in text
     assert "… and 1 more" in text
@@ -305,7 +264,7 @@ def test_lists_have_a_line_for_each() -> None:
 def test_a_row_of_a_table_is_shown(tmp_path: Path) -> None:
     """The first rows, with what is wrong with one of them."""
     table = requests_from_table([{"prompt": "a fox", "model": "m"}, {"prompt": "", "model": "m"}], request=ImageRequest)
-    text = _text(table)
+    text = text_of(table)
     assert "a fox" in text
     assert "why refused" in text
 
