@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from importlib import import_module
 from typing import Any
 
@@ -39,7 +40,7 @@ class View:
 
 
 class ShownInNotebooks:
-    """A value that Jupyter, VS Code and marimo show as it is looked at, and lists of it in a line each.
+    """A value that Jupyter and marimo show as it is looked at, and of which Jupyter shows lists in a line each.
 
     Its previews are part of a saved notebook, and small. Nothing that goes wrong with them is raised.
     """
@@ -51,6 +52,11 @@ class ShownInNotebooks:
         except Exception:  # a cell that has run must not end in a traceback of its picture
             return {"text/plain": brief(self)}
         return found
+
+    def _repr_html_(self) -> str:
+        """Return it as HTML, whatever happens: by this alone marimo shows what is in lists; Jupyter never asks for it."""
+        found = self._repr_mimebundle_()
+        return str(found.get("text/html") or f"<pre>{escape(found['text/plain'])}</pre>")
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - IPython's
         printer.text(brief(self))

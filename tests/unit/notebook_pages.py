@@ -50,6 +50,7 @@ def bundle(value: Any) -> dict[str, Any]:
     assert {"text/plain"} <= set(found) <= {"text/plain", "text/html", "image/png"}
     assert found["text/plain"]
     assert 400_000 > len(json.dumps(found))
+    assert found["text/html"] == value._repr_html_()
     page = Elements(found["text/html"])
     assert set(page.tags) <= SAFE
     assert {name for name, _ in page.attributes} <= ATTRIBUTES

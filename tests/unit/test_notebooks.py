@@ -243,6 +243,7 @@ def test_what_cannot_be_shown_is_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prefect_together.ui.notebooks", None)
     found = generated_image()._repr_mimebundle_()
     assert {"text/plain": str(generated_image())} == found
+    assert f"<pre>{generated_image()}</pre>" == generated_image()._repr_html_()
 
 
 def test_money_is_kept_apart_in_a_plan() -> None:
