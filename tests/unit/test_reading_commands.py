@@ -90,6 +90,33 @@ def test_what_only_reads_imports_no_prefect(library: Path) -> None:
     assert [f"{one} 0 False" for one in words] == done.stderr.splitlines()
 
 
+LOADED = """
+import sys
+from prefect_together.cli import main
+from prefect_together.generations.registry import _specs
+HEAVY = {"prefect", "httpx", "aiohttp", "PIL", "av", "numpy", "pandas", "pyarrow", "sqlalchemy", "prefect_together.tasks"}
+for words in sys.argv[1:]:
+    assert main(words.split()) == 0
+    print(words, *sorted(HEAVY & set(sys.modules)), *sorted(_specs), file=sys.stderr)
+"""
+
+
+def test_what_only_reads_imports_what_it_shows(library: Path) -> None:
+    """Nearly all the time of a reading command is imports: no network, no media, and of the generation types those that it shows."""
+    place = f"--library {library}"
+    commands = {
+        f"ledger {place}": "",
+        f"spending {place}": "",
+        "catalog": "",
+        f"trace {KEY} {place}": " image",
+        f"replay {KEY} {place}": " image",
+        f"gallery {place}": " chat completion embedding image rerank speech transcription translation video",
+    }
+    command = [sys.executable, "-c", LOADED, *commands]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert [f"{words}{loaded}" for words, loaded in commands.items()] == done.stderr.splitlines()
+
+
 def _lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
     assert 0 == main(list(words))
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
