@@ -8,30 +8,22 @@ import itertools
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
-from prefect_together._internal.text import with_article
 from prefect_together.batch.arrow_cells import restored
+from prefect_together.batch.own_rows import FROM_TEXT, OwnRows, arrow_type
 from prefect_together.batch.table_assets import TableAsset
 from prefect_together.batch.table_databases import Database, is_database
 from prefect_together.batch.table_files import check_no_table, format_of, put
 from prefect_together.batch.table_replacing import replace
 from prefect_together.batch.table_schema import TableSchema
-from prefect_together.errors import InvalidRequest
 
 _CHUNK = 1024 * 1024
 _ROWS = 4096
 """Rows that are in memory at once, and in one row group of a Parquet file."""
-_DIGITS = {"money": (18, 6), "fine_money": (24, 12)}
-"""Digits of amounts of money, and those of them behind the point: a token costs millionths of a cent."""
-_TYPES: dict[Any, str] = {
-    str: "string", int: "int64", float: "float64", bool: "bool_", Decimal: "fine_money",
-    list[str]: "list_string", list[int]: "list_int64", list[float]: "list_float64", list[bool]: "list_bool_",
-}  # fmt: skip
 _UNFIT = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 
@@ -78,7 +70,8 @@ def write_table(
         path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet; or the SQLAlchemy URL of a database.
         table: The table of the database, such as ``reports.scores``: what is in it is replaced.
         columns: The types of columns, for Parquet and databases where nothing or nothing telling stands in one: ``str``,
-            ``int``, ``float``, ``bool``, ``Decimal`` for money, and lists of them such as ``list[str]``.
+            ``int``, ``float``, ``bool``, ``Decimal`` for money, ``date``, ``datetime``, ``time``, ``timedelta``, ``bytes``,
+            and lists such as ``list[str]``.
         options: Settings of the object store in obstore's names, as for ``BatchResult.write_table``.
 
     Raises:
@@ -86,23 +79,8 @@ def write_table(
         LibraryError: It cannot be written.
         ConfigurationError: The extra ``tables`` is needed and not installed.
     """
-    if unknown := next((kind for kind in (columns or {}).values() if kind not in _TYPES), None):
-        raise InvalidRequest(f"A column cannot be of {unknown!r}: give str, int, float, bool, Decimal, or a list of those.")
-    types = {name: _TYPES[kind] for name, kind in (columns or {}).items()}
-    return write(path, _records(rows), types, options, table=table)
-
-
-def _records(rows: Any) -> Iterator[dict[str, Any]]:
-    writes_itself = hasattr(rows, "write_table")
-    if writes_itself or not hasattr(rows, "__iter__") or isinstance(rows, (str, bytes, dict)):
-        own = ": it writes itself, by its write_table(path)" if writes_itself else ""
-        given = with_article(type(cast("object", rows)).__name__)
-        raise InvalidRequest(f"A table is written of rows, such as a list of dicts, and not of {given}{own}.")
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, Mapping):
-            found = with_article(type(row).__name__)
-            raise InvalidRequest(f"Row {number} is {found}: give a mapping, such as {{'picture': 'fox.png'}}.")
-        yield dict(cast("Mapping[str, Any]", row))
+    own = OwnRows(rows, columns)
+    return write(path, own.records(), own.types, options, table=table)
 
 
 def write(
@@ -119,7 +97,7 @@ def write(
     Args:
         path: Where; its ending says in which format.
         records: The rows.
-        types: Types of our columns, which may be empty in all rows.
+        types: Types of our columns, which may be empty in all rows; asked for when all rows have been taken.
         options: Settings of the object store.
         theirs: The columns of the table that went in, where that is known.
         table: The table of a database, where its address does not name it.
@@ -245,7 +223,7 @@ class _Columns:
                 self._types[name] = declared
                 return
             kind = self._own(name, values) if before is None else None
-            kind = kind or (self.arrow.array(values).type if before is None else self._both(before, values))
+            kind = kind or (self.arrow.array(values).type if before is None else self._both(name, before, values))
         except self._unfit:
             kind = self.arrow.string()
         self._types[name] = kind
@@ -256,11 +234,7 @@ class _Columns:
         own = self._spool.types.get(name if theirs else name.removeprefix("together_"))
         if own is None or (theirs and name in theirs.names):
             return None
-        if own in _DIGITS:
-            return self.arrow.decimal128(*_DIGITS[own])
-        if own.startswith("list_"):
-            return self.arrow.list_(getattr(self.arrow, own.removeprefix("list_"))())
-        return getattr(self.arrow, own)()
+        return arrow_type(self.arrow, own)
 
     def _own(self, name: str, values: list[Any]) -> Any:
         """Return the type of a column of ours, or None where it is one of the table's with our name."""
@@ -270,7 +244,7 @@ class _Columns:
         if types.is_string(kind) and all(value is None or isinstance(value, str) for value in values):
             return kind
         try:
-            if types.is_decimal(kind):
+            if types.is_decimal(kind) or self._spool.types.get(name) in FROM_TEXT:
                 return self._array(values, kind).type
             # Asked for whole numbers, Arrow cuts off fractions without a word: what is there decides.
             there = self.arrow.array(values).type
@@ -279,10 +253,11 @@ class _Columns:
         fits = there in {kind, self.arrow.null()} or (types.is_floating(kind) and types.is_integer(there))
         return kind if fits else None
 
-    def _both(self, before: Any, values: list[Any]) -> Any:
+    def _both(self, name: str, before: Any, values: list[Any]) -> Any:
         """Return a type for what came before and for these values."""
         arrow = self.arrow
-        if arrow.types.is_string(before) or arrow.types.is_decimal(before):
+        from_text = self._spool.types.get(name) in FROM_TEXT and before == self._ours(name)
+        if from_text or arrow.types.is_string(before) or arrow.types.is_decimal(before):
             return self._array(values, before).type
         schemas = [arrow.schema([("", kind)]) for kind in (before, arrow.array(values).type)]
         return arrow.unify_schemas(schemas, promote_options="permissive").field(0).type

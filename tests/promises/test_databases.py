@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -139,6 +140,33 @@ def batches():
 schema = arrow.schema([(sys.argv[2], arrow.int64())])
 replace(Database(sys.argv[1], "t"), arrow.schema([(sys.argv[2], arrow.int64())]), batches())
 """
+
+
+TYPED: dict[str, Any] = {
+    "day": date(2026, 11, 28),
+    "at": datetime(2026, 11, 28, 8, 30, tzinfo=timezone.utc),
+    "here": datetime(2026, 11, 28, 8, 30),  # noqa: DTZ001
+    "price": Decimal("0.03"),
+    "good": True,
+    "raw": b"\x00\xff",
+    "count": 7,
+}
+
+
+def test_columns_are_of_the_types_of_their_cells(url: str) -> None:
+    """The database knows a date for a date and money for money; columns in which nothing stands are of the type that is said."""
+    write_table([{**dict.fromkeys(TYPED), "never": None}, TYPED], url, table="t", columns={"never": date})
+    names = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 't'"
+    kinds = dict(_ask(url, "SELECT name, type FROM pragma_table_info('t')" if "sqlite" in url else names))
+    said = {
+        "day": "DATE", "at": "TIMESTAMP|DATETIME", "here": "TIMESTAMP|DATETIME", "price": "DECIMAL|NUMERIC", "good": "BOOL",
+        "raw": "BLOB|BYTEA", "count": "BIGINT", "never": "DATE",
+    }  # fmt: skip
+    assert said.keys() == {name for name, kind in said.items() if re.match(kind, kinds[name].upper())}
+    (found,) = _ask(url, "SELECT day, price, good, raw, count FROM t WHERE day IS NOT NULL")
+    day, price, good, raw, count = found
+    assert ("2026-11-28", True, TYPED["raw"], 7) == (str(day), bool(good), bytes(raw), count)
+    assert TYPED["price"] == Decimal(str(price))
 
 
 @pytest.mark.parametrize("column", ["a", "other"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,49 @@ def test_rows_of_ones_own(kind: str, tmp_path: Path) -> None:
     if kind == "parquet":
         types = pytest.importorskip("pyarrow.parquet").read_schema(tmp_path / "out.parquet")
         assert ["string", "int64", "decimal128(24, 12)"] == [str(types.field(name).type) for name in list(columns)[:3]]
+
+
+MOMENT = datetime(2026, 11, 28, 8, 30, tzinfo=timezone.utc)
+TYPED: dict[str, tuple[Any, str]] = {
+    "day": (date(2026, 11, 28), "date32[day]"),
+    "at": (MOMENT, "timestamp[us, tz=UTC]"),
+    "elsewhere": (MOMENT.astimezone(timezone(timedelta(hours=5))), "timestamp[us, tz=UTC]"),
+    "here": (datetime(2026, 11, 28, 8, 30), "timestamp[us]"),  # noqa: DTZ001
+    "clock": (time(8, 30), "time64[us]"),
+    "took": (timedelta(days=1, seconds=2.5), "duration[us]"),
+    "raw": (b"\x00\xff", "binary"),
+    "price": (Decimal("0.03"), "decimal128(24, 12)"),
+    "exact": (Decimal("12345678901234567890.1234567890123"), "decimal128(38, 13)"),
+    "ratio": (float("inf"), "double"),
+    "good": (True, "bool"),
+    "count": (7, "int64"),
+}
+
+
+def test_columns_are_of_the_types_of_their_cells(tmp_path: Path) -> None:
+    """Dates, times, exact numbers and bytes as well, however late the first of them comes; nothing is rounded or lost."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [
+        {"mixed": date(2026, 1, 1), "never": None},
+        *[dict.fromkeys(TYPED)] * 5000,
+        {**{n: v for n, (v, _) in TYPED.items()}, "mixed": 7},
+    ]
+    writing.write_table(rows, path := tmp_path / "out.parquet", columns={"never": date})
+    table = parquet.read_table(path)
+    assert {**{name: kind for name, (_, kind) in TYPED.items()}, "mixed": "string", "never": "date32[day]"} == {
+        field.name: str(field.type) for field in table.schema
+    }
+    last = table.slice(5001).to_pylist()[0]
+    assert {name: value for name, (value, _) in TYPED.items()} == {name: last[name] for name in TYPED}
+    assert "7" == last["mixed"]
+    # What a later batch is made of them is the same in every format.
+    writing.write_table(
+        [{name: cell for name, cell in row.items() if name != "never"} for row in rows], path.with_suffix(".csv")
+    )
+    written = path.with_suffix(".csv").read_text(encoding="utf-8").splitlines()[-1]
+    moments = "2026-11-28,2026-11-28 08:30:00+00:00,2026-11-28 13:30:00+05:00,2026-11-28 08:30:00,08:30:00,P1DT2.5S"
+    assert written.startswith(f"7,{moments},AP8=,0.03,")
+    assert written.endswith(",0.03,12345678901234567890.1234567890123,inf,true,7")
 
 
 def test_a_type_that_no_column_has(tmp_path: Path) -> None:
