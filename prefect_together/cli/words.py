@@ -19,6 +19,8 @@ from cyclopts import (
 
 from prefect_together._internal.text import with_article
 
+_CLOSE = 0.7
+"""How much alike words are of which one may be meant by the other: 1 is the same."""
 _TYPES: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -50,7 +52,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     parts = set(word.lower().strip("-").replace("_", "-").split("-"))
     # One that was made longer is meant rather than another of a like length: --image-model is --model.
     within = [name for name in names if (own := set(name.strip("-").replace("_", "-").split("-"))) and own < parts]
-    near = within[:1] or difflib.get_close_matches(word.lower(), names, n=1)
+    # Without their dashes, which all options share, and closer than the library's own: --file is not --title.
+    spelled = {name.strip("-"): name for name in reversed(names)}
+    near = within[:1] or [spelled[one] for one in difflib.get_close_matches(word.lower().strip("-"), spelled, 1, _CLOSE)]
     return f": did you mean {near[0]}?" if near else ""
 
 

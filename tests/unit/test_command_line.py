@@ -97,6 +97,15 @@ def test_a_wrong_command_line_is_one_sentence(
     assert 1 == len(shown.err.splitlines())
 
 
+@pytest.mark.parametrize("words", ["gallery --file=x", "ledger --gate 3", "spending --by wide", "catalog --kind smile"])
+def test_another_word_is_not_suggested(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only what is spelled nearly alike is: a suggestion that nobody can mean is worse than none."""
+    assert 2 == _main(words.split())
+    said = capsys.readouterr().err
+    assert "did you mean" not in said
+    assert "--help" in said
+
+
 @pytest.mark.parametrize("words", [["--help"], ["ledger", "--help"]], ids=len)
 def test_help_says_what_the_exit_codes_mean(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Each code is named, of the commands together and of each."""
