@@ -14,6 +14,8 @@ from prefect import Flow
 
 from prefect_together._internal.prefect_compat import wrong_parameters
 from prefect_together._internal.text import clipped
+from prefect_together.blocks.settings import current_settings
+from prefect_together.catalog import find, preflight
 from prefect_together.cli.application import application, ask_for_tracebacks, refuse, understood, words_of
 from prefect_together.cli.parameter_words import sentences
 from prefect_together.errors import TogetherError
@@ -66,7 +68,27 @@ def read_options(flow: Flow[Any, Any], arguments: Sequence[str] | None) -> Optio
     if problems:
         schema = flow.parameters.model_dump()
         refuse(name, "; ".join(sentences(problems, schema, lambda parameter: f"--{_spelled(parameter)}")))
+    if current_settings().preflight == "error":
+        for parameter, value in given.parameters.items():
+            _check_models(name, parameter, value, flow.parameters.properties[parameter])
     return given
+
+
+def _check_models(command: str, parameter: str, value: Any, schema: Mapping[str, Any]) -> None:
+    """Refuse the misspelled id of a model before a flow run begins; what may be a model of its own is taken."""
+    if not any(map(find, _listed(schema))):
+        return
+    for model in cast("list[Any]", value if isinstance(value, list) else [value]):
+        # Of one that is known, what it takes can only be told by all of its request.
+        said = preflight(str(model), {}) if model is not None and find(str(model)) is None else ()
+        if said:
+            refuse(command, f"--{_spelled(parameter)}: {said[0].message.removesuffix('.')}")
+
+
+def _listed(schema: Mapping[str, Any]) -> list[str]:
+    """Return the values that are listed in a schema, or in those of its items."""
+    inner = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    return [*map(str, schema.get("enum", [])), *(value for one in inner for value in _listed(one))]
 
 
 def _application(flow: Flow[Any, Any], name: str) -> tuple[App, list[str]]:
