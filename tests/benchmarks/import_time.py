@@ -1,4 +1,4 @@
-"""What importing the package adds to importing Prefect: medians over fresh processes, printed; it judges nothing.
+"""What importing the package adds to importing Prefect, in CPU: medians over fresh processes, printed; it judges nothing.
 
 python tests/benchmarks/import_time.py [processes]
 """
@@ -10,28 +10,38 @@ import subprocess
 import sys
 
 PAIRS = (
-    ("import prefect", "import prefect, prefect_together"),
-    ("from prefect import flow, task", "from prefect import flow, task; from prefect_together import generate_image"),
-    ("import prefect", "from prefect_together import ImageRequest"),
+    ("import prefect", "import prefect_together"),
+    ("from prefect import flow, task", "from prefect_together import generate_image"),
+    ("from prefect import flow, task", "from prefect_together import ImageRequest"),
 )
-"""What there is without the package, and what with it; the last line is what needs no Prefect at all."""
+"""What there is without the package, and what comes with it."""
+_CODE = """
+from time import process_time
+begin = process_time()
+{}
+between = process_time()
+{}
+print(between - begin, process_time() - between)
+"""
 
 
-def seconds(statement: str) -> float:
-    """Time one import in a process of its own, the start of the interpreter excluded."""
-    code = f"import time; begin = time.perf_counter(); {statement}; print(time.perf_counter() - begin)"
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+def seconds(before: str, after: str) -> tuple[float, float]:
+    """Take both imports in a process of their own, so that a busy moment of the machine meets them alike."""
+    code = _CODE.format(before, after)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    return float(said[0]), float(said[1])
 
 
 def main(processes: int) -> None:
-    """Take the statements in turn, so that a busy moment of the machine meets all of them alike."""
-    statements = list(dict.fromkeys(statement for pair in PAIRS for statement in pair))
-    for statement in statements:
-        seconds(statement)  # compiles, and warms the file cache
-    rounds = [{statement: seconds(statement) for statement in statements} for _ in range(processes)]
-    medians = {statement: statistics.median(times[statement] for times in rounds) for statement in statements}
+    """Print a line for each pair, which are taken in turn."""
+    for pair in PAIRS:
+        seconds(*pair)  # compiles, and warms the file cache
+    rounds = [{pair: seconds(*pair) for pair in PAIRS} for _ in range(processes)]
     for before, after in PAIRS:
-        print(f"{medians[before]:6.3f} s -> {medians[after]:6.3f} s {medians[after] / medians[before] - 1:+7.1%}  {after}")
+        taken = [times[before, after] for times in rounds]
+        share = statistics.median(added / there for there, added in taken)
+        there, added = (statistics.median(times) for times in zip(*taken, strict=True))
+        print(f"{there:6.3f} s + {added:6.3f} s: {share:6.1%}  {after}")
 
 
 if __name__ == "__main__":
