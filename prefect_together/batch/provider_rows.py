@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from prefect_together.batch.cells import row_as_json
 from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.request_table import TableRow
+from prefect_together.batch.results import GOOD
 from prefect_together.batch.row_store import RowStore
 from prefect_together.batch.runner import Batch, Line, Options
+from prefect_together.batch.sent_before import SentBefore
 from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_lines import LineSpool
@@ -26,7 +28,7 @@ from prefect_together.engine.prior_attempts import PriorAttempts
 from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import body_of, fingerprint_of
 from prefect_together.generations.request import Request
-from prefect_together.generations.results import Generated
+from prefect_together.generations.results import Generated, GenerationTimeout
 from prefect_together.generations.spec import Line as BatchLine
 from prefect_together.ledger.leases import LocalHold
 from prefect_together.ledger.ledger import Ledger
@@ -34,8 +36,12 @@ from prefect_together.ledger.ledger import Ledger
 Resend = Literal["batch", "requests"]
 """How goes out again what a batch did not answer: in another batch, or request by request."""
 
+HoldOn: TypeAlias = "Callable[[Callable[[float], Awaitable[None]]], Awaitable[None]]"
+"""Has work done that is given the seconds that it may wait, and raises ``GenerationTimeout`` after them: it is done without
+waiting, then the run is suspended, and does it anew when what it waits for is over."""
+
 SENT_AT_MOST = 3
-"""Batches that one row goes into in one run."""
+"""Batches that one row goes into in one run, its suspensions included."""
 
 
 @dataclass(eq=False)
@@ -50,6 +56,8 @@ class Pending:
     began: float
     watch: PriorAttempts | None = None
     """What is known of somebody else who is sending it."""
+    times: int = 0
+    """Batches of this run that it went into already."""
     over: bool = False
 
 
@@ -73,7 +81,11 @@ class Round:
     left: list[Pending] = field(default_factory=list[Pending])
     """Rows that are to be looked at again."""
     records: dict[str, None] = field(default_factory=dict[str, None])
-    """Batches that others sent and rows wait for."""
+    """Batches that rows wait for: those that others sent, and what was sent to be waited for later."""
+    busy: bool = False
+    """Whether rows are being sent by somebody else, who may not come to it."""
+    late: list[GenerationTimeout] = field(default_factory=list[GenerationTimeout])
+    """What still runs, where the run is to be suspended meanwhile."""
 
 
 class ProviderRows(Batch):
@@ -85,6 +97,7 @@ class ProviderRows(Batch):
         before: As for ``Batch``.
         resend: How goes out again what a batch did not answer; None: not in this run, which sends nothing at all.
         sent: What was sent for this very batch before, where it was.
+        hold_on: Has the run suspended while its batches run, instead of waiting here.
     """
 
     def __init__(
@@ -95,6 +108,7 @@ class ProviderRows(Batch):
         *,
         resend: Resend | None = "batch",
         sent: Submission | None = None,
+        hold_on: HoldOn | None = None,
     ) -> None:
         super().__init__(replace(context, batched=True), options, before)
         self.records = dict.fromkeys(sent.records if sent else ())
@@ -102,6 +116,8 @@ class ProviderRows(Batch):
         self._entries: ShardLines | None = None
         self._ledger = Ledger(context.storage)
         self._resend = resend
+        self._hold_on = hold_on
+        self._before_now = SentBefore(self._ledger, context.run.flow_run) if hold_on else None
         self._rows = RowStore()
         self._hold = LocalHold()
         self._known: Mapping[int, tuple[str, str]] = sent.known if sent else {}
@@ -149,6 +165,10 @@ class ProviderRows(Batch):
             return None
         return Pending(self._rows.put(row), fingerprint, scope, began)
 
+    async def _as_before(self, row: TableRow, last: Line) -> bool:
+        # What a run kept before it was suspended is in the lines of its last pass, and not reused: the ledger tells it.
+        return not (self._before_now and last["outcome"] in GOOD) and await super()._as_before(row, last)
+
     async def _identity(self, row: TableRow, context: GenerationContext) -> tuple[str, str]:
         """Return what the ledger knows a row by: its fingerprint and its scope."""
         if known := self._known.get(row.number):
@@ -175,10 +195,10 @@ class ProviderRows(Batch):
             prior = row.watch or self._prior(row, context)
             standing = await prior.look()
             if standing.what == "busy":
-                row.watch = prior
+                row.watch, found.busy = prior, True
                 found.left.append(row)
             elif standing.what == "free":
-                await self._free(found, row, context)
+                await self._free(found, row, context, standing.attempt)
             elif standing.attempt.state == "stored":
                 await self._kept(table_row, row, context, standing.attempt)
             else:
@@ -198,7 +218,7 @@ class ProviderRows(Batch):
         error = await error_of(attempt) if attempt.state in {"failed", "lost"} else None
         return None if isinstance(error, NotAnswered) else error
 
-    async def _free(self, found: Round, row: Pending, context: GenerationContext) -> None:
+    async def _free(self, found: Round, row: Pending, context: GenerationContext, attempt: BoundAttempt) -> None:
         """Put a row that nobody has sent into the round's lines."""
         table_row, request = self._read(row)
         if self._resend is None or self.stopped:
@@ -206,11 +226,12 @@ class ProviderRows(Batch):
             self._over(table_row, request, "skipped", said=said, fingerprint=row.fingerprint)
             return
         sent = self._claimed.get(row.fingerprint)
-        if sent and self._resend == "requests":
+        row.times = sent.times if sent else await self._before_now.times(attempt) if self._before_now else 0
+        if row.times and self._resend == "requests":
             await self._one(table_row, request)
             return
-        if sent and sent.times >= SENT_AT_MOST:
-            raise NotAnswered(f"{sent.times} batches at Together did not answer it.", paid="nothing", retryable=True)
+        if row.times >= SENT_AT_MOST:
+            raise NotAnswered(f"{row.times} batches at Together did not answer it.", paid="nothing", retryable=True)
         client, protocol = self.context.client, context.batch_protocol()
         body = await body_of(request, row.fingerprint, environment=client.environment, is_there=client.files.has)
         for warning in body.warnings:
@@ -245,6 +266,8 @@ class ProviderRows(Batch):
 
     async def _is_ours(self, attempt: BoundAttempt) -> bool:
         """Tell whether an attempt went out with a batch that was sent for this one."""
+        if self._before_now is not None:
+            return await self._before_now.holds(attempt)
         return bool(self.records) and (await attempt.entry("accepted") or {}).get("provider_batch") in self.records
 
     async def _generated(self, context: GenerationContext, fingerprint: str) -> list[Generated]:

@@ -7,14 +7,15 @@ what somebody else has sent is waited for with ours, and a row is over when the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from prefect_together.batch.provider_batch import Submission
-from prefect_together.batch.provider_rows import Pending, ProviderRows, Resend, Round, Sent
+from prefect_together.batch.provider_rows import HoldOn, Pending, ProviderRows, Resend, Round, Sent
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.runner import Line, Options
 from prefect_together.batch.shard_lines import ShardLines
@@ -22,11 +23,12 @@ from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_lines import LineSpool, Part
 from prefect_together.engine.batch_record import BatchRecord, record_of
 from prefect_together.engine.batch_sending import BatchSender, Note
-from prefect_together.engine.batch_taking import BatchTaker, each
+from prefect_together.engine.batch_taking import BatchTaker, each, late_together
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.prior_attempts import PriorAttempts, claim
 from prefect_together.errors import TogetherError
 from prefect_together.generations.request import Request
+from prefect_together.generations.results import GenerationTimeout
 from prefect_together.ledger.leases import Lease, begin_lease, release, shared_lease
 
 LOOK_AGAIN = 1.0
@@ -55,6 +57,7 @@ class ProviderBatchRun(ProviderRows):
         before: As for ``ProviderRows``.
         resend: As for ``ProviderRows``.
         sent: As for ``ProviderRows``.
+        hold_on: As for ``ProviderRows``.
     """
 
     def __init__(
@@ -65,8 +68,9 @@ class ProviderBatchRun(ProviderRows):
         *,
         resend: Resend | None = "batch",
         sent: Submission | None = None,
+        hold_on: HoldOn | None = None,
     ) -> None:
-        super().__init__(context, options, before, resend=resend, sent=sent)
+        super().__init__(context, options, before, resend=resend, sent=sent, hold_on=hold_on)
         self._progress: dict[str, tuple[str, float]] = {}
         self._turn = asyncio.Lock()
         self.waiting = 0
@@ -88,11 +92,28 @@ class ProviderBatchRun(ProviderRows):
             rows: The rows.
             begun: Is set when what is free of them was sent.
         """
-        pending = await self._enter(rows)
-        while pending:
-            pending = await self._round(pending, begun)
+        pending: list[Pending] | None = None
+
+        async def rounds(timeout: float) -> None:
+            nonlocal pending
+            pending = await self._enter(rows) if pending is None else pending
+            while pending:
+                await self._round(pending, begun, timeout)
+
+        if self._hold_on is None:
+            await rounds(self.options.timeout)
+        else:
+            await self._held(rounds, self._hold_on)
         if begun:
             begun.set()
+
+    async def _held(self, rounds: Callable[[float], Awaitable[None]], hold_on: HoldOn) -> None:
+        """Have the run suspended until its rows are over; those of a batch that takes too long say so, and no others."""
+        while True:
+            try:
+                return await hold_on(rounds)
+            except GenerationTimeout as error:  # noqa: PERF203 - a round takes minutes
+                self._late |= {name.rpartition("/")[2]: error for name in error.waits_for}
 
     async def submit(self, rows: Iterable[TableRow], entries: ShardLines) -> None:
         """Send what is free of some rows, and wait for nothing.
@@ -116,27 +137,30 @@ class ProviderBatchRun(ProviderRows):
 
     # A round: all rows are looked up, what is free is sent, what is sent is waited for.
 
-    async def _round(self, pending: list[Pending], begun: asyncio.Event | None) -> list[Pending]:
-        """Return the rows that are not over afterwards."""
+    async def _round(self, pending: list[Pending], begun: asyncio.Event | None, timeout: float) -> None:
+        """Do one round, and leave in the list the rows that are not over afterwards.
+
+        Raises:
+            GenerationTimeout: What all of them wait for still runs, and the run is to be suspended.
+        """
         with closing(LineSpool()) as lines:
             found = Round(lines)
             await each(pending, partial(self._look, found))
-            works = [self._waited(record_of(self.context.storage, name)) for name in found.records]
-            parts = list(lines.parts())
-            sent = [asyncio.Event() for _ in parts]
-            works += [self._through(part, found, one) for part, one in zip(parts, sent, strict=True)]
-            tasks = [asyncio.create_task(work) for work in works]
-            if begun:
-                tasks.append(asyncio.create_task(_when_all(sent, begun)))
-            try:
-                await asyncio.gather(*tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        if found.left and not works:
+            parts, sent = list(lines.parts()), list[asyncio.Event]()
+            if self._hold_on is not None:
+                for part in parts:
+                    await self._through(part, found)
+                parts = []
+            works = [self._waited(record_of(self.context.storage, name), found, timeout) for name in found.records]
+            for part in parts:
+                sent.append(asyncio.Event())
+                works.append(self._through(part, found, sent[-1]))
+            await _all_of([*works, _when_all(sent, begun)] if begun else works)
+        pending[:] = found.left
+        if found.late and not found.busy:
+            raise late_together(found.late)
+        if found.left and (found.busy or not works):
             await asyncio.sleep(LOOK_AGAIN)
-        return found.left
 
     # Sending and waiting.
 
@@ -151,8 +175,9 @@ class ProviderBatchRun(ProviderRows):
             if gone:
                 gone.set()
             if sent and gone:
-                await self._waited(record)
+                await self._waited(record, found, self.options.timeout)
         if sent and not gone:
+            found.records[record.id] = None
             await release(self._ledger, lease, handed_out=True)
 
     async def _sent(self, record: BatchRecord, part: Part, found: Round) -> bool:
@@ -165,7 +190,9 @@ class ProviderBatchRun(ProviderRows):
                 if row.fingerprint in sender.attempts:
                     self._claimed[row.fingerprint].error = error
             sent = False
-        found.left += [row for row in rows if not row.over]
+        left = [row for row in rows if not row.over]
+        found.left += left
+        found.busy |= any(row.fingerprint not in sender.attempts for row in left)
         if sent:
             self.records[record.id] = None
         return sent
@@ -219,16 +246,15 @@ class ProviderBatchRun(ProviderRows):
         except Exception as error:  # as above
             self._not_claimed(one.row, one.table_row, one.context.request, error)
             return
-        before = self._claimed.get(name)
-        self._claimed[name] = Sent(one.attempt, before.times + 1 if before else 1)
+        self._claimed[name] = Sent(one.attempt, one.row.times + 1)
         note(name, one.attempt, one.context.at_most)
 
     def _not_claimed(self, row: Pending, table_row: TableRow, request: Request, error: Exception) -> None:
         self._wrong(table_row, request, error, row.began, row.fingerprint)
         row.over = True
 
-    async def _waited(self, record: BatchRecord) -> None:
-        """Wait until what a batch made is kept; where that takes too long, its rows say so."""
+    async def _waited(self, record: BatchRecord, found: Round, timeout: float) -> None:
+        """Wait until what a batch made is kept; where that takes too long, its rows say so, or the run is suspended."""
         lines = int((await record.read(), record.facts)[1].get("lines", 0))
 
         def look(_: BatchRecord, status: str, progress: float) -> None:
@@ -236,11 +262,25 @@ class ProviderBatchRun(ProviderRows):
             self._progress[record.id] = (f"{record} is {status}, {progress:.0f} % of {lines:,}", share)
 
         try:
-            await BatchTaker(self.context, record).take(self.options.timeout, look)
+            await BatchTaker(self.context, record).take(timeout, look)
         except TogetherError as error:
-            self._late[record.id] = error
+            if self._hold_on is not None and isinstance(error, GenerationTimeout):
+                found.late.append(error)
+            else:
+                self._late[record.id] = error
         finally:
             self._progress.pop(record.id, None)
+
+
+async def _all_of(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do some works at once; what one raises ends the others."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _when_all(events: Sequence[asyncio.Event], then: asyncio.Event) -> None:

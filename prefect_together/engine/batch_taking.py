@@ -9,7 +9,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -267,6 +267,12 @@ async def error_of(attempt: BoundAttempt) -> TogetherError | None:
     error = failure_of(entry, advice="Correct the request; a new run of the same one sends it again.")
     error.what = sentence(error.what)
     return error
+
+
+def late_together(late: Sequence[GenerationTimeout]) -> GenerationTimeout:
+    """Return one error for all that still runs."""
+    names = tuple(name for one in late for name in one.waits_for)
+    return GenerationTimeout(late[0].what, advice=late[0].advice, waits_for=names)
 
 
 class NotAnswered(GenerationFailed):

@@ -55,7 +55,9 @@ async def batch(arguments: BatchArguments) -> BatchResult:
         key = shared.key if shared else new_key(arguments.name)
         before = await earlier(context.storage, arguments.name, stack, but=key)
         if arguments.via == "batch":
-            work: Batch = ProviderBatchRun(context, arguments.options(), before.lines, resend=arguments.resend)
+            work: Batch = ProviderBatchRun(
+                context, arguments.options(), before.lines, resend=arguments.resend, hold_on=arguments.hold_on(context)
+            )
         else:
             work = Batch(context, arguments.options(), before.lines)
         stack.callback(work.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from prefect_together.batch.request_table import RequestTable
@@ -21,9 +22,10 @@ from prefect_together.ledger.spend_limit import SpendLimit
 from prefect_together.tasks._batch_requests import Requests, check
 from prefect_together.tasks._checks import Money, one_of, seconds, spend_limit, text, usd, whole
 from prefect_together.tasks._context import run_context
-from prefect_together.tasks._suspension import Waiting, check_suspendable
+from prefect_together.tasks._suspension import Waiting, check_suspendable, or_suspended
 
 if TYPE_CHECKING:
+    from prefect_together.batch.provider_rows import HoldOn
     from prefect_together.batch.runner import Options
 
 FailOn = Literal["any", "all", "never"]
@@ -81,7 +83,10 @@ class BatchArguments:
         one_of("wait", self.wait, Waiting)
         if self.wait == "suspend" and self.via != "batch":
             raise InvalidRequest('wait="suspend" is for batches at Together: give via="batch", or leave it out.')
-        check_suspendable(self.wait)
+        if self.wait == "suspend" and self.max_cost is not None:
+            what = 'max_cost is counted by the process of a call, which wait="suspend" ends'
+            raise InvalidRequest(f"{what}: give limit=SpendLimit(name=…, usd=…) instead, which is kept in the library.")
+        check_suspendable(self.wait, self.reuse)
         if self.timeout is not None:
             seconds("timeout", self.timeout)
         if self.via == "batch" and self.chunk_size is not None and self.name is None:
@@ -106,6 +111,12 @@ class BatchArguments:
         usual = TIMEOUT if self.via == "requests" else BATCH_TIMEOUT
         timeout = usual if self.timeout is None else self.timeout
         return Options(width, timeout, self.stop_after_failures, self.retry, current_settings().trace_prompts)
+
+    def hold_on(self, context: RunContext) -> HoldOn | None:
+        """Return what has the run suspended while its batches run, where that is wanted."""
+        if self.wait == "poll":
+            return None
+        return partial(or_suspended, context, self.options().timeout, self.wait)
 
     def rules(self) -> tuple[Any, ...]:
         """Return by which rules its rows are run: of those that share the work they are the same."""

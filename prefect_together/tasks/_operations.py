@@ -47,7 +47,7 @@ class Arguments:
         if self.timeout is not None:
             seconds("timeout", self.timeout)
         one_of("wait", self.wait, Waiting)
-        check_suspendable(self.wait)
+        check_suspendable(self.wait, self.reuse)
         return await generation_context(
             expect(self.request, kind, self.task),
             credentials=self.credentials,

@@ -74,7 +74,7 @@ async def taken(context: RunContext, batch: ProviderBatch, arguments: BatchArgum
         GenerationTimeout: It has waited as long as it may.
     """
     from prefect_together.engine.batch_record import record_of  # import the HTTP client, which is slow
-    from prefect_together.engine.batch_taking import BatchTaker
+    from prefect_together.engine.batch_taking import BatchTaker, late_together
 
     async def ask(timeout: float) -> None:
         takers = [BatchTaker(context, record_of(context.storage, name)) for name in batch.records]
@@ -82,8 +82,7 @@ async def taken(context: RunContext, batch: ProviderBatch, arguments: BatchArgum
         # What else is wrong with a batch is wrong with its rows, which say so when they are looked up.
         late = [one for one in found if isinstance(one, GenerationTimeout)]
         if late:
-            names = tuple(name for one in late for name in one.waits_for)
-            raise GenerationTimeout(late[0].what, advice=late[0].advice, waits_for=names)
+            raise late_together(late)
 
     if arguments.wait == "suspend":
         await or_suspended(context, arguments.options().timeout or 0.0, "suspend", ask)

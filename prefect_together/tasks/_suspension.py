@@ -28,7 +28,8 @@ from prefect_together._internal.restarts import SWEEP
 from prefect_together.engine.context import RunContext
 from prefect_together.engine.recovery import attempt_named
 from prefect_together.engine.waits import Wait, read_wait
-from prefect_together.errors import ConfigurationError
+from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.generations.policy import Reuse
 from prefect_together.generations.results import GenerationTimeout
 from prefect_together.ledger.leases import release
 from prefect_together.ledger.ledger import Ledger
@@ -71,13 +72,17 @@ async def or_suspended(context: RunContext, timeout: float, wait: Waiting, work:
     return await work(timeout)  # it could not be: it is waited for here, as ever
 
 
-def check_suspendable(wait: Waiting) -> None:
+def check_suspendable(wait: Waiting, reuse: Reuse = "auto") -> None:
     """Refuse to begin what could not be suspended.
 
     Raises:
+        InvalidRequest: The run would not find what it paid for before it was suspended.
         ConfigurationError: This is no run of a deployment.
     """
     if wait == "suspend":
+        if reuse == "never":
+            what = 'reuse="never" pays in each call, and a run that was suspended makes its calls again'
+            raise InvalidRequest(f'{what}: give the request another take=, or leave out wait="suspend".')
         _suspendable()
 
 
@@ -131,12 +136,12 @@ class _Suspension:
             self._before = asyncio.create_task(read_wait(self._storage, str(self._run.id)))
         before = await asyncio.shield(self._before)
         now = datetime.now(timezone.utc)
-        begun = [before.since[one] for one in late.waits_for if before and one in before.since]
-        left = timeout - max(((now - one).total_seconds() for one in begun), default=0.0)
-        if left <= 0:
+        since = before.since if before else {}
+        left = {one: timeout - (now - since.get(one, now)).total_seconds() for one in late.waits_for}
+        if over := tuple(one for one, seconds in left.items() if seconds <= 0):
             what = f"What this run waits for still runs after the {timeout:,.0f} s that were to be waited."
-            raise GenerationTimeout(what, advice=late.advice, job=late.job, waits_for=late.waits_for)
-        self._open |= dict.fromkeys(late.waits_for, left)
+            raise GenerationTimeout(what, advice=late.advice, job=late.job, waits_for=over)
+        self._open |= left
         if self._ending is None:
             self._ending = asyncio.create_task(self._end(before))
         state = await asyncio.shield(self._ending)

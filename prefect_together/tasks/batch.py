@@ -12,6 +12,7 @@ from prefect_together.tasks._batch import batch, batch_so_far
 from prefect_together.tasks._batch_arguments import CONCURRENCY, BatchArguments, FailOn, Resend, Retry, Via
 from prefect_together.tasks._batch_requests import Requests
 from prefect_together.tasks._checks import Money
+from prefect_together.tasks._suspension import Waiting
 from prefect_together.tasks._task import async_stateful_task, stateful_task
 
 
@@ -34,6 +35,7 @@ def generate_batch(
     retry: Retry = "failed",
     via: Via = "requests",
     resend: Resend = "batch",
+    wait: Waiting = "poll",
 ) -> BatchResult:
     """Make many pictures and clips in one task run, each with a ledger entry and an outcome of its own.
 
@@ -84,6 +86,9 @@ def generate_batch(
         via: ``"requests"`` sends them one by one; ``"batch"`` sends them as files in batches at Together, which take minutes
             to a day and cost half for some models: for ``ChatRequest``. Whoever asks for one of them meanwhile waits for it.
         resend: How goes out again what such a batch did not answer: in another ``"batch"``, or as ``"requests"``.
+        wait: ``"poll"``: this process waits. ``"suspend"``, with ``via="batch"``: the run of a deployment is suspended when
+            all is sent, and its process ends, see ``generate_video``. ``timeout`` counts from when the run first waited for
+            a batch; what may be spent is said by ``limit``, not by ``max_cost``, which is one process's.
 
     Raises:
         BatchFailed: It went as ``fail_on`` says that it must not; it carries the result.
@@ -94,7 +99,7 @@ def generate_batch(
         batch(
             BatchArguments(
                 requests, credentials, library, reuse, on_unknown, timeout, concurrency, stop_after_failures, fail_on,
-                max_cost, limit, chunk_size, name, retry, via, resend,
+                max_cost, limit, chunk_size, name, retry, via, resend, wait,
             )
         )
     )  # fmt: skip
@@ -119,13 +124,14 @@ async def agenerate_batch(
     retry: Retry = "failed",
     via: Via = "requests",
     resend: Resend = "batch",
+    wait: Waiting = "poll",
 ) -> BatchResult:
     """Make many pictures and clips: ``generate_batch`` for async flows."""
     return await arun(
         batch(
             BatchArguments(
                 requests, credentials, library, reuse, on_unknown, timeout, concurrency, stop_after_failures, fail_on,
-                max_cost, limit, chunk_size, name, retry, via, resend,
+                max_cost, limit, chunk_size, name, retry, via, resend, wait,
             )
         )
     )  # fmt: skip

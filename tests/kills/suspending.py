@@ -20,7 +20,9 @@ from prefect_together import (
     GenerationTimeout,
     VideoRequest,
     agenerate_video,
+    generate_batch,
     generate_video,
+    requests_from_table,
     submit_batch,
     submit_video,
     wait_for_batch,
@@ -29,6 +31,7 @@ from prefect_together import (
 from prefect_together.tasks import _suspension
 
 FOLDER = Path(os.environ["SUSPENDING"])
+LLAMA = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 _suspend = _suspension.suspend
 _dying = [False]
 
@@ -91,14 +94,31 @@ def late(seconds: float) -> str:
 def asked(count: int) -> int:
     """Ask questions in a batch at Together."""
     _begin("asked")
-    questions = [
-        ChatRequest(prompt=f"question {number}", model="meta-llama/Llama-3.3-70B-Instruct-Turbo") for number in range(count)
-    ]
+    questions = [ChatRequest(prompt=f"question {number}", model=LLAMA) for number in range(count)]
     return wait_for_batch(submit_batch(questions), wait="suspend").kept
 
 
+@flow(name="table")
+def table(count: int, chunk_size: int | None = None) -> list[str]:
+    """Ask questions without seeds by way of batches at Together, and die the first time just before the run is suspended."""
+    _begin("table")
+    _dying[0] = not (FOLDER / "table-died").exists()
+    (FOLDER / "table-died").touch()
+    questions = requests_from_table(
+        [{"number": number} for number in range(count)],
+        request=ChatRequest,
+        templates={"prompt": "row {number}"},
+        constants={"model": LLAMA, "max_tokens": 60},
+    )
+    made = generate_batch(
+        questions, via="batch", wait="suspend", name=f"table {FOLDER}", chunk_size=chunk_size, fail_on="never"
+    )
+    made.write_table(FOLDER / "table.csv")
+    (FOLDER / "table.txt").write_text(f"{made.cost}")
+    return [item.outcome for item in made.items]
+
+
 if __name__ == "__main__":
-    served: Any = [
-        one.to_deployment(f"{one.name}-{sys.argv[1]}", tags=[sys.argv[1]]) for one in (mapped, killed, awaited, late, asked)
-    ]
+    flows: Any = (mapped, killed, awaited, late, asked, table)
+    served: Any = [one.to_deployment(f"{one.name}-{sys.argv[1]}", tags=[sys.argv[1]]) for one in flows]
     serve(*served)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from prefect_together import Sweep, sweep
 from prefect_together.sandbox import Sandbox
 from prefect_together.tasks import _suspended_runs
 from tests.forking import Process
+from tests.promises.batching import cancel_all
 
 from .asking import POLL, VIDEOS
 from .running import environment, until
@@ -88,7 +91,7 @@ def served(
     with get_client(sync_client=True) as client:
         try:
             wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[tag]))
-            until("they are served", lambda: 5 == sum(tag in one.tags for one in client.read_deployments(limit=200)))
+            until("they are served", lambda: 6 == sum(tag in one.tags for one in client.read_deployments(limit=200)))
             yield Served(client, tag, tmp_path)
             assert not [
                 run for run in client.read_flow_runs(flow_run_filter=wanted) if not (run.state and run.state.is_final())
@@ -158,3 +161,31 @@ def test_what_goes_badly_meanwhile(served: Served, together: Sandbox) -> None:
     served.sweeps_until(fails, state="Failed")
     assert "GenerationFailed" in str(served.client.read_flow_run(fails.id).state)
     assert 5 == together.count("/v2/videos", "POST")
+
+
+def test_a_table_waits_without_a_process(served: Served, together: Sandbox) -> None:
+    """A table by way of batches at Together: no process waits, and each row is charged once, whatever happens.
+
+    Its run dies on its way into the suspension, and is started again. The batch was cancelled; the next one expires half
+    answered, and the third is cancelled too: what three batches did not answer has failed, however often the run was
+    suspended. The table has each row once, and what this run has paid for is not said to be reused.
+    """
+    for fault, seconds in (("stuck_validating", 600), ("expired", None), ("stuck_validating", 600)):
+        together.fault("POST /v1/batches", fault, seconds=seconds)
+    dead = served.start("table", count=4)
+    served.comes_to(dead, "Crashed")
+    cancel_all(together)
+    (made,) = sweep.fn(tag=served.tag).restarted
+    run = served.client.read_flow_run(made.restarted)
+    until("the third batch is sent", lambda: _swept() and 3 == len(together.batches()))
+    served.comes_to(run, "Suspended")
+    served.no_process_waits()
+    cancel_all(together)
+    served.sweeps_until(run, state="Completed")
+    with (served.folder / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert ["0", "1", "2", "3"] == [row["number"] for row in rows]
+    assert {"kept": 2, "failed": 2} == Counter(row["status"] for row in rows)
+    assert 2 == sum("3 batches at Together did not answer it" in row["error"] for row in rows)
+    assert (3, 2) == (len(together.batches()), len(together.charges()))
+    assert str(sum(charge.usd or 0 for charge in together.charges())) == (served.folder / "table.txt").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, cast
 
+from httpx import post
 from prefect import flow
 
 from prefect_together import (
@@ -49,6 +50,14 @@ def by_batch(requests: Any, **options: Any) -> BatchResult:
 def charged(together: Sandbox) -> Counter[str | None]:
     """Count the charges of each line."""
     return Counter(charge.custom_id for charge in together.charges())
+
+
+def cancel_all(together: Sandbox) -> None:
+    """Cancel all batches at Together that run: what they have answered is taken, the rest is free."""
+    for batch in together.batches():
+        if batch["status"] not in {"EXPIRED", "CANCELLED", "COMPLETED"}:
+            key = {"Authorization": f"Bearer {together.api_key}"}
+            post(f"{together.url}/v1/batches/{batch['id']}/cancel", headers=key).raise_for_status()
 
 
 @flow
