@@ -13,14 +13,15 @@ from prefect_together import Sweep, run_as_command, sweep
 
 
 @flow(name="sweep", flow_run_name="sweep")
-def sweep_runs(restarts: int = 3, tag: str = "together") -> Sweep:
+def sweep_runs(restarts: int = 3, tag: str = "together", pending: float = 600) -> Sweep:
     """Keep what jobs have made, resume the runs that waited for them, and start crashed runs again, each once.
 
     Args:
         restarts: How often a run is started again, its restarts included; 0 starts none.
         tag: Of the runs that are looked after; those of a deployment have its tags.
+        pending: Seconds after which a run that is still Pending counts as dead: its worker died before it began.
     """
-    return sweep(restarts=restarts, tag=tag)
+    return sweep(restarts=restarts, tag=tag, pending=pending)
 
 
 if __name__ == "__main__":

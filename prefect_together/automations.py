@@ -161,7 +161,7 @@ def when_lost(
 
     A flow run that is at work says so now and then: Prefect's heartbeats. Where they stop and the run does not end, nobody
     is at work on it. How often they come is the setting ``PREFECT_FLOWS_HEARTBEAT_FREQUENCY`` where the flows run: 180
-    seconds unless it is set, and 30 at least.
+    seconds unless it is set, and 30 at least. A run that its worker took and never began has none: the sweep finds it.
 
     Example:
         ```python

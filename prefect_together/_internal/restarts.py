@@ -8,6 +8,8 @@ SWEEP = "sweep"
 """The name of the flow whose deployments look after the others."""
 LOST = "No heartbeat: its process is taken for dead."
 """The message of the state of a run whose heartbeats stopped: by it those are told from runs that crashed in other ways."""
+UNSTARTED = "It was Pending for long and never began: its worker is taken for dead."
+"""The message of the state of a run that a worker took and nobody began."""
 _KEY = "prefect-together-restart"
 
 

@@ -22,18 +22,18 @@ from prefect.exceptions import ObjectNotFound
 
 from prefect_together._internal.logs import Log
 from prefect_together._internal.prefect_compat import heartbeats_since
-from prefect_together._internal.restarts import LOST, restart_key, restart_of
+from prefect_together._internal.restarts import LOST, UNSTARTED, restart_key, restart_of
 from prefect_together._internal.text import counted
 from prefect_together.tasks._swept import RestartedRun
 
-SINCE = timedelta(days=1)
-"""How long ago a run may have crashed that is still started again."""
 GRACE = 35.0
 """Seconds that a run which stopped beating gets to prove that it lives: a server that was gone heard nobody, and runs beat
 every thirty seconds."""
 _NEWS = timedelta(minutes=10)
 """How long it is said each minute that a run is given up."""
 _PAGE = 200
+_TAKEN_FOR_DEAD = {LOST, UNSTARTED}
+"""Messages of states of runs that nobody saw die."""
 
 
 class LostRuns:
@@ -47,12 +47,12 @@ class LostRuns:
         since: Runs that crashed before are left alone.
     """
 
-    def __init__(self, client: SyncPrefectClient, log: Log, *, tag: str, most: int, since: datetime | None = None) -> None:
+    def __init__(self, client: SyncPrefectClient, log: Log, *, tag: str, most: int, since: datetime) -> None:
         self._client = client
         self._log = log
         self._tag = tag
         self._most = most
-        self._since = max(since or datetime.min.replace(tzinfo=timezone.utc), datetime.now(timezone.utc) - SINCE)
+        self._since = since
 
     def restart(self) -> list[RestartedRun]:
         """Start each of them again and return the new runs; several may do so at once, and one new run comes of it."""
@@ -91,14 +91,14 @@ class LostRuns:
         return known
 
     def _wait_for_signs_of_life(self, runs: Iterable[FlowRun]) -> None:
-        """Wait until every run that stopped beating has had its time to beat again."""
-        stopped = [run.state.timestamp for run in runs if run.state and run.state.message == LOST]
+        """Wait until every run that stopped beating, or never beat, has had its time to do so."""
+        stopped = [run.state.timestamp for run in runs if run.state and run.state.message in _TAKEN_FOR_DEAD]
         if stopped:
             time.sleep(max(0.0, GRACE - (datetime.now(timezone.utc) - max(stopped)).total_seconds()))
 
     def _lives(self, run: FlowRun) -> bool:
         """Tell whether a run that was taken for dead has beaten since, or has been set going by somebody."""
-        if run.state is None or run.state.message != LOST:
+        if run.state is None or run.state.message not in _TAKEN_FOR_DEAD:
             return False
         if heartbeats_since(self._client, run.id, run.state.timestamp):
             self._log.warning("Flow run %r was taken for dead and lives: it is not started again.", run.name)

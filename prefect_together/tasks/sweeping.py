@@ -12,6 +12,9 @@ from prefect_together.tasks._task import async_task, sync_task
 
 RESTARTS = 3
 """How often a run is started again."""
+PENDING = 600.0
+"""Seconds that a run may be Pending while its worker lives: images are pulled meanwhile, and workers that wait for that give
+up after some minutes and mark it Crashed themselves."""
 
 
 @sync_task("upkeep")
@@ -21,6 +24,7 @@ def sweep(
     library: AnyLibrary | None = None,
     restarts: int = RESTARTS,
     tag: str = TAG,
+    pending: float = PENDING,
 ) -> Sweep:
     """Look after all runs: start again those that crashed, and resume those whose jobs are over. Pays nothing.
 
@@ -29,7 +33,8 @@ def sweep(
 
     A crashed run of a deployment is started again as a new run with its parameters. That one stands for the dead one: it
     finds what that one paid for, also what has no seed. It is made once for each dead run, however many sweep at once. Runs
-    that crashed more than a day ago, or before the sweep was deployed, are left alone.
+    that crashed more than a day ago, or before the sweep was deployed, are left alone. A run that its worker took and never
+    began, as it died, is marked Crashed and started again like them.
 
     Example:
         ```python
@@ -46,13 +51,16 @@ def sweep(
         library: The library; by default ``PREFECT_INTEGRATIONS_TOGETHER_LIBRARY``, else a folder under Prefect's home.
         restarts: How often a run is started again, its restarts included; 0 starts none.
         tag: Of the runs that are looked after; those of a deployment have its tags.
+        pending: Seconds that a run may be Pending, as it is from when a worker takes it until it begins: after them its
+            worker counts as dead. More where nodes or large images take longer; one that begins later all the same runs
+            beside the new one, and neither pays again.
 
     Raises:
         InvalidRequest: The number makes no sense.
         ConfigurationError: There is no key.
         LibraryError: The library cannot be read.
     """
-    return run(swept(restarts, tag, credentials, library))
+    return run(swept(restarts, tag, pending, credentials, library))
 
 
 @async_task("upkeep")
@@ -62,6 +70,7 @@ async def asweep(
     library: AnyLibrary | None = None,
     restarts: int = RESTARTS,
     tag: str = TAG,
+    pending: float = PENDING,
 ) -> Sweep:
     """Look after all runs: ``sweep`` for async flows."""
-    return await arun(swept(restarts, tag, credentials, library))
+    return await arun(swept(restarts, tag, pending, credentials, library))

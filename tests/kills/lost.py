@@ -1,11 +1,14 @@
 """Serves a flow that may be killed, and the sweep; a script that knows nothing of tests.
 
-python lost.py <folder>      serves until it is ended; the flow waits until the file ``go`` is there
+python lost.py <folder> <tag>      serves until it is ended; the flow waits until the file ``go`` is there
+
+Where the file ``unstarted`` is there, a run and its worker are killed before the run begins.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +18,10 @@ from prefect import flow, serve
 from prefect_together import ImageRequest, Sweep, generate_image, sweep
 
 MODEL = "black-forest-labs/FLUX.2-pro"
+
+if __name__ != "__main__" and (Path(os.environ["LOST"]) / "unstarted").exists():
+    for process in (os.getppid(), os.getpid()):
+        os.kill(process, signal.SIGKILL)
 
 
 @flow(name="errand")
@@ -36,4 +43,5 @@ def swept() -> Sweep:
 
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
-    serve(errand.to_deployment("errand", tags=["together"]), swept.to_deployment("sweep"))  # type: ignore[arg-type]
+    named = sys.argv[2]
+    serve(errand.to_deployment(f"errand-{named}", tags=[named]), swept.to_deployment(f"sweep-{named}"))  # type: ignore[arg-type]

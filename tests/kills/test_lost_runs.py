@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import uuid
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from prefect_together import sweep
+from prefect_together._internal.restarts import TAG
 from prefect_together.automations import when_lost
 from prefect_together.sandbox import Sandbox
+from prefect_together.tasks import _lost_runs
 from tests.forking import Process
 
 from .running import environment, own_prefect, until
@@ -30,15 +34,15 @@ PATIENCE = timedelta(seconds=10)
 
 
 @contextmanager
-def _served(api: str, together: Sandbox, folder: Path) -> Generator[Process]:
+def _served(api: str, together: Sandbox, folder: Path, tag: str = TAG) -> Generator[Process]:
     """Serve the flows from a process of its own, and make sure that it and all its runs end."""
     variables = {
         "PREFECT_API_URL": api, "TOGETHER_BASE_URL": together.url, "TOGETHER_API_KEY": together.api_key,
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", "PREFECT_HOME": str(folder / "worker"),
-        "PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_RUNNER_SERVER_ENABLE": "false",
+        "LOST": str(folder), "PREFECT_RUNNER_POLL_FREQUENCY": "1", "PREFECT_RUNNER_SERVER_ENABLE": "false",
     }  # fmt: skip
     with (folder / "served.log").open("a") as log:
-        process = Process([str(SERVE), str(folder)], env=environment() | variables, out=log)
+        process = Process([str(SERVE), str(folder), tag], env=environment() | variables, out=log)
     try:
         yield process
     finally:
@@ -84,7 +88,7 @@ def test_a_run_that_died_with_all_around_it_is_started_again(
     given = {"folder": str(tmp_path), "prompt": "a fox"}
     with own_prefect(tmp_path) as (api, _), _served(api, together, tmp_path) as worker, _client(api) as client:
         until("both are served", lambda: 2 == len(client.read_deployments()))
-        (errand,) = [one for one in client.read_deployments() if one.name == "errand"]
+        (errand,) = [one for one in client.read_deployments() if one.name == f"errand-{TAG}"]
         when_lost(restart=True, within=PATIENCE).create()
         first = client.create_flow_run_from_deployment(errand.id, parameters=given)
         until("it has its picture", lambda: _pids(tmp_path))
@@ -106,6 +110,40 @@ def test_a_run_that_died_with_all_around_it_is_started_again(
             until("the new one completes", lambda: _state(client, second[0]) == StateType.COMPLETED)
         assert [] == sweep.fn().restarted, "it is not started again a second time"
         assert 2 == len(_runs(client))
+    assert 2 == len(together.charges())
+
+
+def test_a_run_that_never_began_is_started_again(
+    tmp_path: Path, prefect_server: str, together: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker dies between taking it and its first heartbeat: it is Pending until a sweep finds it so for too long.
+
+    One new run comes of it, which pays for what it makes once, and the sweeps after that find nothing.
+    """
+    monkeypatch.setenv("TOGETHER_BASE_URL", together.url)
+    monkeypatch.setenv("TOGETHER_API_KEY", together.api_key)
+    monkeypatch.setattr(_lost_runs, "GRACE", 1.0)
+    tag = f"tag-{uuid.uuid4().hex}"
+    (tmp_path / "unstarted").touch()
+    (tmp_path / "go").touch()
+    with _served(prefect_server, together, tmp_path, tag) as worker, get_client(sync_client=True) as client:
+        until("it is served", lambda: [one for one in client.read_deployments(limit=200) if one.name == f"errand-{tag}"])
+        errand = client.read_deployment_by_name(f"errand/errand-{tag}")
+        run = client.create_flow_run_from_deployment(errand.id, parameters={"folder": str(tmp_path), "prompt": "a fox"})
+        worker.wait(120)
+        assert StateType.PENDING == _state(client, run)
+        assert [] == sweep.fn(tag=tag).restarted, "a run that may still begin is none that died"
+        with ThreadPoolExecutor() as pool:
+            looks = [pool.submit(copy_context().run, partial(sweep.fn, tag=tag, pending=0.5)) for _ in range(2)]
+            made = {one.restarted for look in looks for one in look.result().restarted}
+        assert (StateType.CRASHED, 1) == (_state(client, run), len(made))
+        (tmp_path / "unstarted").unlink()
+        with _served(prefect_server, together, tmp_path, tag):
+            until(
+                "the new one completes",
+                lambda: {StateType.COMPLETED} == {client.read_flow_run(one).state_type for one in made},
+            )
+        assert [] == sweep.fn(tag=tag, pending=0.5).restarted
     assert 2 == len(together.charges())
 
 

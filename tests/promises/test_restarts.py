@@ -10,17 +10,17 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.states import Completed, Crashed
+from prefect.states import Completed, Crashed, Pending, Running
 
 from prefect_together import automations, sweep
 from prefect_together._internal.prefect_compat import heartbeats_since
 from prefect_together._internal.restarts import LOST
 from prefect_together.automations import when_lost
 from prefect_together.errors import ConfigurationError, InvalidRequest
-from prefect_together.tasks import _lost_runs
+from prefect_together.tasks import _lost_runs, _unstarted_runs
 
 
 @flow(name="restarted")
@@ -100,10 +100,38 @@ def test_a_run_that_lives_is_not_started_again(client: SyncPrefectClient, start:
     assert [dead.id] == [one.crashed for one in sweep.fn(tag=tag).restarted]
 
 
+def test_a_run_that_began_meanwhile_is_not_touched(
+    client: SyncPrefectClient, start: Callable[[], FlowRun], tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pending for too long when the sweep looks, Running when it acts: it stays so. One that stays Pending is marked.
+
+    Where a sweep died in the middle of that, the next one goes on; one that is Pending for a short time is left alone.
+    """
+    began, dead, half, young = (start() for _ in range(4))
+    for run in (began, dead, half):
+        client.set_flow_run_state(run.id, Pending())
+    client.set_flow_run_state(half.id, State(type=StateType.PENDING, name=_unstarted_runs.NAME))
+    mark = _unstarted_runs.UnstartedRuns.mark
+
+    def late(self: _unstarted_runs.UnstartedRuns, run: FlowRun) -> bool:
+        if run.id == began.id:
+            client.set_flow_run_state(began.id, Running())
+        return mark(self, run)
+
+    monkeypatch.setattr(_unstarted_runs.UnstartedRuns, "mark", late)
+    time.sleep(1.0)
+    client.set_flow_run_state(young.id, Pending())
+    assert {dead.id, half.id} == {one.crashed for one in sweep.fn(tag=tag, pending=1.0).restarted}
+    names = [client.read_flow_run(run.id).state_name for run in (began, dead, half, young)]
+    assert ["Running", "Crashed", "Crashed", "Pending"] == names
+
+
 def test_a_number_that_makes_no_sense_is_refused() -> None:
     """Nothing is asked of anybody then."""
     with pytest.raises(InvalidRequest, match="restarts=-1 makes no sense"):
         sweep.fn(restarts=-1)
+    with pytest.raises(InvalidRequest, match="pending=0 makes no sense"):
+        sweep.fn(pending=0)
 
 
 def test_an_automation_that_would_take_the_living_for_dead_is_refused() -> None:
