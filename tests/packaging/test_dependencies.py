@@ -42,7 +42,7 @@ def licence(name: str) -> str:
     """Return all that a package says of its licence."""
     said = metadata(name)
     classified = [one for one in said.get_all("Classifier", []) if one.startswith("License ::")]
-    return " ".join([said.get("License-Expression", ""), said.get("License", ""), *classified])
+    return " ".join([*said.get_all("License-Expression", []), *said.get_all("License", []), *classified])
 
 
 def test_few_packages_beyond_prefects() -> None:
