@@ -23,6 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _EXACT = Context(prec=100)
 _FRACTION = re.compile(r"\.(\d{7,9})")
+_OFFSET = re.compile(r"([+-]\d\d)(\d\d)$")  # as Arrow writes it, and Python 3.10 does not read it
 
 
 def batches(columns: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
@@ -98,7 +99,7 @@ def _bytes(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
 def _moment(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
     found = _FRACTION.search(value)
     nanoseconds = int(found[1].ljust(9, "0")) if found else 0
-    read = datetime.fromisoformat(_FRACTION.sub("", value) if found else value.replace("Z", "+00:00"))
+    read = datetime.fromisoformat(_OFFSET.sub(r"\1:\2", _FRACTION.sub("", value).replace("Z", "+00:00")))
     read = read if read.tzinfo else read.replace(tzinfo=timezone.utc)
     since = read - _EPOCH
     microseconds = (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds

@@ -178,7 +178,7 @@ def formatted(text: str, spec: str) -> str:
     if "%" in spec:
         for read in (date.fromisoformat, datetime.fromisoformat, time.fromisoformat):
             try:
-                return format(read(text), spec)
+                return format(read(text.replace("Z", "+00:00")), spec)
             except ValueError:  # noqa: PERF203 - there are three
                 continue
     return format(text, spec)

@@ -178,4 +178,5 @@ if __name__ == "__main__":
         run(sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5]), sys.argv[6])
     else:
         given = [int(value) for value in sys.argv[1:] if value.isdecimal()]
-        main(*(given + [1000, 80, 3][len(given) :]), [name for name in RIVALS if name in sys.argv] or RIVALS)
+        clips, long, times = given + [1000, 80, 3][len(given) :]
+        main(clips, long, times, [name for name in RIVALS if name in sys.argv] or RIVALS)
