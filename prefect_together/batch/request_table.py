@@ -19,6 +19,7 @@ from prefect_together.batch.column_names import alike
 from prefect_together.batch.column_readings import ColumnReadings
 from prefect_together.batch.row_fields import asked_for, where_wrong
 from prefect_together.batch.row_reader import RowReader, digest_of
+from prefect_together.batch.table_assets import read_in_a_run
 from prefect_together.batch.table_databases import is_database
 from prefect_together.batch.table_frames import Framed
 from prefect_together.batch.table_reader import Source
@@ -114,8 +115,10 @@ def requests_from_table(
     mapper = Mapper(asked, columns or {}, templates or {}, constants or {}, by_name=by_name)
     if query is not None and not is_database(source):
         raise InvalidRequest("query= is for a database: give its SQLAlchemy URL first, such as postgresql://host/shop.")
-    table = RequestTable(Source(source, options, encoding, query), mapper, rows)
+    found = Source(source, options, encoding, query)
+    table = RequestTable(found, mapper, rows)
     table.check()
+    read_in_a_run(found.address)
     return table
 
 

@@ -1,11 +1,14 @@
-"""Tables that are written as Prefect's assets, made of the files that they name. Outside of a run it does nothing."""
+"""Tables as Prefect's assets: those that are read, and those that are written, made of the files that they name.
+
+Outside of a run nothing is told.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from prefect_together._internal.asset_events import UPSTREAM, in_a_run, materialized
+from prefect_together._internal.asset_events import UPSTREAM, in_a_run, materialized, referenced
 
 
 class TableAsset:
@@ -35,10 +38,32 @@ class TableAsset:
         Args:
             address: Where it is, without anything that nobody may see.
         """
-        if in_a_run():
-            from prefect_together.blocks.settings import current_settings  # imports Prefect, which is slow
-
-            if current_settings().assets:
-                name = address.rpartition("/")[2].rpartition("#")[2]
-                materialized(address.replace("#", "/"), name=name, upstream=self._files, payload={"rows": self._rows})
+        if _is_told():
+            materialized(_key(address), name=_name(address), upstream=self._files, payload={"rows": self._rows})
         return address
+
+
+def read_in_a_run(address: str | None) -> None:
+    """Say that this run uses a table.
+
+    Args:
+        address: Where it is, as it would be called where it is written; None for what is in memory.
+    """
+    if address and _is_told():
+        referenced(_key(address), name=_name(address))
+
+
+def _is_told() -> bool:
+    if not in_a_run():
+        return False
+    from prefect_together.blocks.settings import current_settings  # imports Prefect, which is slow
+
+    return current_settings().assets
+
+
+def _key(address: str) -> str:
+    return address.replace("#", "/")
+
+
+def _name(address: str) -> str:
+    return address.rpartition("/")[2].rpartition("#")[2]

@@ -44,6 +44,14 @@ class Source:
         return str(self.what) if isinstance(self.what, (str, Path)) else type(self.what).__name__
 
     @property
+    def address(self) -> str | None:
+        """Where it is, without credentials, as it is called where a table is written; None of what is in memory."""
+        if not isinstance(self.what, (str, Path)):
+            return None
+        local = None if is_database(self.what) else local_folder(str(self.what))
+        return local.as_uri() if local else str(self)
+
+    @property
     def label(self) -> str:
         """What a sentence calls it."""
         return f"The table {self}" if isinstance(self.what, (str, Path)) else f"This {self}"

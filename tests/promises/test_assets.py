@@ -10,12 +10,13 @@ import pytest
 from prefect import flow
 from prefect.types.names import validate_valid_asset_key
 
-from prefect_together import ImageRequest, contact_sheet, generate_image, write_table
+from prefect_together import ImageRequest, contact_sheet, generate_image, requests_from_table, write_table
 from prefect_together._internal.asset_events import asset_key
 from prefect_together.sandbox import Sandbox
 
 from .asking import picture
 
+MODEL = "black-forest-labs/FLUX.2-pro"
 Event = tuple[str, dict[str, str], list[dict[str, str]], dict[str, Any]]
 
 
@@ -63,6 +64,31 @@ def test_files_and_tables_are_assets(together_sandbox: Sandbox, heard: list[Even
     assert [asset_key(table)] == [resource["prefect.resource.id"] for what, resource, _, _ in heard if "mat" in what]
     assert ("referenced", asset_key(still)) in [(what, resource["prefect.resource.id"]) for what, resource, _, _ in heard]
     assert 1 == len(together_sandbox.charges())
+
+
+def test_tables_that_are_read_are_named_as_where_they_are_written(
+    heard: list[Event], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a path or a database's address, without its password; what is in memory is none."""
+    monkeypatch.chdir(tmp_path)
+
+    @flow
+    def written_and_read(to: str) -> None:
+        table = write_table([{"prompt": "a fox"}], to)
+        requests_from_table(to, constants={"model": MODEL})
+        requests_from_table([{"prompt": "a fox"}], constants={"model": MODEL})
+        assert [("materialization.succeeded", asset_key(table.replace("#", "/")))] == [
+            (what, resource["prefect.resource.id"]) for what, resource, _, _ in heard[:1]
+        ]
+
+    for to in ("rows.csv", "sqlite:///a.db#rows"):
+        heard.clear()
+        written_and_read(to)
+        (_, made, _, _), (what, read, _, _) = heard
+        assert ("referenced", made) == (what, read)
+    heard.clear()
+    requests_from_table("rows.csv", constants={"model": MODEL})
+    assert [] == heard
 
 
 def test_assets_can_be_switched_off(
