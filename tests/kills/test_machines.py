@@ -35,7 +35,10 @@ def pool(_together: Sandbox, request: pytest.FixtureRequest, tmp_path_factory: p
     skip_without_machines()
     postgresql, redis_port = (request.getfixturevalue(name) for name in ("postgresql", "redis_port"))
     folder = tmp_path_factory.mktemp("machines")
-    variables = {"TOGETHER_BASE_URL": _together.url, "TOGETHER_API_KEY": _together.api_key, "SUSPENDING": str(folder)}
+    variables = {
+        "TOGETHER_BASE_URL": _together.url, "TOGETHER_API_KEY": _together.api_key,
+        "SUSPENDING": str(folder), "LOST": str(folder),
+    }  # fmt: skip
     with work_pool(folder, postgresql, redis_port, variables) as running:
         yield running
 
