@@ -228,7 +228,7 @@ def test_an_output_that_cannot_be_written_costs_nothing(
     assert 0 == together_sandbox.count("/v")
 
 
-def _impatient(url: str, options: dict[str, Any]) -> Any:
+def _impatient(url: str, options: dict[str, Any], *, patient: bool = False) -> Any:
     return open_store(url, {**options, "retry_config": {"max_retries": 0}})
 
 
