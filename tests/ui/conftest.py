@@ -56,7 +56,7 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """Yield a fresh page in a window of its own."""
     context = chromium.new_context(viewport={"width": 1400, "height": 1100})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # nobody waits so long but where others take the processor
     yield context.new_page()
     context.close()
 
