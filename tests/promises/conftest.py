@@ -11,6 +11,7 @@ import pytest
 from prefect.types import SecretDict
 
 from prefect_together import MediaLibrary
+from prefect_together.batch.table_databases import Database
 from prefect_together.engine import batch_output, batch_record
 from prefect_together.generations import registry
 from prefect_together.generations.policy import Pace
@@ -18,6 +19,7 @@ from prefect_together.tasks._editing import caption_drawing
 from prefect_together.tasks._editing.fonts import fonts
 
 from . import own_server
+from .databases import skip_without
 from .own_server import Endpoint
 from .own_types import CAPTION, SKETCH
 
@@ -90,3 +92,24 @@ def bucket(s3_endpoint: str) -> MediaLibrary:
     with urllib.request.urlopen(urllib.request.Request(f"{s3_endpoint}/{name}", method="PUT"), timeout=30):
         options = {"endpoint": s3_endpoint, "region": "us-east-1", "access_key_id": "a", "secret_access_key": "b"}
         return MediaLibrary(url=f"s3://{name}/media", options=SecretDict(options))
+
+
+@pytest.fixture
+def database_server(postgresql: str) -> str:
+    """Return the URL of an empty database of PostgreSQL."""
+    skip_without("psycopg")
+    with Database(postgresql).connected(writes=True) as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    return postgresql
+
+
+@pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/a.db"
+    if request.param == "duckdb":
+        skip_without("duckdb", "duckdb_engine")
+        return f"duckdb:///{tmp_path}/a.duckdb"
+    return str(request.getfixturevalue("database_server"))

@@ -25,49 +25,11 @@ from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryE
 from prefect_together.sandbox import Sandbox
 
 from .asking import run_batch
+from .databases import CONSTANTS, ask, do
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of drivers
 sql: Any = pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed here")
 pytest.importorskip("pyarrow", reason="pyarrow is not installed here")
-CONSTANTS: dict[str, Any] = {"model": "black-forest-labs/FLUX.2-pro", "width": 64, "height": 64, "seed": 1}
-
-
-def _skip_without(*modules: str) -> None:
-    for name in modules:
-        pytest.importorskip(name, reason=f"{name} is not installed here, which this database needs")
-
-
-@pytest.fixture
-def server(postgresql: str) -> str:
-    """Return the URL of a database of PostgreSQL."""
-    _skip_without("psycopg")
-    return postgresql
-
-
-@pytest.fixture(params=["sqlite", "duckdb", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/a.db"
-    if request.param == "duckdb":
-        _skip_without("duckdb", "duckdb_engine")
-        return f"duckdb:///{tmp_path}/a.duckdb"
-    found = str(request.getfixturevalue("server"))
-    with Database(found).connected(writes=True) as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
-    return found
-
-
-def _ask(url: str, query: str) -> list[tuple[Any, ...]]:
-    with Database(url).connected(writes=False) as connection:
-        return [tuple(row) for row in connection.exec_driver_sql(query).fetchall()]
-
-
-def _do(url: str, *statements: str) -> None:
-    with Database(url).connected(writes=True) as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
 
 
 def _frame() -> Any:
@@ -97,17 +59,17 @@ TYPES = {
 }  # fmt: skip
 
 
-def test_a_batch_goes_into_a_database_and_out_again(url: str, together_sandbox: Sandbox) -> None:
+def test_a_batch_goes_into_a_database_and_out_again(database_url: str, together_sandbox: Sandbox) -> None:
     """Its columns are of their types, money is exact, and what was made is read by a query: each picture paid once."""
     result = run_batch(requests_from_table(_frame(), templates={"prompt": "{n} {item}s"}, constants=CONSTANTS))
     assert isinstance(result, BatchResult)
-    assert result.write_table(url, table="pictures") == str(Database(url, "pictures"))
-    kind = Database(url).kind
+    assert result.write_table(database_url, table="pictures") == str(Database(database_url, "pictures"))
+    kind = Database(database_url).kind
     query, types = TYPES[kind]
-    assert types.split(" ")[:1] == [str(row[0]) for row in _ask(url, query)][:1]
-    assert types == " ".join(str(row[0]) for row in _ask(url, query)[:10])
+    assert types.split(" ")[:1] == [str(row[0]) for row in ask(database_url, query)][:1]
+    assert types == " ".join(str(row[0]) for row in ask(database_url, query)[:10])
     table = requests_from_table(
-        url, query="SELECT item, status, estimated_cost FROM pictures WHERE item LIKE 'tea%' ORDER BY item",
+        database_url, query="SELECT item, status, estimated_cost FROM pictures WHERE item LIKE 'tea%' ORDER BY item",
         templates={"prompt": "a {item}"}, constants=CONSTANTS, by_name=False,
     )  # fmt: skip
     (row,) = table
@@ -116,15 +78,15 @@ def test_a_batch_goes_into_a_database_and_out_again(url: str, together_sandbox: 
     assert 1 == len(together_sandbox.charges())
 
 
-def test_a_table_is_replaced_by_one_of_other_columns(url: str) -> None:
+def test_a_table_is_replaced_by_one_of_other_columns(database_url: str) -> None:
     """What stood in it is gone, and so are its columns; so is what had the same ones, where nothing comes."""
-    write_table([{"a": 1, "b": "x"}, {"a": 2, "b": None}], url, table="t")
-    write_table([{"a": 3, "b": "y"}], url, table="t")
-    assert [(3, "y")] == _ask(url, "SELECT a, b FROM t")
-    write_table([{"c": True}], f"{url}#t")
-    assert [(1,)] == [(int(one),) for (one,) in _ask(url, "SELECT * FROM t")]
-    write_table([], url, table="t", columns={"c": bool, "cost": Decimal})
-    assert [] == _ask(url, "SELECT c, cost FROM t")
+    write_table([{"a": 1, "b": "x"}, {"a": 2, "b": None}], database_url, table="t")
+    write_table([{"a": 3, "b": "y"}], database_url, table="t")
+    assert [(3, "y")] == ask(database_url, "SELECT a, b FROM t")
+    write_table([{"c": True}], f"{database_url}#t")
+    assert [(1,)] == [(int(one),) for (one,) in ask(database_url, "SELECT * FROM t")]
+    write_table([], database_url, table="t", columns={"c": bool, "cost": Decimal})
+    assert [] == ask(database_url, "SELECT c, cost FROM t")
 
 
 KILLED = """
@@ -153,54 +115,52 @@ TYPED: dict[str, Any] = {
 }
 
 
-def test_columns_are_of_the_types_of_their_cells(url: str) -> None:
+def test_columns_are_of_the_types_of_their_cells(database_url: str) -> None:
     """The database knows a date for a date and money for money; columns in which nothing stands are of the type that is said."""
-    write_table([{**dict.fromkeys(TYPED), "never": None}, TYPED], url, table="t", columns={"never": date})
+    write_table([{**dict.fromkeys(TYPED), "never": None}, TYPED], database_url, table="t", columns={"never": date})
     names = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 't'"
-    kinds = dict(_ask(url, "SELECT name, type FROM pragma_table_info('t')" if "sqlite" in url else names))
+    kinds = dict(ask(database_url, "SELECT name, type FROM pragma_table_info('t')" if "sqlite" in database_url else names))
     said = {
         "day": "DATE", "at": "TIMESTAMP|DATETIME", "here": "TIMESTAMP|DATETIME", "price": "DECIMAL|NUMERIC", "good": "BOOL",
         "raw": "BLOB|BYTEA", "count": "BIGINT", "never": "DATE",
     }  # fmt: skip
     assert said.keys() == {name for name, kind in said.items() if re.match(kind, kinds[name].upper())}
-    (found,) = _ask(url, "SELECT day, price, good, raw, count FROM t WHERE day IS NOT NULL")
+    (found,) = ask(database_url, "SELECT day, price, good, raw, count FROM t WHERE day IS NOT NULL")
     day, price, good, raw, count = found
     assert ("2026-11-28", True, TYPED["raw"], 7) == (str(day), bool(good), bytes(raw), count)
     assert TYPED["price"] == Decimal(str(price))
 
 
 @pytest.mark.parametrize("column", ["a", "other"])
-def test_a_process_that_is_killed_leaves_the_table_as_it_was(column: str, url: str) -> None:
+def test_a_process_that_is_killed_leaves_the_table_as_it_was(column: str, database_url: str) -> None:
     """Between its rows, into the same columns and into other ones: readers see all of the old ones, and the next one writes."""
-    write_table([{"a": 1}, {"a": 2}], url, table="t")
+    write_table([{"a": 1}, {"a": 2}], database_url, table="t")
     script = KILLED.replace('"a": 9', f'"{column}": 9')
-    run = subprocess.run([sys.executable, "-c", script, url, column], capture_output=True, timeout=120, check=False)
+    run = subprocess.run([sys.executable, "-c", script, database_url, column], capture_output=True, timeout=120, check=False)
     assert 9 == run.returncode, run.stderr.decode()[-2000:]
-    assert [(1,), (2,)] == _ask(url, "SELECT a FROM t ORDER BY a")
-    write_table([{"a": 3}], url, table="t")
-    assert [(3,)] == _ask(url, "SELECT a FROM t")
+    assert [(1,), (2,)] == ask(database_url, "SELECT a FROM t ORDER BY a")
+    write_table([{"a": 3}], database_url, table="t")
+    assert [(3,)] == ask(database_url, "SELECT a FROM t")
 
 
-def test_what_a_database_does_not_take_changes_nothing(server: str) -> None:
+def test_what_a_database_does_not_take_changes_nothing(database_server: str) -> None:
     """PostgreSQL has no text with a NUL: the error says so, nothing has changed, and there are no leftovers."""
-    _do(server, "DROP TABLE IF EXISTS t")
-    write_table([{"a": "x"}], server, table="t")
+    write_table([{"a": "x"}], database_server, table="t")
     with pytest.raises(LibraryError, match=r"(?i)cannot be written: .*(NUL|0x00)") as caught:
-        write_table([{"a": "y"}] * 5000 + [{"a": "\0"}], server, table="t")
+        write_table([{"a": "y"}] * 5000 + [{"a": "\0"}], database_server, table="t")
     assert "Nothing has changed there" in str(caught.value)
-    assert [("x",)] == _ask(server, "SELECT a FROM t")
+    assert [("x",)] == ask(database_server, "SELECT a FROM t")
 
 
-def test_two_who_write_one_table_come_one_after_the_other(server: str) -> None:
+def test_two_who_write_one_table_come_one_after_the_other(database_server: str) -> None:
     """The table is one's or the other's, never both."""
-    _do(server, "DROP TABLE IF EXISTS t")
     start = threading.Barrier(4)
     failed: list[Exception] = []
 
     def write(number: int) -> None:
         start.wait()
         try:
-            write_table([{"a": number}] * 50, server, table="t")
+            write_table([{"a": number}] * 50, database_server, table="t")
         except Exception as error:
             failed.append(error)
 
@@ -211,89 +171,44 @@ def test_two_who_write_one_table_come_one_after_the_other(server: str) -> None:
         for thread in threads:
             thread.join()
         assert [] == failed
-        assert [(50, 1)] == _ask(server, "SELECT count(*), count(DISTINCT a) FROM t")
+        assert [(50, 1)] == ask(database_server, "SELECT count(*), count(DISTINCT a) FROM t")
 
 
-def test_rights_and_views_stay_where_columns_do(server: str) -> None:
+def test_rights_and_views_stay_where_columns_do(database_server: str) -> None:
     """A dashboard that reads a view goes on doing so; where a view needs a column that goes, nothing is replaced."""
-    _do(server, "DROP TABLE IF EXISTS t CASCADE")
-    write_table([{"a": 1}], server, table="t")
-    _do(server, "CREATE VIEW seen AS SELECT a FROM t")
-    write_table([{"a": 2}], server, table="t")
-    assert [(2,)] == _ask(server, "SELECT a FROM seen")
+    write_table([{"a": 1}], database_server, table="t")
+    do(database_server, "CREATE VIEW seen AS SELECT a FROM t")
+    write_table([{"a": 2}], database_server, table="t")
+    assert [(2,)] == ask(database_server, "SELECT a FROM seen")
     with pytest.raises(LibraryError, match="depend"):
-        write_table([{"b": 2}], server, table="t")
-    assert [(2,)] == _ask(server, "SELECT a FROM seen")
+        write_table([{"b": 2}], database_server, table="t")
+    assert [(2,)] == ask(database_server, "SELECT a FROM seen")
 
 
-def test_a_query_is_asked_once(server: str) -> None:
-    """However often its rows are read, in parts and by column, and over more of them than come at a time."""
-    _do(server, "DROP SEQUENCE IF EXISTS s", "CREATE SEQUENCE s")
-    query = "SELECT nextval('s') AS n, 'a 100% fox :x at 12:30' AS prompt FROM generate_series(1, 2500)"
-    table = requests_from_table(server, query=query, constants={"model": "m"})
-    assert 2500 == len(table) == sum(1 for _ in table)
-    numbers = [row.columns["n"] for row in table]
-    assert list(range(numbers[0], numbers[0] + 2500)) == numbers
-    assert 2500 <= _ask(server, "SELECT last_value FROM s")[0][0] <= 3500  # to learn its columns, some are looked at
-    assert "a 100% fox :x at 12:30" == next(row.request for row in table if row.request).label()
-    assert "int64" == str(table.to_arrow().schema.field("n").type)
-
-
-def test_a_named_batch_of_a_query_is_paid_once(url: str, together_sandbox: Sandbox) -> None:
-    """The next run asks the database anew, finds the same rows, and reuses what they brought; a new row alone is paid for."""
-    rows = [{"prompt": "a fox"}, {"prompt": "a hen"}]
-    for there, charged in ((rows, 2), (rows, 2), ([*rows, {"prompt": "a newt"}], 3)):
-        write_table(there, url, table="t")
-        table = requests_from_table(url, query="SELECT prompt FROM t ORDER BY prompt", constants=CONSTANTS)
-        assert len(there) == len(run_batch(table, name="shop").media)
-        assert charged == len(together_sandbox.charges())
-
-
-def test_a_query_changes_nothing(url: str) -> None:
-    """Even one that deletes what it returns; PostgreSQL does not take it at all."""
-    write_table([{"prompt": "a fox"}, {"prompt": "a hen"}], url, table="t")
-    deleting: dict[str, Any] = {"query": "DELETE FROM t RETURNING prompt", "constants": {"model": "m"}}
-    if url.startswith("postgresql"):
-        with pytest.raises(InvalidRequest, match="cannot be read: syntax error"):
-            requests_from_table(url, **deleting)
-    else:
-        assert ["a fox", "a hen"] == sorted(str(row.columns["prompt"]) for row in requests_from_table(url, **deleting))
-    assert [(2,)] == _ask(url, "SELECT count(*) FROM t")
-
-
-def test_a_whole_table_is_read_by_its_name(url: str) -> None:
-    """Behind the address, with a schema where there is one."""
-    write_table([{"prompt": "a fox"}], url, table="t")
-    schema = {"sqlite": "main.", "duckdb": "main.", "postgresql": "public."}[Database(url).kind]
-    for name in ("t", f"{schema}t"):
-        (row,) = requests_from_table(f"{url}#{name}", constants={"model": "m"})
-        assert {"prompt": "a fox"} == dict(row.columns)
-
-
-def test_no_secret_is_shown(server: str, caplog: pytest.LogCaptureFixture, together_sandbox: Sandbox) -> None:
+def test_no_secret_is_shown(database_server: str, caplog: pytest.LogCaptureFixture, together_sandbox: Sandbox) -> None:
     """Not in a table's repr, in what is returned, in errors of any kind, nor in the log: neither the password nor the user."""
-    host = server.rpartition("@")[2]
-    user, _, quoted = server.partition("://")[2].partition("@")[0].partition(":")
-    wrong = server.replace(user, "nobody-else")
+    host = database_server.rpartition("@")[2]
+    user, _, quoted = database_server.partition("://")[2].partition("@")[0].partition(":")
+    wrong = database_server.replace(user, "nobody-else")
     seen: list[str] = []
     with caplog.at_level(logging.DEBUG):
-        write_table([{"prompt": "a fox"}], server, table="t")
-        table = requests_from_table(f"{server}#t", constants=CONSTANTS)
-        seen += [repr(table), str(table.source), repr(table.source), repr(Database(server)), str(plan(table))]
-        seen += [write_table([{"a": 1}], server, table="u"), str(table._repr_mimebundle_())]
+        write_table([{"prompt": "a fox"}], database_server, table="t")
+        table = requests_from_table(f"{database_server}#t", constants=CONSTANTS)
+        seen += [repr(table), str(table.source), repr(table.source), repr(Database(database_server)), str(plan(table))]
+        seen += [write_table([{"a": 1}], database_server, table="u"), str(table._repr_mimebundle_())]
         run_batch(table)
         for broken in (
-            wrong, server.replace(host, "127.0.0.1:1/x"), server.replace("postgresql", "postgresql+nothing"),
-            server.replace("postgresql", "nothing"), server.replace(host, "127.0.0.1:port/x"), f"{server}?sslmode=no",
+            wrong, database_server.replace(host, "127.0.0.1:1/x"), database_server.replace("postgresql", "postgresql+nothing"),
+            database_server.replace("postgresql", "nothing"), database_server.replace(host, "127.0.0.1:port/x"), f"{database_server}?sslmode=no",
         ):  # fmt: skip
-            for ask in (
+            for attempt in (
                 lambda broken=broken: requests_from_table(broken, query="SELECT 1 AS prompt"),
                 lambda broken=broken: write_table([{"a": 1}], broken, table="t"),
                 lambda broken=broken: check_table_path(broken, table="t"),
                 lambda broken=broken: run_batch(broken),
             ):
                 with pytest.raises((InvalidRequest, LibraryError, ConfigurationError)) as caught:
-                    ask()
+                    attempt()
                 seen += [
                     str(caught.value),
                     repr(caught.value),
@@ -305,16 +220,16 @@ def test_no_secret_is_shown(server: str, caplog: pytest.LogCaptureFixture, toget
             assert secret not in text
 
 
-def test_a_database_is_looked_at_before_anything_is_paid(url: str, tmp_path: Path) -> None:
+def test_a_database_is_looked_at_before_anything_is_paid(database_url: str, tmp_path: Path) -> None:
     """Whether a table could be written is known before, and finding out leaves nothing."""
-    check_table_path(url, table="t")
-    check_table_path(f"{url}#t")
+    check_table_path(database_url, table="t")
+    check_table_path(f"{database_url}#t")
     assert [] == [path for path in tmp_path.iterdir() if path.name.startswith("a.")]
     listed = {"sqlite": "SELECT name FROM sqlite_master", "duckdb": "SELECT table_name FROM information_schema.tables"}
-    write_table([{"a": 1}], url, table="t")
-    check_table_path(url, table="t")
+    write_table([{"a": 1}], database_url, table="t")
+    check_table_path(database_url, table="t")
     known = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-    assert [("t",)] == _ask(url, listed.get(Database(url).kind, known))
+    assert [("t",)] == ask(database_url, listed.get(Database(database_url).kind, known))
 
 
 WRONG: dict[str, tuple[Any, str]] = {
