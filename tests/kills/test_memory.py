@@ -6,17 +6,17 @@ import json
 import re
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from prefect_together.generations.sound_shape import PCM, SampleForm
+from tests.serving import serving
 
 from .asking import TINY
 from .running import environment, program
@@ -132,21 +132,13 @@ class _Handler(BaseHTTPRequestHandler):
         for _ in range(200 if speaks else 0):
             self.wfile.write(bytes(MEGABYTE))
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
 
 @contextmanager
 def _long_recordings() -> Generator[tuple[str, list[int]]]:
     """Run a server of long recordings; yield its address, and how much each request had."""
     _Handler.received.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", _Handler.received
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(_Handler) as address:
+        yield address, _Handler.received
 
 
 @contextmanager

@@ -9,10 +9,12 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal
 
 from PIL import Image
+
+from tests.serving import serving
 
 KEY = "own-key"
 PRICES = {"/v1/captions": "0.002", "/v1/sketches": "0.01"}
@@ -81,19 +83,8 @@ def serve() -> Generator[Endpoint, None, None]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.block_on_close = False
-    endpoint.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield endpoint
-    finally:
-        endpoint.over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as endpoint.url:
+        try:
+            yield endpoint
+        finally:
+            endpoint.over.set()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -18,6 +17,7 @@ import pytest
 
 from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
+from tests.serving import serving
 
 from .conftest import Prefect, end, holds, see, send, shoot
 
@@ -90,15 +90,9 @@ def told() -> Iterator[Told]:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    hook = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
-    heard.address = f"http://127.0.0.1:{hook.server_address[1]}/"
-    yield heard
-    hook.shutdown()
-    hook.server_close()
+    with serving(Hook) as address:
+        heard.address = f"{address}/"
+        yield heard
 
 
 def test_a_schedule_fires(page: Page, prefect: Prefect, served: dict[str, str], ui: str) -> None:
