@@ -43,10 +43,13 @@ async def hang_up(scope: Scope, receive: Receive, *, reset: bool = False) -> Non
         transport.abort()
     else:
         transport.close()
-    # uvicorn would answer 500 for an application that returns without an answer before it has seen the connection go.
-    gone = False
-    while not gone:
-        gone = (await receive())["type"] == "http.disconnect"
+    await _gone(receive)
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until uvicorn has seen the connection go: it complains of an application that ends its answer early before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class Drop(Response):
@@ -86,11 +89,13 @@ class Stream(Response):
         if scope["method"] != "HEAD":
             async for piece in self._body:
                 if transport.is_closing():
-                    return
+                    break
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-        if self._cut:
+        if transport.is_closing():
+            await _gone(receive)
+        elif self._cut:
             await hang_up(scope, receive)
-        elif not transport.is_closing():
+        else:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -48,6 +49,22 @@ def test_a_cut_is_seen_on_the_raw_wire(together: sandbox.Sandbox, stranger: http
     head, _, body = received.partition(b"\r\n\r\n")
     assert f"content-length: {len(whole.content)}".encode() in head.lower()
     assert len(whole.content) // 2 == len(body)
+
+
+@pytest.mark.parametrize("fault", ["slow", "huge", "truncated"])
+def test_who_leaves_in_the_middle_is_no_error(
+    fault: str, together: sandbox.Sandbox, stranger: httpx.Client, link: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that looks at the beginning of a file and hangs up puts no word on anybody's screen."""
+    address = httpx.URL(str(stranger.get(link).url))
+    together.fault("GET file", fault, times=30)
+    for _ in range(30):
+        with socket.create_connection((address.host, address.port or 80)) as connection:
+            connection.sendall(f"GET {address.path} HTTP/1.1\r\nHost: x\r\nUser-Agent: t\r\n\r\n".encode())
+            assert connection.recv(65_536)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it goes at once, by RST
+    assert stranger.get(link).content
+    assert [] == [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn")]
 
 
 def test_a_file_can_be_cut_without_a_trace(together: sandbox.Sandbox, stranger: httpx.Client, link: str) -> None:
