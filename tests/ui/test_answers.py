@@ -164,7 +164,7 @@ def test_the_gallery_has_answers_with_their_pictures(page: Page, library: Path) 
     still = page.locator(".tile", has=page.get_by_text("a red fox in deep snow", exact=True)).filter(
         has=page.locator(".note")
     )
-    assert "score" in still.first.locator(".note").first.inner_text()
+    assert "score" in (still.first.locator(".note").first.text_content() or "")
     page.get_by_label("Kind").select_option("answer")
     assert 6 == page.locator(".tile").count()
     page.get_by_label("Kind").select_option("")

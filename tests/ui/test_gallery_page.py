@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -110,7 +109,7 @@ def test_on_a_phone_in_the_dark(chromium: Browser, library: Path) -> None:
 
 
 def test_a_thousand_items_are_quick(page: Page, tmp_path: Path) -> None:
-    """A page of 1,000 items is there in two seconds, or about as soon as one of ten, and shows its end when one scrolls."""
+    """A page of 1,000 items takes the browser a second of work, or about as much as one of ten, and shows its end when one scrolls."""
     pictures = pytest.importorskip("PIL.Image")
     for number in range(1000):
         small = io.BytesIO()
@@ -121,19 +120,21 @@ def test_a_thousand_items_are_quick(page: Page, tmp_path: Path) -> None:
          "run": f"run-{n % 40}", "cost": 0.03, "how": "estimated", "href": f"{n}.webp", "thumb": f"{n}.webp", "sha": str(n), "from": [], "code": "x"}
         for n in range(1000)
     ]  # fmt: skip
-    took: list[float] = []
+    worked: list[float] = []
     for shown in (10, 1000):
         (tmp_path / "gallery.html").write_text(page_of("Many", tiles[:shown]))
-        began = time.monotonic()
+        page.goto("about:blank")
+        chrome = page.context.new_cdp_session(page)
+        # Of the page's own thread, in its processor's time: what others take of the machine does not count.
+        chrome.send("Performance.enable", {"timeDomain": "threadTicks"})  # pyright: ignore[reportUnknownMemberType]
         page.goto((tmp_path / "gallery.html").as_uri())
         holds(page, "document.querySelectorAll('.tile img')[8]?.naturalWidth > 0")
-        took.append(time.monotonic() - began)
-    assert took[1] < max(2.0, 4 * took[0])
+        measured = cast("dict[str, Any]", chrome.send("Performance.getMetrics"))  # pyright: ignore[reportUnknownMemberType]
+        worked += [metric["value"] for metric in measured["metrics"] if metric["name"] == "TaskDuration"]
+        chrome.detach()
+    assert 0 < worked[1] < max(1.0, 4 * worked[0])
     assert page.locator(".tile").count() < 200
-    for _ in range(40):
-        page.evaluate("scrollTo(0, document.body.scrollHeight)")
-        page.wait_for_timeout(50)
-    assert 1000 == page.locator(".tile").count()
+    holds(page, "scrollTo(0, document.body.scrollHeight) || document.querySelectorAll('.tile').length === 1000")
 
 
 def test_a_prompt_cannot_break_out(page: Page, tmp_path: Path) -> None:

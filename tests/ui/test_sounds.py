@@ -113,7 +113,7 @@ def test_words_that_were_heard_are_found(page: Page, library: Path) -> None:
     """What is said in a film finds the film and its transcript; how a file was made finds it too."""
     page.goto((library / "gallery.html").as_uri())
     page.fill("#words", "silver fish")
-    kinds = set(page.locator(".tile .badge").all_inner_texts())
+    kinds = set(page.locator(".tile .badge").all_text_contents())
     assert {"transcript", "recording", "film"} <= {kind.split(" ")[0] for kind in kinds}
     page.fill("#words", "add subtitles")
     assert 1 == page.locator(".tile").count()
