@@ -62,14 +62,28 @@ def made(python: str, venv: Path, requirements: list[str]) -> Path:
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     ours = venv / ("Scripts" if os.name == "nt" else "bin") / "python"
     pip = [str(ours), "-m", "pip", "install", "--quiet"]
-    # Of what pyproject.toml names the oldest, and of what that needs the newest: only uv can do that.
-    uv = [str(ours), "-m", "uv", "pip", "install", "--quiet", "--python", str(ours), "--resolution", "lowest-direct"]
+    # Of what the package needs the oldest, and of what that needs the newest: only uv can do that. It comes last, as some of the
+    # tools ask for newer ones than they need.
+    uv = [
+        str(ours),
+        "-m",
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--upgrade",
+        "--python",
+        str(ours),
+        "--resolution",
+        "lowest-direct",
+    ]
     oldest = OLDEST in requirements
-    ours_is = ["--group", "dev", "--editable", ".[media,tables]", *(one for one in requirements if one != OLDEST)]
+    package = ["--editable", ".[media,tables]", *(one for one in requirements if one != OLDEST)]
     for command in (
         [python, "-m", "venv", str(venv)],
         [*pip, "--upgrade", "pip>=25.1", *(["uv"] if oldest else [])],  # the first pip that knows dependency groups
-        [*(uv if oldest else pip), *ours_is],
+        [*pip, "--group", "dev", *package],
+        *([[*uv, *package]] if oldest else []),
     ):
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
     return ours
