@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from .network import Network
@@ -27,10 +28,18 @@ _RUN = Path(os.environ["PREFECT_TOGETHER_TESTS_RUN"])
 """The folder of this run of the tests, which all its processes share."""
 # Prefect reads its settings when it is imported, so they are set before anything here imports it.
 _HOME = _RUN / (_WORKER or "main")
+# httpx and Prefect read all certificates anew for each client, also for one that speaks plain HTTP: a fifth of what tests took.
+_AUTHORITY = _RUN / "authority.pem"
+_all_authorities = certifi.where
+if not _WORKER:
+    first, end, _ = Path(_all_authorities()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+    _AUTHORITY.write_text(first + end, encoding="utf-8")
+certifi.where = lambda: str(_AUTHORITY)
 os.environ.update(
     {
         "PREFECT_HOME": str(_HOME),
         "PREFECT_PROFILES_PATH": str(_HOME / "profiles.toml"),
+        "PREFECT_API_SSL_CERT_FILE": str(_AUTHORITY),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_CLI_PROMPT": "false",
@@ -47,7 +56,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 _PATH = [str(Path(__file__).with_name("steady")), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, _PATH))
 _PROXIES = tuple(f"{scheme}_proxy" for scheme in ("http", "https", "all"))
-# Taken away from all tests, and given back to those marked `live`. Loopback through a proxy is no loopback.
+# Taken away from all tests, and given back to those marked `live`. Loopback through a proxy is no loopback, and has no certificates.
 _KEPT_BACK = {
     name: value
     for name in (
@@ -55,6 +64,8 @@ _KEPT_BACK = {
         "TOGETHER_BASE_URL",
         "PREFECT_API_URL",
         "PREFECT_API_KEY",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
         *_PROXIES,
         *map(str.upper, _PROXIES),
     )
@@ -115,6 +126,8 @@ if not _WORKER:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what costs money unless it was asked for and a key is there; begin with what needs no Prefect server."""
     items.sort(key=_needs_the_server)
+    for item in filter(_is_slow, items):
+        item.add_marker("slow")
     if config.getoption("--live") and _KEPT_BACK.get("TOGETHER_API_KEY"):
         return
     skip = pytest.mark.skip(reason="costs money: needs --live and TOGETHER_API_KEY")
@@ -133,6 +146,12 @@ def _needs_the_server(item: pytest.Item) -> bool:
     return "prefect_server" in getattr(item, "fixturenames", ())
 
 
+def _is_slow(item: pytest.Item) -> bool:
+    """Tell whether a test needs a Prefect server, an S3, or processes to kill."""
+    on_s3 = "s3_endpoint" in getattr(item, "fixturenames", ()) or "[s3" in item.nodeid
+    return on_s3 or _needs_the_server(item) or item.nodeid.startswith("tests/kills/")
+
+
 def pytest_unconfigure() -> None:
     """Stop the Prefect server of this run, and remove its folder."""
     if not _WORKER:
@@ -149,6 +168,7 @@ def _live_tests_reach_out(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
     for name, value in _KEPT_BACK.items():
         if not name.startswith("PREFECT_"):
             monkeypatch.setenv(name, value)
+    monkeypatch.setattr(certifi, "where", _all_authorities)
     _network.open = True
     try:
         yield

@@ -25,6 +25,7 @@ def test_every_file_that_is_named_exists(page: str, name: str) -> None:
     assert (ROOT / name).exists(), f"{page} names {name}"
 
 
+@pytest.mark.slow
 def test_the_layers_are_those_of_the_imports() -> None:
     """The table of layers lists every package once, in the order that test_imports.py holds."""
     imports = runpy.run_path(str(Path(__file__).with_name("test_imports.py")))

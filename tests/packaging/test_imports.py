@@ -208,6 +208,7 @@ def test_light_parts_load_nothing_heavy() -> None:
     assert run.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_importing_tasks_leaves_the_network_and_media_alone() -> None:
     """Importing a flow loads Prefect and neither our HTTP client nor an imaging library."""
     code = (

@@ -60,7 +60,7 @@ def answering() -> Iterator[Answering]:
 
         server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answers)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         return TogetherCredentials(api_key="k", base_url=f"http://127.0.0.1:{server.server_address[1]}"), heard  # pyright: ignore[reportArgumentType]
 
     yield start

@@ -141,6 +141,7 @@ def test_what_has_no_effect_is_warned_of(client: httpx.Client) -> None:
     assert "completion_window has no effect." == client.post(BATCHES, json=sent).json()["warning"]
 
 
+@pytest.mark.slow
 def test_a_batch_goes_on_after_a_restart(tmp_path: Path) -> None:
     """A sandbox that is started again finishes the batch and charges no line twice."""
     with sandbox.serve(state=tmp_path, batch_seconds=3) as first, httpx.Client(base_url=first.url, headers=KEY) as client:

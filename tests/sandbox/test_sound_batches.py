@@ -31,7 +31,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def host(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """Serve a folder on this machine; give it and its address."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield tmp_path, f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 

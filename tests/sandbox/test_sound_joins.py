@@ -8,6 +8,8 @@ import pytest
 from .asking import clip, data_url
 from .sounding import TEXT, encoded, heard, samples, soundtrack, spoken, tone, wav
 
+pytestmark = pytest.mark.slow
+
 SECOND = 24_000
 OTHER = "Forty boats lie in the harbour, and a storm is coming from the west."
 

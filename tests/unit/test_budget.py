@@ -25,6 +25,7 @@ def _key(name: str) -> str:
     return f"{name:0>64}/any/0001"
 
 
+@pytest.mark.slow
 def test_eight_processes_never_exceed_it(tmp_path: Path) -> None:
     """Eight processes want 160 times $0.03 of $1.00 at once: 33 get it, and that is all there is."""
     command = [sys.executable, "-c", SPENDER, str(tmp_path)]

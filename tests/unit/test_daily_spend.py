@@ -145,6 +145,7 @@ async def test_each_environment_and_each_day_begins_at_nothing(storage: Storage,
     assert ["2026-11-22", "2026-11-22", "2026-11-23"] == [day for day, _ in told]
 
 
+@pytest.mark.slow
 def test_processes_add_up(tmp_path: Path) -> None:
     """Four processes spend 80 times $0.03 at once: nothing is lost, and one of them is told that $1.00 is passed."""
     command = [sys.executable, "-c", SPENDER, str(tmp_path)]

@@ -22,6 +22,7 @@ from prefect.states import Completed
 from prefect_together._internal import prefect_compat as compat
 
 
+@pytest.mark.slow
 def test_clients_share_the_temporary_server() -> None:
     """A client without an API asks for the same instance that we start, by its class."""
     from prefect.client import orchestration

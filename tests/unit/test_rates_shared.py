@@ -87,6 +87,7 @@ async def _asked(loop: _Loop, processes: int, *, told: bool, seconds: float = 36
     return refused, taken
 
 
+@pytest.mark.slow
 def test_four_processes_are_refused_little_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """At most half as often again for as many requests, at no less speed; without hearing of each other, much more."""
     (one, alone), (four, together), (apart, _) = (

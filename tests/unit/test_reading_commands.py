@@ -94,6 +94,8 @@ LOADED = """
 import sys
 from prefect_together.cli import main
 from prefect_together.generations.registry import _specs
+
+pytestmark = pytest.mark.slow
 HEAVY = {"prefect", "httpx", "aiohttp", "PIL", "av", "numpy", "pandas", "pyarrow", "sqlalchemy", "prefect_together.tasks"}
 for words in sys.argv[1:]:
     assert main(words.split()) == 0

@@ -206,6 +206,7 @@ def test_after_the_end_there_is_nothing(tmp_path: Path) -> None:
         sent(request)
 
 
+@pytest.mark.slow
 def test_quiet_places_are_found() -> None:
     """Near the places where a cut is wanted, and the same each time."""
     data = io.BytesIO(tone(20, quiet=[(6.0, 7.0), (14.5, 15.0)]))
@@ -214,6 +215,7 @@ def test_quiet_places_are_found() -> None:
     assert 6.0 <= first[0] <= 7.0
 
 
+@pytest.mark.slow
 def test_a_recording_longer_than_four_hours_is_heard_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each as long as Together takes, cut where it is quiet; together they are the whole, and nothing is said twice."""
     monkeypatch.setattr(recordings, "LONGEST", 8.0)

@@ -143,6 +143,7 @@ async def test_who_claims_and_dies_while_we_look_has_not_spent_nothing(
     assert await settled_cost(ledger, ATTEMPT.key, Decimal(1), GONE, datetime.now(timezone.utc).isoformat()) is None
 
 
+@pytest.mark.slow
 async def test_a_killed_process_does_not_block_a_limit(tmp_path: Path) -> None:
     """A process reserves the whole limit and is killed before it sends anything: the next one has it all."""
     process = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", KILLED, str(tmp_path), "a"], check=False)
@@ -152,6 +153,7 @@ async def test_a_killed_process_does_not_block_a_limit(tmp_path: Path) -> None:
     assert "$1.00 of $1.00" in str(budget)
 
 
+@pytest.mark.slow
 def test_killed_among_eight_they_neither_block_nor_exceed_it(tmp_path: Path) -> None:
     """Eight spend from $1.00 and five of them are killed anywhere: 33 at $0.03 are sent in the end, and never more."""
     command = [sys.executable, "-c", SPENDER, str(tmp_path)]

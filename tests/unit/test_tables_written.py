@@ -51,6 +51,7 @@ def test_where_no_table_can_be_written(place: str, tmp_path: Path) -> None:
     assert before == sorted(tmp_path.rglob("*"))
 
 
+@pytest.mark.slow
 def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
     """20,000 rows of 40 MB are written as Parquet with little memory, and types that show late are found."""
     import tracemalloc
