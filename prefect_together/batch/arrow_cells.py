@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from prefect_together._internal.json import compact
 from prefect_together._internal.optional import library
-from prefect_together.batch.cells import plain
+from prefect_together.batch.cells import duration_of, plain
 
 _ROWS = 1024
 """Rows whose cells are Python's objects at once."""
@@ -42,12 +42,22 @@ def values(column: Any) -> list[Any]:
     if types.is_float32(kind) or types.is_float16(kind):
         # 0.1 in 32 bits is 0.1, as every library shows it, and not the 0.10000000149011612 that 64 bits make of it.
         return [None if text is None else float(text) for text in column.cast(arrow.string()).to_pylist()]
-    if types.is_timestamp(kind) and kind.unit == "ns":
-        try:
-            column = column.cast(arrow.timestamp("us", kind.tz))
-        except arrow.ArrowInvalid:  # Python's moments have no nanoseconds
-            column = column.cast(arrow.string())
+    if (types.is_temporal(kind) or types.is_duration(kind)) and getattr(kind, "unit", "") == "ns":
+        column = _microseconds(column, arrow)
     return [plain(value, nan=math.nan) for value in column.to_pylist()]
+
+
+def _microseconds(column: Any, arrow: Any) -> Any:
+    """Return moments, times or durations of nanoseconds as those that Python has, or as text where that would lose some."""
+    kind, types = column.type, arrow.types
+    coarse = arrow.timestamp("us", kind.tz) if types.is_timestamp(kind) else arrow.time64("us")
+    try:
+        return column.cast(arrow.duration("us") if types.is_duration(kind) else coarse)
+    except arrow.ArrowInvalid:
+        if types.is_duration(kind):
+            numbers = column.cast(arrow.int64()).to_pylist()
+            return arrow.array([None if number is None else duration_of(number) for number in numbers], arrow.string())
+        return column.cast(arrow.string())
 
 
 def kind_of(column: Any) -> Any:
@@ -96,14 +106,31 @@ def _bytes(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
     return base64.b64decode(value, validate=True)
 
 
-def _moment(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+def _fine(value: str) -> tuple[str, int]:
+    """Return a text without a fraction of a second that is finer than Python's, and the nanoseconds of that fraction."""
     found = _FRACTION.search(value)
-    nanoseconds = int(found[1].ljust(9, "0")) if found else 0
-    read = datetime.fromisoformat(_OFFSET.sub(r"\1:\2", _FRACTION.sub("", value).replace("Z", "+00:00")))
-    read = read if read.tzinfo else read.replace(tzinfo=timezone.utc)
-    since = read - _EPOCH
+    return _FRACTION.sub("", value), int(found[1].ljust(9, "0")) if found else 0
+
+
+def _units(since: timedelta, nanoseconds: int, kind: Any) -> int:
     microseconds = (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds
     return (microseconds * 1000 + nanoseconds) // _NANOSECONDS[kind.unit]
+
+
+def _moment(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+    coarse, nanoseconds = _fine(value)
+    read = datetime.fromisoformat(_OFFSET.sub(r"\1:\2", coarse.replace("Z", "+00:00")))
+    return _units((read if read.tzinfo else read.replace(tzinfo=timezone.utc)) - _EPOCH, nanoseconds, kind)
+
+
+def _time(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+    coarse, nanoseconds = _fine(value)
+    return _units(datetime.combine(_EPOCH, time.fromisoformat(coarse), timezone.utc) - _EPOCH, nanoseconds, kind)
+
+
+def _duration(value: Any, kind: Any, types: Any) -> Any:  # noqa: ARG001
+    coarse, nanoseconds = _fine(value)
+    return _units(_DURATION.validate_python(coarse), -nanoseconds if value.startswith("-") else nanoseconds, kind)
 
 
 def _list(value: Any, kind: Any, types: Any) -> Any:
@@ -125,8 +152,8 @@ _READERS: tuple[tuple[str, Callable[[Any, Any, Any], Any]], ...] = (
     ("is_string_view", _text),
     ("is_timestamp", _moment),
     ("is_date", lambda value, _, __: date.fromisoformat(str(value)[:10])),
-    ("is_time", lambda value, _, __: time.fromisoformat(value)),
-    ("is_duration", lambda value, _, __: _DURATION.validate_python(value)),
+    ("is_time", _time),
+    ("is_duration", _duration),
     ("is_decimal", lambda value, kind, _: Decimal(str(value)).quantize(Decimal(1).scaleb(-kind.scale), context=_EXACT)),
     ("is_floating", lambda value, _, __: float(value)),
     ("is_binary", _bytes),

@@ -80,16 +80,28 @@ def _of_a_class(value: Any) -> Any:
         return value if exact is None or getattr(value, "nanosecond", 0) else exact()
     if isinstance(value, timedelta):
         exact = getattr(value, "to_pytimedelta", None)
-        return exact() if exact else value
+        return duration_of(value.value) if getattr(value, "nanoseconds", 0) else exact() if exact else value
     if isinstance(value, (bytearray, memoryview)):
         return bytes(cast("bytes", value))
     return value
 
 
 def _from_numpy(value: Any) -> Any:
-    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
-        value = value.astype("datetime64[us]")  # of finer ones numpy makes numbers
-    return value.tolist()
+    kind = str(getattr(getattr(value, "dtype", None), "kind", ""))
+    if kind not in {"m", "M"}:
+        return value.tolist()
+    if value.ndim:
+        return [_from_numpy(one) for one in value]
+    coarse = value.astype(f"{kind}8[us]")  # of finer ones numpy makes numbers
+    if coarse == value or value != value:  # noqa: PLR0124 - numpy's gap equals nothing, itself neither
+        return coarse.tolist()
+    return str(value).replace("T", " ") if kind == "M" else duration_of(int(value.astype("m8[ns]").astype(int)))
+
+
+def duration_of(nanoseconds: int) -> str:
+    """Return a duration that is finer than Python's, as ISO 8601 writes it."""
+    seconds, fraction = divmod(abs(nanoseconds), 10**9)
+    return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{fraction:09d}S"
 
 
 def is_empty(cell: Any) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -265,6 +265,28 @@ def test_what_numpy_and_pandas_hand_out_is_plain() -> None:
         plain(value) for value in (pandas.NA, pandas.NaT, pandas.Timestamp(2026, 1, 31))
     ]
     assert "2026-01-31 00:00:00.000000001" == text_of(plain(pandas.Timestamp("2026-01-31T00:00:00.000000001")))
+    assert [
+        "2026-01-31 00:00:00.000000001",
+        timedelta(seconds=1),
+        "PT1.000000001S",
+        "-PT1.000000001S",
+        None,
+        [timedelta(seconds=1), "PT0.000000001S", None],
+        timedelta(seconds=1),
+        "-PT86399.999999999S",
+    ] == [
+        plain(value)
+        for value in (
+            numpy.datetime64("2026-01-31T00:00:00.000000001"),
+            numpy.timedelta64(10**9, "ns"),
+            numpy.timedelta64(10**9 + 1, "ns"),
+            numpy.timedelta64(-(10**9) - 1, "ns"),
+            numpy.timedelta64("NaT", "ns"),
+            numpy.array([10**9, 1, "NaT"], "m8[ns]"),
+            pandas.Timedelta(seconds=1),
+            pandas.Timedelta(days=-1, nanoseconds=1),
+        )
+    ], "nothing of what is finer than Python's is cut off, and no moment becomes a number"
 
 
 @pytest.mark.parametrize(
