@@ -79,8 +79,10 @@ def _of_a_class(value: Any) -> Any:
         exact = getattr(value, "to_pydatetime", None)
         return value if exact is None or getattr(value, "nanosecond", 0) else exact()
     if isinstance(value, timedelta):
+        if getattr(value, "nanoseconds", 0):  # pandas' own
+            return duration_of(int(cast("Any", value).value))
         exact = getattr(value, "to_pytimedelta", None)
-        return duration_of(value.value) if getattr(value, "nanoseconds", 0) else exact() if exact else value
+        return exact() if exact else value
     if isinstance(value, (bytearray, memoryview)):
         return bytes(cast("bytes", value))
     return value

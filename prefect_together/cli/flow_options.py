@@ -75,14 +75,18 @@ def read_options(flow: Flow[Any, Any], arguments: Sequence[str] | None) -> Optio
 
 
 def _check_models(command: str, parameter: str, value: Any, schema: Mapping[str, Any]) -> None:
-    """Refuse the misspelled id of a model before a flow run begins; what may be a model of its own is taken."""
-    if not any(map(find, _listed(schema))):
+    """Refuse a misspelled model, or one of another kind, before a flow run begins; one that nobody knows is taken."""
+    kinds = sorted({known.kind for known in map(find, _listed(schema)) if known})
+    if not kinds:
         return
-    for model in cast("list[Any]", value if isinstance(value, list) else [value]):
-        # Of one that is known, what it takes can only be told by all of its request.
-        said = preflight(str(model), {}) if model is not None and find(str(model)) is None else ()
-        if said:
-            refuse(command, f"--{_spelled(parameter)}: {said[0].message.removesuffix('.')}")
+    for model in map(str, cast("list[Any]", [] if value is None else value if isinstance(value, list) else [value])):
+        known = find(model)
+        if known is None:
+            wrong = [finding.message.removesuffix(".") for finding in preflight(model, {})]
+        else:  # what else it takes can only be told by all of its request
+            wrong = [] if known.kind in kinds else [f"{model!r} is a model for {known.kind}, not for {' or '.join(kinds)}"]
+        if wrong:
+            refuse(command, f"--{_spelled(parameter)}: {wrong[0]}")
 
 
 def _listed(schema: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BLOCKS = re.findall(
     r"^```console\n(.*?)^```", (ROOT / "docs/how-to/schedules.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
-PATIENCE = 200
+PATIENCE = 300
 """Seconds: two servers start, a clip is made, and a schedule fires, on a machine that has other work."""
 
 pytestmark = [
