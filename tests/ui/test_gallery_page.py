@@ -92,7 +92,7 @@ def test_filters_and_keyboard(page: Page, library: Path) -> None:
     unnamed = "[...document.querySelectorAll('button, input, select, a[href]')].filter(e => !(e.getAttribute('aria-label') || e.innerText)).length"
     assert 0 == page.evaluate(unnamed)
     page.get_by_label("Search prompts").fill("no such thing")
-    assert page.get_by_text("Nothing here matches.").is_visible()
+    page.get_by_text("Nothing here matches.").wait_for()
 
 
 def test_on_a_phone_in_the_dark(chromium: Browser, library: Path) -> None:

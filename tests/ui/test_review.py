@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import Prefect, see, send, shoot
+from .conftest import Prefect, holds, see, send, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -29,7 +29,7 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
         run = prefect.until(lambda: _paused(prefect, name))["id"]
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("3 pictures to decide on.").wait_for()
-        assert 3 == _drawn(page)
+        _drawn(page, 3)
         shoot(page, f"review-{ui}")
 
         dialog.locator("textarea").fill("closer, " * 501)
@@ -68,10 +68,10 @@ def test_twelve_pictures_leave_room(page: Page, prefect: Prefect, ui: str, tmp_p
         run = prefect.until(lambda: _paused(prefect, name))["id"]
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("12 pictures to decide on.").wait_for()
-        assert 12 == _drawn(page)
+        _drawn(page, 12)
         shoot(page, f"review-twelve-{ui}")
-        assert page.evaluate(_IN_SIGHT) >= 4
-        assert page.evaluate(_WIDE) >= 180
+        holds(page, f"{_IN_SIGHT} >= 4")
+        holds(page, f"{_WIDE} >= 180")
         for number in range(12):
             assert f"shot {number}: a boat leaves the harbour" in " ".join(dialog.inner_text().split())
         dialog.get_by_role("link", name="See them larger").wait_for()
@@ -127,13 +127,10 @@ def _dialog(page: Page, prefect: Prefect, ui: str, run: str) -> Locator:
     return page.get_by_role("dialog")
 
 
-def _drawn(page: Page) -> int:
-    """Return how many pictures the dialog shows, sharper than they are wide."""
-    page.wait_for_timeout(700)
-    shown = (
-        "[...document.querySelectorAll('[role=dialog] img')].filter(i => i.naturalWidth >= 1.5 * i.width && i.width > 60)"
-    )
-    return page.evaluate(f"{shown}.length")
+def _drawn(page: Page, number: int) -> None:
+    """Wait until the dialog shows so many pictures, sharper than they are wide."""
+    sharp = "i => i.naturalWidth >= 1.5 * i.width && i.width > 60"
+    holds(page, f"[...document.querySelectorAll('[role=dialog] img')].filter({sharp}).length === {number}")
 
 
 def _choose(page: Page, dialog: Locator, ui: str, field: str, number: str) -> None:

@@ -35,7 +35,7 @@ def test_the_artifacts_tab_is_a_gallery(page: Page, prefect: Prefect, teaser: di
     page.get_by_text("Artifacts", exact=True).last.click()
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 2")
     for words in ("FLUX.2-pro", "about $0.03 · paid", "hailuo-02", "$0.56 · paid"):
-        assert page.get_by_text(words).first.is_visible(), words
+        page.get_by_text(words).first.wait_for()
     page.wait_for_timeout(1500)  # the graph draws itself
     shoot(page, f"run-{ui}")
 

@@ -78,7 +78,7 @@ def test_search_works_without_a_network(chromium: Browser, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     page.keyboard.press("/")
     page.keyboard.type("subtitles")
-    page.locator(".md-search-result__link").first.wait_for(timeout=20_000)
+    page.locator(".md-search-result__link").first.wait_for()
     found = [link.get_attribute("href") or "" for link in page.locator(".md-search-result__link").all()]
     assert any("how-to/subtitles.html" in link for link in found), found
     shoot(page, "site-search")
