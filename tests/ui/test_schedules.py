@@ -45,7 +45,7 @@ class Terminal(Prefect):
     """A shell in the project's folder, into which the page's commands are typed.
 
     They run as they stand, but for the ports, which may be taken here; for the environment that ``make`` would set up, which is
-    that of the tests; and for the minute between two runs of a schedule.
+    that of the tests; and for the minute between two runs of a schedule. Not much less: each run is a process, and they pile up.
     """
 
     def __init__(self, home: Path) -> None:
@@ -69,8 +69,8 @@ class Terminal(Prefect):
             ".venv/bin/": f"{bin_}/",
             "127.0.0.1:4200": f"127.0.0.1:{prefect}",
             "127.0.0.1:8484": f"127.0.0.1:{together}",
-            "--every 60": "--every 20",
-            "--interval 60": "--interval 10",
+            "--every 60": "--every 40",
+            "--interval 60": "--interval 20",
         }
         self.log = home / "terminal.log"
         self.foreground = home / "foreground.pid"
@@ -174,7 +174,7 @@ def test_a_worker_runs_what_prefect_yaml_schedules(terminal: Terminal, on_a_work
     assert on_a_worker.run["infrastructure_pid"]
     schedules = {name: [one["schedule"] for one in found["schedules"]] for name, found in on_a_worker.deployments.items()}
     assert ["0 7 * * *"] == [one.get("cron") for one in schedules["daily-picture"]]
-    assert {"0 3 * * *", 10.0} == {one.get("cron") or one.get("interval") for one in schedules["nightly-reconcile"]}
+    assert {"0 3 * * *", 20.0} == {one.get("cron") or one.get("interval") for one in schedules["nightly-reconcile"]}
     assert [] == schedules["storyboard"]
     assert not any(found["paused"] for found in on_a_worker.deployments.values())
     # A question stops `make ui &` in a terminal, since what runs in the background may not read there.
@@ -189,7 +189,7 @@ def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, on_a_worke
         page.get_by_text(words, exact=True).first.wait_for()
     shoot(page, f"scheduled-run-{ui}")
     see(page, terminal, ui, f"deployments/deployment/{run['deployment_id']}")
-    page.get_by_text("Every 10 seconds").first.wait_for()
+    page.get_by_text("Every 20 seconds").first.wait_for()
     page.get_by_text("At 03:00 AM").first.wait_for()
     shoot(page, f"scheduled-deployment-{ui}")
 
