@@ -35,8 +35,8 @@ def postgres() -> Generator[str]:
             binaries / "initdb", "-D", data, "-U", _USER, "--auth=scram-sha-256", "--pwfile", folder / "pw", "-E", "UTF8",
         ]  # fmt: skip
         subprocess.run(setup, check=True, capture_output=True, user=user, cwd=folder)
-        options = [f"-p{port}", f"-k{folder}", "-clisten_addresses=127.0.0.1", "-cfsync=off"]
-        with _running([binaries / "postgres", "-D", data, *options], folder, port, user):
+        options = [f"-p{port}", f"-k{folder}", "-clisten_addresses=127.0.0.1", "-cfsync=off", "-clc_messages=C"]
+        with _running([binaries / "postgres", "-D", data, *options], folder, user):
             yield f"postgresql://{_USER}:{quote(_PASSWORD, safe='')}@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -50,17 +50,17 @@ def redis() -> Generator[int]:
         pytest.skip("Redis is not installed here (Debian's package redis-server)")
     port = free_port()
     quiet = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with tempfile.TemporaryDirectory(prefix="redis-") as folder, _running([found, *quiet], Path(folder), port):
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder, _running([found, *quiet], Path(folder)):
         yield port
 
 
 @contextmanager
-def _running(command: list[Any], folder: Path, port: int, user: str | None = None) -> Generator[None]:
-    """Run a service in a folder, from when it listens until the end of this block."""
+def _running(command: list[Any], folder: Path, user: str | None = None) -> Generator[None]:
+    """Run a service in a folder, from when it is ready until the end of this block."""
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, user=user, cwd=folder)
     try:
-        _wait(port, server, folder / "log")
+        _wait(server, folder / "log")
         yield
     finally:
         server.terminate()
@@ -101,13 +101,11 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a service says that it is ready: PostgreSQL listens before, and refuses who comes then."""
     until = time.monotonic() + 60
     while time.monotonic() < until and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:  # noqa: PERF203 - it takes a second
-            time.sleep(0.1)
-        else:
+        if b"ready to accept connections" in log.read_bytes().lower():
             return
+        time.sleep(0.1)
     pytest.fail(f"{server.args} did not start: {log.read_text(errors='replace')[-500:]}")

@@ -22,6 +22,8 @@ from prefect_together.ledger.ledger import Attempt, Ledger, State
 from prefect_together.ledger.queries import in_words
 from prefect_together.storage.storage import Storage
 
+pytestmark = pytest.mark.slow
+
 FLUX, WHISPER = "black-forest-labs/FLUX.2-pro", "openai/whisper-large-v3"
 KEY = "ab" * 20
 PICTURE = "images/2026-11-27/fox.png"
@@ -94,8 +96,6 @@ LOADED = """
 import sys
 from prefect_together.cli import main
 from prefect_together.generations.registry import _specs
-
-pytestmark = pytest.mark.slow
 HEAVY = {"prefect", "httpx", "aiohttp", "PIL", "av", "numpy", "pandas", "pyarrow", "sqlalchemy", "prefect_together.tasks"}
 for words in sys.argv[1:]:
     assert main(words.split()) == 0
