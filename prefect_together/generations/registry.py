@@ -147,5 +147,5 @@ def _serialized(result: Generated) -> dict[str, Any]:
     return {"kind": result.kind, **result.model_dump(mode="json")}
 
 
-AnyResult = Annotated[Generated, PlainValidator(_validated), PlainSerializer(_serialized)]
+AnyResult = Annotated[Generated, PlainValidator(_validated), PlainSerializer(_serialized, return_type=dict[str, Any])]
 """A result of any type as the field of a model: written with its type's name, so that it is read as what it is."""

@@ -184,7 +184,8 @@ def _placed(av: Any, container: Any, start: float) -> Iterator[tuple[int, bytes]
 
 def _is_cover(stream: Any) -> bool:
     """Tell whether a picture is that of a record's cover."""
-    return bool(int(stream.disposition) & _ATTACHED)
+    flags = stream.disposition  # which is a number in later releases of PyAV than 16
+    return bool(int(getattr(flags, "value", flags)) & _ATTACHED)
 
 
 @contextmanager
