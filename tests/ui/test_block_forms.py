@@ -33,6 +33,7 @@ def test_a_blocks_form(page: Page, prefect: Prefect, block: str, ui: str) -> Non
     see(page, prefect, ui, f"blocks/catalog/{block}/create")
     for words in WORDS[block]:
         page.get_by_text(words).first.wait_for()
+    assert [] == [words for words in WORDS[block] if not page.get_by_text(words).first.is_visible()]
     if block == "together-credentials" and ui == "v2":  # the older UI shows what is typed where a secret may be left out
         page.get_by_text("password").first.click()
         page.locator("input[type=password]").first.wait_for()

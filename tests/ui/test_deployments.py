@@ -109,7 +109,9 @@ def test_the_form(page: Page, prefect: Prefect, served: dict[str, str], ui: str)
     see(page, prefect, ui, f"deployments/deployment/{served['storyboard']}/run")
     for words in ("What the film is called.", "Whether a person approves the stills", "Width of the stills in pixels."):
         page.get_by_text(words).first.wait_for()
-    page.get_by_text("video_model").or_(page.get_by_text("Video Model")).first.wait_for()
+    model = page.get_by_text("video_model").or_(page.get_by_text("Video Model")).first
+    model.wait_for()
+    assert model.is_visible()
     page.wait_for_timeout(500)
     shoot(page, f"form-{ui}")
 

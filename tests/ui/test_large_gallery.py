@@ -149,6 +149,7 @@ def test_the_arrow_keys_go_on_into_pages_that_are_not_there(gallery: Page) -> No
     gallery.keyboard.press("Escape")
     focus = "document.activeElement"
     holds(gallery, f"{focus}.matches('.tile') && {focus}.textContent.includes({json.dumps(name)})")
+    assert name in (gallery.locator(":focus").text_content() or "")
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", (1400, 1000)), ("dark", (390, 844))], ids=["desk", "phone"])

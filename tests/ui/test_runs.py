@@ -36,6 +36,7 @@ def test_the_artifacts_tab_is_a_gallery(page: Page, prefect: Prefect, teaser: di
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 2")
     for words in ("FLUX.2-pro", "about $0.03 · paid", "hailuo-02", "$0.56 · paid"):
         page.get_by_text(words).first.wait_for()
+        assert page.get_by_text(words).first.is_visible(), words
     page.wait_for_timeout(1500)  # the graph draws itself
     shoot(page, f"run-{ui}")
 

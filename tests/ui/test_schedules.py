@@ -187,6 +187,7 @@ def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, on_a_worke
     see(page, terminal, ui, f"runs/flow-run/{run['id']}")
     for words in ("auto-scheduled", "Completed", "films", "nightly-reconcile"):
         page.get_by_text(words, exact=True).first.wait_for()
+        assert page.get_by_text(words, exact=True).first.is_visible()
     shoot(page, f"scheduled-run-{ui}")
     see(page, terminal, ui, f"deployments/deployment/{run['deployment_id']}")
     page.get_by_text("Every 20 seconds").first.wait_for()

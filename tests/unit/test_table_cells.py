@@ -7,14 +7,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prefect_together.batch.cells import as_json, plain, text_of
 from prefect_together.batch.request_table import requests_from_table
 from prefect_together.generations.image import ImageRequest
 from prefect_together.generations.video import VideoRequest
@@ -230,84 +229,3 @@ def test_numbers_fill_fields_of_any_kind() -> None:
     ]
     expected = VideoRequest(prompt="7", seed=3, seconds=6, guidance_scale=7.5, generate_audio=True, **MODEL)
     assert [expected, expected] == [row.request for row in requests_from_table(rows, request=VideoRequest, constants=MODEL)]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        pytest.param(float("nan"), None, id="nan"),
-        pytest.param((1, float("nan")), [1, None], id="inside"),
-        pytest.param({1: Path("a/b")}, {"1": str(Path("a/b"))}, id="object"),
-        pytest.param(bytearray(b"a"), b"a", id="bytes"),
-    ],
-)
-def test_what_a_cell_is(value: Any, expected: Any) -> None:
-    """Whatever a library hands out becomes plain Python."""
-    assert expected == plain(value)
-
-
-def test_what_numpy_and_pandas_hand_out_is_plain() -> None:
-    """Their numbers, moments, gaps and arrays, in rows of a list too."""
-    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
-    assert [3, 0.5, True, "a", None, [1, 2]] == [
-        plain(value)
-        for value in (
-            numpy.int8(3),
-            numpy.float32(0.5),
-            numpy.bool_(True),
-            numpy.str_("a"),
-            numpy.datetime64("NaT", "s"),
-            numpy.array([1, 2]),
-        )
-    ]
-    assert datetime(2026, 1, 31) == plain(numpy.datetime64("2026-01-31", "ns"))
-    assert [None, None, datetime(2026, 1, 31)] == [
-        plain(value) for value in (pandas.NA, pandas.NaT, pandas.Timestamp(2026, 1, 31))
-    ]
-    assert "2026-01-31 00:00:00.000000001" == text_of(plain(pandas.Timestamp("2026-01-31T00:00:00.000000001")))
-    assert [
-        "2026-01-31 00:00:00.000000001",
-        timedelta(seconds=1),
-        "PT1.000000001S",
-        "-PT1.000000001S",
-        None,
-        [timedelta(seconds=1), "PT0.000000001S", None],
-        timedelta(seconds=1),
-        "-PT86399.999999999S",
-    ] == [
-        plain(value)
-        for value in (
-            numpy.datetime64("2026-01-31T00:00:00.000000001"),
-            numpy.timedelta64(10**9, "ns"),
-            numpy.timedelta64(10**9 + 1, "ns"),
-            numpy.timedelta64(-(10**9) - 1, "ns"),
-            numpy.timedelta64("NaT", "ns"),
-            numpy.array([10**9, 1, "NaT"], "m8[ns]"),
-            pandas.Timedelta(seconds=1),
-            pandas.Timedelta(days=-1, nanoseconds=1),
-        )
-    ], "nothing of what is finer than Python's is cut off, and no moment becomes a number"
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        pytest.param(b"\x89PNG\xff", "iVBOR/8=", id="bytes"),
-        pytest.param(datetime(2026, 1, 31), "2026-01-31 00:00:00", id="moment"),
-        pytest.param([Decimal("1.10")], ["1.10"], id="nested"),
-        pytest.param(float("inf"), "inf", id="infinite"),
-    ],
-)
-def test_what_stands_in_a_manifest(cell: Any, expected: Any) -> None:
-    """Text that a reader can make the cell of again."""
-    assert expected == as_json(cell)
-    assert json.loads(json.dumps(as_json(cell))) == expected
-
-
-def test_a_cell_that_is_no_text_is_refused() -> None:
-    """An object in a template, and bytes that are none: the row says so; bytes that are text are read."""
-    rows = [{"x": object()}, {"x": b"\xff\xfe"}, {"x": b"fox"}]
-    found = list(requests_from_table(rows, templates={"prompt": "a {x}"}, constants=MODEL))
-    assert "Row 1: the template of prompt cannot be filled: it holds a object, which is no text." == found[0].error
-    assert "Row 2: the template of prompt cannot be filled: it holds bytes that are no text." == found[1].error
-    assert "a fox" == (found[2].request and found[2].request.title())
