@@ -94,10 +94,14 @@ def _from_numpy(value: Any) -> Any:
         return value.tolist()
     if value.ndim:
         return [_from_numpy(one) for one in value]
-    coarse = value.astype(f"{kind}8[us]")  # of finer ones numpy makes numbers
-    if coarse == value or value != value:  # noqa: PLR0124 - numpy's gap equals nothing, itself neither
-        return coarse.tolist()
-    return str(value).replace("T", " ") if kind == "M" else duration_of(int(value.astype("m8[ns]").astype(int)))
+    unit = str(value.dtype).partition("[")[2].rstrip("]")
+    if kind == "m" and unit in {"", "Y", "M"}:  # years and months have no length, nor what has no unit
+        return None if str(value) == "NaT" else str(value)
+    coarse = value.astype(f"{kind}8[us]")  # of finer ones numpy makes numbers, as of those that are beyond Python's
+    exact = coarse.tolist()
+    if exact is None or (not isinstance(exact, int) and coarse == value):
+        return exact
+    return duration_of(int(value.astype(int))) if kind == "m" and unit == "ns" else str(value).replace("T", " ")
 
 
 def duration_of(nanoseconds: int) -> str:

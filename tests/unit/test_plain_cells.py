@@ -58,6 +58,11 @@ def test_what_numpy_and_pandas_hand_out_is_plain() -> None:
         [timedelta(seconds=1), "PT0.000000001S", None],
         timedelta(seconds=1),
         "-PT86399.999999999S",
+        "1 years",
+        "7 picoseconds",
+        timedelta(days=3),
+        datetime(2026, 1, 1),
+        "20000-01-01",
     ] == [
         plain(value)
         for value in (
@@ -69,6 +74,11 @@ def test_what_numpy_and_pandas_hand_out_is_plain() -> None:
             numpy.array([10**9, 1, "NaT"], "m8[ns]"),
             pandas.Timedelta(seconds=1),
             pandas.Timedelta(days=-1, nanoseconds=1),
+            numpy.timedelta64(1, "Y"),
+            numpy.timedelta64(7, "ps"),
+            numpy.timedelta64(3, "D"),
+            numpy.datetime64("2026", "Y"),
+            numpy.datetime64("20000-01-01"),
         )
     ], "nothing of what is finer than Python's is cut off, and no moment becomes a number"
 
