@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+from .ports import free_port
+
 # The account that every Azurite has, and its key: no secret.
 _AZURE = "devstoreaccount1"
 _AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -33,7 +35,7 @@ _STARTS = 60.0
 @contextmanager
 def ministack(folder: Path) -> Generator[dict[str, Any]]:
     """Run ministack's S3, and yield the address and the options of a bucket in it."""
-    port = _free_port()
+    port = free_port()
     alone = {"SERVICES": "s3", "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "LOG_LEVEL": "ERROR"}
     with _running([_program("ministack", "ministack")], port, folder, GATEWAY_PORT=str(port), **alone):
         yield _s3_bucket(port)
@@ -42,7 +44,7 @@ def ministack(folder: Path) -> Generator[dict[str, Any]]:
 @contextmanager
 def nanio(folder: Path) -> Generator[dict[str, Any]]:
     """Run nanio, which speaks S3 and creates what is there already."""
-    port = _free_port()
+    port = free_port()
     start = [_program("nanio", "nanio"), "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(folder)]
     keys = {"NANIO_ACCESS_KEY": _S3["access_key_id"], "NANIO_SECRET_KEY": _S3["secret_access_key"]}
     with _running(start, port, folder, **keys):
@@ -52,7 +54,7 @@ def nanio(folder: Path) -> Generator[dict[str, Any]]:
 @contextmanager
 def azurite(folder: Path) -> Generator[dict[str, Any]]:
     """Run Azurite, Microsoft's own emulator of Azure Blob Storage, and yield the address and the options of a container."""
-    port = _free_port()
+    port = free_port()
     start = [_program("azurite-blob", "azurite, of npm"), "--blobPort", str(port), "--inMemoryPersistence", "--silent"]
     with _running([*start, "--disableTelemetry", "--skipApiVersionCheck"], port, folder):
         endpoint = f"http://127.0.0.1:{port}/{_AZURE}"
@@ -66,12 +68,6 @@ def azurite(folder: Path) -> Generator[dict[str, Any]]:
 def _program(name: str, package: str) -> str:
     beside = shutil.which(name, path=str(Path(sys.executable).parent))
     return beside or shutil.which(name) or pytest.skip(f"needs {package}")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from .ports import free_port
 
 _USER, _PASSWORD = "curator", "s3cret#p@ss/%word"
 """What has to be escaped in a URL, and never to be seen in a text."""
@@ -92,13 +93,6 @@ def _account(folder: Path) -> str | None:
         pytest.skip("there is no user here whom PostgreSQL could run as")
     shutil.chown(folder, name)
     return name
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _wait(server: subprocess.Popen[bytes], log: Path) -> None:

@@ -1,18 +1,21 @@
-"""The one Prefect server of a run of the tests, and a database for those that tests start besides."""
+"""The one Prefect server of a run of the tests, and those that tests start besides."""
 
 from __future__ import annotations
 
 import os
-import socket
+import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
-from contextlib import closing, suppress
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from .forking import Process, run
+from .ports import free_port
 
 MIGRATED = {"PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false"}
 """The environment of a server whose database was made by `database`."""
@@ -40,6 +43,45 @@ def database(path: Path) -> None:
     if not path.exists():
         with closing(sqlite3.connect(origin)) as made, closing(sqlite3.connect(path)) as copy:
             made.backup(copy)
+
+
+@contextmanager
+def server_of_people(
+    port: int, environment: dict[str, str], log: Path, *options: str, new_interpreter: bool = False
+) -> Generator[Process | subprocess.Popen[bytes]]:
+    """Run a Prefect server by the command that people type, from when it answers, as the leader of a group of processes.
+
+    One that ends before it answers is started once more, as by people: Prefect's start is no promise of this package.
+
+    Args:
+        port: Where it listens.
+        environment: All of its environment.
+        log: Where it writes to.
+        options: More of its command.
+        new_interpreter: Whether it is no fork: what it imports reads the environment, or the import is what is tried.
+    """
+    command = ["-m", "prefect", "server", "start", "--port", str(port), *options]
+    for _ in range(2):
+        with log.open("a") as out:
+            if new_interpreter:
+                process: Process | subprocess.Popen[bytes] = subprocess.Popen(
+                    [sys.executable, *command], env=environment, stdout=out, stderr=out, start_new_session=True
+                )
+            else:
+                process = Process(command, env=environment, out=out, leads=True)
+        try:
+            ends = time.monotonic() + PATIENCE
+            while process.poll() is None and not _healthy(f"http://127.0.0.1:{port}/api/health"):
+                assert time.monotonic() < ends, f"Prefect's server did not answer: {log.read_text()}"
+                time.sleep(0.2)
+            if process.poll() is None:
+                yield process
+                return
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    raise AssertionError(f"Prefect's server ended at its start: {log.read_text()}")
 
 
 class Server:
@@ -80,8 +122,7 @@ class Server:
                 self._serve()
 
     def _serve(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         what = ["--factory", "prefect_for_tests:create_app", "--log-level", "error", "--lifespan", "on"]
         database(self._database)
         environment = {

@@ -11,14 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from tests.forking import Process
-from tests.shared_server import MIGRATED, database
+from tests.ports import free_port
+from tests.shared_server import MIGRATED, database, server_of_people
 
 WORKER = Path(__file__).with_name("worker.py")
 PATIENCE = 180.0
@@ -179,31 +179,12 @@ def own_prefect(folder: Path, **variables: str) -> Generator[tuple[str, Process 
         folder: Where it keeps what is its own.
         variables: Of its environment: what a server reads while it is imported, such as its database and its broker.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     home = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"), **variables}
-    start = ["-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
-    with (folder / "prefect.log").open("w") as log:
-        if variables:
-            told = environment() | home
-            server = subprocess.Popen([sys.executable, *start], env=told, stdout=log, stderr=log, start_new_session=True)
-        else:
-            database(folder / "prefect" / "prefect.db")
-            server = Process(start, env=environment() | home | MIGRATED, out=log, leads=True)
-    try:
-        until("Prefect's API answers", lambda: _answers(f"{api}/health"))
+    if not variables:
+        database(folder / "prefect" / "prefect.db")
+        home |= MIGRATED
+    log = folder / "prefect.log"
+    with server_of_people(port, environment() | home, log, "--no-ui", new_interpreter=bool(variables)) as server:
         yield api, server
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False

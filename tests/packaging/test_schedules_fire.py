@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
@@ -19,6 +15,9 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.schedules import SCHEDULE_TYPES, CronSchedule, IntervalSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests.ports import free_port
+from tests.shared_server import server_of_people
 
 PATIENCE = 150
 """Seconds for a server to start, and again for its scheduler to come by, on a machine that has other work."""
@@ -35,33 +34,10 @@ def on_a_schedule() -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a server as people do (a temporary one has no scheduler), and yield the URL of its API."""
     home = tmp_path_factory.mktemp("scheduling")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    log = home / "server.log"
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"],
-            env={**os.environ, "PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml")},
-            stdout=said, stderr=said,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}/api"
-    try:
-        ends = time.monotonic() + PATIENCE
-        while not _is_healthy(url):
-            if process.poll() is not None or time.monotonic() > ends:
-                pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.3)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=10).is_success
-    except httpx.TransportError:
-        return False
+    port = free_port()
+    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml")}
+    with server_of_people(port, environment, home / "server.log", "--no-ui", new_interpreter=True):
+        yield f"http://127.0.0.1:{port}/api"
 
 
 @pytest.mark.parametrize(

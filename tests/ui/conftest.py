@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.forking import Process
-from tests.shared_server import MIGRATED, database
+from tests.ports import free_port
+from tests.shared_server import MIGRATED, database, server_of_people
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -143,28 +143,12 @@ class Prefect:
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect]:
     """Run a Prefect server as people do, and yield it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = Prefect(f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("prefect"))
     environment = {name: value for name, value in server.environment.items() if name != "PREFECT_API_URL"} | MIGRATED
-    command = ["-m", "prefect", "server", "start", "--port", str(port)]
     database(server.home / "prefect.db")
-
-    def answers() -> bool:
-        try:
-            return server.ask("health") is True
-        except OSError:
-            return False
-
-    with (
-        (server.home / "server.log").open("w") as log,
-        Process(command, env=environment, out=log, leads=True) as process,
-    ):
-        try:
-            server.until(answers, 180)
-            yield server
-        finally:
-            end(process)
+    with server_of_people(port, environment, server.home / "server.log"):
+        yield server
 
 
 def end(process: Process) -> None:

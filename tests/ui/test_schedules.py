@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+
+from tests.ports import free_port
 
 from .conftest import ROOT, Prefect, see, shoot
 
@@ -49,7 +50,7 @@ class Terminal(Prefect):
     """
 
     def __init__(self, home: Path) -> None:
-        prefect, together = _free_port(), _free_port()
+        prefect, together = free_port(), free_port()
         super().__init__(f"http://127.0.0.1:{prefect}", home)
         # What `make test ARGS=-x` was given is not for the commands.
         of_our_make = {"ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"}
@@ -193,11 +194,6 @@ def test_the_ui_shows_it_as_scheduled(page: Page, terminal: Terminal, on_a_worke
     page.get_by_text("Every 20 seconds").first.wait_for()
     page.get_by_text("At 03:00 AM").first.wait_for()
     shoot(page, f"scheduled-deployment-{ui}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def _lives(shell: subprocess.Popen[bytes]) -> bool:

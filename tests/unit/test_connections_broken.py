@@ -22,6 +22,7 @@ import pytest
 from prefect_together.errors import ConnectionFailed, UnknownOutcome
 from prefect_together.http.client import TogetherClient
 from prefect_together.http.rate_limit import RetryBudget
+from tests.ports import free_port
 
 PATH = "/v1/images/generations"
 BODY = {"model": "m", "prompt": "a fox"}
@@ -132,14 +133,6 @@ async def not_sent(base_url: str) -> str:
             await send()
     assert ("nothing", True) == (caught.value.paid, caught.value.retryable)
     return caught.value.what
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize(
