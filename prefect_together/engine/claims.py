@@ -22,7 +22,7 @@ from prefect_together.errors import BudgetExceeded, LibraryError, TogetherError,
 from prefect_together.generations.fingerprint import body_of
 from prefect_together.generations.inputs import Body
 from prefect_together.generations.results import Generated
-from prefect_together.http.rate_limit import Permit
+from prefect_together.http.permit import Permit
 from prefect_together.ledger.leases import Lease, LocalHold
 from prefect_together.ledger.ledger import Ledger
 

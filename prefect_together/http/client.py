@@ -26,7 +26,8 @@ from prefect_together.http.bodies import read_answer, receive
 from prefect_together.http.connections import USER_AGENT, ApiTransport, Guard
 from prefect_together.http.downloads import Downloads
 from prefect_together.http.forms import form_of
-from prefect_together.http.rate_limit import LONGEST, AdaptiveLimiter, ModelLimiter, Permit, RetryBudget
+from prefect_together.http.permit import Permit
+from prefect_together.http.rate_limit import LONGEST, AdaptiveLimiter, ModelLimiter, RetryBudget
 from prefect_together.http.responses import error_from_response, is_permanent, retry_after
 from prefect_together.http.transport_errors import outcome_of
 from prefect_together.http.urls import api_origin, environment

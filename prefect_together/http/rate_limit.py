@@ -30,6 +30,11 @@ GUESS = 16
 OPENING, MOMENT = 2, 0.05
 """How many more may be in flight after each moment (seconds) of a model's first ones, while nothing is refused."""
 
+ROUND = 12.0
+"""Seconds after which all processes of an account have heard of a new one, and a limit that was met is more than a guess."""
+
+ALL = 0.9
+"""Of a limit that several processes share: who comes then waits for the others to give way."""
 _log = logging.getLogger("prefect.together.rate_limit")
 
 
@@ -44,10 +49,11 @@ class RetryBudget:
 
 
 class Width(TypedDict):
-    """What one process sees of a model: how many may be in flight, and how many are or wait."""
+    """What one process sees of a model: how many may be in flight, how many are or wait, how many processes it knows of."""
 
     width: float
     wanted: int
+    among: int
 
 
 class AdaptiveLimiter:
@@ -110,6 +116,9 @@ class ModelLimiter:
         self._known = self.width
         self._refusals = 0
         self._others = 0
+        self._enters_at = 0.0
+        self._guessed = False
+        self._began = 0.0
         self._opened = 1
         self._opening: asyncio.TimerHandle | None = None
 
@@ -120,18 +129,32 @@ class ModelLimiter:
 
     def seen(self) -> Width:
         """Return what this process sees."""
-        return {"width": self.width, "wanted": self.wanted}
+        # What a newcomer was told is no width that is in use.
+        width = self.width if time.monotonic() >= self._enters_at else float(self._limiter.permits)
+        return {"width": width, "wanted": self.wanted, "among": 1 + self._others}
 
     def heed(self, others: Sequence[Width]) -> None:
         """Take no more than this process's share of what all see, where Together has refused one of them something.
 
-        Who has never been refused anything is as wide as can be: that says nothing, unless all are.
+        Who has never been refused anything is as wide as can be: that says nothing, unless all are. A newcomer where the
+        others use all there is waits until they have heard of it, and given way.
         """
-        self._others, widest = len(others), float(self._limiter.permits)
-        learnt = [one for one in (*(other["width"] for other in others), self.width) if one < widest]
-        if learnt and others:
-            self._known = min(self._known, max(1.0, sum(learnt) / len(learnt)))
-            self.width = min(self.width, self._known)
+        widest = float(self._limiter.permits)
+        learnt = [one for one in (*others, self.seen()) if one["width"] < widest]
+        self._others = len(others)
+        if not learnt or not others:
+            return
+        # Who has given way to this process already says that it is one of so many; older releases do not say.
+        given_way = max(1.0, sum(one.get("among", 1) for one in learnt) / len(learnt) ** 2)
+        whole = sum(one["width"] for one in learnt) * given_way
+        used = sum(min(one["width"], one["wanted"]) for one in others)
+        if self._is_new() and self.width == widest and not self._enters_at and used > ALL * whole:
+            self._close(ROUND)
+            self._enters_at = self._closed_until
+        share = max(1.0, whole / (1 + len(others)))
+        self._known = share if self._guessed else min(self._known, share)
+        if self.width > self._known:
+            self.width, self._guessed = self._known, True
 
     async def acquire(self) -> float:
         """Wait for a slot and return when it was given, which ``on_rate_limited`` and ``on_accepted`` want to know."""
@@ -172,7 +195,7 @@ class ModelLimiter:
         Up to what it was narrowed to last, for every answer: that all of a moment were refused may be just that moment.
 
         Where one of several processes is refused something, it alone gives way, so all together come back to the limit so
-        much sooner: they try for more so much more slowly, each its share of that.
+        much sooner: they try for more so much more slowly, each its share of that; of a limit that is a guess, its share.
         """
         if entered >= self._narrowed_at:
             self._refusals = 0
@@ -181,7 +204,8 @@ class ModelLimiter:
         if self.width < self._known:
             self.width = min(self._known, self.width + 1.0)
         else:
-            self.width = self._known = min(widest, self.width + 1.0 / self.width / (1 + self._others) ** 2)
+            slower = (1 + self._others) ** (1 if self._guessed else 2)
+            self.width = self._known = min(widest, self.width + 1.0 / self.width / slower)
         if before < widest == self.width:
             _log.info("%s is at its full speed again: up to %d requests at once.", self.model, self._limiter.permits)
 
@@ -195,6 +219,7 @@ class ModelLimiter:
             self._refusals += 1
             # What is refused while it opens says that there is a limit, and not yet where: answers open it further.
             sent = max(self.active + 1, GUESS if self._opened < self._limiter.permits else 1)
+            self._guessed = self._is_new()
             self._opened = self._limiter.permits
             self._taken = self.active
             self.width = self._known = max(1.0, min(self.width, float(sent)) * NARROWER)
@@ -223,7 +248,7 @@ class ModelLimiter:
     def _go_on_opening(self) -> None:
         """Let more in after a moment, while somebody waits for that; answers do so too, and the first 429 ends it."""
         if self._waiting and self._opened < self._limiter.permits and self._opening is None:
-            self._opening = asyncio.get_running_loop().call_later(MOMENT, self._open_further)
+            self._opening = asyncio.get_running_loop().call_later(MOMENT * (1 + self._others), self._open_further)
 
     def _open_further(self) -> None:
         self._opening = None
@@ -231,7 +256,11 @@ class ModelLimiter:
         self._limiter.distribute()
         self._go_on_opening()
 
+    def _is_new(self) -> bool:
+        return time.monotonic() < self._began + ROUND
+
     def _grant(self) -> None:
+        self._began = self._began or time.monotonic()
         self.active += 1
         self._limiter.active += 1
 
@@ -240,31 +269,6 @@ class ModelLimiter:
         if until > self._closed_until:
             self._closed_until = until
             asyncio.get_running_loop().call_later(seconds + 0.001, self._limiter.distribute)
-
-
-class Permit:
-    """One place in a lane, for a request that may be offered several times: taken by ``acquire``, given back by ``release``.
-
-    Whoever claims a request takes its permit first: a claim that waits in a queue, and whose process is killed there, would
-    look like a request that was sent and never answered.
-    """
-
-    def __init__(self, limiter: ModelLimiter) -> None:
-        self.limiter = limiter
-        self.entered: float | None = None
-        """When the permit was given, while it is held."""
-
-    async def acquire(self) -> float:
-        """Take a permit, unless one is held already; return when it was given."""
-        if self.entered is None:
-            self.entered = await self.limiter.acquire()
-        return self.entered
-
-    def release(self) -> None:
-        """Give the permit back, if it is held."""
-        if self.entered is not None:
-            self.entered = None
-            self.limiter.release()
 
 
 def _pause(hint: float | None, tries: int) -> float:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together._internal.background import spawn
@@ -28,6 +30,14 @@ LEAST_PATIENCE = 3 * BEAT
 """Seconds that a holder has to ask for at least: two renewals may fail, or come late, while it lives."""
 
 
+MUCH = 3
+"""Who has so many requests under way tells others soon, and not only when one of them takes long."""
+SOON = (0.0, 1.0, 2.0, 4.0)
+"""Seconds before each of the first renewals then: who begin together hear of each other within their first requests."""
+OLD = 10 * BEAT
+"""Seconds after which nobody hears what a process told that did not renew it: clocks differ less, and it is advice."""
+
+
 @dataclass(frozen=True)
 class Topic:
     """Something that processes tell each other."""
@@ -39,37 +49,61 @@ class Topic:
 
 
 class Heartbeat:
-    """Renews all leases of this process in one library, with one object, while there are any."""
+    """Renews all leases of this process in one library, with one object, while there are any or much is under way."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._key = heartbeat_key(this_process())
         self._held: Counter[str] = Counter()
+        self._under_way = 0
+        self._soon = asyncio.Event()
         self._beating: asyncio.Task[None] | None = None
         self.topics: dict[str, Topic] = {}
         """What else processes tell each other with it."""
         self._tokens: dict[str, str] = {}
 
+    def begin(self) -> None:
+        """Have one more request under way."""
+        self._under_way += 1
+        if self._under_way == MUCH and not self._soon.is_set():
+            self._soon.set()
+            self._begin()
+
+    def end(self) -> None:
+        """Have one less under way."""
+        self._under_way -= 1
+        self._end()
+
     def add(self, attempt: Attempt) -> None:
         """Renew the lease of an attempt from now on."""
         self._held[attempt.key] += 1
-        if self._beating is None:
-            self._beating = asyncio.create_task(self._beat())
+        self._begin()
 
     def remove(self, attempt: Attempt) -> None:
         """Renew it no more."""
         self._held[attempt.key] -= 1
         if not self._held[attempt.key]:
             del self._held[attempt.key]
-        if not self._held and self._beating:
+        self._end()
+
+    def _begin(self) -> None:
+        if self._beating is None:
+            self._beating = asyncio.create_task(self._beat())
+
+    def _end(self) -> None:
+        if not self._under_way:
+            self._soon.clear()
+        if self._beating and not self._held and not self._soon.is_set():
             self._beating.cancel()
             self._beating = None
 
     async def _beat(self) -> None:
         written = False
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._soon.wait(), BEAT)
         try:
-            while True:
-                await asyncio.sleep(BEAT)
+            for pause in itertools.chain(SOON if self._soon.is_set() else (0.0,), itertools.repeat(BEAT)):
+                await asyncio.sleep(pause)
                 with contextlib.suppress(Exception):  # whatever it is, a missed beat is made good by the next
                     written = True
                     told = {name: topic.tell() for name, topic in self.topics.items()}
@@ -88,7 +122,7 @@ class Heartbeat:
             with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
                 pulse = decode(key, await self._storage.read(key))
                 tokens[key] = pulse["token"]
-                if pulse["token"] != self._tokens.get(key):
+                if pulse["token"] != self._tokens.get(key) and not _is_over(pulse):
                     others.append(pulse.get("told", {}))
         self._tokens = tokens
         for name, topic in self.topics.items():
@@ -129,6 +163,12 @@ def process_name(owner: ProcessId) -> str:
     """Return what a process is called in keys: 24 hex digits that no other process has."""
     name = f"{owner.machine}\n{owner.pid}\n{owner.started}"
     return hashlib.sha256(name.encode()).hexdigest()[:24]
+
+
+def _is_over(pulse: Mapping[str, Any]) -> bool:
+    """Tell whether a process is known to be gone, or told something so long ago that it probably is."""
+    age = datetime.now(timezone.utc) - datetime.fromisoformat(str(pulse["at"]))
+    return age.total_seconds() > OLD or ProcessId.model_validate(pulse["owner"]).is_alive() is False
 
 
 def owned() -> dict[str, Any]:

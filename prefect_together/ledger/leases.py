@@ -71,6 +71,7 @@ class Lease:
         # Most are over before: a timer costs them a tenth of a task.
         self._timer = asyncio.get_running_loop().call_later(FIRST_BEAT, self._begin)
         self._hold.add(self._attempt)
+        heartbeat_of(self._ledger.storage).begin()
 
     async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
         try:
@@ -80,6 +81,7 @@ class Lease:
                 await asyncio.shield(spawn(release(self._ledger, self._attempt)))
         finally:
             self._hold.let_go()
+            heartbeat_of(self._ledger.storage).end()
 
     def _begin(self) -> None:
         self._writing = asyncio.create_task(self._write())
