@@ -4,7 +4,7 @@ Prefect and this package take three seconds of a CPU to import, a fork some mill
 in every other way: it has its own id, environment, settings, folder and files, is killed and waited for as any other, and ends
 as an interpreter ends. Tests that are about the start itself begin with a new interpreter.
 
-    python forking.py /tmp/socket <pid>     a command per connection, while the process of this id is there
+    python forking.py /tmp/socket <pid> [modules]     a command per connection, while the process of this id is there
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Process:
         out: Where it writes to; a pipe, where there is none.
         err: Where its errors go to; where the rest goes to, where there is none.
         leads: Whether it leads a group of processes of its own.
+        without: Modules that cannot be imported there, as if they were not installed.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Process:
         out: IO[Any] | None = None,
         err: IO[Any] | None = None,
         leads: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         told = {
             "words": list(words),
@@ -73,7 +75,7 @@ class Process:
             ours, piped = os.pipe()
             self.stdout = os.fdopen(ours, encoding="utf-8")
         writes = piped if out is None else out.fileno()
-        self._guardian = _connected()
+        self._guardian = _connected(without)
         with TemporaryFile() as nothing:
             socket.send_fds(self._guardian, [b"."], [nothing.fileno(), writes, writes if err is None else err.fileno()])
         if out is None:
@@ -140,13 +142,18 @@ class Process:
 
 
 def run(
-    words: Sequence[str], *, cwd: Path | None = None, env: dict[str, str] | None = None, timeout: float = 180
+    words: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    timeout: float = 180,
+    without: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, as `subprocess.run` does, and return what it said."""
     with (
         TemporaryFile("w+") as out,
         TemporaryFile("w+") as err,
-        Process(words, cwd=cwd, env=env, out=out, err=err) as process,
+        Process(words, cwd=cwd, env=env, out=out, err=err, without=without) as process,
     ):
         try:
             process.wait(timeout)
@@ -157,13 +164,13 @@ def run(
         return subprocess.CompletedProcess(process.args, process.wait(), out.read(), err.read())
 
 
-def _connected() -> socket.socket:
-    """Connect to the process that forks; whoever comes first in a run of the tests starts it."""
+def _connected(without: Sequence[str]) -> socket.socket:
+    """Connect to the process that forks, one for each set of modules that are not there; who comes first starts it."""
     folder = Path(os.environ["PREFECT_TOGETHER_TESTS_RUN"])
-    listens = folder / "forks"
+    listens = folder / "-".join(["forks", *without])
     with suppress(FileExistsError):
-        (folder / "forks-begun").touch(exist_ok=False)
-        command = [sys.executable, __file__, str(listens), os.environ["PREFECT_TOGETHER_TESTS_PID"]]
+        listens.with_suffix(".begun").touch(exist_ok=False)
+        command = [sys.executable, __file__, str(listens), os.environ["PREFECT_TOGETHER_TESTS_PID"], *without]
         log = str(folder / "forks.log"), os.O_WRONLY | os.O_CREAT, 0o600
         files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *((os.POSIX_SPAWN_OPEN, out, *log) for out in (1, 2))]
         os.posix_spawn(
@@ -171,7 +178,8 @@ def _connected() -> socket.socket:
         )  # not by subprocess: it outlives this process
     ends = time.monotonic() + PATIENCE
     while not listens.exists():
-        assert time.monotonic() < ends, f"nothing forks: {(folder / 'forks.log').read_text()}"
+        failed = listens.with_suffix(".failed").exists() or time.monotonic() > ends
+        assert not failed, f"nothing forks: {(folder / 'forks.log').read_text()}"
         time.sleep(0.05)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(listens))
@@ -184,14 +192,16 @@ def _connected() -> socket.socket:
 _NOT_IMPORTED = ("prefect_together.cli.project", "prefect_together.flows", "prefect_together.testing")
 
 
-def _import_all() -> None:
-    """Import Prefect, its server and this package, without starting anything."""
+def _import_all(without: Sequence[str]) -> None:
+    """Import Prefect, its server and this package, without starting anything, as far as it goes without some modules."""
+    sys.modules.update(dict.fromkeys(without))  # type: ignore[arg-type]
     for name in ("prefect.cli", "prefect.server.api.server", "uvicorn"):
         importlib.import_module(name)
     package = importlib.import_module("prefect_together")
     for part in pkgutil.walk_packages(package.__path__, "prefect_together."):
         if not part.name.startswith(_NOT_IMPORTED) and not part.name.endswith("__main__"):
-            importlib.import_module(part.name)
+            with suppress(*([ImportError] if without else [])):
+                importlib.import_module(part.name)
 
 
 def _listen(path: str, tests: int) -> dict[str, Any]:
@@ -287,7 +297,11 @@ def _become(told: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     os.setsid()  # what interrupts the tests leaves it to them to end what they have begun
-    _import_all()
+    try:
+        _import_all(sys.argv[3:])
+    except BaseException:
+        Path(sys.argv[1]).with_suffix(".failed").touch()
+        raise
     gc.collect()
     gc.freeze()
     _become(_listen(sys.argv[1], int(sys.argv[2])))

@@ -30,7 +30,7 @@ LEAST_PATIENCE = 3 * BEAT
 """Seconds that a holder has to ask for at least: two renewals may fail, or come late, while it lives."""
 
 
-MUCH = 3
+MUCH = 2
 """Who has so many requests under way tells others soon, and not only when one of them takes long."""
 SOON = (0.0, 1.0, 2.0, 4.0)
 """Seconds before each of the first renewals then: who begin together hear of each other within their first requests."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -12,18 +10,12 @@ import pytest
 from PIL import Image
 
 from prefect_together.sandbox import Sandbox
+from tests.forking import run
 
 pytestmark = pytest.mark.slow
 
 FLOWS = Path(__file__).parents[2] / "flows"
-BLOCKED = """
-import runpy, sys
-for name in ("PIL", "PIL.Image", "av"):
-    sys.modules[name] = None
-sys.argv = sys.argv[1:]
-sys.path.insert(0, sys.argv[0].rpartition("/")[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+MISSING = ("PIL", "PIL.Image", "av")
 
 COMMANDS: dict[str, tuple[list[str], int]] = {
     "captions.py": (["--pictures", "seen"], 2),
@@ -67,10 +59,7 @@ def test_a_flow_without_the_extra(flow: str, prefect_server: str, together_sandb
         "TOGETHER_BASE_URL": together_sandbox.url,
         "TOGETHER_API_KEY": together_sandbox.api_key,
     }
-    done = subprocess.run(
-        [sys.executable, "-c", BLOCKED, str(FLOWS / flow), *options],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = run([str(FLOWS / flow), *options], cwd=tmp_path, env=environment, without=MISSING)
     assert 0 == done.returncode, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert charges == len(together_sandbox.charges())
