@@ -3,6 +3,8 @@
 python tests/scale/shards.py [rows] [processes ...]                 rows per second of so many processes: 1 2 by default
 python tests/scale/shards.py --kill SECONDS [rows] [processes]      kills one of them at random every so often, starts another
 
+Pictures take two seconds, or `--seconds`.
+
 Each process runs `generate_batch` with the same table and name, has a host name of its own where `unshare --uts` is allowed,
 and asks a sandbox whose pictures take a while, so that waiting and not this machine's CPU is what is measured.
 """
@@ -85,9 +87,9 @@ def _own_names() -> bool:
     )
 
 
-def speed(rows: int, processes: Sequence[int]) -> None:
+def speed(rows: int, processes: Sequence[int], pause: float) -> None:
     """Print how many rows a second so many processes do."""
-    with tempfile.TemporaryDirectory() as folder, sandbox.serve(image_seconds=SECONDS) as together:
+    with tempfile.TemporaryDirectory() as folder, sandbox.serve(image_seconds=pause) as together:
         lab, first = Lab(Path(folder), rows, together.url), 0.0
         for count in processes:
             together.reset()
@@ -95,7 +97,7 @@ def speed(rows: int, processes: Sequence[int]) -> None:
             said = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
             # From the first request on: processes that start together on this machine hold each other up.
             taken = [charge.at for charge in together.charges()]
-            seconds = (max(taken) - min(taken)).total_seconds() + SECONDS
+            seconds = (max(taken) - min(taken)).total_seconds() + pause
             first = first or rows / seconds
             same = len({one["manifest"] for one in said}) == 1
             print(
@@ -105,9 +107,9 @@ def speed(rows: int, processes: Sequence[int]) -> None:
             )
 
 
-def kills(rows: int, processes: int, every: float, on_unknown: str) -> None:
+def kills(rows: int, processes: int, every: float, on_unknown: str, pause: float) -> None:
     """Kill one process at random every so often, and print what was paid for more than once."""
-    with tempfile.TemporaryDirectory() as folder, sandbox.serve(image_seconds=SECONDS) as together:
+    with tempfile.TemporaryDirectory() as folder, sandbox.serve(image_seconds=pause) as together:
         lab = Lab(Path(folder), rows, together.url, on_unknown)
         running = [lab.start("library") for _ in range(processes)]
         began = last = time.monotonic()
@@ -141,6 +143,7 @@ def main() -> None:
     parser.add_argument("numbers", nargs="*", type=int)
     parser.add_argument("--kill", type=float, metavar="SECONDS")
     parser.add_argument("--on-unknown", default="auto")
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--work")
     given = parser.parse_args()
     if given.work:
@@ -148,9 +151,9 @@ def main() -> None:
         return
     rows, *processes = given.numbers or [800]
     if given.kill:
-        kills(rows, processes[0] if processes else 4, given.kill, given.on_unknown)
+        kills(rows, processes[0] if processes else 4, given.kill, given.on_unknown, given.seconds)
     else:
-        speed(rows, processes or [1, 2])
+        speed(rows, processes or [1, 2], given.seconds)
 
 
 if __name__ == "__main__":
