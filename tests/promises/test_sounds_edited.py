@@ -185,11 +185,12 @@ def test_long_sounds_take_no_memory(tmp_path: Path, library: MediaLibrary) -> No
     long = join_sounds(parts * 60, library=library)
     tracemalloc.start()
     try:
-        joined = join_sounds([long, long], library=library)
+        joined = join_sounds([long] * 4, library=library)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert joined.size > 45e6
+    assert joined.size > 90e6
+    # On a busy disk two parts of five megabytes are in flight while a third one fills, and others have some meanwhile.
     assert peak < joined.size / 3
 
 
