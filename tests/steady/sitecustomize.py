@@ -11,6 +11,8 @@ Until 3.11.8, two threads of Python 3.11 that read source into trees share what 
 of one lets the other run: "SystemError: AST constructor recursion depth mismatch" (gh-106905). Prefect does so in several.
 """
 
+import __future__
+
 import ast
 import builtins
 import gc
@@ -31,16 +33,22 @@ def _collect() -> None:
 
 if (3, 11) <= sys.version_info < (3, 11, 8) and not hasattr(builtins.compile, "__wrapped__"):
     _compile = builtins.compile
+    _FUTURE = sum({getattr(__future__, name).compiler_flag for name in __future__.all_feature_names})
 
     @wraps(_compile)
-    def _uncollected(source: Any, filename: Any, mode: str, flags: int = 0, *more: Any, **named: Any) -> Any:
-        if not flags & ast.PyCF_ONLY_AST or not gc.isenabled():
-            return _compile(source, filename, mode, flags, *more, **named)
-        gc.disable()
+    def _uncollected(
+        source: Any, filename: Any, mode: str, flags: int = 0, dont_inherit: bool = False, *more: Any, **named: Any
+    ) -> Any:
+        if not dont_inherit:  # what whoever calls has imported from the future, and not what this module has
+            flags |= sys._getframe(1).f_code.co_flags & _FUTURE  # pyright: ignore[reportPrivateUsage]
+        collects = gc.isenabled() and flags & ast.PyCF_ONLY_AST
+        if collects:
+            gc.disable()
         try:
-            return _compile(source, filename, mode, flags, *more, **named)
+            return _compile(source, filename, mode, flags, True, *more, **named)
         finally:
-            gc.enable()
+            if collects:
+                gc.enable()
 
     builtins.compile = _uncollected
 
