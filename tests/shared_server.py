@@ -51,7 +51,7 @@ def server_of_people(
 ) -> Generator[Process | subprocess.Popen[bytes]]:
     """Run a Prefect server by the command that people type, from when it answers, as the leader of a group of processes.
 
-    One that ends before it answers is started once more, as by people: Prefect's start is no promise of this package.
+    A fork that ends before it answers is started once more; a new interpreter is not, as that start may be what is tried.
 
     Args:
         port: Where it listens.
@@ -61,7 +61,7 @@ def server_of_people(
         new_interpreter: Whether it is no fork: what it imports reads the environment, or the import is what is tried.
     """
     command = ["-m", "prefect", "server", "start", "--port", str(port), *options]
-    for _ in range(2):
+    for _ in range(1 if new_interpreter else 2):
         with log.open("a") as out:
             if new_interpreter:
                 process: Process | subprocess.Popen[bytes] = subprocess.Popen(
