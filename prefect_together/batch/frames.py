@@ -65,9 +65,8 @@ def _column(series: Any, narwhals: Any) -> Any:
     """Return a column as Arrow's, or as a list where Arrow has no type for its cells."""
     arrow = library("pyarrow", "Frames")
     if series.dtype != narwhals.Object:
-        with suppress(
-            arrow.ArrowException, TypeError, NotImplementedError
-        ):  # what each library says of cells that do not fit
+        # What each library says of cells that do not fit.
+        with suppress(arrow.ArrowException, TypeError, NotImplementedError):
             found = series.to_arrow()
             if not isinstance(found.type, arrow.BaseExtensionType):
                 return found

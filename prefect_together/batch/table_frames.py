@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -12,12 +13,12 @@ from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import ConfigurationError
 
 
-class Framed:
+class Framed(ABC):
     """What has rows, and becomes a frame of any library, which is in memory then, or a file, which need not fit into it."""
 
+    @abstractmethod
     def table_rows(self) -> tuple[Iterable[dict[str, Any]], Mapping[str, str], TableSchema | None]:
         """Return the rows, the types of the columns that are ours, and the columns of the table that went in."""
-        raise NotImplementedError
 
     def to_table(self) -> Any:
         """Return a narwhals DataFrame with one row for each request: its own columns, then what came of it.
