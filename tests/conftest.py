@@ -81,8 +81,9 @@ _network.guard()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--live`."""
+    """Add `--live` and `--screenshots`."""
     parser.addoption("--live", action="store_true", help="run the tests that send to the real Together and cost money")
+    parser.addoption("--screenshots", action="store_true", help="keep pictures of what the browser showed in screenshots/")
 
 
 def pytest_configure(config: pytest.Config) -> None:

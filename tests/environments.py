@@ -64,19 +64,8 @@ def made(python: str, venv: Path, requirements: list[str]) -> Path:
     pip = [str(ours), "-m", "pip", "install", "--quiet"]
     # Of what the package needs the oldest, and of what that needs the newest: only uv can do that. It comes last, as some of the
     # tools ask for newer ones than they need.
-    uv = [
-        str(ours),
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--upgrade",
-        "--python",
-        str(ours),
-        "--resolution",
-        "lowest-direct",
-    ]
+    lowest = ["--upgrade", "--resolution", "lowest-direct", "--group", "frames"]
+    uv = [str(ours), "-m", "uv", "pip", "install", "--quiet", "--python", str(ours), *lowest]
     oldest = OLDEST in requirements
     package = ["--editable", ".[media,tables]", *(one for one in requirements if one != OLDEST)]
     for command in (

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,8 +23,8 @@ from typing import IO, Any
 
 from typing_extensions import Self
 
-PATIENCE = 300.0
-"""Seconds for the imports, on a machine that may be busy."""
+from .waiting import PATIENCE, until
+
 _SERVER = Path(__file__).with_name("fork_server.py")
 
 
@@ -168,11 +167,9 @@ def _connected(without: Sequence[str]) -> socket.socket:
         os.posix_spawn(
             sys.executable, command, os.environ, file_actions=files
         )  # not by subprocess: it outlives this process
-    ends = time.monotonic() + PATIENCE
-    while not listens.exists():
-        failed = listens.with_suffix(".failed").exists() or time.monotonic() > ends
-        assert not failed, f"nothing forks: {(folder / 'forks.log').read_text()}"
-        time.sleep(0.05)
+    failed, said = listens.with_suffix(".failed"), (folder / "forks.log").read_text
+    until("a process forks", lambda: listens.exists() or failed.exists(), every=0.05, said=said)
+    assert not failed.exists(), said()
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(listens))
     return connection

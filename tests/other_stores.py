@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -23,13 +22,12 @@ from typing import Any
 import pytest
 
 from .ports import free_port
+from .waiting import until
 
 # The account that every Azurite has, and its key: no secret.
 _AZURE = "devstoreaccount1"
 _AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _S3 = {"region": "us-east-1", "access_key_id": "stores", "secret_access_key": "stores-secret"}
-_STARTS = 60.0
-"""Seconds that a store may take to start, on a machine that may be busy."""
 
 
 @contextmanager
@@ -75,11 +73,8 @@ def _running(start: list[str], port: int, folder: Path, **variables: str) -> Gen
     with (folder / "store.log").open("w") as log:
         process = subprocess.Popen(start, env=os.environ | variables, cwd=folder, stdout=log, stderr=log)
         try:
-            until = time.monotonic() + _STARTS
-            while not _listens(port):
-                assert process.poll() is None, (folder / "store.log").read_text()
-                assert time.monotonic() < until, f"{start[0]} does not listen"
-                time.sleep(0.1)
+            until(f"{start[0]} listens or ends", lambda: _listens(port) or process.poll() is not None, every=0.1)
+            assert process.poll() is None, (folder / "store.log").read_text()
             yield
         finally:
             process.kill()

@@ -8,19 +8,18 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from .forking import Process, run
 from .ports import free_port
+from .waiting import PATIENCE, until
 
 MIGRATED = {"PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false"}
 """The environment of a server whose database was made by `database`."""
-PATIENCE = 300.0
-"""Seconds for a server's start, or for its migrations, on a machine that may be busy."""
 
 
 def database(path: Path) -> None:
@@ -35,10 +34,7 @@ def database(path: Path) -> None:
         )
         assert 0 == done.returncode, done.stdout + done.stderr
         draft.replace(origin)
-    ends = time.monotonic() + PATIENCE
-    while not origin.exists():
-        assert time.monotonic() < ends, "Prefect's database was not made"
-        time.sleep(0.05)
+    until("Prefect's database is made", origin.exists, every=0.05)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         with closing(sqlite3.connect(origin)) as made, closing(sqlite3.connect(path)) as copy:
@@ -70,10 +66,7 @@ def server_of_people(
             else:
                 process = Process(command, env=environment, out=out, leads=True)
         try:
-            ends = time.monotonic() + PATIENCE
-            while process.poll() is None and not _healthy(f"http://127.0.0.1:{port}/api/health"):
-                assert time.monotonic() < ends, f"Prefect's server did not answer: {log.read_text()}"
-                time.sleep(0.2)
+            until("Prefect's server answers", partial(_answers, process, port), every=0.2, said=log.read_text)
             if process.poll() is None:
                 yield process
                 return
@@ -110,10 +103,7 @@ class Server:
     def url(self) -> str:
         """Ask for it, wait for it, and return the URL of its API."""
         self.want()
-        ends = time.monotonic() + PATIENCE
-        while not self._url.exists():
-            assert time.monotonic() < ends, f"Prefect's server did not start: {self._log.read_text()}"
-            time.sleep(0.05)
+        until("Prefect's server answers", self._url.exists, every=0.05, said=self._log.read_text)
         return self._url.read_text(encoding="utf-8")
 
     def _run(self) -> None:
@@ -152,6 +142,11 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
         self._over.wait()  # a server that ended by itself is not started again: what it knew is gone
+
+
+def _answers(process: Process | subprocess.Popen[bytes], port: int) -> bool:
+    """Tell whether a server answers, or has ended and never will."""
+    return process.poll() is not None or _healthy(f"http://127.0.0.1:{port}/api/health")
 
 
 def _healthy(url: str) -> bool:

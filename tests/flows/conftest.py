@@ -17,6 +17,7 @@ from prefect_together.sandbox import Sandbox
 
 from .. import forking
 from ..forking import Process
+from ..waiting import PATIENCE
 
 FLOWS = Path(__file__).parents[2] / "flows"
 
@@ -92,7 +93,7 @@ def killed(environment: dict[str, str], together_sandbox: Sandbox, tmp_path: Pat
     """Return what starts a flow as a command and kills it (SIGKILL) at a moment at which nothing that is paid for is under way."""
 
     def run(flow: str, *options: str, at: str, match: str | None = None, after: int = 0) -> None:
-        busy, until = False, time.monotonic() + 180
+        busy, ends = False, time.monotonic() + PATIENCE
         with (
             Path(os.devnull).open("w", encoding="utf-8") as nowhere,
             Process([str(FLOWS / flow), *options], cwd=tmp_path, env=environment, out=nowhere) as on,
@@ -103,7 +104,8 @@ def killed(environment: dict[str, str], together_sandbox: Sandbox, tmp_path: Pat
                         together_sandbox.fault(at, "429", hint="retry-after", wait=120, match=match)
                         busy = True
                     assert on.poll() is None, "it ended before it could be killed"
-                    assert time.monotonic() < until
+                    if time.monotonic() > ends:
+                        raise TimeoutError(f"waited until {flow} was told to wait")
                     time.sleep(0.005)
                 time.sleep(2.0)  # what was sent beside it is answered and kept
             finally:

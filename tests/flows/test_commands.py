@@ -16,6 +16,7 @@ from prefect_together.sandbox import Sandbox
 
 from .. import forking
 from ..forking import Process
+from ..waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -162,10 +163,7 @@ def test_an_interruption_is_one_sentence(flow: str, environment: dict[str, str],
         environment["TOGETHER_BASE_URL"] = together.url
         running = Process([str(FLOWS / flow), *options], env=environment, out=said)
         waiting = 3 if flow == "storyboard.py" else 1
-        for _ in range(600):
-            if len(together.jobs()) == waiting or running.poll() is not None:
-                break
-            time.sleep(0.1)
+        until("all wait", lambda: len(together.jobs()) == waiting or running.poll() is not None, every=0.1)
         time.sleep(1.0)
         running.send_signal(signal.SIGINT)
         assert 130 == running.wait(30)
@@ -231,10 +229,7 @@ def test_an_interrupted_script_ends_in_one_sentence(flow: str, environment: dict
         environment["TOGETHER_BASE_URL"] = together.url
         running = Process(["-c", SCRIPT, flow], env=environment, out=said)
         waiting = 1 if flow == "called" else 2
-        for _ in range(600):
-            if len(together.jobs()) == waiting or running.poll() is not None:
-                break
-            time.sleep(0.1)
+        until("all wait", lambda: len(together.jobs()) == waiting or running.poll() is not None, every=0.1)
         time.sleep(1.0)
         running.send_signal(signal.SIGINT)
         code = running.wait(30)
@@ -253,10 +248,7 @@ def test_a_flow_that_has_returned_without_its_futures(flow: str, environment: di
     with sandbox.serve(render_seconds=300) as together, (tmp_path / "said").open("w+") as said:
         environment["TOGETHER_BASE_URL"] = together.url
         running = Process(["-c", SCRIPT, flow], env=environment, out=said)
-        for _ in range(600):
-            if len(together.jobs()) == 2 or running.poll() is not None:
-                break
-            time.sleep(0.1)
+        until("both wait", lambda: len(together.jobs()) == 2 or running.poll() is not None, every=0.1)
         time.sleep(8.0)  # the flow has returned
         running.send_signal(signal.SIGINT)
         try:

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import random
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from prefect_together.storage.object_store import open_store
 
 from .. import forking
 from ..forking import Process
+from ..waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -126,13 +126,10 @@ def _prompts(folder: Path, rows: int) -> Path:
 
 def _killed(command: list[str], environment: dict[str, str], together: Sandbox, after: int) -> None:
     """Start a command and kill it as soon as so much is charged."""
-    until = time.monotonic() + 300
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, Process(command, env=environment, out=nowhere) as process:
         try:
-            while len(together.charges()) < after:
-                assert process.poll() is None, "it ended before it could be killed"
-                assert time.monotonic() < until
-                time.sleep(0.002)
+            until("so much is charged", lambda: len(together.charges()) >= after or process.poll() is not None, every=0.002)
+            assert process.poll() is None, "it ended before it could be killed"
         finally:
             process.kill()
 

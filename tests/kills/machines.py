@@ -22,7 +22,9 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from .running import environment, own_prefect, until
+from tests.waiting import until
+
+from .running import environment, own_prefect
 
 ROOT = Path(__file__).parents[2]
 POOL = "films"

@@ -19,10 +19,9 @@ from typing import IO, Any
 from tests.forking import Process
 from tests.ports import free_port
 from tests.shared_server import MIGRATED, database, server_of_people
+from tests.waiting import PATIENCE, until
 
 WORKER = Path(__file__).with_name("worker.py")
-PATIENCE = 180.0
-"""Seconds to wait for anything that a worker should do, on a machine that may be busy."""
 
 
 class Running:
@@ -47,9 +46,9 @@ class Running:
 
     def says(self, what: str) -> Any:
         """Wait until it has said something, and return it."""
-        until = time.monotonic() + PATIENCE
+        ends = time.monotonic() + self.patience
         while what not in self._said:
-            line = self._lines.get(timeout=max(0.0, until - time.monotonic()))
+            line = self._next(ends - time.monotonic(), f"the worker says {what!r}")
             assert line is not None, f"the worker ended and never said {what!r}, only {self._said}"
             self._said |= line
         return self._said[what]
@@ -57,12 +56,18 @@ class Running:
     def ends(self) -> dict[str, Any]:
         """Wait for its end and return all that it said, with its exit code."""
         while not self._over:
-            line = self._lines.get(timeout=self.patience)
+            line = self._next(self.patience, "the worker ends")
             self._over = line is None
             self._said |= line or {}
         if self._ended is not None:
             self._said["code"] = self._ended()
         return self._said
+
+    def _next(self, seconds: float, what: str) -> dict[str, Any] | None:
+        try:
+            return self._lines.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            raise TimeoutError(f"waited until {what}, and it said only {self._said}") from None
 
     def kill(self, by: signal.Signals = signal.SIGKILL) -> dict[str, Any]:
         """Send it a signal and wait for its end."""
@@ -154,21 +159,6 @@ def program(job: dict[str, Any], variables: dict[str, str] | None = None, *, ane
 def environment() -> dict[str, str]:
     """Return the environment of this process, without what would make a difference."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-
-
-def until(what: str, true: Callable[[], object], *, seconds: float = PATIENCE, every: float = 0.01) -> None:
-    """Wait until something is true.
-
-    Args:
-        what: It, in words.
-        true: Tells whether it is.
-        seconds: How long to wait for it.
-        every: Seconds between looks: a server that is asked has other work too.
-    """
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s until {what}"
-        time.sleep(every)
 
 
 @contextmanager

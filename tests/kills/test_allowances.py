@@ -15,9 +15,10 @@ from prefect_together import BatchResult, SpendLimit
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
+from tests.waiting import until
 
 from .asking import IMAGES, PICTURE, job
-from .running import Running, Workshop, until
+from .running import Running, Workshop
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import DEAR, PICTURE, POLL, TINY, VIDEOS, job
-from .running import Running, Workshop, own_prefect, program, until
+from .running import Running, Workshop, own_prefect, program
 
 pytestmark = pytest.mark.slow
 

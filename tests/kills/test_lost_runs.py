@@ -24,8 +24,9 @@ from prefect_together.automations import when_lost
 from prefect_together.sandbox import Sandbox
 from prefect_together.tasks import _lost_runs
 from tests.forking import Process
+from tests.waiting import until
 
-from .running import environment, own_prefect, until
+from .running import environment, own_prefect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SERVE = Path(__file__).with_name("lost.py")

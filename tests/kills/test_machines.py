@@ -16,10 +16,10 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect_together import BatchResult, read_batch
 from prefect_together.automations import when_lost
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import IMAGES, POLL
 from .machines import Pool, skip_without_machines, work_pool
-from .running import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROWS = 24

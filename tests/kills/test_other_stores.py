@@ -13,9 +13,10 @@ from prefect_together.errors import ConfigurationError
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
 from tests.other_stores import azurite, ministack, nanio
+from tests.waiting import until
 
 from .asking import DEAR, IMAGES, PICTURE, job
-from .running import Workshop, at_once, until
+from .running import Workshop, at_once
 
 pytestmark = pytest.mark.slow
 STORES = {"ministack": ministack, "azurite": azurite}

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import job
 from .batching import POINTS, QUESTIONS, ROWS, batch_job, paid_once
-from .running import Workshop, at_once, until
+from .running import Workshop, at_once
 
 pytestmark = pytest.mark.slow
 

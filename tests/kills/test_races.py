@@ -12,9 +12,10 @@ import pytest
 
 from prefect_together.ledger import heartbeats
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import DEAR, IMAGES, PICTURE, TINY, VIDEOS, job
-from .running import Running, Workshop, at_once, until
+from .running import Running, Workshop, at_once
 
 pytestmark = pytest.mark.slow
 

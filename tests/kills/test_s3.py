@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import DEAR, IMAGES, PICTURE, TINY, job
-from .running import Workshop, at_once, until
+from .running import Workshop, at_once
 
 pytestmark = pytest.mark.slow
 

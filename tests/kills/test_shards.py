@@ -16,10 +16,11 @@ from prefect_together import BatchResult, TogetherCredentials, generate_batch, r
 from prefect_together.generations.registry import read_request
 from prefect_together.ledger.ledger import History, Ledger
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import IMAGES, PICTURE, job
 from .batching import LLAMA
-from .running import Running, Workshop, at_once, until
+from .running import Running, Workshop, at_once
 
 pytestmark = pytest.mark.slow
 

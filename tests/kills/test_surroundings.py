@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import DEAR, FILE, PICTURE, TINY, VIDEOS, job
-from .running import Workshop, until
+from .running import Workshop
 
 pytestmark = pytest.mark.slow
 

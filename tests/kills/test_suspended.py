@@ -20,9 +20,10 @@ from prefect_together.sandbox import Sandbox
 from prefect_together.tasks import _suspended_runs
 from tests.forking import Process
 from tests.promises.batching import cancel_all
+from tests.waiting import until
 
 from .asking import POLL, VIDEOS
-from .running import environment, until
+from .running import environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SERVE = Path(__file__).with_name("suspending.py")

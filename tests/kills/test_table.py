@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from prefect_together.sandbox import Sandbox
+from tests.waiting import until
 
 from .asking import IMAGES, REQUESTS, VIDEOS, job
-from .running import Workshop, until
+from .running import Workshop
 from .table import KINDS, POINTS, RESTARTS, ROWS, Row
 
 

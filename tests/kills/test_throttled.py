@@ -9,10 +9,11 @@ import pytest
 
 from prefect_together.sandbox import Sandbox
 from tests.throttling import ThrottledS3, throttled
+from tests.waiting import until
 
 from .asking import DEAR, INLINE, PICTURE, TINY, job
 from .batching import ROWS, batch_job, paid_once
-from .running import Workshop, at_once, until
+from .running import Workshop, at_once
 
 pytestmark = pytest.mark.slow
 SEEDED = {**PICTURE, "seed": 7}

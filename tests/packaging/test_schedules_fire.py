@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -18,9 +17,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.ports import free_port
 from tests.shared_server import server_of_people
-
-PATIENCE = 150
-"""Seconds for a server to start, and again for its scheduler to come by, on a machine that has other work."""
+from tests.waiting import PATIENCE, until
 
 pytestmark = [pytest.mark.timeout(3 * PATIENCE), pytest.mark.slow]
 
@@ -56,8 +53,5 @@ def test_a_schedule_fires(server: str, schedule: SCHEDULE_TYPES) -> None:
             schedules=[DeploymentScheduleCreate(schedule=schedule, active=True)],
         )
         of_deployment = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-        ends = time.monotonic() + PATIENCE
-        while not (runs := client.read_flow_runs(deployment_filter=of_deployment)):
-            assert time.monotonic() < ends, "its scheduler never came by"
-            time.sleep(0.5)
+        runs = until("its scheduler comes by", lambda: client.read_flow_runs(deployment_filter=of_deployment), every=0.5)
     assert {(StateType.SCHEDULED, True)} == {(run.state_type, run.auto_scheduled) for run in runs}

@@ -41,7 +41,7 @@ async def _tags(run: UUID, count: int) -> list[list[str]]:
             if count == sum(one.state is not None and one.state.is_completed() for one in found):
                 return sorted(sorted(one.tags) for one in found)
             await asyncio.sleep(0.2)
-    raise AssertionError("the task runs never arrived")
+    raise TimeoutError("the task runs never arrived")
 
 
 def test_each_task_run_is_tagged_with_its_model(together_sandbox: Sandbox) -> None:

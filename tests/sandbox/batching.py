@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
+from tests.waiting import until
 
 from .asking import batch_line, jsonl, upload
 
@@ -55,10 +55,12 @@ def create(client: httpx.Client, content: bytes = LINES, *, endpoint: str = CHAT
 def looks(client: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
     """Look at a batch until it is over; return what was seen."""
     seen = list[dict[str, Any]]()
-    ends = time.monotonic() + 30
-    while not seen or seen[-1]["status"] in ("VALIDATING", "IN_PROGRESS"):
-        assert time.monotonic() < ends, seen[-1]
+
+    def over() -> bool:
         seen.append(client.get(f"{BATCHES}/{job['id']}").json())
+        return seen[-1]["status"] not in ("VALIDATING", "IN_PROGRESS")
+
+    until("the batch is over", over, every=0.0)
     return seen
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
+from tests.waiting import until
 
 from .asking import LLAMA, batch_line, jsonl, upload
 from .batching import BATCHES, CHAT, KEY, LINES, NAMES, charged, create, finished, looks, rows, slow, slowly, together
@@ -89,8 +90,7 @@ def test_a_batch_takes_its_time(slow: sandbox.Sandbox, slowly: httpx.Client) -> 
 def test_a_cancelled_batch_keeps_what_it_did(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:
     """What was answered until then is in the output file and charged, the rest is neither."""
     made = create(slowly)
-    while not slow.charges():
-        time.sleep(0.01)
+    until("it is charged", slow.charges)
     done = slowly.post(f"{BATCHES}/{made['id']}/cancel").json()
     assert "CANCELLED" == done["status"]
     names = [row["custom_id"] for row in rows(slowly, done["output_file_id"])]
@@ -172,8 +172,7 @@ def test_a_batch_outlives_its_file(slow: sandbox.Sandbox, slowly: httpx.Client) 
 def test_a_reset_forgets_batches(slow: sandbox.Sandbox, slowly: httpx.Client) -> None:
     """One that runs stops, and charges nothing any more."""
     create(slowly)
-    while not slow.charges():
-        time.sleep(0.01)
+    until("it is charged", slow.charges)
     slow.reset()
     time.sleep(0.6)
     assert ([], []) == (slow.charges(), slow.batches())

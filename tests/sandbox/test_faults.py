@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
+from tests.waiting import until
 
 from .asking import IMAGES, VIDEOS, finished, image_body, message, video_body
 
@@ -55,10 +56,7 @@ def test_an_answer_can_come_too_late(together: sandbox.Sandbox, client: httpx.Cl
     together.fault("POST /v1/images/generations", "accept_then_delay", seconds=30)
     with pytest.raises(httpx.ReadTimeout):
         client.post(IMAGES, json=image_body(), timeout=httpx.Timeout(30, read=0.5))
-    ends = time.monotonic() + 20
-    while not together.charges() and time.monotonic() < ends:
-        time.sleep(0.01)
-    assert 1 == len(together.charges())
+    assert 1 == len(until("it is charged", together.charges))
 
 
 @pytest.mark.parametrize("status", ["429", "503", "500", "502", "504", "409", "524"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import importlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
+from tests.waiting import until
 
 from .asking import FLUX, HAILUO, frames, picture
 
@@ -52,9 +52,8 @@ def test_images_as_base64(official: Any) -> None:
 def test_a_video_from_creation_to_file(official: Any, together: sandbox.Sandbox) -> None:
     """Create, retrieve until it is complete, download."""
     job = official.videos.create(model=HAILUO, prompt="a boat", seconds="6", width=1366, height=768)
-    deadline = time.monotonic() + 60
-    while (job := official.videos.retrieve(job.id)).status != "completed":
-        assert time.monotonic() < deadline
+    until("the clip is there", lambda: official.videos.retrieve(job.id).status == "completed")
+    job = official.videos.retrieve(job.id)
     assert 0.56 == job.outputs.cost
     shown = frames(httpx.get(job.outputs.video_url, follow_redirects=True, timeout=60).content)
     assert (150, (1366, 768)) == (len(shown), shown[0].size)

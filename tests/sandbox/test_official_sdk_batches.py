@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from prefect_together import sandbox
+from tests.waiting import until
 
 from .asking import LLAMA, batch_line, jsonl
 
@@ -52,11 +52,12 @@ def path(tmp_path: Path) -> Path:
 
 def ended(official: Any, job_id: str) -> Any:
     """Look at a batch until it is over."""
-    deadline = time.monotonic() + 30
-    while (job := official.batches.retrieve(job_id)).status in ("VALIDATING", "IN_PROGRESS"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return job
+
+    def over() -> Any:
+        job = official.batches.retrieve(job_id)
+        return None if job.status in ("VALIDATING", "IN_PROGRESS") else job
+
+    return until("the batch is over", over)
 
 
 def test_a_batch_from_file_to_answers(official: Any, running: sandbox.Sandbox, path: Path) -> None:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from prefect_together import sandbox
+from tests.waiting import until
 
 from .asking import FLUX, HAILUO, IMAGES, VIDEOS, finished, image_body, pictures, video_body
 
@@ -68,8 +69,7 @@ def test_stopping_does_not_wait_for_anybody() -> None:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        while not together.charges():
-            time.sleep(0.01)
+        until("it is charged", together.charges)
         before = time.monotonic()
     assert time.monotonic() - before < 15  # half of what the answer takes
     asking.join(5)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
@@ -18,13 +17,15 @@ import pytest
 from tests.forking import Process
 from tests.ports import free_port
 from tests.shared_server import MIGRATED, database, server_of_people
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).parents[2]
-SHOTS = ROOT / "screenshots"
+_SHOTS = ROOT / "screenshots"
 """Where pictures of what was seen go; git ignores it."""
+_shoots = False
 
 # A scroll is where it ends at once: on a busy machine an animation may get no frame to run in.
 QUIET = [
@@ -45,7 +46,6 @@ def chromium() -> Iterator[Browser]:
     if path is None:
         pytest.skip("there is no chromium here")
     sandbox = [] if os.name != "posix" or os.geteuid() else ["--no-sandbox"]
-    SHOTS.mkdir(exist_ok=True)
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*QUIET, *sandbox])
         yield browser
@@ -61,11 +61,11 @@ def page(chromium: Browser) -> Iterator[Page]:
     context.close()
 
 
-def _answer(request: urllib.request.Request) -> bytes | None:
+def _answer(request: urllib.request.Request) -> tuple[bytes] | None:
     """Return what a server answers, or None where it is busy."""
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read()
+            return (answer.read(),)
     except urllib.error.HTTPError as error:
         if error.code != 503:
             raise
@@ -98,10 +98,7 @@ class Prefect:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/api/{path}", data, headers, method=method)
-        ends = time.monotonic() + 15
-        while (answer := _answer(request)) is None:
-            assert time.monotonic() < ends, f"{path} is busy all the time"
-            time.sleep(1)
+        (answer,) = until(f"{path} is not busy", lambda: _answer(request), every=1)
         return json.loads(answer or b"null")
 
     def pause(self, deployments: Iterable[str]) -> None:
@@ -130,14 +127,6 @@ class Prefect:
     def latest(self, flow: str) -> dict[str, Any]:
         """Return the latest run of a flow."""
         return self.runs(limit=1, flows={"name": {"any_": [flow]}})[0]
-
-    def until(self, happens: Callable[[], Any], seconds: float = 60) -> Any:
-        """Wait until something is the case, and return it."""
-        ends = time.monotonic() + seconds
-        while not (found := happens()):
-            assert time.monotonic() < ends, "it never happened"
-            time.sleep(0.5)
-        return found
 
 
 @pytest.fixture(scope="session")
@@ -182,12 +171,19 @@ def send(page: Page, button: Locator, to: str) -> None:
         if answered.value.status != 503:
             return
         page.wait_for_timeout(1000)
-    raise AssertionError(f"{to} is busy all the time")
+    raise TimeoutError(f"{to} is busy all the time")
 
 
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the whole page."""
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Take pictures where a person wants to look at them: each is seconds of drawing without a graphics card."""
+    global _shoots
+    _shoots = config.getoption("--screenshots")
+
+
+def shoot(page: Page, name: str, *, whole: bool = True) -> None:
+    """Keep a picture of the whole page, or of what is in sight, if pictures are asked for."""
+    if _shoots:
+        page.screenshot(path=_SHOTS / f"{name}.png", full_page=whole)
 
 
 def overheard(page: Page) -> tuple[list[str], list[str]]:
@@ -200,9 +196,12 @@ def overheard(page: Page) -> tuple[list[str], list[str]]:
     return complaints, asked
 
 
-def holds(page: Page, condition: str, seconds: float = 60) -> None:
+def says(page: Page, *words: str) -> None:
+    """Wait until a page says something, wherever in it."""
+    for one in words:
+        until(f"the page says {one!r}", lambda one=one: one in page.inner_text("body"), every=0.05)
+
+
+def holds(page: Page, condition: str) -> None:
     """Wait until a JavaScript expression is true. A page may forbid evaluation from within, which playwright's own does."""
-    ends = time.monotonic() + seconds
-    while not page.evaluate(condition):
-        assert time.monotonic() < ends, f"never true: {condition}"
-        page.wait_for_timeout(50)
+    until(condition, lambda: page.evaluate(condition), every=0.05)

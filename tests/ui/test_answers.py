@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import SHOTS, Prefect, holds, see, shoot
+from .conftest import Prefect, holds, says, see, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -96,9 +96,7 @@ def test_a_card_says_question_answer_and_cost(page: Page, prefect: Prefect, card
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 1")
     page.locator("td", has_text="caption").first.wait_for()
     shoot(page, f"answer-card-{ui}")
-    text = page.inner_text("body")
-    for words in ("Judge this picture.", "repair 1", "tokens in", "Qwen3.5-9B", "Tariff", "Ended by"):
-        assert words in text, words
+    says(page, "Judge this picture.", "repair 1", "tokens in", "Qwen3.5-9B", "Tariff", "Ended by")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1400
 
 
@@ -173,18 +171,18 @@ def test_the_gallery_has_answers_with_their_pictures(page: Page, library: Path) 
     page.get_by_label("Search prompts").fill("")
     still.first.click()
     page.wait_for_timeout(300)
-    page.screenshot(path=SHOTS / "answers-gallery-picture.png")
+    shoot(page, "answers-gallery-picture", whole=False)
     assert "Judge this picture." in page.inner_text("#notes")
     way = page.locator("#way button")
     assert "answer: A prompt for a picture" in way.first.inner_text()
     way.last.click()
     page.wait_for_timeout(300)
-    page.screenshot(path=SHOTS / "answers-gallery-clip.png")
+    shoot(page, "answers-gallery-clip", whole=False)
     page.keyboard.press("Escape")
     for number, title in enumerate(("Tell a story", "Judge this picture", "What is the weather", "Which of them")):
         page.locator(".tile", has=page.locator(".badge", has_text="answer"), has_text=title).first.click()
         page.wait_for_timeout(200)
-        page.screenshot(path=SHOTS / f"answers-gallery-answer-{number}.png")
+        shoot(page, f"answers-gallery-answer-{number}", whole=False)
         page.keyboard.press("Escape")
     assert [] == complaints
 
@@ -201,9 +199,9 @@ def test_answers_on_a_phone(chromium: Browser, library: Path, scheme: Any) -> No
     page.goto((library / "gallery.html").as_uri())
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.screenshot(path=SHOTS / f"answers-phone-{scheme}.png", full_page=True)
+    shoot(page, f"answers-phone-{scheme}")
     page.locator(".tile", has_text="Judge this picture").first.click()
     page.wait_for_timeout(300)
-    page.screenshot(path=SHOTS / f"answers-phone-{scheme}-open.png")
+    shoot(page, f"answers-phone-{scheme}-open", whole=False)
     assert page.evaluate("document.querySelector('dialog').scrollWidth <= document.querySelector('dialog').clientWidth")
     context.close()

@@ -18,6 +18,7 @@ import pytest
 from prefect_together import sandbox
 from prefect_together.sandbox import Sandbox
 from tests.serving import serving
+from tests.waiting import until
 
 from .conftest import Prefect, end, holds, see, send, shoot
 
@@ -51,8 +52,8 @@ def served(prefect: Prefect) -> Iterator[dict[str, str]]:
             found = {one["name"]: one["id"] for one in prefect.ask("deployments/filter", {"limit": 50})}
             return found if {"daily-picture", "nightly-reconcile", "storyboard"} <= set(found) else {}
 
-        found = prefect.until(deployments)
-        prefect.until(lambda: _scheduled(prefect, found), 300)
+        found = until("they are served", deployments, every=0.5)
+        until("all are scheduled", lambda: _scheduled(prefect, found), every=0.5)
         prefect.pause(found.values())
         yield found
     finally:
@@ -133,7 +134,7 @@ def test_a_bad_value_typed_in_the_form_is_refused(
     box.fill(wrong)
     if ui == "v2":  # the browser itself says it, at the field
         button.click()
-        holds(page, "document.activeElement.type === 'number' && document.activeElement.validationMessage !== ''", 10)
+        holds(page, "document.activeElement.type === 'number' && document.activeElement.validationMessage !== ''")
         assert label in box.evaluate("element => element.labels[0].innerText.toLowerCase()")
     else:
         send(page, button, "/create_flow_run")
@@ -146,7 +147,7 @@ def test_a_bad_value_typed_in_the_form_is_refused(
     assert [] == begun()
     box.fill(good)
     send(page, button, "/create_flow_run")
-    (run,) = prefect.until(begun)
+    (run,) = until("a run began", begun, every=0.5)
     prefect.ask(f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
 
 
@@ -174,15 +175,15 @@ def test_a_suspended_review_pays_nothing_twice(prefect: Prefect, together: Sandb
     def state() -> str:
         return prefect.ask(f"flow_runs/{run}")["state_name"]
 
-    prefect.until(lambda: state() == "Suspended", 300)
+    until("it is suspended", lambda: state() == "Suspended", every=0.5)
     charged = [charge for charge in together.charges()[before:] if "shot" in json.dumps(str(charge))]
     assert 2 == len(charged)
 
     def resumed() -> bool:  # the state comes first, and the form a moment later
         return prefect.ask(f"flow_runs/{run}/resume", {"run_input": {"drop": [1]}})["status"] == "ACCEPT"
 
-    prefect.until(resumed)
-    prefect.until(lambda: state() in {"Completed", "Failed", "Crashed"}, 300)
+    until("it is resumed", resumed, every=0.5)
+    until("it is over", lambda: state() in {"Completed", "Failed", "Crashed"}, every=0.5)
     assert "Completed" == state()
     posted = [request for request in together.requests()[asked_before:] if request.method == "POST"]
     assert 2 == len([request for request in posted if "shot" in json.dumps(request.body)])
@@ -204,7 +205,7 @@ def test_an_automation_reacts_to_a_failure(prefect: Prefect, served: dict[str, s
         return any(run["parameters"].get("title") == title for run in found)
 
     assert not by_automation()
-    prefect.until(lambda: _emit(prefect) or by_automation(), 60)
+    until("the automation acts", lambda: _emit(prefect) or by_automation(), every=0.5)
 
 
 def test_an_automation_reacts_to_what_is_spent(
@@ -230,7 +231,7 @@ def test_an_automation_reacts_to_what_is_spent(
     assert ([], []) == (_titles(prefect, served, name), told)
     for seed in ("2", "3"):
         prefect.run("-c", spend, seed)
-    prefect.until(lambda: _titles(prefect, served, name) and told, 60)
+    until("it is told", lambda: _titles(prefect, served, name) and told, every=0.5)
     assert [f"{name}: more than $0.05: 0.06 and 0 unknown"] == _titles(prefect, served, name)
     for words in ("more than $0.05 spent", "about $0.06 by list price", "requests of unknown cost: 0"):
         assert words in told[0]
@@ -255,7 +256,7 @@ def test_an_automation_reacts_to_a_bill_that_differs(
         somebody_else.post(f"{together.url}/v1/images/generations", json=asked).raise_for_status()
     prefect.but(PREFECT_INTEGRATIONS_TOGETHER_BILL_ALERT="1000").run("-c", reconcile)
     difference = prefect.but(PREFECT_INTEGRATIONS_TOGETHER_BILL_ALERT="0.01").run("-c", reconcile).split()[-1]
-    prefect.until(lambda: _titles(prefect, served, name) and told, 60)
+    until("it is told", lambda: _titles(prefect, served, name) and told, every=0.5)
     month = f"{dt.datetime.now(dt.timezone.utc):%Y-%m}"
     (title,) = _titles(prefect, served, name)
     said = re.fullmatch(rf"{name}: {month} differs by ([\d.]+), over 0\.01", title)

@@ -13,7 +13,7 @@ from prefect_together.ui.gallery_pages import Pages
 from prefect_together.ui.gallery_tiles import lines_of
 
 from .accessibility import check
-from .conftest import SHOTS, holds, overheard
+from .conftest import holds, overheard, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -171,7 +171,7 @@ def test_without_a_mouse_or_eyes(chromium: Browser, folder: Path, size: tuple[in
     assert page.locator("form").bounding_box()["height"] <= 110, "it stays on top of the pictures"  # type: ignore[index]
     page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
     page.wait_for_timeout(300)
-    page.screenshot(path=SHOTS / f"gallery-large-{scheme}.png")
+    shoot(page, f"gallery-large-{scheme}", whole=False)
     context.close()
 
 
@@ -189,7 +189,7 @@ def test_a_page_that_is_not_there_is_said(page: Page, folder: Path) -> None:
     assert "copy that folder too" in page.get_by_role("alert").inner_text()
     assert 300 == page.locator(".tile").count()
     check(page, "what is missing")
-    page.screenshot(path=SHOTS / "gallery-large-missing.png")
+    shoot(page, "gallery-large-missing", whole=False)
     (alone / "gallery").symlink_to(folder / "gallery")
     page.get_by_role("button", name="Show more").click()
     holds(page, "document.querySelectorAll('.tile').length > 300")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import until
+
 from .conftest import Prefect, holds, see, send, shoot
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
         "flows/storyboard.py", "--sandbox", "--seed", seed, "--video-model", "sandbox/tiny", "--title", name
     )
     try:
-        run = prefect.until(lambda: _paused(prefect, name))["id"]
+        run = until("it asks", lambda: _paused(prefect, name), every=0.5)["id"]
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("3 pictures to decide on.").wait_for()
         _drawn(page, 3)
@@ -42,7 +44,7 @@ def test_a_person_decides_in_the_browser(page: Page, prefect: Prefect, ui: str) 
         _choose(page, dialog, ui, "Drop", "2")
         _choose(page, dialog, ui, "Redo", "2")
         _send(page, dialog, ui)
-        prefect.until(lambda: _keyset(prefect, run).endswith("again-1-schema"))
+        until("it asks again", lambda: _keyset(prefect, run).endswith("again-1-schema"), every=0.5)
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("Please correct this: picture 2 cannot be both dropped and made again.").wait_for()
         assert "2: closer" == dialog.locator("textarea").input_value()
@@ -65,7 +67,7 @@ def test_twelve_pictures_leave_room(page: Page, prefect: Prefect, ui: str, tmp_p
     shots.write_text(json.dumps([{"prompt": f"shot {number}: a boat leaves the harbour"} for number in range(12)]))
     flow = prefect.start("flows/storyboard.py", "--sandbox", "--shots", str(shots), "--title", name)
     try:
-        run = prefect.until(lambda: _paused(prefect, name))["id"]
+        run = until("it asks", lambda: _paused(prefect, name), every=0.5)["id"]
         dialog = _dialog(page, prefect, ui, run)
         dialog.get_by_text("12 pictures to decide on.").wait_for()
         _drawn(page, 12)
@@ -103,7 +105,7 @@ def waiting(prefect: Prefect) -> Iterator[str]:
     name = f"Refused {uuid.uuid4().hex[:8]}"
     flow = prefect.start("flows/storyboard.py", "--sandbox", "--seed", "33", "--title", name)
     try:
-        yield prefect.until(lambda: _paused(prefect, name))["id"]
+        yield until("it asks", lambda: _paused(prefect, name), every=0.5)["id"]
     finally:
         flow.kill()
         flow.communicate()

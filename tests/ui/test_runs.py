@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .conftest import Prefect, end, holds, see, shoot
+from tests.waiting import until
+
+from .conftest import Prefect, end, holds, says, see, shoot
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -54,9 +56,8 @@ def test_a_card_shows_its_picture_for_ever(
     page.wait_for_function("[...document.images].filter(i => i.naturalWidth == 480).length == 1")
     page.wait_for_function("document.body.innerText.includes('SHA-256')")
     shoot(page, f"card-{model}-{ui}")
-    text = page.inner_text("body")
-    assert str(prefect.home / "library") in text, text
-    assert "base64" not in text
+    says(page, str(prefect.home / "library"))
+    assert "base64" not in page.inner_text("body")
     assert not [link for link in asked if "/files/" in link or "/shrt/" in link or link.startswith("file:")]
     assert 0 == page.locator("a[href^='file:']").count()
     assert 0 == page.evaluate("[...document.images].filter(i => i.src.startsWith('file:')).length")
@@ -141,7 +142,7 @@ def test_events_say_what_happened_and_no_prompt(prefect: Prefect, teaser: dict[s
         of_kept = [event for event in told() if event["event"].endswith("kept")]
         return [event for event in of_kept if event["payload"]["model"] == "minimax/hailuo-02"]
 
-    (clip,), events = prefect.until(kept_clips), told()
+    (clip,), events = until("the clip is kept", kept_clips, every=0.5), told()
     assert {"accepted", "kept"} <= {event["event"].rpartition(".")[2] for event in events}
     assert {"kind": "video", "cost": "0.56", "reused": False}.items() <= clip["payload"].items()
     assert "fox" not in str([event["payload"] for event in events if "uri" not in event["payload"]])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.ports import free_port
+from tests.waiting import PATIENCE, until
 
 from .conftest import ROOT, Prefect, see, shoot
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 BLOCKS = re.findall(
     r"^```console\n(.*?)^```", (ROOT / "docs/how-to/schedules.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
-PATIENCE = 300
-"""Seconds: two servers start, a clip is made, and a schedule fires, on a machine that has other work."""
 
 pytestmark = [
     pytest.mark.slow,
@@ -156,8 +155,8 @@ def on_a_worker(terminal: Terminal, served: Seen) -> Seen:
 
 def _seen(terminal: Terminal, deployment: str, **more: Any) -> Seen:
     try:
-        run = terminal.until(lambda: terminal.scheduled(deployment, **more), PATIENCE)[0]
-    except AssertionError:
+        run = until("a scheduled run is over", lambda: terminal.scheduled(deployment, **more), every=0.5)[0]
+    except TimeoutError:
         pytest.fail(terminal.log.read_text(errors="replace")[-4000:])
     return Seen(run, terminal.deployments())
 

@@ -134,7 +134,7 @@ def test_on_a_phone(chromium: Browser, library: Path, scheme: Any) -> None:
     assert box
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
-    page.screenshot(path=Path(__file__).parents[2] / "screenshots" / f"sounds-phone-recording-{scheme}.png")
+    shoot(page, f"sounds-phone-recording-{scheme}", whole=False)
     context.close()
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from prefect_together._internal import process as owners
 from prefect_together._internal.process import ProcessId, this_process
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
@@ -52,13 +52,8 @@ def dead(process: Any) -> None:
 
 def look_dead(process: Any) -> None:
     """Wait until the system calls a process a corpse."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
-        if stat.rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.01)  # noqa: TID251 - nothing but /proc tells of a first thread that ended
-    raise AssertionError("it did not die")
+    stat = Path(f"/proc/{process.pid}/stat")
+    until("it is dead", lambda: "Z" == stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0])
 
 
 def test_this_process_runs() -> None:
