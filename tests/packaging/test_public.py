@@ -18,6 +18,7 @@ TASKS: dict[str, Task[Any, Any]] = {name: value for name, value in PUBLIC.items(
 SYNC = sorted(name for name, task in TASKS.items() if not task.isasync)
 
 NOT_OPTIONS = {
+    "__annotate__",  # of Python 3.14
     "__annotations__",  # compared with the signature
     "__doc__",
     "__module__",
