@@ -72,7 +72,7 @@ $(VENV):
 	@touch $@
 
 $(READY): pyproject.toml $(VENV)
-	@echo 'Setting up .venv (about a minute the first time) ...'
+	@echo 'Setting up .venv (a few minutes the first time) ...'
 	@uv pip install --quiet --python $(BIN)/python --group dev --editable '.[media,tables,sql]'
 	@touch $@
 
@@ -92,7 +92,7 @@ $(VENV):
 
 # pip knows dependency groups since 25.1, and most interpreters bring an older one.
 $(READY): pyproject.toml $(VENV)
-	@echo 'Setting up .venv (about a minute the first time) ...'
+	@echo 'Setting up .venv (a few minutes the first time) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[media,tables,sql]'
 	@touch $@

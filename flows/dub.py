@@ -197,10 +197,16 @@ def _speak(
     done: Dubbed, lines: Sequence[Line], answers: Sequence[GeneratedText], who: dict[str, Any], limit: SpendLimit
 ) -> None:
     """Have lines of answers spoken, all at once."""
-    spoken = _bought("speak", [_speech(line.line, answers, who) for line in lines], limit)
-    for line, (voice,) in zip(lines, spoken, strict=True):
+    audible = [line for line in lines if _is_said(line.line)]
+    spoken = _bought("speak", [_speech(line.line, answers, who) for line in audible], limit)
+    for line, (voice,) in zip(audible, spoken, strict=True):
         line.voice = voice
         done.spoken.append(voice)
+
+
+def _is_said(line: Segment) -> bool:
+    """Tell whether there is anything to say: a line of dots or notes alone is a silence."""
+    return any(letter.isalnum() for letter in line.text)
 
 
 def _speech(line: Segment, answers: Sequence[GeneratedText], who: dict[str, Any]) -> SpeechRequest:
@@ -235,7 +241,7 @@ def _planned(listen: TranscriptionRequest, language: str, translator: str, seed:
     answers = [answer for one in asked if (answer := expected(one)) and not answer.fault()]
     if len(answers) < len(asked):
         return found.noting(f"Then {len(lines)} lines are {then}")
-    found += plan_requests([_speech(line, answers, who) for line in translated(lines, answers)])
+    found += plan_requests([_speech(line, answers, who) for line in translated(lines, answers) if _is_said(line)])
     return found.noting("Lines that take longer than there is time for are then said in fewer words.")
 
 

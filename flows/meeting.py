@@ -8,6 +8,7 @@ python flows/meeting.py --recording meeting.m4a --out meeting.md      the real o
 from __future__ import annotations
 
 import os
+import sys
 from decimal import Decimal
 from html import escape
 from itertools import groupby
@@ -40,6 +41,12 @@ from prefect_together import (
 )
 from prefect_together import plan as plan_requests
 from prefect_together.errors import TogetherError
+
+if __package__:  # installed as prefect_together.flows
+    from .subtitle import writable
+else:
+    sys.path.insert(0, str(Path(__file__).parent))
+    from subtitle import writable
 
 QUESTION = """This is what was said in a recording, each line with its number, its time and who says it. Write in {language}:
 a title, a summary of at most 150 words, the chapters with the number of the line at which each begins, the three to eight
@@ -101,7 +108,9 @@ def _recording(address: str) -> str:
 def _page(path: str) -> str:
     if Path(path).suffix.lower() not in {".html", ".md"}:
         raise ValueError("give a file that ends in .html or .md")
-    return path
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder: give a file in it")
+    return writable(path)
 
 
 @flow(name="meeting", flow_run_name=named_after("recording", file=True))

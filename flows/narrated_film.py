@@ -77,7 +77,7 @@ class Scene(BaseModel):
     """What the picture shows."""
     narration: Annotated[str, Field(min_length=1)]
     """What the narrator says."""
-    motion: str = "slow push in"
+    motion: Annotated[str, Field(pattern=r"\S")] = "slow push in"
     """What moves."""
     seconds: Annotated[int, Field(ge=1, le=60)] | None = None
     """How long it is at least; the narration is always heard to its end."""
@@ -147,6 +147,10 @@ def narrated_film(
         scenes = Scenes.validate_python(answer.data["scenes"])
     elif not scenes:
         raise InvalidRequest("scenes: there is none: give at least one scene.")
+    for number, scene in enumerate(scenes, 1):
+        if (scene.seconds or 0) > max(lengths):
+            what = f"scenes[{number}].seconds is {scene.seconds}, and {video_model} makes at most {max(lengths)} s"
+            raise InvalidRequest(f"{what}: part the scene, or give another video_model.")
     lines = [_line(scene, speaker, voice, language, answer) for scene in scenes]
     look: dict[str, Any] = {"model": model, "width": width, "height": height, "seed": seed, "based_on": answer}
     stills = [ImageRequest(prompt=scene.prompt, **look) for scene in scenes]
@@ -177,7 +181,8 @@ def _question(brief: str, count: int, language: str, writer: str, seed: int, lon
     """Return the question for the scenes: the same one in every run."""
     characters = (longest - 1) * CHARACTERS_A_SECOND
     narration: Any = Annotated[str, Field(min_length=1, max_length=characters)]
-    scene: Any = create_model("Scene", __base__=Scene, narration=(narration, ...))
+    seconds: Any = Annotated[int | None, Field(ge=1, le=longest)]
+    scene: Any = create_model("Scene", __base__=Scene, narration=(narration, ...), seconds=(seconds, None))
     listed: Any = Annotated[list[scene], Field(min_length=count, max_length=count)]
     said = {"count": count, "brief": brief.strip().rstrip("."), "language": language}
     return ChatRequest(

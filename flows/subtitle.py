@@ -7,6 +7,7 @@ python flows/subtitle.py --film talk.mp4 --languages ja --burn ja               
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -81,6 +82,24 @@ def at_hand(address: str) -> str:
     return address
 
 
+def writable(place: str) -> str:
+    """Return a place for files, or refuse one where nothing can be written, before anything is paid for."""
+    folder = Path(place).expanduser().absolute()
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder if folder.is_dir() else folder.parent):
+            return place
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be written to: {error.strerror}") from None
+
+
+def _folder(place: str) -> str:
+    if Path(place).is_file():
+        raise ValueError(f"{place} is a file: give a folder")
+    return writable(place)
+
+
 @flow(name="subtitle", flow_run_name=named_after("film", words="subtitles of {film}", file=True))
 def subtitle(
     film: Annotated[str, Field(min_length=1), AfterValidator(at_hand)],
@@ -93,7 +112,7 @@ def subtitle(
     line_length: Annotated[int, Field(ge=10, le=80)] = 42,
     seed: Annotated[int, Field(ge=0, le=2147483647)] = 7,
     budget: Annotated[Decimal, Field(gt=0)] = Decimal("1.00"),
-    out: str = "subtitles",
+    out: Annotated[str, AfterValidator(_folder)] = "subtitles",
     plan: bool = False,  # noqa: FBT001, FBT002 - the same
 ) -> Subtitled | Plan:
     """Write down what is said in a film, translate it line by line, and put it into files, tracks and pictures.
@@ -128,6 +147,10 @@ def subtitle(
     heard = next(one for one in listening.results if isinstance(one, Transcript))
     done = Subtitled(transcript=heard)
     done.lines["spoken"] = lines_of(heard)
+    if heard.language in wanted:  # what is heard has better times than what is translated
+        get_run_logger().warning("%s is what is spoken in this film: it is not translated.", heard.language)
+        wanted.remove(heard.language)
+        burn = "spoken" if burn == heard.language else burn
     asked = {one: questions(done.lines["spoken"], one, translator, seed, [heard]) for one in wanted}
     answered: dict[str, list[GeneratedText]] = {}
     every = [question for language in wanted for question in asked[language]]
@@ -194,11 +217,13 @@ def numbered(
 
 
 def translated(lines: list[Segment], answers: list[GeneratedText]) -> list[Segment]:
-    """Return the same lines at the same times, in another language."""
+    """Return the same lines at the same times, in another language; one that was answered with spaces as it was."""
     said: dict[str, str] = {}
     for answer in answers:
         said |= answer.data
-    return [line.model_copy(update={"text": said[str(line.id)]}) for line in lines]
+    if blank := [line.id for line in lines if not said[str(line.id)].strip()]:
+        get_run_logger().warning("Lines %s were answered with nothing, and stay as they are.", ", ".join(map(str, blank)))
+    return [line.model_copy(update={"text": said[str(line.id)].strip() or line.text}) for line in lines]
 
 
 def _written(done: Subtitled, name: str, folder: Path, line_length: int) -> list[Path]:
@@ -238,7 +263,8 @@ def _planned(listen: TranscriptionRequest, wanted: list[str], translator: str, s
     heard, found = expected(listen), plan_requests([listen])
     if heard is not None:
         lines = lines_of(heard)
-        return found + plan_requests([one for it in wanted for one in questions(lines, it, translator, seed, [heard])])
+        others = [language for language in wanted if language != heard.language]
+        return found + plan_requests([one for it in others for one in questions(lines, it, translator, seed, [heard])])
     if not wanted:
         return found
     return found.noting(

@@ -70,7 +70,14 @@ def kind_of(column: Any) -> Any:
         found = arrow.array(column).type
     except (arrow.ArrowException, ArithmeticError, TypeError, ValueError):
         return arrow.string()
-    return arrow.string() if found == arrow.null() else found
+    return arrow.string() if found == arrow.null() or is_hollow(found, arrow.types) else found
+
+
+def is_hollow(kind: Any, types: Any) -> bool:
+    """Tell whether there is an object without a field in a type, which Parquet has not: what holds one is JSON as text."""
+    if types.is_struct(kind):
+        return not kind.num_fields or any(is_hollow(kind.field(place).type, types) for place in range(kind.num_fields))
+    return types.is_nested(kind) and hasattr(kind, "value_type") and is_hollow(kind.value_type, types)
 
 
 def restored(value: Any, kind: Any, types: Any) -> Any:

@@ -116,6 +116,8 @@ def is_empty(cell: Any) -> bool:
         return not trimmed(cell)
     if isinstance(cell, float):
         return math.isnan(cell)
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
     return cell is None or (isinstance(cell, (list, dict)) and not cell)
 
 
@@ -136,6 +138,8 @@ def text_of(cell: Any) -> str:
         return _moment(cell.isoformat(sep=" "))
     if isinstance(cell, (date, time)):
         return _moment(cell.isoformat())
+    if isinstance(cell, (float, Decimal)) and math.isinf(cell):
+        raise NoText("it holds an infinite number")
     if isinstance(cell, Written):
         return cell.text
     if isinstance(cell, Decimal):
@@ -192,6 +196,8 @@ def formatted(text: str, spec: str) -> str:
     """
     if _NUMBER.fullmatch(text):
         number = float(text) if set(".eE") & set(text) else int(text)
+        if math.isinf(number):
+            raise OverflowError(f"{text} is too large")
         return format(int(number) if spec[-1:] == "d" and number == int(number) else number, spec)
     if "%" in spec:
         for read in (date.fromisoformat, datetime.fromisoformat, time.fromisoformat):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -49,7 +50,8 @@ class ColumnReadings:
             self._kinds[column] = self._found(column)
         kind = self._kinds[column]
         if kind == "whole":
-            return str(int(float(text))) if _LARGE.fullmatch(text) else text.removesuffix(".0")
+            large = float(text) if _LARGE.fullmatch(text) else math.inf
+            return str(int(large)) if math.isfinite(large) else text.removesuffix(".0")
         if kind == "boolean":
             return _BOOLEANS.get(text.lower(), text)
         return text.removesuffix(_MIDNIGHT) if kind == "days" else text

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Iterable
 
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.generations.registry import spec_named, specs
+from prefect_together.generations.spec import COMMON_COLUMNS
 
 
-def our_name(name: str, theirs: Container[str]) -> str:
-    """Return what a column of ours is called in a table that may have one of its name already."""
-    while name in theirs:
-        name = f"together_{name}"
-    return name
+def our_names(ours: Iterable[str], theirs: Iterable[str]) -> list[str]:
+    """Return what columns of ours are called in a table that may have some of their names already.
+
+    Args:
+        ours: What they are called otherwise.
+        theirs: The names of its own columns, in capitals or not: databases tell them not apart.
+    """
+    taken, names = {name.casefold() for name in theirs}, list[str]()
+    for name in ours:
+        while name.casefold() in taken:
+            name = f"together_{name}"  # noqa: PLW2901 - until it is another one
+        names.append(name)
+    return names
 
 
 def column_types(schema: TableSchema | None = None) -> dict[str, str]:
@@ -23,18 +32,5 @@ def column_types(schema: TableSchema | None = None) -> dict[str, str]:
     """
     known = [spec_named(schema.kind)] if schema and schema.kind else specs()
     own = {name: kind for spec in known for name, kind in spec.columns.items()} | (schema.made if schema else {})
-    theirs = schema.names if schema else ()
-    return {our_name(name, theirs): kind for name, kind in ({"status": "string", **own, **_COMMON, **own}).items()}
-
-
-_COMMON = {
-    "model": "string",
-    "seed": "int64",
-    "cost": "money",
-    "estimated_cost": "money",
-    "seconds_taken": "float64",
-    "reused": "bool_",
-    "error": "string",
-    "job_id": "string",
-    "more_uris": "string",
-}
+    ours = {"status": "string", **own, **COMMON_COLUMNS, **own}
+    return dict(zip(our_names(ours, schema.names if schema else ()), ours.values(), strict=True))

@@ -11,6 +11,7 @@ from typing import Any, cast
 from prefect_together._internal.text import with_article
 from prefect_together.batch.cells import plain, row_as_json
 from prefect_together.errors import InvalidRequest
+from prefect_together.generations.validation import unfinished
 
 DIGITS = {"money": (18, 6), "fine_money": (24, 12)}
 """Digits of amounts of money, and those of them behind the point: a token costs millionths of a cent."""
@@ -23,6 +24,8 @@ _TYPES: dict[Any, str] = {
     date: "date32", datetime: "moment", time: "time", timedelta: "duration", bytes: "binary",
     list[str]: "list_string", list[int]: "list_int64", list[float]: "list_float64", list[bool]: "list_bool_",
 }  # fmt: skip
+_FRAMES = {"iloc": 'to_dict("records")', "to_pylist": "to_pylist()"}
+"""How frames give their rows, by what they have."""
 _SEEN: tuple[tuple[type, str], ...] = (
     (bool, "other"), (int, "int"), (datetime, "moment"), (date, "date32"), (time, "time"), (timedelta, "duration"),
     (bytes, "binary"),
@@ -71,6 +74,9 @@ class OwnRows:
             names = ", ".join(kind.__name__ for kind in _TYPES if isinstance(kind, type) and not hasattr(kind, "__args__"))
             raise InvalidRequest(f"A column cannot be of {unknown!r}: give {names}, or a list such as list[str].")
         writes_itself = hasattr(rows, "write_table")
+        if hasattr(rows, "columns") and not writes_itself:
+            way = next((way for has, way in _FRAMES.items() if hasattr(rows, has)), "rows(named=True)")
+            raise InvalidRequest(f"A table is written of rows, such as a list of dicts: of a frame, give frame.{way}.")
         if writes_itself or not hasattr(rows, "__iter__") or isinstance(rows, (str, bytes, dict)):
             own = ": it writes itself, by its write_table(path)" if writes_itself else ""
             given = with_article(type(cast("object", rows)).__name__)
@@ -91,10 +97,14 @@ class OwnRows:
             if not isinstance(row, Mapping):
                 found = with_article(type(row).__name__)
                 raise InvalidRequest(f"Row {number} is {found}: give a mapping, such as {{'picture': 'fox.png'}}.")
-            cells = {name: plain(cell) for name, cell in cast("Mapping[str, Any]", row).items()}
+            cells = {str(name): plain(cell) for name, cell in cast("Mapping[Any, Any]", row).items()}
             for name, cell in cells.items():
-                if cell is not None:
-                    self._seen.setdefault(name, set()).add(self._kind(name, cell))
+                if cell is None:
+                    continue
+                kind = self._kind(name, cell)
+                if kind == "other" and not isinstance(cell, (str, bool)) and (hint := unfinished(cell)):
+                    raise InvalidRequest(f"Row {number} has a {type(cell).__name__} in {name!r}: {hint}.")
+                self._seen.setdefault(name, set()).add(kind)
             yield row_as_json(cells)
         for name, kinds in self._seen.items():
             self._settle(name, kinds)

@@ -12,7 +12,7 @@ from prefect_together._internal.json import read
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together.batch.batch_view import view_of, view_of_item
 from prefect_together.batch.grown import grown
-from prefect_together.batch.outcome_columns import column_types, our_name
+from prefect_together.batch.outcome_columns import column_types, our_names
 from prefect_together.batch.table_frames import Framed
 from prefect_together.batch.table_schema import ENDING, TableSchema
 from prefect_together.errors import LibraryError, Paid, TogetherError
@@ -107,7 +107,7 @@ class BatchItem(ShownInNotebooks, BaseModel):
             "more_uris": " ".join(str(more["uri"]) for more in self.files[1:] if "uri" in more) or None,
         }
         theirs = {name: self.columns.get(name) for name in schema.names} if schema else self.columns
-        return {**theirs, **{our_name(name, theirs): value for name, value in found.items()}}
+        return {**theirs, **dict(zip(our_names(found, theirs), found.values(), strict=True))}
 
 
 class BatchResult(ShownInNotebooks, Framed, BaseModel):
@@ -208,7 +208,8 @@ class BatchResult(ShownInNotebooks, Framed, BaseModel):
 
     def money(self) -> str:
         """Return what was paid now: reported, estimated and unknown costs are never added up with each other."""
-        return str(Tally(self.cost, self.estimated_cost, self.unknown_costs, self.kept, self.reused, of="batch"))
+        paid = self.kept + self.invalid
+        return str(Tally(self.cost, self.estimated_cost, self.unknown_costs, paid, self.reused, of="batch"))
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.counts.items() if count) or "no rows"

@@ -48,6 +48,7 @@ def replace(database: Database, schema: Any, batches: Iterable[Any]) -> str:
         ConfigurationError: The extra ``sql``, or its driver, is not installed.
     """
     sql, name = library("sqlalchemy", "Databases", extra="sql"), _expect(database)
+    schema = _told_apart(schema, database.kind)
     with database.connected(writes=True) as connection:
         if database.kind == "duckdb":
             _into_duckdb(sql, connection, name, schema, batches)
@@ -143,6 +144,22 @@ def _plain(batch: Any) -> list[Any]:
         column.cast(arrow.timestamp("us", column.type.tz), safe=False) if cut else column
         for column, cut in zip(batch.columns, fine, strict=True)
     ]
+
+
+def _told_apart(schema: Any, kind: str) -> Any:
+    """Return a schema whose names a database can tell apart: SQLite and DuckDB do not by capitals."""
+    if kind == "postgresql":
+        return schema
+    taken, names = set[str](), list[str]()
+    for name in schema.names:
+        number, other = 1, name
+        while other.casefold() in taken:
+            number += 1
+            other = f"{name}_{number}"
+        taken.add(other.casefold())
+        names.append(other)
+    arrow = library("pyarrow", "Databases", extra="sql")
+    return arrow.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
 
 def _text(cell: Any) -> Any:

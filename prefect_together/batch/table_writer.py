@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
-from prefect_together.batch.arrow_cells import restored
+from prefect_together.batch.arrow_cells import is_hollow, restored
 from prefect_together.batch.own_rows import FROM_TEXT, OwnRows, arrow_type
 from prefect_together.batch.table_assets import TableAsset
 from prefect_together.batch.table_databases import Database, is_database
@@ -204,7 +204,11 @@ class _Columns:
 
     def _type(self, name: str) -> Any:
         found = self._types[name] if name in self._types else self._declared.get(name) or self._ours(name)
-        untold = found is None or (found == self.arrow.null() and name not in self._declared)
+        untold = (
+            found is None
+            or (found == self.arrow.null() and name not in self._declared)
+            or is_hollow(found, self.arrow.types)
+        )
         return self.arrow.string() if untold else found
 
     def batches(self) -> Iterator[Any]:

@@ -94,8 +94,8 @@ class Filler:
                 done.append(part.fill(cells, reading))
             except (Missing, NoText):
                 raise
-            except ValueError as error:
-                raise NoText(f"it cannot be written as {part.spec!r} wants it: {error}") from None
+            except (ValueError, ArithmeticError, MemoryError) as error:
+                raise NoText(f"it cannot be written as {part.spec!r} wants it: {error or type(error).__name__}") from None
         return "".join(done)
 
 

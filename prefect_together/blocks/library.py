@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any, ClassVar, TypeAlias
 
@@ -15,7 +16,8 @@ from pydantic import Field, HttpUrl, field_validator
 from prefect_together._internal.text import with_article
 from prefect_together.blocks.credentials import DOCUMENTATION, LOGO
 from prefect_together.blocks.settings import current_settings
-from prefect_together.errors import ConfigurationError, InvalidRequest
+from prefect_together.errors import ConfigurationError, InvalidRequest, LibraryError
+from prefect_together.storage.addresses import local_folder, scheme_of
 from prefect_together.storage.opening import search_default, shared
 from prefect_together.storage.storage import Storage
 
@@ -54,7 +56,12 @@ class MediaLibrary(Block):
     @field_validator("url", mode="before")
     @classmethod
     def _as_text(cls, url: Any) -> Any:
-        return str(url) if isinstance(url, PurePath) else url
+        given = str(url) if isinstance(url, PurePath) else url
+        # What is stored is read in other folders too, and a relative path would be another library in each.
+        with suppress(ConfigurationError):  # said where it is opened
+            if isinstance(given, str) and not scheme_of(given) and not given.strip().startswith("~"):
+                return str(local_folder(given))
+        return given
 
     def storage(self) -> Storage:
         """Return the storage itself, opened once per process; references to its files name the block, if it is a stored one.
@@ -97,6 +104,10 @@ async def _stored(name: str) -> Storage:
         block = await MediaLibrary.aload(name)
     except ValueError as error:
         raise ConfigurationError(f"There is no stored MediaLibrary {name!r}: {str(error).rstrip('.')}.") from None
+    except Exception as error:  # whatever Prefect's client raises: no connection, a temporary server that does not start
+        what = f"The stored MediaLibrary {name!r} cannot be had: Prefect's server does not answer ({error})."
+        advice = "Start it (prefect server start) and set PREFECT_API_URL, or give the library's address."
+        raise LibraryError(what, advice=advice, retryable=True) from error
     return block.storage()
 
 

@@ -18,6 +18,11 @@ LATE = 300.0
 """Seconds for which what a batch that is over has written may be missing, empty or cut off."""
 LOOK_AGAIN = 2.0
 """Seconds between looks at what is late; they grow."""
+LATER = frozenset({408, 429, 500, 502, 503, 504})
+BUSY = frozenset(
+    {"server_error", "service_unavailable", "service_unavailable_error", "dynamic_request_limited", "dynamic_token_limited"}
+)
+"""Statuses and codes of a line that say nothing against it: nothing is paid for it, and a later batch may answer it."""
 _TAIL = 64 * 1024
 
 

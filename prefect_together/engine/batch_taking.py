@@ -20,7 +20,7 @@ from prefect_together._internal.interruption import waiting_for
 from prefect_together._internal.readers import as_mapping, as_text
 from prefect_together._internal.text import sentence
 from prefect_together.engine.attempt import BoundAttempt, failure_of
-from prefect_together.engine.batch_output import LATE, LOOK_AGAIN, fetch_whole, read_line, refusal
+from prefect_together.engine.batch_output import BUSY, LATE, LATER, LOOK_AGAIN, fetch_whole, read_line, refusal
 from prefect_together.engine.batch_record import BatchRecord, BatchStatus, record_of, status_of
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.delivery import Delivery
@@ -184,7 +184,8 @@ class BatchTaker:
         response = as_mapping(line.get("response"))
         status = response.get("status_code")
         if line.get("error") or (isinstance(status, int) and status >= 400):
-            await self._failed(key, *refusal(line), again=False)
+            why, code = refusal(line)
+            await self._failed(key, why, code, again=status in LATER or code in BUSY)
             return "failed"
         attempt = await self._attempt(key)
         if attempt.state not in {"claimed", "accepted", "unknown"}:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+import zlib
 from abc import ABC, abstractmethod
 from typing import Protocol
 
@@ -153,6 +154,12 @@ class PngChunks(Records):
     def __init__(self) -> None:
         super().__init__(first=8)
         self._drawn = False
+        self._sums = Checksums()
+
+    def feed(self, chunk: bytes, offset: int) -> None:
+        """Take the next bytes."""
+        super().feed(chunk, offset)
+        self._sums.feed(chunk)
 
     def record(self, header: bytes) -> tuple[int, int]:
         """See above."""
@@ -165,7 +172,46 @@ class PngChunks(Records):
 
     def whole(self, size: int) -> bool:
         """Tell whether there is a picture in it, and its end."""
-        return self._drawn and super().whole(size)
+        return self._drawn and self._sums.right and super().whole(size)
+
+
+class Checksums:
+    """The checksum behind each chunk of a PNG (ISO/IEC 15948, 5.5), held against what is in it, up to IEND."""
+
+    def __init__(self) -> None:
+        self.right = True
+        """Whether all so far are what they should be."""
+        self._waiting = b""
+        self._signature = 8  # bytes of it that are still to come
+        self._left = self._sum = 0  # of the chunk that passes: bytes before its checksum, and what that should be
+        self._last = self._over = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._over:
+            return
+        view = memoryview(self._waiting + data)
+        at = min(self._signature, len(view))
+        self._signature -= at
+        while not self._over and len(view) > at:
+            if self._left > 0:
+                taken = view[at : at + self._left]
+                self._sum = zlib.crc32(taken, self._sum)
+                at, self._left = at + len(taken), self._left - len(taken)
+            elif self._left == 0 and self._sum:
+                if len(view) - at < 4:
+                    break
+                self.right &= self._sum == int.from_bytes(view[at : at + 4], "big")
+                at, self._sum, self._over = at + 4, 0, self._last
+            elif len(view) - at < 8:
+                break
+            else:
+                self._left, self._last = (
+                    4 + int.from_bytes(view[at : at + 4], "big"),
+                    bytes(view[at + 4 : at + 8]) == b"IEND",
+                )
+                at += 4
+        self._waiting = bytes(view[at:])
 
 
 class GifBlocks(Records):

@@ -81,7 +81,10 @@ class Tool(FrozenValue):
     @field_validator("parameters")
     @classmethod
     def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
-        json.dumps(value)
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"it is no JSON: {error}") from None
         return value
 
     def body(self) -> dict[str, Any]:

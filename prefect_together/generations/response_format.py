@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,6 +17,8 @@ _KINDS = frozenset({"text", "json_schema", "json_object", "regex"})
 _NO_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 _LONGEST_NAME = 64
+_DEFINITIONS = ("$defs", "definitions")
+"""Where a schema keeps what it refers to; further down these are names like any other."""
 
 
 def response_format(value: object) -> dict[str, Any] | None:
@@ -31,9 +34,12 @@ def response_format(value: object) -> dict[str, Any] | None:
     if value is None:
         return None
     if isinstance(value, re.Pattern):
-        return {"type": "regex", "pattern": str(cast("Any", value).pattern)}
+        return {"type": "regex", "pattern": _uncompiled(cast("Any", value))}
     if inspect.isclass(value) and issubclass(value, BaseModel):
-        return _wrapped(value.model_json_schema(), value.__name__)
+        try:
+            return _wrapped(value.model_json_schema(), value.__name__)
+        except PydanticUserError as error:
+            raise ValueError(f"{value.__name__} has no JSON schema: {error.message}") from None
     if isinstance(value, Mapping):
         return _of_mapping(dict(cast("Mapping[str, Any]", value)))
     wrong = "give a pydantic class, a JSON schema as a dict, or a pattern made by re.compile"
@@ -44,6 +50,16 @@ def response_format(value: object) -> dict[str, Any] | None:
         return _wrapped(TypeAdapter(known).json_schema(), getattr(known, "__name__", "answer"))
     except (PydanticUserError, TypeError, NameError):
         raise ValueError(wrong) from None
+
+
+def _uncompiled(pattern: re.Pattern[Any]) -> str:
+    """Return what a compiled pattern is sent as: its text alone, so that one which means more is refused."""
+    if not isinstance(pattern.pattern, str):
+        raise ValueError("its pattern is of bytes, and answers are text")  # noqa: TRY004 - pydantic wants it
+    if meant := re.RegexFlag(pattern.flags) & ~(re.UNICODE | re.DEBUG):
+        said = f"its pattern has flags ({meant!r}), which cannot be sent"
+        raise ValueError(f"{said}: write them into the pattern, such as [Yy]es in place of yes with re.IGNORECASE")
+    return pattern.pattern
 
 
 def _of_mapping(value: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +74,7 @@ def _of_mapping(value: dict[str, Any]) -> dict[str, Any]:
         found = _wrapped(dict(about["schema"]), str(about.get("name") or "answer"))
         found["json_schema"] |= {name: about[name] for name in ("description", "strict") if name in about}
         return found
-    if kind in _KINDS:
+    if isinstance(kind, str) and kind in _KINDS:
         return value
     return _wrapped(value, str(value.get("title") or "answer"))
 
@@ -110,9 +126,7 @@ def inline_references(schema: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: It refers to itself, or to something that is not in it.
     """
-    definitions = {
-        f"#/{name}/{key}": part for name in ("$defs", "definitions") for key, part in schema.get(name, {}).items()
-    }
+    definitions = {f"#/{name}/{key}": part for name in _DEFINITIONS for key, part in schema.get(name, {}).items()}
 
     def inlined(part: Any, above: tuple[str, ...]) -> Any:
         if isinstance(part, list):
@@ -120,9 +134,9 @@ def inline_references(schema: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(part, dict):
             return part
         known = cast("dict[str, Any]", part)
-        if "$ref" not in known:
-            return {key: inlined(one, above) for key, one in known.items() if key not in {"$defs", "definitions"}}
-        reference = str(known["$ref"])
+        reference = known.get("$ref")
+        if not isinstance(reference, str):  # a property may be called so, too
+            return {key: inlined(one, above) for key, one in known.items()}
         if reference in above:
             raise ValueError(
                 f"its schema refers to itself ({reference}), and such a schema cannot be sent: give a depth to it"
@@ -132,7 +146,7 @@ def inline_references(schema: dict[str, Any]) -> dict[str, Any]:
         beside = {key: one for key, one in known.items() if key != "$ref"}
         return {**inlined(definitions[reference], (*above, reference)), **beside}
 
-    return cast("dict[str, Any]", inlined(schema, ()))
+    return cast("dict[str, Any]", inlined({key: one for key, one in schema.items() if key not in _DEFINITIONS}, ()))
 
 
 def schema_of(wanted: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -155,7 +169,16 @@ def read_json(text: str) -> Any:
         ValueError: It is no JSON.
     """
     fenced = _FENCED.findall(text)
-    return json.loads(fenced[0] if len(fenced) == 1 else text)
+    return json.loads(fenced[0] if len(fenced) == 1 else text, parse_constant=_no_number, parse_float=_finite)
+
+
+def _no_number(text: str) -> float:
+    """Refuse NaN and Infinity, which JSON has not, and a number too large to be one here."""
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _no_number(text)
 
 
 def fault(text: str, wanted: Mapping[str, Any] | None) -> str | None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from prefect_together._internal.json import compact
-from prefect_together._internal.readers import as_mapping
+from prefect_together._internal.readers import as_list, as_mapping
 from prefect_together.generations.answers import Usage
 from prefect_together.generations.response_format import fault, read_json, response_format, schema_of
-from prefect_together.generations.spec import ColumnType
+from prefect_together.generations.spec import COMMON_COLUMNS, ColumnType
 
 _TYPES: dict[str, ColumnType] = {"string": "string", "integer": "int64", "number": "float64", "boolean": "bool_"}
 _LISTS: dict[ColumnType, ColumnType] = {
@@ -62,7 +62,8 @@ def answer_row(fields: Mapping[str, Any]) -> dict[str, Any]:
 def columns_of(schema: Mapping[str, Any] | None) -> dict[str, ColumnType]:
     """Return the columns of answers by a schema; one of text where it has no properties, or there is none."""
     properties = _properties(schema)
-    return {**{name: _type(about) for name, about in properties.items()}, TEXT: "string"}
+    named = _named(properties)
+    return {**{named[name]: _type(about) for name, about in properties.items()}, TEXT: "string"}
 
 
 def row_of(text: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -76,30 +77,52 @@ def row_of(text: str, wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     properties = _properties(schema)
     if not properties:
         return {TEXT: text}
+    named = _named(properties)
     if fault(text, wanted) is not None:
-        return {**dict.fromkeys(properties), TEXT: text}
+        return {**dict.fromkeys(named.values()), TEXT: text}
     value = cast("dict[str, Any]", read_json(text))
-    return {**{name: _cell(value.get(name), _type(about)) for name, about in properties.items()}, TEXT: None}
+    return {**{named[name]: _cell(value.get(name), _type(about)) for name, about in properties.items()}, TEXT: None}
 
 
-def _properties(schema: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+def _named(properties: Mapping[str, object]) -> dict[str, str]:
+    """Return the column of each property: of its name, or of that with ``answer_`` in front where a column of ours has it.
+
+    Databases tell no capitals apart, so neither does this.
+    """
+    ours = {*COMMON_COLUMNS, *TOKENS, TEXT}
+    named: dict[str, str] = {}
+    for name in properties:
+        column = name
+        while column.casefold() in ours or (column != name and column in properties):
+            column = f"answer_{column}"
+        named[name] = column
+    return named
+
+
+def _properties(schema: Mapping[str, Any] | None) -> dict[str, object]:
     found = schema.get("properties") if schema else None
-    return cast("dict[str, Mapping[str, Any]]", found) if isinstance(found, dict) else {}
+    return cast("dict[str, object]", found) if isinstance(found, dict) else {}
 
 
-def _type(about: Mapping[str, Any]) -> ColumnType:
+def _type(about: object) -> ColumnType:
     """Return the type of a property; what is nested, or may be of several types, is JSON as text."""
-    branches = [one for one in about.get("anyOf", [about]) if one.get("type") != "null"]
-    if len(branches) != 1:
-        return "string"
-    kind = branches[0].get("type")
-    if isinstance(kind, list):
-        kinds = [one for one in cast("list[Any]", kind) if one != "null"]
-        kind = kinds[0] if len(kinds) == 1 else None
+    branch, kind = _only(about)
     if kind == "array":
-        items = as_mapping(branches[0].get("items"))
-        return _LISTS[_TYPES[items["type"]]] if items.get("type") in _TYPES else "string"
+        _, of = _only(branch.get("items"))
+        return _LISTS[_TYPES[of]] if of in _TYPES else "string"
     return _TYPES.get(str(kind), "string")
+
+
+def _only(about: object) -> tuple[dict[str, Any], str | None]:
+    """Return the one schema that something has besides being null, and its one type; a schema may also be true or false."""
+    branches = [
+        one for one in map(as_mapping, as_list(as_mapping(about).get("anyOf")) or [about]) if one.get("type") != "null"
+    ]
+    if len(branches) != 1:
+        return {}, None
+    kind = branches[0].get("type")
+    kinds = [one for one in (as_list(kind) or [kind]) if one != "null"]
+    return branches[0], kinds[0] if len(kinds) == 1 and isinstance(kinds[0], str) else None
 
 
 def _cell(value: Any, kind: ColumnType) -> Any:

@@ -31,9 +31,8 @@ def sentence_pieces(text: str, most: int) -> tuple[str, ...]:
     pieces: list[str] = []
     for paragraph in re.split(r"\n\s*\n", text):
         waiting = ""
-        for sentence in _sentences(paragraph):
-            space = " " if waiting and waiting[-1].isascii() else ""  # Chinese and Japanese have none, and each is paid for
-            together = f"{waiting}{space}{sentence}"
+        for space, sentence in _sentences(paragraph):
+            together = f"{waiting}{space}{sentence}" if waiting else sentence
             if waiting and len(together) > most:
                 pieces += _fitting(waiting, most)
                 together = sentence
@@ -44,16 +43,19 @@ def sentence_pieces(text: str, most: int) -> tuple[str, ...]:
     return tuple(pieces)
 
 
-def _sentences(paragraph: str) -> Iterator[str]:
-    begun = 0
+def _sentences(paragraph: str) -> Iterator[tuple[str, str]]:
+    """Yield each sentence, after the space that it is said with behind the one before: Chinese and Japanese have none."""
+    begun, space = 0, ""
     for end in _END.finditer(paragraph):
         sentence = paragraph[begun : end.end()].strip()
         goes_on = paragraph[end.end() : end.end() + 1].islower()  # “Where?” she asked.
         if sentence and not goes_on and not _SHORTENED.search(sentence):
-            yield sentence
+            yield space, sentence
             begun = end.end()
+            spaced = end.group()[-1:].isspace() and unicodedata.east_asian_width(sentence[-1]) not in "WFH"
+            space = " " if spaced else ""
     if rest := paragraph[begun:].strip():
-        yield rest
+        yield space, rest
 
 
 def _fitting(sentence: str, most: int) -> Iterator[str]:

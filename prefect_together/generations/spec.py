@@ -24,6 +24,19 @@ ColumnType = Literal[
 ]
 """Types of a table's columns, in Arrow's words; money is a decimal, a fine one where a token costs next to nothing."""
 
+COMMON_COLUMNS: Mapping[str, ColumnType] = {
+    "status": "string",
+    "model": "string",
+    "seed": "int64",
+    "cost": "money",
+    "estimated_cost": "money",
+    "seconds_taken": "float64",
+    "reused": "bool_",
+    "error": "string",
+    "job_id": "string",
+    "more_uris": "string",
+}
+"""Columns of every table that comes out, besides those of its generation type."""
 FILE_COLUMNS: Mapping[str, ColumnType] = {
     "uri": "string",
     "sha256": "string",

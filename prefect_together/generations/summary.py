@@ -9,6 +9,7 @@ from decimal import Decimal
 from prefect_together.catalog.money import dollars
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.results import Generated
+from prefect_together.generations.validation import items_of
 from prefect_together.storage.addresses import where
 
 
@@ -18,7 +19,7 @@ def summary(results: Iterable[KeptFile | Generated]) -> str:
     Args:
         results: What the run was handed or made on this machine, in the order of the lines.
     """
-    found = list(results)
+    found = items_of("summary", results, (KeptFile, Generated), "results")
     rows = [(one.noun, *_paid(one), _shape(one), _what(one)) for one in found]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]) for row in rows]
@@ -32,7 +33,7 @@ def money(results: Iterable[Generated]) -> str:
         results: What the run was handed; what was ``reused`` is counted as such and costs it nothing.
     """
     tally = Tally()
-    for result in results:
+    for result in items_of("money", results, (Generated,), "results"):
         tally.add(result)
     return str(tally)
 

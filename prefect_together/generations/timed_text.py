@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together.errors import InvalidRequest
 from prefect_together.generations.description import Line
 from prefect_together.generations.line_breaks import Piece, arranged, following, grouped, pieces_of, width
 
@@ -82,7 +83,12 @@ def captions(said: Iterable[Word | Segment], *, line_length: int = LINE_LENGTH) 
     Args:
         said: Words, or segments; in any order.
         line_length: Characters of a line at most.
+
+    Raises:
+        InvalidRequest: No line has so few characters.
     """
+    if line_length < 1:
+        raise InvalidRequest(f"line_length is {line_length}: give how many a line may have, such as {LINE_LENGTH}.")
     stretches = _stretches(sorted(said, key=lambda one: one.start))
     found = [
         Caption(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from prefect_together.errors import InvalidRequest
+from prefect_together.errors import InvalidRequest, LibraryError
 from prefect_together.generations.description import Description, Line
 from prefect_together.generations.results import GeneratedValue
 from prefect_together.generations.spoken import RecordingRequest, clock
@@ -87,7 +87,8 @@ class Transcript(GeneratedValue):
             line_length: Characters of a line at most; those of Chinese, Japanese and Korean count twice.
 
         Raises:
-            InvalidRequest: It ends in something else.
+            InvalidRequest: It ends in something else, or a format or the length of a line is none.
+            LibraryError: Nothing can be written there.
         """
         path = Path(where).expanduser()
         known = {"srt": self.to_srt, "vtt": self.to_vtt}
@@ -95,10 +96,17 @@ class Transcript(GeneratedValue):
         if ending and ending not in known and not path.is_dir():
             what = f"write_subtitles writes .srt and .vtt, and {path.name} is neither"
             raise InvalidRequest(f"{what}: give such a file or a folder.")
+        if other := [one for one in formats if one not in known]:
+            raise InvalidRequest(f"formats: write_subtitles writes srt and vtt, and no {other[0]!r}.")
         files = {path: ending} if ending in known else {path / f"{self.name}.{one}": one for one in formats}
-        for file, form in files.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(known[form](line_length=line_length), encoding="utf-8", newline="\n")
+        texts = {file: known[form](line_length=line_length) for file, form in files.items()}
+        try:
+            for file, text in texts.items():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            what = f"Subtitles cannot be written to {where}: {error.strerror or error}"
+            raise LibraryError(f"{what}.", paid="yes", advice="Give another place; the transcript is kept.") from error
         return tuple(files)
 
     def description(self) -> Description:

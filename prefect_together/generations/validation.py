@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
+
+from prefect_together._internal.text import with_article
+from prefect_together.errors import InvalidRequest
+
+_Item = TypeVar("_Item")
 
 _SHOWN = 80  # characters of a wrong value that are quoted back
 _PATTERNS = {r"\S": "it is empty, give at least one character", r"^\d+:\d+$": "give it as width:height, such as 16:9"}
@@ -40,6 +45,28 @@ def unfinished(value: object) -> str | None:
     return (
         "call .result() on it, and give what comes of it" if can_wait and callable(getattr(value, "result", None)) else None
     )
+
+
+def items_of(function: str, given: object, kinds: tuple[type[_Item], ...], wanted: str) -> list[_Item]:
+    """Return what a function was given as a list of what it takes.
+
+    Args:
+        function: What was called, for errors.
+        given: What it was given: any number of them.
+        kinds: The classes of what it takes.
+        wanted: These, in words.
+
+    Raises:
+        InvalidRequest: It is no list, or something else is in it.
+    """
+    several = isinstance(given, Iterable) and not isinstance(given, (str, *kinds))
+    items: list[Any] = [*cast("Iterable[Any]", given)] if several else [given]
+    for wrong in items:
+        if not isinstance(wrong, kinds):
+            hint = f": {said}" if (said := unfinished(wrong)) else ""
+            found = "None" if wrong is None else with_article(type(wrong).__name__)
+            raise InvalidRequest(f"{function} takes {wanted}, and was given {found}{hint}.")
+    return items
 
 
 def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from typing import Any, BinaryIO
 
 from prefect_together._internal.optional import library
@@ -79,10 +80,31 @@ def upright(frame: Any) -> Any:
     return picture if how is None else picture.transpose(Image.Transpose[how])
 
 
+def eight_bits(picture: Any) -> Any:
+    """Return a picture of Pillow's whose greys have more than 256 steps with as many as are shown; any other as it is.
+
+    Pillow itself cuts off what is above 255. Of whole numbers of 16 bits all are meant; of larger ones, and of fractions,
+    those between the darkest and the lightest, unless they fit already.
+    """
+    if not picture.mode.startswith(("I", "F")):
+        return picture
+    sixteen = picture.mode.startswith("I;16")
+    wide = picture.convert("I" if sixteen else "F")
+    low, high = (0, 65535) if sixteen else wide.getextrema()
+    if not sixteen and low >= 0 and 1 < high <= 255:  # the greys of 8 bits
+        return wide.convert("L")
+    scale = 255 / (high - low) if high > low else 0.0
+    return wide.convert("F").point(partial(_shifted, scale, -low * scale)).convert("L")
+
+
+def _shifted(scale: float, offset: float, grey: Any) -> Any:
+    return grey * scale + offset
+
+
 def _jpeg(picture: object) -> bytes:
     """Return a picture of Pillow's as an upright JPEG on white, no larger than what counts."""
     images, operations = library("PIL.Image", "Pictures", extra="media"), library("PIL.ImageOps", "Pictures", extra="media")
-    turned = operations.exif_transpose(picture)
+    turned = eight_bits(operations.exif_transpose(picture))
     if turned.mode in {"RGBA", "LA", "PA"} or "transparency" in turned.info:
         flat = images.new("RGBA", turned.size, "white")
         flat.alpha_composite(turned.convert("RGBA"))

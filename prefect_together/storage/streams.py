@@ -11,11 +11,18 @@ from typing import Any, BinaryIO
 _CHUNK = 1024 * 1024
 
 
-def checksum(file: BinaryIO) -> tuple[str, int]:
-    """Return the SHA-256 of what is left of a file, in hex, and its size in bytes."""
+def checksum(file: BinaryIO, feed: Callable[[bytes], None] | None = None) -> tuple[str, int]:
+    """Return the SHA-256 of what is left of a file, in hex, and its size in bytes.
+
+    Args:
+        file: Open where it begins.
+        feed: Is given all of it too, a part at a time.
+    """
     digest, size = hashlib.sha256(), 0
     while chunk := file.read(_CHUNK):
         digest.update(chunk)
+        if feed is not None:
+            feed(chunk)
         size += len(chunk)
     return digest.hexdigest(), size
 

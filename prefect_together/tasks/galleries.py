@@ -11,10 +11,12 @@ from prefect.artifacts import LinkArtifact, MarkdownArtifact
 from prefect.logging.loggers import get_logger
 
 from prefect_together._internal.event_loop import arun, run
+from prefect_together._internal.text import with_article
 from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.lineage import flat
 from prefect_together.generations.results import Generated
+from prefect_together.generations.validation import unfinished
 from prefect_together.storage.addresses import where
 from prefect_together.tasks._context import run_logger
 from prefect_together.ui import markdown
@@ -145,6 +147,10 @@ async def _shown(media: Any, key: str, draw: _Draw) -> bool:
         found = flat(media)
         files = [file for file in found if isinstance(file, (KeptFile, Generated))]
         failures = [error for error in found if isinstance(error, BaseException)]
+        if other := [one for one in found if one is not None and not isinstance(one, (KeptFile, Generated, BaseException))]:
+            hint = unfinished(other[0]) or "give what was generated"
+            what = "The gallery %s leaves out what is no result, such as %s: %s."
+            run_logger().warning(what, key, with_article(type(other[0]).__name__), hint)
         if not wanted():
             return False
         pictures = await _pictures(files)

@@ -11,6 +11,7 @@ from prefect_together.blocks.library import AnyLibrary
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.image import SPEC, GeneratedImage, ImageRequest
 from prefect_together.generations.policy import OnUnknown, Reuse
+from prefect_together.generations.validation import items_of
 from prefect_together.tasks._checks import expect
 from prefect_together.tasks._operations import Arguments, generated
 from prefect_together.tasks._task import async_task, sync_task
@@ -218,7 +219,7 @@ async def aapproved_images(
 def _begun(images: Sequence[GeneratedImage], rounds: int) -> list[GeneratedImage | None]:
     if rounds < 1:
         raise InvalidRequest(f"approved_images asks at least once, and rounds is {rounds}.")
-    return [*images]
+    return [*items_of("approved_images", images, (GeneratedImage,), "pictures that were generated")]
 
 
 def _decided(

@@ -20,6 +20,7 @@ from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import MediaReference, Request
 from prefect_together.generations.spoken import RecordingRequest
 from prefect_together.generations.transcript import Transcript
+from prefect_together.generations.validation import items_of
 from prefect_together.tasks._batch_arguments import BatchArguments, Via
 from prefect_together.tasks._batch_requests import Requests, filled, rows_of
 from prefect_together.tasks._batch_summary import show_plan
@@ -84,11 +85,12 @@ def check_requests(*requests: Request) -> None:
         requests: What would be asked for.
 
     Raises:
-        InvalidRequest: Together has no such model or voice, or a documented rule is broken, and the setting ``PREFLIGHT``
-            says that this is an error.
+        InvalidRequest: It is no request; or Together has no such model or voice, or a documented rule is broken, and the
+            setting ``PREFLIGHT`` says that this is an error.
     """
     policy = current_settings().policy()
-    for request in requests if policy.preflight == "error" else ():
+    given = items_of("check_requests", requests, (Request,), "requests, each as an argument of its own")
+    for request in given if policy.preflight == "error" else ():
         findings_of(request, request.given(), policy)
 
 

@@ -22,6 +22,7 @@ from prefect_together._internal.event_loop import arun, run
 from prefect_together._internal.prefect_compat import answer_of_pause
 from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.validation import items_of
 from prefect_together.ui import markdown
 from prefect_together.ui.addresses import of_artifact
 from prefect_together.ui.artifacts import publish, thumbnails, wanted
@@ -75,6 +76,7 @@ def review_images(
         ConfigurationError: It is called outside of a flow run.
         FlowPauseTimeout: Nobody answered, and ``on_timeout`` is ``"fail"``.
     """
+    images = items_of("review_images", images, (KeptFile,), "pictures that were generated")
     if not images:
         return Review((), price)
     plan = _Plan(images, price, timeout, on_timeout, how, key)
@@ -100,6 +102,7 @@ async def areview_images(
     poll_interval: int = 2,
 ) -> Review:
     """Wait until somebody has decided: ``review_images`` for async flows."""
+    images = items_of("areview_images", images, (KeptFile,), "pictures that were generated")
     if not images:
         return Review((), price)
     plan = _Plan(images, price, timeout, on_timeout, how, key)

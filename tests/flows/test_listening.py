@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from prefect.exceptions import ParameterTypeError
 
 from prefect_together import (
     BatchFailed,
+    GeneratedText,
     Plan,
     Segment,
     SpeechRequest,
@@ -222,3 +224,57 @@ def test_killed_half_way_and_run_again(
         charged = {"transcription": 1, "chat": 1, "speech": lines}
         assert lines > 1
     assert charged == found
+
+
+def test_the_film_s_own_language_is_not_translated(
+    load: Callable[[str], Any], together_sandbox: Sandbox, film: Path, tmp_path: Path
+) -> None:
+    """What is spoken has the times of its words, and no translation of it into itself takes its file."""
+    module = load("subtitle")
+    options = {"film": str(film), "languages": ["en", "de"], "burn": "en", "tracks": False, "out": str(tmp_path / "out")}
+    done = module.subtitle(**options)
+    assert ["sea.de.srt", "sea.de.vtt", "sea.en.srt", "sea.en.vtt"] == sorted(file.name for file in done.files)
+    assert {"transcription": 1, "chat": 1} == kinds(together_sandbox)
+    assert module.to_srt(done.transcript.timed) == (tmp_path / "out" / "sea.en.srt").read_text(encoding="utf-8")
+    assert 1 == len(done.films)
+    assert (0, 2) == ((after := module.subtitle(**options, plan=True)).send, after.reused)
+
+
+def test_a_line_without_words_is_silent_in_a_dub(
+    load: Callable[[str], Any], together_sandbox: Sandbox, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dots are nothing that could be spoken: the other lines are, and nothing fails after it was paid for."""
+    module = load("dub")
+    translated = module.translated
+
+    def dots(lines: list[Segment], answers: Any) -> list[Segment]:
+        first, *rest = translated(lines, answers)
+        return [first.model_copy(update={"text": "…"}), *rest]
+
+    monkeypatch.setattr(module, "translated", dots)
+    done = module.dub(film=str(film), shorten=0)
+    assert done.lines[0].voice is None
+    assert len(done.lines) - 1 == len(done.spoken) == kinds(together_sandbox)["speech"]
+    assert done.film
+
+
+def test_a_blank_translation_leaves_the_line_as_it_was(
+    load: Callable[[str], Any], film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be missing among the subtitles."""
+    monkeypatch.setattr(GeneratedText, "data", property(lambda _: {"1": " ", "2": "Zwei.", "3": "Drei."}))
+    done = load("subtitle").subtitle(film=str(film), languages=["de"], tracks=False, out=str(tmp_path / "out"))
+    spoken, german = done.lines["spoken"], done.lines["de"]
+    assert [spoken[0].text, "Zwei.", "Drei."] == [line.text for line in german]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody may write")
+@pytest.mark.parametrize(("name", "option"), [("meeting", "m.md"), ("subtitle", "folder")])
+def test_a_place_where_nothing_can_be_written(
+    name: str, option: str, load: Callable[[str], Any], together_sandbox: Sandbox, film: Path
+) -> None:
+    """Said before anything is paid for what would stand there."""
+    flow, given = getattr(load(name), name), "recording" if name == "meeting" else "film"
+    with pytest.raises(ParameterTypeError, match="cannot be written to"):
+        flow(**{given: str(film), "out": f"/proc/nope/{option}"})
+    assert [] == together_sandbox.requests()

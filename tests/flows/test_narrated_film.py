@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from prefect.exceptions import ParameterTypeError
 
 from prefect_together import DerivedMedia, GeneratedAudio, GeneratedVideo, Plan, TranscriptionRequest, transcribe
 from prefect_together.errors import InvalidRequest, MediaError
@@ -136,3 +137,18 @@ def test_killed_while_it_draws_it_goes_on(command: Command, killed: Killed, toge
     assert 0 == done.returncode, done.stderr
     assert {"chat": 1, "speech": 3, "image": 3, "video": 3} == _kinds(together_sandbox)
     assert "burn-subtitles-" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("scene", "said"),
+    [({"seconds": 40}, r"scenes\[2\]\.seconds is 40, and sandbox/tiny makes at most"), ({"motion": " "}, "motion")],
+)
+def test_a_scene_that_no_clip_can_be_made_of(
+    scene: dict[str, Any], said: str, load: Callable[[str], Any], together_sandbox: Sandbox
+) -> None:
+    """It is refused before anything is spoken or drawn, and no scene becomes shorter than was asked for without a word."""
+    module = load("narrated_film")
+    scenes = [{"prompt": "a fox", "narration": LINES[0]}, {"prompt": "a hen", "narration": LINES[1], **scene}]
+    with pytest.raises((InvalidRequest, ParameterTypeError), match=said):
+        module.narrated_film(scenes=scenes, **SMALL)
+    assert [] == together_sandbox.requests()

@@ -56,16 +56,13 @@ def test_a_batch_that_never_answers_is_not_sent_for_ever(together_sandbox: Sandb
 
 
 def test_lines_that_are_refused_are_free_and_say_why(together_sandbox: Sandbox) -> None:
-    """An error file only, or one line in it: those rows have failed with Together's words, and are not sent again in this run."""
+    """Those rows have failed with Together's words, and are not sent again in this run; a new one sends them."""
     together_sandbox.fault(CHAT, "400", match="Name fox 1.", message="That fox has no name.")
     result = by_batch(questions(3), fail_on="never")
     assert ["kept", "failed", "kept"] == [item.outcome for item in result.items]
     assert "That fox has no name. Nothing was paid." in str(result.items[1].error)
-    together_sandbox.fault(CREATE, "errors_only")
-    other = by_batch([question(1), *questions(4, seed=8)], fail_on="never")
-    assert ({"failed"}, {"nothing"}) == ({item.outcome for item in other.items}, {item.paid for item in other.items})
-    assert (2, 2) == (len(together_sandbox.batches()), len(together_sandbox.charges()))
-    assert 5 == by_batch([question(1), *questions(4, seed=8)]).kept  # a new run sends them
+    assert (1, 2) == (len(together_sandbox.batches()), len(together_sandbox.charges()))
+    assert (1, 2) == ((again := by_batch(questions(3))).kept, again.reused)
 
 
 def test_a_batch_that_fails_costs_nothing(together_sandbox: Sandbox) -> None:
@@ -175,3 +172,19 @@ def test_a_refused_batch_leaves_its_rows_free(together_sandbox: Sandbox) -> None
     assert (3, []) == (result.failed, together_sandbox.charges())
     assert "No batches today. Nothing was paid." in str(result.items[0].error)
     assert 3 == by_batch(questions(3)).kept
+
+
+def test_an_error_file_only_goes_into_another_batch(together_sandbox: Sandbox) -> None:
+    """Where all lines met a server that was out of order: each is charged once."""
+    together_sandbox.fault(CREATE, "errors_only")
+    result = by_batch([question(1), *questions(4, seed=8)])
+    assert (5, 2, 5) == (result.kept, len(together_sandbox.batches()), len(together_sandbox.charges()))
+
+
+@pytest.mark.parametrize("status", ["429", "500", "503"])
+def test_a_line_that_met_a_busy_server_goes_into_another_batch(together_sandbox: Sandbox, status: str) -> None:
+    """It says nothing against the request, and nothing was paid for it."""
+    together_sandbox.fault(CHAT, status, match="Name fox 1.", times=1)
+    result = by_batch(questions(3))
+    assert (3, 2, 3) == (result.kept, len(together_sandbox.batches()), len(together_sandbox.charges()))
+    assert {1} == set(charged(together_sandbox).values())

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import Future
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -249,7 +250,8 @@ def test_what_cannot_be_is_refused_in_one_sentence(tmp_path: Path, together_sand
 def test_a_broken_sound_is_said(tmp_path: Path, library: MediaLibrary) -> None:
     """One sentence, and nothing is kept."""
     broken = tmp_path / "b.wav"
-    broken.write_bytes(tone(tmp_path / "a.wav", 0.1).read_bytes()[:20])
+    inside = b"WAVE" + b"junk" * 4  # as long as it says, and no sound
+    broken.write_bytes(b"RIFF" + len(inside).to_bytes(4, "little") + inside)
     with pytest.raises(MediaError, match="sounds cannot be joined"):
         join_sounds([broken], library=library)
 
@@ -266,3 +268,27 @@ def test_without_pyav_it_says_how_to_get_it(tmp_path: Path, library: MediaLibrar
     ):
         with pytest.raises(ConfigurationError, match=r"PyAV is not installed.*prefect-together\[media\]"):
             call()
+
+
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path, library: MediaLibrary) -> None:
+    """As an input of a request is: nothing is made of half a clip or half a sound."""
+    clip, sound = written(tmp_path / "a.mp4", times=THREE, sound=SOUND), tone(tmp_path / "a.wav")
+    halves: list[str] = []
+    for whole in (clip.path(), Path(sound)):
+        data = whole.read_bytes()
+        half = tmp_path / f"half{whole.suffix}"
+        half.write_bytes(data[: len(data) // 2])
+        halves.append(str(half))
+    film, wave = halves
+    for call in (
+        lambda: join_videos([film, clip], library=library),
+        lambda: join_videos([clip, film], library=library),
+        lambda: trim(film, start=0, end=1, library=library),
+        lambda: extract_sound(film, library=library),
+        lambda: join_sounds([wave, sound], library=library),
+        lambda: add_sound(clip, wave, library=library),
+    ):
+        with pytest.raises(InvalidRequest, match=r"half\.\w+' is cut off or damaged: [\d,]+ bytes"):
+            call()
+    with pytest.raises(InvalidRequest, match=r"a Future: call \.result\(\) on it"):
+        join_videos(cast("Any", [Future()]), library=library)

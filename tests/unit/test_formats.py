@@ -272,3 +272,13 @@ def test_a_clip_that_cannot_be_measured_has_no_shape(data: bytes, without: Any, 
     if without:
         monkeypatch.setitem(sys.modules, "av", None)
     assert Shape() == video_shape(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("step", [1, 3, 64, 100_000])
+def test_a_damaged_png_is_noticed(step: int) -> None:
+    """Whichever of its bytes is another: each chunk has a checksum."""
+    whole = FILES["png"]
+    for place in range(8, len(whole), 7):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        assert not arrived(bytes(data), step).whole(), place

@@ -117,3 +117,11 @@ def test_a_block_takes_a_path(tmp_path: Path) -> None:
     block = MediaLibrary.model_validate({"url": tmp_path / "kept"})
     assert str(tmp_path / "kept") == block.url
     assert tmp_path / "kept" == block.storage().folder
+
+
+def test_a_block_holds_a_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored is opened in other folders, in each of which a relative path would be another library, paid anew."""
+    monkeypatch.chdir(tmp_path)
+    assert str(tmp_path / "films" / "new") == MediaLibrary(url="films/new").url
+    for whole in ("/data/films", "~/films", "s3://films/new", "file:///data/films", "az://films"):
+        assert whole == MediaLibrary(url=whole).url

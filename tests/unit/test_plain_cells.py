@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from prefect_together.batch.cells import as_json, plain, text_of
+from prefect_together.batch.cells import NoText, Written, as_json, is_empty, plain, text_of
 from prefect_together.batch.request_table import requests_from_table
+
+from .rows import MODEL
 
 
 @pytest.mark.parametrize(
@@ -105,3 +107,32 @@ def test_a_cell_that_is_no_text_is_refused() -> None:
     assert "Row 1: the template of prompt cannot be filled: it holds a object, which is no text." == found[0].error
     assert "Row 2: the template of prompt cannot be filled: it holds bytes that are no text." == found[1].error
     assert "a fox" == (found[2].request and found[2].request.title())
+
+
+@pytest.mark.parametrize("cell", [Decimal("NaN"), Decimal("sNaN"), float("nan"), None])
+def test_nothing_stands_there(cell: Any) -> None:
+    """A number that is none, of whichever kind."""
+    assert is_empty(plain(cell))
+
+
+@pytest.mark.parametrize("cell", [float("inf"), float("-inf"), Decimal("Infinity"), Written("1e999")])
+def test_an_infinite_number_is_no_text(cell: Any) -> None:
+    """Nobody pays for "inf teapots"."""
+    with pytest.raises(NoText, match="infinite"):
+        text_of(cell)
+
+
+@pytest.mark.parametrize(
+    ("cells", "template", "expected"),
+    [
+        (["65", "-1", "66"], "chr {v:c}!", ["chr A!", None, "chr B!"]),
+        (["1", "1e999", "3"], "{v:d}", ["1", None, "3"]),
+        (["1", "1e999", "3"], "{v:.2f}", ["1.00", None, "3.00"]),
+        (["1", "1e+400", "3"], "{v} x", ["1 x", "1e+400 x", "3 x"]),
+        ([1.0, float("inf"), 3.0], "{v} x", ["1.0 x", None, "3.0 x"]),
+    ],
+)
+def test_one_strange_cell_is_one_row(cells: list[Any], template: str, expected: list[str | None]) -> None:
+    """It is refused by itself, and the others are asked for."""
+    table = requests_from_table([{"v": cell} for cell in cells], templates={"prompt": template}, constants=MODEL)
+    assert expected == [row.request and row.request.title() for row in table]

@@ -152,7 +152,7 @@ def test_sound_that_begins_later_than_the_pictures_stays_where_it_is(tmp_path: P
     [
         (clip(), "cannot be heard: it has no sound"),
         (b"hello there, this is text", "is not a recording in a format that is known, but text: give a WAV, MP3"),
-        (sound("wav")[:9000], "is cut off: 9,000 bytes of audio/wav"),
+        (sound("wav")[:9000], "is cut off or damaged: 9,000 bytes of audio/wav"),
         (b"", "is empty"),
     ],
     ids=["silent-film", "text", "cut", "empty"],

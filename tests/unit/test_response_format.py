@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Literal
 
@@ -145,3 +146,57 @@ def test_the_schema_stands_in_the_prompt() -> None:
 def test_json_is_read() -> None:
     """Other code fences in a text are no fence around the answer."""
     assert {"code": "```\nx\n```"} == read_json('{"code": "```\\nx\\n```"}')
+
+
+class Glossary(BaseModel):
+    """Fields that are called as words of JSON schemas are."""
+
+    definitions: list[Part]
+    properties: str
+
+
+def test_a_field_may_be_called_as_words_of_schemas_are() -> None:
+    """Only a schema's own definitions are put where they are referred to; a property of that name stays, also `$ref`."""
+    schema: Any = schema_of(response_format(Glossary))
+    assert ["definitions", "properties"] == list(schema["properties"])
+    assert "name" in schema["properties"]["definitions"]["items"]["properties"]
+    linked = {"type": "object", "properties": {"$ref": {"type": "string"}}, "required": ["$ref"]}
+    assert linked == schema_of(response_format(linked))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (re.compile("yes|no", re.IGNORECASE), "re.IGNORECASE"),
+        (re.compile("yes # a word", re.VERBOSE), "re.VERBOSE"),
+        (re.compile("(?i)yes"), "flags"),
+        (re.compile(b"yes"), "bytes"),
+    ],
+)
+def test_what_a_pattern_means_beyond_its_text_is_refused(given: Any, said: str) -> None:
+    """Its text alone would be sent, and answers that are right be paid for again."""
+    with pytest.raises(ValueError, match=said):
+        response_format(given)
+
+
+def test_a_schema_of_several_types_is_one() -> None:
+    """A list is no word for a kind of format."""
+    schema = {"type": ["object", "null"], "properties": {"a": {"type": "string"}}}
+    assert schema == schema_of(response_format(schema))
+
+
+def test_a_class_without_a_schema_is_refused_by_its_name() -> None:
+    """What pydantic can check, and JSON has no word for."""
+
+    class Calls(BaseModel):
+        back: Callable[[], None]
+
+    with pytest.raises(ValueError, match="Calls has no JSON schema"):
+        response_format(Calls)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_is_no_answer(number: str) -> None:
+    """JSON has none of them, and no table could hold them."""
+    wanted = response_format({"type": "object", "properties": {"a": {"type": "number"}}})
+    assert "is no number" in str(fault(f'{{"a": {number}}}', wanted))

@@ -82,3 +82,44 @@ def test_without_properties_there_is_text(wanted: Any) -> None:
     """One column, with the answer."""
     assert {"text": "string"} == columns_of(schema_of(wanted))
     assert {"text": "[1]"} == row_of("[1]", wanted)
+
+
+class Ours(BaseModel):
+    """Fields that are called as columns of every table are."""
+
+    text: str
+    status: str
+    cost: float
+    Model: str
+    answer_text: str
+
+
+def test_fields_of_the_names_of_our_columns_have_columns_of_their_own() -> None:
+    """Nothing of an answer is lost, nothing of ours is overwritten, and a database tells all of them apart."""
+    wanted: Any = response_format(Ours)
+    columns = columns_of(schema_of(wanted))
+    own = ["answer_answer_text", "answer_status", "answer_cost", "answer_Model", "answer_text", "text"]
+    assert own == list(columns)
+    row = row_of('{"text": "a", "status": "b", "cost": 1.5, "Model": "c", "answer_text": "d"}', wanted)
+    assert ["a", "b", 1.5, "c", "d", None] == list(row.values())
+    assert set(columns) == set(row) == set(row_of("{", wanted))
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"type": "array", "items": {"type": ["string", "null"]}}, "list_string"),
+        ({"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}, "list_int64"),
+        ({"type": "array", "items": {"type": ["string", "integer"]}}, "string"),
+        ({"type": "array", "items": True}, "string"),
+        ({"type": "array"}, "string"),
+        ({"type": ["number", "null"]}, "float64"),
+        ({"anyOf": [True, {"type": "null"}]}, "string"),
+        ({"const": 3}, "string"),
+        (True, "string"),
+    ],
+)
+def test_whatever_a_schema_may_be_has_a_type(about: Any, expected: str) -> None:
+    """JSON schemas are also true and false, and types are lists too."""
+    wanted: Any = response_format({"type": "object", "properties": {"a": about}})
+    assert {"a": expected, "text": "string"} == columns_of(schema_of(wanted))

@@ -70,3 +70,20 @@ def test_a_changed_sentence_changes_one_piece() -> None:
         after = sentence_pieces(" ".join(changed), LONG)
         assert 1 == len(set(after) - set(before))
         assert 1 == len(set(before) - set(after))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "“No!” She left the room. “Yes.” He stayed there.",
+        "ما هذا؟ هذا كتاب جديد جدا وجميل.",
+        "यह क्या है। यह एक बहुत अच्छी किताब है।",
+        "Wait… Now go on with it at once.",
+        "(No.) It is what it is, she said.",
+        "「はい。」と彼は言った。そしてすぐに帰った。",
+        "海は静かだ。誰もいない。",
+    ],
+)
+def test_the_space_between_short_sentences_stays(text: str) -> None:
+    """Where the text has one it is said, in whatever script; where it has none, as in Japanese, none is paid for."""
+    assert text == " ".join(sentence_pieces(text, LONG))

@@ -158,3 +158,11 @@ def test_an_independent_reader_agrees() -> None:
         with av.open(io.BytesIO(text.encode()), format=form) as file:
             starts = [float(packet.pts * packet.time_base) for packet in file.demux() if packet.size]
         assert [round(one.start, 3) for one in captions(spoken(FOX))] == [round(at, 3) for at in starts]
+
+
+@pytest.mark.parametrize("length", [0, -3])
+def test_no_line_has_no_characters(length: int) -> None:
+    """One sentence, whatever is made of it."""
+    for make in (captions, to_srt, to_vtt):
+        with pytest.raises(InvalidRequest, match=f"line_length is {length}"):
+            make([Word(word="one", start=0, end=1)], line_length=length)

@@ -80,3 +80,27 @@ def test_pictures_from_the_whole_of_a_clip(count: int, levels: list[int], tmp_pa
     with path.open("rb") as file:
         found: list[Any] = [Image.open(io.BytesIO(data)).getpixel((32, 24)) for data in frames(file, count)]
     assert levels == [round(colour[0] / 25) for colour in found]
+
+
+@pytest.mark.parametrize(
+    ("mode", "greys", "kind"),
+    [
+        ("I;16", [0, 16384, 32768, 65535], "PNG"),
+        ("I", [0, 25000, 50000, 100000], "TIFF"),
+        ("F", [0.0, 0.25, 0.5, 1.0], "TIFF"),
+        ("F", [0.0, 63.75, 127.5, 255.0], "TIFF"),
+        ("I", [0, 64, 128, 255], "TIFF"),
+    ],
+)
+def test_more_greys_than_are_shown_are_made_fewer(mode: str, greys: list[float], kind: str) -> None:
+    """A measurement of 16 bits, or of fractions, is neither black nor white."""
+    made, out = Image.new(mode, (64, 16)), io.BytesIO()
+    for place in range(64):
+        for row in range(16):
+            made.putpixel((place, row), greys[place // 16])
+    made.save(out, kind)
+    shown = Image.open(io.BytesIO(seen(out.getvalue()))).convert("L")
+    for place, expected in zip((8, 24, 40, 56), (0, 64, 127, 255), strict=True):
+        found = shown.getpixel((place, 8))
+        assert isinstance(found, int)
+        assert abs(found - expected) <= 4

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from prefect_together._internal.text import with_article
 from prefect_together.errors import InvalidRequest
-from prefect_together.generations.formats import HEAD, NOUNS, Family, plural, sniff
+from prefect_together.generations.formats import HEAD, NOUNS, Family, Incoming, plural
 from prefect_together.generations.kept_file import KeptFile
+from prefect_together.generations.validation import unfinished
 from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
 from prefect_together.storage.opening import open_moved
 from prefect_together.storage.streams import checksum
@@ -43,7 +44,9 @@ async def sources(
     for file in files:
         kept = await asyncio.to_thread(_own, function, file, wanted) if isinstance(file, (str, Path)) else file
         if not isinstance(kept, KeptFile):
-            raise InvalidRequest(f"{function} takes {wanted} that were generated, or paths, and was given {_shown(kept)}.")
+            hint = f": {said}" if (said := unfinished(kept)) else ""
+            given = f"{function} takes {wanted} that were generated, or paths, and was given {_shown(kept)}{hint}"
+            raise InvalidRequest(f"{given}.")
         if kept.media_type.partition("/")[0] not in families:
             kind = _kind(kept.media_type)
             raise InvalidRequest(f"{function} takes {wanted}, and was given {_named(file)}, which is {kind}.")
@@ -69,18 +72,21 @@ def _own(function: str, file: str | Path, wanted: str) -> KeptFile:
     try:
         path = None if scheme in REMOTE_SCHEMES else _path(name)
         with open_moved(name)[0] if path is None else path.open("rb") as opened:
-            head = opened.read(HEAD)
+            passing = Incoming(opened.read(HEAD))
             opened.seek(0)
-            sha256, size = checksum(opened)
+            sha256, size = checksum(opened, passing.feed)
         written = datetime.fromtimestamp(0 if path is None else path.stat().st_mtime, timezone.utc)
     except FileNotFoundError:
         raise InvalidRequest(f"{function}: there is no file {name!r}.") from None
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
         raise InvalidRequest(f"{function}: the file {name!r} cannot be read: {said}.") from error
-    found = sniff(head)
+    found = passing.format
     if found is None:
         raise InvalidRequest(f"{function} takes {wanted}, and {name!r} is neither in a format that is known.")
+    if not passing.whole():
+        what = f"{name!r} is cut off or damaged: {size:,} bytes of {found.media_type}"
+        raise InvalidRequest(f"{function}: {what} that are not whole. Fetch or write it again.")
     address = name if path is None else path.as_uri()
     return KeptFile(uri=address, sha256=sha256, size=size, media_type=found.media_type, created_at=written)
 
