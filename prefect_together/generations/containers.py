@@ -183,7 +183,8 @@ class Checksums:
         """Whether all so far are what they should be."""
         self._waiting = b""
         self._signature = 8  # bytes of it that are still to come
-        self._left = self._sum = 0  # of the chunk that passes: bytes before its checksum, and what that should be
+        self._left = 0  # bytes of the chunk that passes, before its checksum
+        self._sum: int | None = None  # what that should be; None between two chunks
         self._last = self._over = False
 
     def feed(self, data: bytes) -> None:
@@ -196,20 +197,18 @@ class Checksums:
         while not self._over and len(view) > at:
             if self._left > 0:
                 taken = view[at : at + self._left]
-                self._sum = zlib.crc32(taken, self._sum)
+                self._sum = zlib.crc32(taken, self._sum or 0)
                 at, self._left = at + len(taken), self._left - len(taken)
-            elif self._left == 0 and self._sum:
+            elif self._sum is not None:
                 if len(view) - at < 4:
                     break
                 self.right &= self._sum == int.from_bytes(view[at : at + 4], "big")
-                at, self._sum, self._over = at + 4, 0, self._last
+                at, self._sum, self._over = at + 4, None, self._last
             elif len(view) - at < 8:
                 break
             else:
-                self._left, self._last = (
-                    4 + int.from_bytes(view[at : at + 4], "big"),
-                    bytes(view[at + 4 : at + 8]) == b"IEND",
-                )
+                self._last = bytes(view[at + 4 : at + 8]) == b"IEND"
+                self._left = 4 + int.from_bytes(view[at : at + 4], "big")
                 at += 4
         self._waiting = bytes(view[at:])
 

@@ -72,7 +72,7 @@ def test_a_key_is_of_today() -> None:
 def test_no_two_keys_are_the_same() -> None:
     """Two processes that keep the same file write to two names."""
     name = FileNaming(spec_named("image"), "a fox", "f" * 40)
-    assert 500 == len({name.key("jpg") for _ in range(500)})
+    assert 50 == len({name.key("jpg") for _ in range(50)})  # of 16 million
 
 
 @pytest.mark.parametrize("folder", ["", "images", "ledger", "derived", "batches", "../up", "a/b", "Speech"])
