@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -250,3 +251,14 @@ def test_galleries_and_films_leave_a_line(together_sandbox: Sandbox, caplog: pyt
     assert f"Made before: the film of 1 clip, {film.path()}" in lines
     assert any(line.startswith("The gallery film is shown: ") for line in lines)
     assert any(line.startswith("The gallery page is written: /") and line.endswith("gallery.html") for line in lines)
+
+
+def test_what_is_no_result_is_left_out_and_said(together_sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """A future that nobody waited for is no gallery of nothing without a word."""
+
+    @flow
+    def shows() -> bool:
+        return publish_gallery([Future[object](), "x.png"], key="early")
+
+    assert shows()
+    assert "The gallery early leaves out what is no result, such as a Future: call .result() on it" in caplog.text

@@ -8,9 +8,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from prefect_together import MediaLibrary, VideoRequest
+from prefect_together.blocks.library import storage_of
 from prefect_together.errors import LibraryError
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.kept_file import KeptFile
@@ -125,3 +127,21 @@ def test_a_block_holds_a_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert str(tmp_path / "films" / "new") == MediaLibrary(url="films/new").url
     for whole in ("/data/films", "~/films", "s3://films/new", "file:///data/films", "az://films"):
         assert whole == MediaLibrary(url=whole).url
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError("All connection attempts failed"), RuntimeError("Timed out")], ids=repr
+)
+async def test_a_server_that_does_not_answer_is_said(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence with what to do, for commands too; trying again can help."""
+
+    async def gone(*_: object, **__: object) -> MediaLibrary:
+        raise error
+
+    monkeypatch.setattr(MediaLibrary, "aload", gone)
+    with pytest.raises(
+        LibraryError, match=r"'films' cannot be had: Prefect's server does not answer .* PREFECT_API_URL"
+    ) as said:
+        await storage_of("together-media-library/films")
+    assert said.value.retryable
+    assert said.value.paid is None
