@@ -132,8 +132,8 @@ def narrated_film(
         plan: Say what would be sent and what it would cost, and send nothing.
     """
     known = catalog.find(video_model)
-    lengths = (known.seconds if known else ()) or LENGTHS
-    asked = _question(brief, count, language, writer, seed, max(lengths))
+    most = max(lengths := (known.seconds if known else ()) or LENGTHS)
+    asked = _question(brief, count, language, writer, seed, most)
     voice = voice or voice_for(speaker, language)
     still = ImageRequest(prompt="any", model=model, width=width, height=height)
     clip = VideoRequest(prompt="any", model=video_model, frame_images=["https://example.com/any.jpg"], seconds=min(lengths))
@@ -143,14 +143,12 @@ def narrated_film(
     if scenes is None:
         answer = expected(asked) if plan else generate_text(asked)
         if answer is None:
-            return _unwritten(plan_requests([asked]), count, speaker, model, video_model, max(lengths))
+            return _unwritten(plan_requests([asked]), count, speaker, model, video_model, most)
         scenes = Scenes.validate_python(answer.data["scenes"])
     elif not scenes:
         raise InvalidRequest("scenes: there is none: give at least one scene.")
-    for number, scene in enumerate(scenes, 1):
-        if (scene.seconds or 0) > max(lengths):
-            what = f"scenes[{number}].seconds is {scene.seconds}, and {video_model} makes at most {max(lengths)} s"
-            raise InvalidRequest(f"{what}: part the scene, or give another video_model.")
+    if long := [f"scenes[{n}].seconds is {one.seconds}" for n, one in enumerate(scenes, 1) if (one.seconds or 0) > most]:
+        raise InvalidRequest(f"{long[0]}, and {video_model} makes at most {most} s: part it, or give another video_model.")
     lines = [_line(scene, speaker, voice, language, answer) for scene in scenes]
     look: dict[str, Any] = {"model": model, "width": width, "height": height, "seed": seed, "based_on": answer}
     stills = [ImageRequest(prompt=scene.prompt, **look) for scene in scenes]
@@ -161,7 +159,7 @@ def narrated_film(
         create_markdown_artifact(_as_file(scenes), key="scenes", description=f"Scenes: {brief}")
     voices = [future.result() for future in generate_speech.map(lines)]
     pictures = [future.result() for future in generate_image.map(stills)]
-    price = catalog.estimate(video_model, {"seconds": str(max(lengths))})
+    price = catalog.estimate(video_model, {"seconds": str(most)})
     left: Sequence[GeneratedImage | None] = pictures
     if review:
         left = approved_images(pictures, price=price, timeout=review_minutes * 60, on_timeout=on_timeout)
@@ -170,8 +168,7 @@ def narrated_film(
     requests = [_clip(scene, still, _seconds(scene, said, lengths), video_model, seed) for scene, said, still in parts]
     clips = [future.result() for future in generate_video.map(requests)]
     film = _film([said for _, said, _ in parts], clips, subtitles, language) if clips else []
-    written = [answer] if answer else []
-    made: list[Any] = [*film[-1:], *written, *pictures, *voices, *clips, *film[:-1]]
+    made: list[Any] = [*film[-1:], *([answer] if answer else []), *pictures, *voices, *clips, *film[:-1]]
     _show_costs(parts, clips, money(one for one in made if not isinstance(one, DerivedMedia)))
     publish_gallery(made, key="narrated-film", title=brief)
     return made
@@ -273,9 +270,6 @@ def _planned(found: Plan, parts: Sequence[Planned], model: str, lengths: Sequenc
         f"The length of {guessed} clips follows from narration that is still to be spoken, here counted with "
         f"{CHARACTERS_A_SECOND} characters a second."
     )
-
-
-# What is shown.
 
 
 def _as_file(scenes: Sequence[Scene]) -> str:

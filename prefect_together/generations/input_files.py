@@ -187,8 +187,8 @@ def checked(request: Request, use: InputUse, file: BinaryIO) -> Format:
         chunk = file.read(_CHUNK)
     if not passing.whole():
         raise InvalidRequest(
-            f"{type(request).__name__}: {what} is cut off or damaged: {passing.size:,} bytes of {passing.format.media_type} "
-            "that are not whole. Fetch or write it again."
+            f"{type(request).__name__}: {what} is cut off or damaged: {passing.size:,} bytes of {passing.format.media_type}"
+            ", not whole. Fetch or write it again."
         )
     file.seek(0)
     return passing.format

@@ -86,7 +86,7 @@ def _own(function: str, file: str | Path, wanted: str) -> KeptFile:
         raise InvalidRequest(f"{function} takes {wanted}, and {name!r} is neither in a format that is known.")
     if not passing.whole():
         what = f"{name!r} is cut off or damaged: {size:,} bytes of {found.media_type}"
-        raise InvalidRequest(f"{function}: {what} that are not whole. Fetch or write it again.")
+        raise InvalidRequest(f"{function}: {what}, not whole. Fetch or write it again.")
     address = name if path is None else path.as_uri()
     return KeptFile(uri=address, sha256=sha256, size=size, media_type=found.media_type, created_at=written)
 
