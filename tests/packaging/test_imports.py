@@ -6,9 +6,10 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -60,13 +61,19 @@ RESERVED = {
 """What only these may import."""
 
 
-class Module(NamedTuple):
+@dataclass(frozen=True)
+class Module:
     """A module and all that it imports."""
 
     name: str
     path: Path
-    imports: list[str]
-    """Names of modules, or of what is in them."""
+
+    @cached_property
+    def imports(self) -> list[str]:
+        """Names of modules, or of what is in them. Read when first asked for: all workers collect, and few run these tests."""
+        parts = self.name.split(".")
+        package = parts if self.path.name == "__init__.py" else parts[:-1]
+        return list(imported(ast.parse(self.path.read_text(encoding="utf-8")), package))
 
     @property
     def unit(self) -> str:
@@ -79,13 +86,11 @@ def unit(name: str) -> str:
     return name.split(".")[1] if "." in name else name
 
 
-def read() -> Iterator[Module]:
-    """Read every module of the package."""
+def modules() -> Iterator[Module]:
+    """Find every module of the package."""
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = [ROOT, *path.relative_to(PACKAGE).with_suffix("").parts]
-        package = parts[:-1]
-        name = ".".join(package if parts[-1] == "__init__" else parts)
-        yield Module(name, path, list(imported(ast.parse(path.read_text(encoding="utf-8")), package)))
+        yield Module(".".join(parts[:-1] if parts[-1] == "__init__" else parts), path)
 
 
 def imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
@@ -99,7 +104,7 @@ def imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-MODULES = list(read())
+MODULES = list(modules())
 NAMES = {module.name for module in MODULES}
 BY_NAME = [pytest.param(module, id=module.name) for module in MODULES]
 
@@ -140,10 +145,10 @@ def test_imports_go_strictly_downwards(module: Module) -> None:
 
 def test_no_cycles() -> None:
     """Modules can be put in an order in which each imports only earlier ones, within subpackages too; so can packages."""
-    modules = {module.name: ours(module) for module in MODULES}
-    assert NAMES == set(TopologicalSorter(modules).static_order())
+    known = {module.name: ours(module) for module in MODULES}
+    assert NAMES == set(TopologicalSorter(known).static_order())
     packages: dict[str, set[str]] = {}
-    for name, targets in modules.items():
+    for name, targets in known.items():
         packages.setdefault(unit(name), set()).update(unit(target) for target in targets if unit(target) != unit(name))
     assert packages.keys() == set(TopologicalSorter(packages).static_order())
 

@@ -161,11 +161,16 @@ def clip(kind: str = "mp4", *, faststart: bool = False, width: int = 64, height:
 
 
 @lru_cache
+def _tone(hertz: int, seconds: int) -> bytes:
+    return b"".join(struct.pack("<h", round(9000 * math.sin(n * 0.06))) for n in range(hertz * seconds))
+
+
+@lru_cache
 def sound(kind: str = "wav", *, seconds: int = 1) -> bytes:
     """Return real sound: a tone in one channel."""
     codec = {"wav": "pcm_s16le", "mp3": "libmp3lame", "ogg": "libopus", "flac": "flac", "m4a": "aac"}[kind]
     hertz = 48000
-    wave = b"".join(struct.pack("<h", round(9000 * math.sin(n * 0.06))) for n in range(hertz * seconds))
+    wave = _tone(hertz, seconds)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"sound.{kind}"
         with _av.open(str(file), "w", format="ipod" if kind == "m4a" else kind) as target:
