@@ -99,10 +99,14 @@ _MADE_ONCE = (
     "tests/promises/test_databases.py",
     "tests/promises/test_spans.py",
     "tests/ui/test_deployments.py",
+    "tests/ui/test_gallery_accessibility.py",
+    "tests/ui/test_large_gallery.py",
+    "tests/ui/test_review.py",
     "tests/ui/test_schedules.py",
+    "tests/ui/test_site.py",
     "tests/ui/",
 )
-"""Where tests share what takes long to make; those of the UI are three parts, as all others had ended before one part did."""
+"""Where tests share what takes long to make; those of the UI are several parts, as all others had ended before one part did."""
 
 
 @pytest.hookimpl(optionalhook=True)
