@@ -195,7 +195,7 @@ class BatchTaker:
         one = context.of(read_request(str(claim["kind"]), claim["request"]))
         acceptance = self._record.acceptance()
         try:
-            payload = one.spec.parse(response.get("body"))
+            payload = one.spec.parse_for(one.request)(response.get("body"))
             if isinstance(payload, (Job, Links)):
                 raise TypeError("a line of a batch holds its answer itself")
         except Exception as error:  # whatever it holds: it was paid for

@@ -157,10 +157,11 @@ class Claims:
                     return None
                 await self._unknown.record()
                 self._unknown.note_sent()
-                sent, spec = True, context.spec
-                self._sent = True
+                spec = context.spec
+                parse = spec.parse_for(context.request)
+                sent = self._sent = True
                 payload = await context.client.send_paid(
-                    spec.path, body.content, spec.parse, permit, accept=spec.accept, encoding=spec.encoding
+                    spec.path, body.content, parse, permit, accept=spec.accept, encoding=spec.encoding
                 )
             return Acceptance(datetime.now(timezone.utc), payload, context.client.account)
         except UnknownOutcome as error:

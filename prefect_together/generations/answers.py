@@ -78,13 +78,17 @@ class Choice(BaseModel):
     """How likely the tokens were, in the backend's own shape."""
 
 
-def parse(answer: Any) -> Payload:
+def parse(answer: Any, *, wanted: int = 1) -> Payload:
     """Read an answer, or the events of one that came bit by bit.
+
+    Args:
+        answer: The JSON, or the events.
+        wanted: How many choices were asked for: a stream may end between two of them.
 
     Raises:
         ResponseFormatError: It is none, or broke off: it may have been charged.
     """
-    body = _joined(answer) if isinstance(answer, Events) else as_mapping(answer)
+    body = _joined(answer, wanted) if isinstance(answer, Events) else as_mapping(answer)
     if error := body.get("error"):
         said = as_text(as_mapping(error).get("message")) or str(error)
         raise ResponseFormatError(f"the answer is an error: {said}")
@@ -143,7 +147,7 @@ def usage_of(found: Any) -> Usage | None:
     )
 
 
-def _joined(events: Events) -> dict[str, Any]:
+def _joined(events: Events, wanted: int) -> dict[str, Any]:
     """Return the answer that events make up.
 
     Raises:
@@ -160,8 +164,9 @@ def _joined(events: Events) -> dict[str, Any]:
         for part in map(as_mapping, as_list(event.get("choices"))):
             index = part.get("index")
             _extend(choices.setdefault(index if isinstance(index, int) else 0, {"message": {}}), part)
-    done = bool(choices) and all(choice.get("finish_reason") for choice in choices.values())
-    if not done and not (choices and events.complete):
+    # Some backends close without [DONE]: then it is whole where as many choices as were asked for have ended.
+    ended = sum(bool(choice.get("finish_reason")) for choice in choices.values())
+    if not choices or (not events.complete and ended < max(wanted, len(choices))):
         raise ResponseFormatError("the answer broke off before its end", received=_received(choices))
     body["choices"] = [choices[index] for index in sorted(choices)]
     return body

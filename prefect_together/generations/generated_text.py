@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -269,6 +270,7 @@ SPEC = GenerationSpec(
     result=GeneratedText,
     path="/v1/chat/completions",
     parse=parse,
+    parse_of=lambda request: partial(parse, wanted=request.n),
     build=_build,
     keeping=Keeping(),
     batch=BatchProtocol(endpoint="/v1/chat/completions", without=("stream", "stream_options")),

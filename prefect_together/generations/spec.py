@@ -214,6 +214,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
         result: What a caller gets for each thing that was made.
         path: Of the paid POST.
         parse: What the POST's answer holds: JSON, or ``Events``. Pure; raises ``ResponseFormatError``.
+        parse_of: The same where it depends on what is asked.
         build: Makes a result of what was kept: a ``StoredFile`` where files come, the ``Value`` where one does. Pure.
         keeping: Formats and lifetimes.
         columns: Which fields of a result stand in the table that a batch makes, and of what type they are there.
@@ -251,6 +252,7 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     reuse: Literal["seed", "always"] = "seed"
     job: JobProtocol | None = None
     batch: BatchProtocol | None = None
+    parse_of: Callable[[RequestT], Callable[[Any], Payload]] | None = None
     columns_of: Callable[[Mapping[str, Any]], Mapping[str, ColumnType]] | None = None
     row: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     cost: Callable[[RequestT, Payload], Decimal | None] | None = None
@@ -266,6 +268,10 @@ class GenerationSpec(Generic[RequestT, ResultT]):
     def count(self, number: int) -> str:
         """Return a number of results in words, such as ``2 clips``."""
         return f"{number:,} {self.noun if number == 1 else self.plural}"
+
+    def parse_for(self, request: RequestT) -> Callable[[Any], Payload]:
+        """Return what reads the answer to a request."""
+        return self.parse_of(request) if self.parse_of else self.parse
 
     def columns_for(self, given: Mapping[str, Any]) -> Mapping[str, ColumnType]:
         """Return the columns of a batch's table, for what its requests ask for.

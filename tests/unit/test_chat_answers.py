@@ -8,6 +8,8 @@ import pytest
 
 from prefect_together._internal.event_stream import Events, read_events
 from prefect_together.generations.answers import ToolCall, Usage, parse
+from prefect_together.generations.chat import ChatRequest
+from prefect_together.generations.registry import spec_of
 from prefect_together.generations.spec import ResponseFormatError, Value
 
 LLAMA: dict[str, Any] = {
@@ -145,3 +147,37 @@ def test_what_is_no_event_is_passed_over() -> None:
     assert Events(({"a": 1},), complete=True) == read_events(': hi\nevent: x\ndata: {"a": 1}\n\ndata: 7\n\ndata: [DONE]\n\n')
     with pytest.raises(ValueError, match="Expecting"):
         read_events("data: {spoilt\n\ndata: {}\n\n")
+
+
+TWO = """data: {"choices":[{"index":0,"delta":{"content":"One."},"finish_reason":"stop"}]}
+
+data: {"choices":[{"index":1,"delta":{"content":"Two."},"finish_reason":"stop"}]}
+
+data: [DONE]
+
+"""
+
+
+@pytest.mark.parametrize(("events", "whole"), [(1, False), (2, True), (3, True)], ids=["between", "no-end", "end"])
+def test_a_stream_that_ends_between_two_answers_is_cut(events: int, whole: bool) -> None:
+    """Two were asked for and one came: that is no whole answer, though what came of it ends well."""
+    asked = ChatRequest(prompt="Two names for a fox", model="zai-org/GLM-5.3-Flash", n=2)
+    reading = spec_of(asked).parse_for(asked)
+    came = read_events("\n\n".join(TWO.split("\n\n")[:events]) + "\n\n")
+    if whole:
+        payload = reading(came)
+        assert isinstance(payload, Value)
+        assert 2 == len(payload.content["choices"])
+        return
+    with pytest.raises(ResponseFormatError, match="broke off before its end") as raised:
+        reading(came)
+    assert "One." == raised.value.received
+
+
+def test_a_server_that_answers_less_often_has_its_way() -> None:
+    """Fewer answers than were asked for are whole where the server says that they are all."""
+    asked = ChatRequest(prompt="Two names for a fox", model="zai-org/GLM-5.3-Flash", n=2)
+    first = read_events(TWO).items[0]
+    payload = spec_of(asked).parse_for(asked)(Events((first,), complete=True))
+    assert isinstance(payload, Value)
+    assert 1 == len(payload.content["choices"])
