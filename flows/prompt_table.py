@@ -7,6 +7,7 @@ python flows/prompt_table.py --table prompts.csv --max-cost 20              the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -69,7 +70,8 @@ def prompt_table(
         seed: Makes each picture once for all runs; another seed makes others.
         clip_model: Together's id of a video model; with one, every picture is set in motion too.
         motion: What happens in the clips.
-        out: What the tables that come out are called, without ending; a .parquet and a .csv are written.
+        out: What the tables that come out are called, without ending; a .parquet and a .csv are written. Or the table of a
+            database, such as "sqlite:///shop.db#pictures"; that of the clips is called pictures-clips.
         concurrency: How many pictures or clips at once.
         max_cost: USD that this run may spend on pictures, and again on clips.
         plan: Say what would be sent and what it would cost, and send nothing.
@@ -88,9 +90,8 @@ def prompt_table(
             clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[frame], seed=seed) for frame in frames]
             planned += plan_batch(clips, name=f"{name} {clip_model}", max_cost=max_cost)
         return planned
-    out = out.removesuffix(".csv").removesuffix(".parquet")
-    tables = [f"{out}{ending}" for ending in (".parquet", ".csv")]
-    clip_tables = [f"{out}-clips{ending}" for ending in (".parquet", ".csv")] if clip_model else []
+    tables = _places(out)
+    clip_tables = _places(out, "-clips") if clip_model else []
     for path in (*tables, *clip_tables):
         check_table_path(path)
     results = [_batch(requests, name, tables, concurrency, max_cost)]
@@ -99,6 +100,14 @@ def prompt_table(
         clips = [VideoRequest(prompt=motion, model=clip_model, frame_images=[still], seed=seed) for still in stills]
         results.append(_batch(clips, f"{name} {clip_model}", clip_tables, concurrency, max_cost))
     return results
+
+
+def _places(out: str, clips: str = "") -> list[str]:
+    """Return where tables are written: two files, or a table of a database."""
+    if re.match(r"(?i)(sqlite|duckdb|postgres(ql)?)[+:]", out):
+        return [out + clips]
+    out = out.removesuffix(".csv").removesuffix(".parquet")
+    return [f"{out}{clips}{ending}" for ending in (".parquet", ".csv")]
 
 
 def _batch(

@@ -16,6 +16,8 @@ from prefect_together._internal.json import compact
 from prefect_together._internal.optional import library
 from prefect_together.batch.cells import duration_of, plain
 
+MOST_DIGITS = 38
+"""Digits of an exact number that Parquet and all databases keep; with more of them it stays text."""
 _ROWS = 1024
 """Rows whose cells are Python's objects at once."""
 _DURATION = TypeAdapter(timedelta)
@@ -67,10 +69,27 @@ def kind_of(column: Any) -> Any:
         kind = column.type
         return kind.storage_type if isinstance(kind, arrow.BaseExtensionType) else kind
     try:
-        found = arrow.array(column).type
+        found = type_of(cast("list[Any]", column))
     except (arrow.ArrowException, ArithmeticError, TypeError, ValueError):
         return arrow.string()
     return arrow.string() if found == arrow.null() or is_hollow(found, arrow.types) else found
+
+
+def type_of(cells: list[Any]) -> Any:
+    """Return Arrow's type of cells; for whole numbers beyond 64 bits that of exact numbers, which holds 38 digits.
+
+    Raises:
+        OverflowError, TypeError, ArrowException: No type holds them all exactly.
+    """
+    arrow = library("pyarrow", "Frames and Parquet files")
+    if any(isinstance(cell, time) and cell.tzinfo for cell in cells):
+        raise TypeError("Arrow's times have no offset, and it would drop that of these")
+    try:
+        return arrow.array(cells).type
+    except (OverflowError, arrow.ArrowInvalid):
+        if all(cell is None or (type(cell) is int and abs(cell) < 10**MOST_DIGITS) for cell in cells):
+            return arrow.decimal128(MOST_DIGITS, 0)
+        raise
 
 
 def is_hollow(kind: Any, types: Any) -> bool:
@@ -78,6 +97,25 @@ def is_hollow(kind: Any, types: Any) -> bool:
     if types.is_struct(kind):
         return not kind.num_fields or any(is_hollow(kind.field(place).type, types) for place in range(kind.num_fields))
     return types.is_nested(kind) and hasattr(kind, "value_type") and is_hollow(kind.value_type, types)
+
+
+def narrowed_schema(schema: Any) -> Any:
+    """Return a schema without numbers of 256 bits, which Polars and DuckDB have not: text, where 38 digits are too few."""
+    arrow = library("pyarrow", "Frames and Parquet files")
+    return arrow.schema([field.with_type(_narrowed(field.type, arrow)) for field in schema])
+
+
+def _narrowed(kind: Any, arrow: Any) -> Any:
+    types = arrow.types
+    if types.is_decimal256(kind):
+        fits = kind.precision <= MOST_DIGITS
+        return arrow.decimal128(kind.precision, kind.scale) if fits else arrow.string()
+    if types.is_struct(kind):
+        inner = [kind.field(place) for place in range(kind.num_fields)]
+        return arrow.struct([field.with_type(_narrowed(field.type, arrow)) for field in inner])
+    if types.is_list(kind):
+        return arrow.list_(kind.value_field.with_type(_narrowed(kind.value_type, arrow)))
+    return kind
 
 
 def restored(value: Any, kind: Any, types: Any) -> Any:

@@ -23,8 +23,10 @@ INVISIBLE = "\ufeff\u200b"
 _PLAIN = frozenset({str, int, bool, type(None), bytes, date, datetime, time, timedelta, Decimal})
 _MISSING = frozenset({"NAType", "NaTType"})
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
-_TIME = re.compile(r"(\d\d:\d\d:\d\d)\.(\d{1,9})", re.ASCII)
+_TIME = re.compile(r"(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+_INEXACT = 1e16
+"""From here on fractions are whole, and are written with an exponent."""
 _DURATION = TypeAdapter(timedelta)
 
 
@@ -40,7 +42,7 @@ class Written(float):
     def __new__(cls, text: str) -> Written:  # noqa: PYI034 - Self is of Python 3.11
         """Read one."""
         found = super().__new__(cls, text)
-        found.text = text if set(text).isdisjoint("eE") else repr(float(text))
+        found.text = in_digits(text)
         return found
 
 
@@ -140,8 +142,8 @@ def text_of(cell: Any) -> str:
         return _moment(cell.isoformat())
     if isinstance(cell, (float, Decimal)) and math.isinf(cell):
         raise NoText("it holds an infinite number")
-    if isinstance(cell, Written):
-        return cell.text
+    if isinstance(cell, float):
+        return cell.text if isinstance(cell, Written) else digits_of(cell)
     if isinstance(cell, Decimal):
         return f"{cell:f}"
     if isinstance(cell, (list, dict)):
@@ -150,6 +152,21 @@ def text_of(cell: Any) -> str:
         return _decoded(cell)
     _check(cell)
     return str(cell)
+
+
+def in_digits(text: str) -> str:
+    """Return a number that is written down without an exponent, and otherwise as it stands."""
+    number = float(text)
+    fraction = not set(text).isdisjoint("eE") or ("." in text and abs(number) >= _INEXACT)
+    return digits_of(number) if fraction and math.isfinite(number) else text
+
+
+def digits_of(number: float) -> str:
+    """Return a number without an exponent, which every program writes its own way: 1e16, 1e+16, 1E16."""
+    if abs(number) >= _INEXACT:
+        return f"{number:.1f}"  # all its digits, as the whole number has them of which a frame made it
+    text = repr(number)
+    return text if "e" not in text else f"{Decimal(text):f}"
 
 
 def _decoded(cell: bytes) -> str:
@@ -173,14 +190,17 @@ def _moment(text: str) -> str:
         return text
     if found := _MOMENT.fullmatch(text):
         day, clock, fraction, offset = found.groups("")
-        if offset in {"Z", "UTC"}:
-            offset = "+00:00"
-        elif offset and ":" not in offset:
-            offset = f"{offset[:3]}:{offset[3:] or '00'}"
-        return f"{day} {clock}{_fraction(fraction)}{offset}"
+        return f"{day} {clock}{_fraction(fraction)}{_offset(offset)}"
     if found := _TIME.fullmatch(text):
-        return f"{found[1]}{_fraction(found[2])}"
+        clock, fraction, offset = found.groups("")
+        return f"{clock}{_fraction(fraction)}{_offset(offset)}"
     return text
+
+
+def _offset(written: str) -> str:
+    if written in {"Z", "UTC"}:
+        return "+00:00"
+    return f"{written[:3]}:{written[3:] or '00'}" if written and ":" not in written else written
 
 
 def _fraction(digits: str) -> str:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Literal
 
-from prefect_together.batch.cells import NoText, is_empty, plain, text_of
+from prefect_together.batch.cells import NoText, in_digits, is_empty, plain, text_of
 
-Kind = Literal["whole", "boolean", "days"]
+Kind = Literal["whole", "boolean", "days", "numbers"]
 
 _WHOLE = re.compile(r"-?\d+(\.0)?", re.ASCII)
-_LARGE = re.compile(r"-?\d(\.\d+)?[eE]\+\d+", re.ASCII)
-"""How fractions from 1e16 on are written, all of which are whole."""
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?", re.ASCII)
 _MIDNIGHT = " 00:00:00"
 _BOOLEANS = {"true": "True", "false": "False"}
@@ -23,9 +21,9 @@ _BOOLEANS = {"true": "True", "false": "False"}
 class ColumnReadings:
     """Returns the texts of cells.
 
-    Three things are seen only in a whole column, and only where one of its cells gives cause is it gone through, once:
+    Four things are seen only in a whole column, and only where one of its cells gives cause is it gone through, once:
     whole numbers with gaps, of which frames make fractions (3.0 is 3 then); yes and no, which every format writes its own
-    way; and days, which pandas keeps as moments at midnight.
+    way; days, which pandas keeps as moments at midnight; and numbers with an exponent, which in CSV could be names.
 
     Args:
         values: Returns what stands in a column, row by row.
@@ -50,8 +48,9 @@ class ColumnReadings:
             self._kinds[column] = self._found(column)
         kind = self._kinds[column]
         if kind == "whole":
-            large = float(text) if _LARGE.fullmatch(text) else math.inf
-            return str(int(large)) if math.isfinite(large) else text.removesuffix(".0")
+            return _without_exponent(text).removesuffix(".0")
+        if kind == "numbers":
+            return _without_exponent(text)
         if kind == "boolean":
             return _BOOLEANS.get(text.lower(), text)
         return text.removesuffix(_MIDNIGHT) if kind == "days" else text
@@ -61,11 +60,11 @@ class ColumnReadings:
         if text.endswith(_MIDNIGHT):
             return True
         if self._typed:
-            return isinstance(cell, (float, Decimal)) and _looks_whole(text)
-        return _looks_whole(text) or text.lower() in _BOOLEANS
+            return isinstance(cell, (float, Decimal)) and text.endswith(".0")
+        return text.endswith(".0") or text.lower() in _BOOLEANS or _without_exponent(text) != text
 
     def _found(self, column: str) -> Kind | None:
-        kinds: dict[Kind, bool] = {"whole": True, "boolean": True, "days": True}
+        kinds: dict[Kind, bool] = {"whole": True, "boolean": True, "days": True, "numbers": True}
         gaps = False
         for value in self._values(column):
             cell = plain(value)
@@ -77,14 +76,15 @@ class ColumnReadings:
             except NoText:
                 return None
             a_text = self._typed and isinstance(cell, str)
-            kinds["whole"] &= not a_text and (_WHOLE.fullmatch(text) or _LARGE.fullmatch(text)) is not None
+            kinds["whole"] &= not a_text and _WHOLE.fullmatch(_without_exponent(text)) is not None
             kinds["boolean"] &= not a_text and text.lower() in _BOOLEANS
             kinds["days"] &= _DAY.fullmatch(text) is not None
+            kinds["numbers"] &= not a_text and _NUMBER.fullmatch(text) is not None
             if not any(kinds.values()):
                 return None
         kinds["whole"] &= gaps
         return next((kind for kind, holds in kinds.items() if holds), None)
 
 
-def _looks_whole(text: str) -> bool:
-    return text.endswith(".0") or _LARGE.fullmatch(text) is not None
+def _without_exponent(text: str) -> str:
+    return in_digits(text) if _NUMBER.fullmatch(text) else text

@@ -29,7 +29,7 @@ class Frame:
         kind = type(native).__name__
         _check_levels(native, kind, narwhals)
         try:
-            found = narwhals.from_native(native)
+            found = narwhals.from_native(_with_offsets(native, narwhals))
             found = found.collect() if hasattr(found, "collect") else found
             names = found.columns
         except TypeError:
@@ -65,12 +65,22 @@ def _column(series: Any, narwhals: Any) -> Any:
     """Return a column as Arrow's, or as a list where Arrow has no type for its cells."""
     arrow = library("pyarrow", "Frames")
     if series.dtype != narwhals.Object:
-        # What each library says of cells that do not fit.
+        # What each library says of cells that do not fit: they stay Python's.
         with suppress(arrow.ArrowException, TypeError, NotImplementedError):
             found = series.to_arrow()
             if not isinstance(found.type, arrow.BaseExtensionType):
                 return found
     return [plain(cell) for cell in series.to_list()]
+
+
+def _with_offsets(native: Any, narwhals: Any) -> Any:
+    """Return a frame whose times of day keep their offsets: DuckDB has them, and makes Arrow's of them, which have none."""
+    if not narwhals.dependencies.is_duckdb_relation(native):
+        return native
+    every = zip(native.columns, native.types, strict=True)
+    named = ['"' + name.replace('"', '""') + '"' for name, kind in every if str(kind) == "TIME WITH TIME ZONE"]
+    casts = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in named)
+    return native.project(f"* REPLACE ({casts})") if named else native
 
 
 def _check_levels(native: Any, kind: str, narwhals: Any) -> None:

@@ -9,14 +9,15 @@ from decimal import Decimal
 from typing import Any, cast
 
 from prefect_together._internal.text import with_article
+from prefect_together.batch.arrow_cells import MOST_DIGITS
 from prefect_together.batch.cells import plain, row_as_json
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.validation import unfinished
 
 DIGITS = {"money": (18, 6), "fine_money": (24, 12)}
 """Digits of amounts of money, and those of them behind the point: a token costs millionths of a cent."""
-MOST_DIGITS = 38
-"""Digits of an exact number that Parquet and all databases keep; with more of them it stays text."""
+_LARGE = 10**12
+"""From here on a whole number does not fit beside amounts of money."""
 FROM_TEXT = frozenset({"date32", "moment", "moment_utc", "time", "duration", "binary", "infinite"})
 """Types whose cells are text in JSON."""
 _TYPES: dict[Any, str] = {
@@ -114,14 +115,20 @@ class OwnRows:
             return "float" if math.isfinite(cell) else "infinite"
         if isinstance(cell, datetime) and cell.tzinfo:
             return "moment_utc"
+        if isinstance(cell, time) and cell.tzinfo:
+            return "other"  # Arrow's times have no offset: as text it stays
         if isinstance(cell, Decimal):
             if not cell.is_finite():
                 return "other"
-            exponent = int(cell.as_tuple().exponent)
-            before, behind = self._digits.get(name, (0, 0))
-            self._digits[name] = max(before, cell.adjusted() + 1), max(behind, -exponent)
+            self._count_digits(name, cell)
             return "decimal"
+        if isinstance(cell, int) and abs(cell) >= _LARGE:
+            self._count_digits(name, Decimal(cell))
         return next((kind for holds, kind in _SEEN if isinstance(cell, holds)), "other")
+
+    def _count_digits(self, name: str, cell: Decimal) -> None:
+        before, behind = self._digits.get(name, (0, 0))
+        self._digits[name] = max(before, cell.adjusted() + 1), max(behind, -int(cell.as_tuple().exponent))
 
     def _settle(self, name: str, kinds: set[str]) -> None:
         """Decide on a column: as the user says, unless what is there does not fit in; text, where it is of several types."""

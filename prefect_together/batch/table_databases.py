@@ -19,7 +19,20 @@ _SCHEME = re.compile(r"(?i)\s*([a-z][a-z0-9_.+-]+)://")
 _OTHERS = frozenset({"file", "http", "https", "s3a", "s3n", "gcs", "azure", "abfs", "abfss", "adl", *REMOTE_SCHEMES})
 _TABLE = re.compile(r"[^@/\s#][^@/#]*")
 _FILES = frozenset({"sqlite", "duckdb"})
-_DRIVERS = ("psycopg", "psycopg2", "pg8000")
+_DRIVERS = {
+    "postgresql": ("psycopg", "psycopg2", "pg8000"),
+    "mysql": ("MySQLdb", "pymysql"),
+    "mariadb": ("MySQLdb", "pymysql"),
+}
+"""Drivers of addresses that name none, as modules: the first that is installed is taken."""
+_PACKAGES = {
+    "MySQLdb": "PyMySQL",  # asked for where no driver is named, and mysqlclient needs a compiler
+    "mysql": "mysql-connector-python",
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "duckdb": "duckdb-engine",
+}
+"""What pip calls what brings a module or a database, where it has another name."""
 _CHUNK = 1000
 """Rows that a database is asked for at once."""
 
@@ -81,10 +94,8 @@ class Database:
             ) from None
         if url.drivername == "postgres":  # as some hosts spell it
             url = url.set(drivername="postgresql")
-        if url.drivername == "postgresql":
-            driver = next((name for name in _DRIVERS if find_spec(name)), None)
-            url = url.set(drivername=f"postgresql+{driver}") if driver else url
-        return url
+        driver = next(filter(find_spec, _DRIVERS.get(url.drivername, ())), None)
+        return url.set(drivername=f"{url.drivername}+{driver.lower()}") if driver else url
 
     @property
     def kind(self) -> str:
@@ -113,9 +124,10 @@ class Database:
             raise
         except (sql.exc.SQLAlchemyError, ValueError, OverflowError) as problem:  # and what drivers say of single cells
             said = self._said(problem)
+            hint = self._hint(said)
             if not writes:
-                raise InvalidRequest(f"{self} cannot be read: {said}.") from None
-            what = f"{self} cannot be written: {said}."
+                raise InvalidRequest(f"{self} cannot be read: {said}.{hint}") from None
+            what = f"{self} cannot be written: {said}.{hint}"
             raise LibraryError(
                 what, advice="Nothing has changed there; mend that and write it again.", retryable=True
             ) from None
@@ -134,11 +146,16 @@ class Database:
         try:
             engine = sql.create_engine(self.url, poolclass=sql.pool.NullPool, hide_parameters=True)
         except sql.exc.NoSuchModuleError:
+            package = _PACKAGES.get(self.kind)
+            what = f"pip install {package}" if package else "install its package"
             raise ConfigurationError(
-                f"SQLAlchemy knows no database {self.url.drivername!r} here: install its package, or mend the address."
+                f"SQLAlchemy knows no database {self.url.drivername!r} here: {what}, or mend the address."
             ) from None
         except ImportError as missing:
-            package = missing.name or self.url.get_driver_name()
+            module = (missing.name or self.url.get_driver_name()).partition(".")[0]
+            # SQLAlchemy asks for MySQLdb by its module, whoever names it means that one.
+            named = self.url.drivername.endswith("+mysqldb")
+            package = "mysqlclient" if named else _PACKAGES.get(module, module)
             what = f"The driver of {self.url.drivername} is not installed: pip install {package}."
             raise ConfigurationError(what) from None
         except sql.exc.ArgumentError:
@@ -146,6 +163,13 @@ class Database:
         if self.kind == "sqlite":
             _one_transaction(sql, engine, "BEGIN IMMEDIATE" if writes else "BEGIN")
         return engine
+
+    def _hint(self, said: str) -> str:
+        """Return what a dot in the name of a table means, where the database does not know what stands before it."""
+        schema = self.table and self.table.schema
+        if not schema or schema not in said:
+            return ""
+        return f" Before the dot of {self.table} stands a schema: give a name without one."
 
     def _said(self, problem: Exception) -> str:
         """Return the first line of what went wrong, without what the address keeps to itself."""

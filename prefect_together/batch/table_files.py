@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,7 +60,10 @@ def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None,
         raise InvalidRequest(f"{name} has an ending and no name: give the name of a table in that folder.")
     made = [folder for folder in local.parents if not folder.exists()]
     try:
-        _copy(io.BytesIO(b""), local.with_name(f".{local.name}.{unique_token()}.probe"), name).unlink(missing_ok=True)
+        target = Path(os.path.realpath(local))
+        probe_file = target.with_name(f".{target.name}.{unique_token()}.probe")
+        _copy(io.BytesIO(b""), probe_file, name)
+        probe_file.unlink(missing_ok=True)
     finally:
         for folder in made:  # the innermost first
             with suppress(OSError):
@@ -96,22 +100,27 @@ def put(file: BinaryIO, name: str, options: Mapping[str, Any] | None) -> str:
     """
     local = local_folder(name)
     if local is not None:
-        return _copy(file, local, name).as_uri()
+        _copy(file, local, name)
+        return local.as_uri()
     storage, key = locate(name, options)
     storage.put_file(key, file)
     return name
 
 
-def _copy(file: BinaryIO, path: Path, name: str) -> Path:
-    partial = path.with_name(f".{path.name}.{unique_token()}.partial")
+def _copy(file: BinaryIO, path: Path, name: str) -> None:
+    """Put a file in the place of another, which keeps its mode; where a link leads to it, it is what the link leads to."""
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.name}.{unique_token()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as copy:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as copy:
+            with suppress(FileNotFoundError):  # there was none, so that the mode is that of any new file
+                shutil.copymode(target, partial)
             shutil.copyfileobj(file, copy, _CHUNK)
-        return partial.replace(path)
+        partial.replace(target)
     except OSError as error:
         what = f"The table {name} cannot be written: {error.strerror or error}."
         raise LibraryError(what, advice=advice(error), retryable=True) from error
     finally:
         with suppress(OSError):
-            partial.unlink()  # where it did not become the table
+            partial.unlink()  # where it did not become the table; else it is not there

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect_together.batch import table_writer
+from prefect_together.batch.arrow_cells import narrowed_schema
 from prefect_together.batch.table_schema import TableSchema
 from prefect_together.errors import ConfigurationError
 
@@ -53,7 +54,8 @@ class Framed(ABC):
         Raises:
             ConfigurationError: Polars, or the extra ``tables``, is not installed.
         """
-        return _installed("polars").from_arrow(self.to_arrow())
+        polars, table = _installed("polars"), self.to_arrow()
+        return polars.from_arrow(table.cast(narrowed_schema(table.schema)))
 
     def write_table(self, path: str | Path, *, table: str | None = None, options: Mapping[str, Any] | None = None) -> str:
         """Write that table, a part of it in memory at a time, and return where it is.

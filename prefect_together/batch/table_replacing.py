@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect_together._internal.optional import library
 from prefect_together._internal.process import unique_token
+from prefect_together.batch.arrow_cells import narrowed_schema
 from prefect_together.batch.cells import as_json, plain
 from prefect_together.batch.table_databases import Database, TableName
 from prefect_together.errors import InvalidRequest
@@ -48,6 +49,11 @@ def replace(database: Database, schema: Any, batches: Iterable[Any]) -> str:
         ConfigurationError: The extra ``sql``, or its driver, is not installed.
     """
     sql, name = library("sqlalchemy", "Databases", extra="sql"), _expect(database)
+    if not schema.names:
+        told = (
+            "a table of a database has columns, and without rows only columns= says which, such as columns={'picture': str}"
+        )
+        raise InvalidRequest(f"{database} was not written: {told}.")
     schema = _told_apart(schema, database.kind)
     with database.connected(writes=True) as connection:
         if database.kind == "duckdb":
@@ -79,10 +85,11 @@ def _into_duckdb(sql: Any, connection: Any, name: TableName, schema: Any, batche
     quote = connection.dialect.identifier_preparer.quote
     table = ".".join(quote(part) for part in name if part)
     register, arrow = sql.text("register(:name, :df)"), library("pyarrow", "Databases", extra="sql")
+    schema = narrowed_schema(schema)
     connection.execute(register, {"name": given, "df": schema.empty_table()})
     connection.exec_driver_sql(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {given}")  # noqa: S608 - as below
     for batch in batches:
-        connection.execute(register, {"name": given, "df": arrow.Table.from_batches([batch])})
+        connection.execute(register, {"name": given, "df": arrow.Table.from_batches([batch]).cast(schema)})
         connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM {given}")  # noqa: S608 - quoted by the dialect
 
 
@@ -117,12 +124,14 @@ def _kind(sql: Any, kind: Any, database: str) -> tuple[Any, Callable[[Any], Any]
         json = sql.JSON(none_as_null=True)
         own = sql.dialects.postgresql.JSONB(none_as_null=True) if database == "postgresql" else json
         return own, lambda cell: as_json(plain(cell))
+    if database == "sqlite" and _beyond_64_bits(kind, types):
+        return sql.Text(), _text  # exactly: as numbers it keeps the nearest of 64 bits
     if types.is_decimal(kind):
         # SQLite has no exact numbers: what it keeps is the nearest of 64 bits.
         return sql.Numeric(kind.precision, kind.scale, asdecimal=database != "sqlite"), _as_it_is
     found = {
         "is_boolean": sql.Boolean(),
-        "is_uint64": sql.Numeric(20, 0, asdecimal=database != "sqlite"),
+        "is_uint64": sql.Numeric(20, 0),
         "is_integer": sql.BigInteger(),
         "is_floating": sql.Double(),
         "is_date": sql.Date(),
@@ -134,6 +143,11 @@ def _kind(sql: Any, kind: Any, database: str) -> tuple[Any, Callable[[Any], Any]
     }
     own = next((column for holds, column in found.items() if getattr(types, holds)(kind)), None)
     return (sql.Text(), _text) if own is None else (own, _as_it_is)
+
+
+def _beyond_64_bits(kind: Any, types: Any) -> bool:
+    """Tell whether whole numbers of a type need more than the 64 bits, with a sign, that all databases have."""
+    return bool(types.is_uint64(kind) or (types.is_decimal(kind) and not kind.scale and kind.precision > 18))
 
 
 def _plain(batch: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from prefect_together._internal.json import compact, read
 from prefect_together._internal.optional import library
-from prefect_together.batch.arrow_cells import is_hollow, restored
+from prefect_together.batch.arrow_cells import is_hollow, restored, type_of
 from prefect_together.batch.own_rows import FROM_TEXT, OwnRows, arrow_type
 from prefect_together.batch.table_assets import TableAsset
 from prefect_together.batch.table_databases import Database, is_database
@@ -68,7 +68,7 @@ def write_table(
     Args:
         rows: What stands in each row, by column; a column that a row has not is empty in it.
         path: A path or object-store URL that ends in .csv, .tsv, .jsonl or .parquet; or the SQLAlchemy URL of a database.
-        table: The table of the database, such as ``reports.scores``: what is in it is replaced.
+        table: The table of the database, such as ``scores``, or ``reports.scores`` of a schema: what is in it is replaced.
         columns: The types of columns, for Parquet and databases where nothing or nothing telling stands in one: ``str``,
             ``int``, ``float``, ``bool``, ``Decimal`` for money, ``date``, ``datetime``, ``time``, ``timedelta``, ``bytes``,
             and lists such as ``list[str]``.
@@ -141,8 +141,8 @@ class _Spool:
         except BaseException:  # interrupted as well: nobody else has the file to close it
             self._file.close()
             raise
-        self.names = list(names if seen else dict.fromkeys((*names, *types)))
-        """All columns, in the order of their first appearance; the user's and ours, where there are no rows."""
+        self.names = list(names if seen and names else dict.fromkeys((*names, *types)))
+        """All columns, in the order of their first appearance; the user's and ours, where no row has any."""
 
     def close(self) -> None:
         """Forget the records."""
@@ -226,8 +226,8 @@ class _Columns:
                 self._array(values, declared)
                 self._types[name] = declared
                 return
-            kind = self._own(name, values) if before is None else None
-            kind = kind or (self.arrow.array(values).type if before is None else self._both(name, before, values))
+            kind = self._own(name, values) if before in {None, self._ours(name)} else None
+            kind = kind or (type_of(values) if before is None else self._both(before, values))
         except self._unfit:
             kind = self.arrow.string()
         self._types[name] = kind
@@ -250,20 +250,23 @@ class _Columns:
         try:
             if types.is_decimal(kind) or self._spool.types.get(name) in FROM_TEXT:
                 return self._array(values, kind).type
+            if types.is_floating(kind) and all(value is None or type(value) in {int, float} for value in values):
+                return self._array(values, kind).type
             # Asked for whole numbers, Arrow cuts off fractions without a word: what is there decides.
-            there = self.arrow.array(values).type
+            return kind if type_of(values) in {kind, self.arrow.null()} else None
         except self._unfit:
             return None
-        fits = there in {kind, self.arrow.null()} or (types.is_floating(kind) and types.is_integer(there))
-        return kind if fits else None
 
-    def _both(self, name: str, before: Any, values: list[Any]) -> Any:
+    def _both(self, before: Any, values: list[Any]) -> Any:
         """Return a type for what came before and for these values."""
-        arrow = self.arrow
-        from_text = self._spool.types.get(name) in FROM_TEXT and before == self._ours(name)
-        if from_text or arrow.types.is_string(before) or arrow.types.is_decimal(before):
-            return self._array(values, before).type
-        schemas = [arrow.schema([("", kind)]) for kind in (before, arrow.array(values).type)]
+        arrow, types = self.arrow, self.arrow.types
+        if types.is_string(before):
+            return before
+        both = (before, type_of(values))
+        whole = [types.is_integer(kind) or types.is_null(kind) or types.is_decimal(kind) for kind in both]
+        if any(map(types.is_decimal, both)) and not all(whole):  # fractions, which would be rounded
+            raise TypeError
+        schemas = [arrow.schema([("", kind)]) for kind in both]
         return arrow.unify_schemas(schemas, promote_options="permissive").field(0).type
 
     def _array(self, values: list[Any], kind: Any) -> Any:

@@ -7,7 +7,9 @@ import importlib.util
 import json
 import os
 import random
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +262,18 @@ def test_one_table_that_cannot_be_written_does_not_keep_the_other(
     assert "paid" not in str(caught.value)
     assert (tmp_path / "out.csv").exists()
     assert 1 == together_sandbox.count("/v1/images")
+
+
+def test_a_table_of_a_database_comes_out(together_sandbox: Sandbox, prefect_server: str, tmp_path: Path) -> None:
+    """An address of a database is taken as it is, and the clips get a table beside that of the pictures."""
+    pytest.importorskip("sqlalchemy")
+    module, table = _flow(), _table(tmp_path, 2)
+    out = f"sqlite:///{tmp_path / 'shop.db'}"
+    module.prompt_table(str(table), clip_model="sandbox/tiny", width=64, height=64, out=f"{out}#pictures")
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        assert [2, 2] == [
+            shop.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in ("pictures", "pictures-clips")
+        ]
+    with pytest.raises(InvalidRequest, match=rf"Name the table in {out}: table="):
+        module.prompt_table(str(table), width=64, height=64, out=out)
+    assert 4 == len(together_sandbox.charges())

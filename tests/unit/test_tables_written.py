@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -82,7 +83,8 @@ def test_a_table_is_written_a_part_at_a_time(tmp_path: Path) -> None:
         pytest.param([1, "a"], "string", id="mixed"),
         pytest.param([True, 1], "string", id="yes-and-one"),
         pytest.param([1, 0.5], "double", id="fractions"),
-        pytest.param([1, 2**80], "string", id="too-large"),
+        pytest.param([1, 2**80], "decimal128(38, 0)", id="beyond-64-bits"),
+        pytest.param([1, 2**800], "string", id="too-large"),
         pytest.param([{"a": 1}, {"a": 2, "b": "x"}], "struct<a: int64, b: string>", id="nested"),
     ],
 )
@@ -240,3 +242,24 @@ def test_what_is_no_row_is_told(rows: Any, said: str, tmp_path: Path) -> None:
         writing.write_table(rows, tmp_path / "out.csv")
     assert said in str(caught.value)
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_that_is_replaced_keeps_its_mode_and_its_links(kind: str, tmp_path: Path) -> None:
+    """A link goes on leading to the table, one that led nowhere too; who may read it is whoever might before."""
+    real, link = tmp_path / "shared" / f"a.{kind}", tmp_path / f"link.{kind}"
+    real.parent.mkdir()
+    real.write_bytes(b"old")
+    real.chmod(0o640)
+    link.symlink_to(real)
+    nowhere = tmp_path / f"nowhere.{kind}"
+    nowhere.symlink_to(tmp_path / "later" / f"b.{kind}")
+    for place in (link, nowhere):
+        check_table_path(place)
+        assert place.as_uri() == writing.write_table([{"a": 1}], place)
+        assert place.is_symlink()
+        assert b"old" != place.read_bytes()
+    assert 0o640 == stat.S_IMODE(real.stat().st_mode)
+    writing.write_table([{"a": 1}], real)
+    assert 0o640 == stat.S_IMODE(real.stat().st_mode)
+    assert [real] == list(real.parent.iterdir())
