@@ -16,7 +16,7 @@ from prefect_together.generations.formats import HEAD, NOUNS, Family, Format, In
 from prefect_together.generations.input_forms import Frames, Recording
 from prefect_together.generations.request import InputUse, MediaReference, Request
 from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
-from prefect_together.storage.opening import open_moved
+from prefect_together.storage.opening import open_file, open_moved
 from prefect_together.storage.streams import checksum
 
 LARGEST_INLINE = 30 * 1024 * 1024
@@ -28,10 +28,13 @@ PLANNED = "planned:"
 
 
 def open_named(name: str) -> BinaryIO:
-    """Open a file that is named by its path, its ``file://`` address, or that of an object in a bucket."""
+    """Open a file that is named by its path, its ``file://`` address, or that of an object in a bucket.
+
+    One of a library that was moved is opened where it is now.
+    """
     if "://" in name and urlsplit(name).scheme in REMOTE_SCHEMES:
         return open_moved(name)[0]
-    return ((local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser()).open("rb")
+    return open_file((local_folder(name) if name.startswith("file://") else None) or Path(name).expanduser())[0]
 
 
 def called(use: InputUse) -> str:

@@ -118,7 +118,7 @@ def seconds_of(value: MediaInput) -> float | None:
     try:
         stamp = path.stat() if path else None
     except (OSError, ValueError, RuntimeError):
-        return None  # what is wrong with a file is said where it is read
+        stamp = None  # of a library that was moved, or what is wrong with it is said where it is read
     return _measured(str(value), f"{stamp.st_size} {stamp.st_mtime_ns}" if stamp else "")
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +22,9 @@ from prefect_together.storage.streams import checksum
 
 # Of objects that have addresses: derived/film.mp4, images/2026-11-27/fox.jpg, batches/unnamed/2026-11-27/run.jsonl.
 _SHORTEST_KEY, _LONGEST_KEY = 2, 4
+
+_KEPT = re.compile(r"/(derived|[^/]+/\d{4}-\d\d-\d\d)/[^/]*-[0-9a-f]{8}[^/]*$")
+"""How the address of a file ends that a library keeps: in its name is what tells it from all others."""
 
 _default: list[Callable[[], Storage]] = []
 _shared: dict[tuple[str, str], Storage] = {}
@@ -97,6 +103,25 @@ def open_moved(
     if there:  # it was changed, and is nowhere as it was: whoever compares it has to see that
         return first[0].open(first[1]), *first
     raise (block and why_not(block, uri)) or failed or FileNotFoundError(uri)
+
+
+def open_file(path: Path) -> tuple[BinaryIO, str]:
+    """Open a file by its path, and return its address with it; one that a library kept is found where that is now.
+
+    Such a path is all that a table says of it: it is taken for the file of the same key, whose name tells it from others.
+
+    Raises:
+        OSError: It cannot be opened, or is nowhere.
+        LibraryError: It cannot be read where it should be, and is nowhere else.
+    """
+    uri = Path(os.path.abspath(path)).as_uri()  # noqa: PTH100 - symlinks stay as they are
+    try:
+        return path.open("rb"), uri
+    except FileNotFoundError:
+        if not _KEPT.search(uri):
+            raise
+    file, storage, key = open_moved(uri)
+    return file, storage.uri(key)
 
 
 def _same(file: BinaryIO, size: int | None, sha256: str | None) -> bool:

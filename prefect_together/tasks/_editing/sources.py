@@ -15,7 +15,7 @@ from prefect_together.generations.formats import HEAD, NOUNS, Family, Incoming, 
 from prefect_together.generations.kept_file import KeptFile
 from prefect_together.generations.validation import unfinished
 from prefect_together.storage.addresses import REMOTE_SCHEMES, local_folder
-from prefect_together.storage.opening import open_moved
+from prefect_together.storage.opening import open_file, open_moved
 from prefect_together.storage.streams import checksum
 
 MediaFile: TypeAlias = KeptFile | Path | str
@@ -71,11 +71,13 @@ def _own(function: str, file: str | Path, wanted: str) -> KeptFile:
         raise InvalidRequest(f"{function} takes {wanted} that are here, not {name}: fetch it first, and give its path.")
     try:
         path = None if scheme in REMOTE_SCHEMES else _path(name)
-        with open_moved(name)[0] if path is None else path.open("rb") as opened:
+        file_there, address = (open_moved(name)[0], name) if path is None else open_file(path)
+        with file_there as opened:
             passing = Incoming(opened.read(HEAD))
             opened.seek(0)
             sha256, size = checksum(opened, passing.feed)
-        written = datetime.fromtimestamp(0 if path is None else path.stat().st_mtime, timezone.utc)
+        there = path is not None and path.exists()
+        written = datetime.fromtimestamp(path.stat().st_mtime if path and there else 0, timezone.utc)
     except FileNotFoundError:
         raise InvalidRequest(f"{function}: there is no file {name!r}.") from None
     except (OSError, ValueError) as error:
@@ -87,7 +89,6 @@ def _own(function: str, file: str | Path, wanted: str) -> KeptFile:
     if not passing.whole():
         what = f"{name!r} is cut off or damaged: {size:,} bytes of {found.media_type}"
         raise InvalidRequest(f"{function}: {what}, not whole. Fetch or write it again.")
-    address = name if path is None else path.as_uri()
     return KeptFile(uri=address, sha256=sha256, size=size, media_type=found.media_type, created_at=written)
 
 
