@@ -24,7 +24,7 @@ def catalog(model: str | None = None, /, *, kind: Kind | None = None, check: boo
     """List the models that are known to be offered, with their prices and what they take; or one of them in full. Offline.
 
     Args:
-        model: Together's id of a model.
+        model: Together's id of a model, or a part of one, for all whose ids have it.
         kind: Only models of this kind.
         check: Ask Together, with a key and for free, and say what differs.
     """
@@ -33,10 +33,14 @@ def catalog(model: str | None = None, /, *, kind: Kind | None = None, check: boo
     if check:
         _check(json=json)
         return
-    if model is not None:
-        _show(_meant(model), json=json)
-        return
     found = [one for one in known.models(kind) if one.listed]
+    if model is not None:
+        whole = known.find(model) or "/" in model.rstrip("/")  # with its maker's name it is meant as it stands
+        named = [] if whole else [one for one in found if model.casefold() in one.id.casefold()]
+        if not named:
+            _show(_meant(model), json=json)
+            return
+        found = named
     if json:
         for one in found:
             say_json(_as_json(one))

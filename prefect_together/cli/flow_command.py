@@ -21,6 +21,7 @@ from prefect_together._internal.interruption import IN_GENERAL, last_words
 from prefect_together._internal.prefect_compat import filter_console
 from prefect_together._internal.tracebacks import RUN_LOGS, SaidOnce
 from prefect_together.batch.plan import Plan
+from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import MediaLibrary
 from prefect_together.cli.application import INTERRUPTED
 from prefect_together.cli.flow_options import read_options
@@ -51,6 +52,9 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     parameters = given.parameters
     if parameters.get("plan"):
         flow = _planning(flow)
+    elif not given.sandbox and (missing := _missing_key(flow)):
+        print(f"{flow.name} did not start: {missing}", file=sys.stderr)
+        return 1
     RUN_LOGS.lines = given.traceback
     if not given.traceback:
         filter_console(SaidOnce(RUN_LOGS))
@@ -72,6 +76,20 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     if given.sandbox:
         print("All of this was on a sandbox: no money was spent.")
     return 0
+
+
+def _missing_key(flow: Flow[Any, Any]) -> str | None:
+    """Return what is wrong with the key of the environment, which is known before a server is waited for.
+
+    A flow whose module knows credentials may load some: what it has, it says itself.
+    """
+    if any(value is TogetherCredentials for value in flow.fn.__globals__.values()):
+        return None
+    try:
+        TogetherCredentials().check()
+    except ConfigurationError as error:
+        return on_the_command_line(str(error))
+    return None
 
 
 def _planning(flow: Flow[Any, Any]) -> Flow[Any, Any]:

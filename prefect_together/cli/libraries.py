@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,8 +76,28 @@ def located(library: str | None) -> Any:
         return shared(address)
     from prefect_together._internal.event_loop import run
     from prefect_together.blocks.library import storage_of  # imports Prefect
+    from prefect_together.cli.temporary_server import temporary_server
 
-    return run(storage_of(library))
+    with temporary_server() if library else nullcontext():  # only a stored block is the server's to know
+        return run(storage_of(library))
+
+
+def library_above(file: str) -> str | None:
+    """Return the folder of the library that a file lies in, as its path says; None of what lies in none here.
+
+    Args:
+        file: A path, an address, or whatever else was given.
+    """
+    from prefect_together.ledger.ledger import ROOT
+    from prefect_together.storage.addresses import local_folder
+    from prefect_together.storage.references import key_within
+
+    if "://" in file and not file.lower().startswith("file://"):
+        return None
+    path = local_folder(file)
+    key = path and key_within(path.as_posix())
+    above = path.parents[key.count("/")] if path and key else None
+    return str(above) if above and any((above / root).is_dir() for root in (ROOT, "derived")) else None
 
 
 def account() -> Any:

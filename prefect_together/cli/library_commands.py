@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from prefect_together._internal.text import clipped, counted
-from prefect_together.cli.libraries import Library, account, located, opened
+from prefect_together.cli.libraries import Library, account, library_above, located, opened
 from prefect_together.cli.output import say, say_json, say_table
 from prefect_together.cli.progress import progress
 from prefect_together.cli.readers import Moment, Month, moment
@@ -102,9 +103,12 @@ def spending(
     with progress("Reading the ledger") as shown:
         told, here = partial(shown, "Reading the ledger"), environment(api_origin(together_url()))
         found, elsewhere = run(spent(storage, by, here, month=month, progress=told))
+    not_counted = f"In no sum: {counted(elsewhere, 'request')} sent elsewhere, such as to a sandbox."
     if json:
         for name, sums in found.items():
             say_json({by.replace("-", "_"): name, **vars(sums)})
+        if elsewhere:
+            print(not_counted, file=sys.stderr)
         return
     say_table(
         (by, "requests", "reported", "estimated", "uncertain", "of unknown cost"),
@@ -118,7 +122,7 @@ def spending(
     if here == "loopback":
         say("These are a sandbox's prices, as TOGETHER_BASE_URL says: nothing was paid.")
     if elsewhere:
-        say(f"In no sum: {counted(elsewhere, 'request')} sent elsewhere, such as to a sandbox.")
+        say(not_counted)
 
 
 def bill(
@@ -218,6 +222,7 @@ def as_json(row: LedgerRow) -> dict[str, Any]:
         "job_id": row.job_id,
         "cost": None if row.reported is None else str(row.reported),
         "estimated_cost": None if row.estimated is None else str(row.estimated),
+        "sandbox": None if row.environment is None else row.environment == "loopback",
         "files": [one["uri"] for one in row.results if "uri" in one],
         "why": row.outcome.get("why"),
     }
@@ -229,6 +234,7 @@ def _cells(row: LedgerRow) -> tuple[str, ...]:
 
     cost = "unknown" if row.estimated is None else f"about {dollars(row.estimated)}"
     cost = cost if row.reported is None else dollars(row.reported)
+    cost += " (sandbox)" if row.environment == "loopback" else ""
     files = ", ".join(where(str(one["uri"])) for one in row.results if "uri" in one)
     place = files or (f"job {row.job_id}" if row.job_id else "") or row.key
     what = f"{clipped(row.title(), _TITLE)}  {place}"
@@ -236,11 +242,11 @@ def _cells(row: LedgerRow) -> tuple[str, ...]:
 
 
 def _story(library: str | None, file: str, depth: int | None = None) -> Story:
-    """Return how a file was made; one that says so itself needs no library."""
+    """Return how a file was made, by the library that is named or that it lies in; one that says so itself needs none."""
     from prefect_together._internal.event_loop import run
     from prefect_together.engine.trace import trace as traced
 
-    storage = opened(library) if library else located(library)
+    storage = opened(library) if library else located(library_above(file))
     with progress("Looking for it"):
         return run(traced(storage, file) if depth is None else traced(storage, file, depth=depth))
 

@@ -1,4 +1,4 @@
-"""Prefect's temporary server, for flows as commands: started with patience, and with a word on the screen."""
+"""Prefect's temporary server, for flows as commands and stored blocks: started with patience and a word on the screen."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def temporary_server() -> Generator[None, None, None]:
             start_temporary_server()
         except RuntimeError:
             raise ConfigurationError(
-                f"Prefect's temporary server did not answer within {patience} s, so the flow did not start and nothing was "
+                f"Prefect's temporary server did not answer within {patience} s, so nothing was begun and nothing was "
                 "paid: run it again, raise PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS, or start a server with "
                 "`prefect server start` and set PREFECT_API_URL to it."
             ) from None

@@ -30,6 +30,7 @@ def complaint(error: CycloptsError) -> str:
         return _no_command(error)
     if isinstance(error, UnknownOptionError):
         names = [name for argument in error.argument_collection if argument.parse for name in argument.names]
+        names.append("--help")
         word = error.token.keyword or error.token.value
         return f"there is no option {word}{did_you_mean(word, names)}"
     if isinstance(error, UnusedCliTokensError):

@@ -22,6 +22,12 @@ _OWN = re.compile(r"^(?P<root>.+)/(?P<key>derived/[^/]+|[^/]+/\d{4}-\d{2}-\d{2}/
 """The address of a file that a library keeps, whatever the library's root."""
 
 
+def key_within(address: str) -> str | None:
+    """Return the key at the end of an address that a library may have given to a file, whatever the library's root."""
+    found = _OWN.match(address)
+    return found["key"] if found else None
+
+
 def to_keys(value: Any, storage: Storage) -> Any:
     """Return JSON whose references to files of a library name them by key; everything else stays as it is."""
 

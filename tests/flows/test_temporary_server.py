@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import flow
 from prefect.settings import (
     PREFECT_API_URL,
     PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
@@ -17,8 +18,10 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from prefect_together import run_as_command
 from prefect_together.cli import temporary_server as module
-from prefect_together.errors import ConfigurationError
+from prefect_together.cli.libraries import located
+from prefect_together.errors import ConfigurationError, TogetherError
 
 ROOT = Path(__file__).parents[2]
 
@@ -94,3 +97,34 @@ def test_the_error_says_that_nothing_was_paid(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "start_temporary_server", failing)
     with pytest.raises(ConfigurationError, match="nothing was paid"), _without_api(), module.temporary_server():
         pass
+
+
+def test_a_stored_block_says_what_is_waited_for(no_server: list[float | None], capsys: pytest.CaptureFixture[str]) -> None:
+    """A command whose library only the server knows waits as long as a flow, and says so; one of a folder waits for nothing."""
+    with _without_api(), pytest.raises(TogetherError):
+        located("together-media-library/no-such-block-here")
+    assert [module.PATIENCE] == no_server
+    assert "Waiting for Prefect's temporary server" in capsys.readouterr().err
+    with _without_api():
+        located("/no/such/folder")
+    assert 1 == len(no_server)
+
+
+@flow(name="paying")
+def _paying(plan: bool = False) -> str:
+    raise AssertionError("it was not to begin")
+
+
+@pytest.mark.parametrize("key", ["", "   ", "k\u00e9y"], ids=["none", "blank", "no-key"])
+def test_without_a_key_no_server_is_waited_for(
+    key: str, no_server: list[float | None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said at once, and once, in the words of a command line."""
+    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    with _without_api():
+        assert 1 == run_as_command(_paying, str, [])
+    assert [] == no_server
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "paying did not start: " in said
+    assert "API key" in said
+    assert "TogetherCredentials" not in said

@@ -58,6 +58,7 @@ def test_a_library_that_is_not_there_is_said(
         ("ledger --libary x", "there is no option --libary: did you mean --library?"),
         ("ledger --lim 3", "there is no option --lim: did you mean --limit?"),
         ("gallery --titel=x", "there is no option --titel: did you mean --title?"),
+        ("init --hlp", "there is no option --hlp: did you mean --help?"),
         ("ledger --state done", "--state: 'done' is none of kept, adopted"),
         ("ledger --state ketp", "did you mean kept?"),
         ("ledger --limit -3", "--limit: '-3' is not taken: must be >= 1"),

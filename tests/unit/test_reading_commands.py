@@ -15,6 +15,7 @@ import pytest
 
 from prefect_together import catalog, sandbox
 from prefect_together._internal.event_loop import run
+from prefect_together.cli.libraries import library_above
 from prefect_together.cli.library_commands import ShownState
 from prefect_together.cli.main import main
 from prefect_together.engine.bill import last_billed_month
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 FLUX, WHISPER = "black-forest-labs/FLUX.2-pro", "openai/whisper-large-v3"
 KEY = "ab" * 20
-PICTURE = "images/2026-11-27/fox.png"
+PICTURE = f"images/2026-11-27/fox-{KEY[:8]}-000000.png"
 
 
 async def _fill(storage: Storage) -> None:
@@ -144,6 +145,8 @@ def test_spending_keeps_kinds_of_knowledge_apart(
     out = capsys.readouterr().out
     assert ["image", "4", "$0.04", "$0.03", "$0.03", "1"] == out.splitlines()[1].split()
     assert "In no sum: 1 request sent elsewhere" in out
+    assert 0 == main(["spending", "--by", "model", "--json", *place])
+    assert "In no sum: 1 request sent elsewhere, such as to a sandbox.\n" == capsys.readouterr().err
     assert last_billed_month()[:4] in _lines(capsys, "spending", "--json", *place)[0]["day"]
 
 
@@ -152,6 +155,37 @@ def test_a_story_is_told_to_programs(library: Path, capsys: pytest.CaptureFixtur
     (told,) = _lines(capsys, "trace", KEY, "--json", "--library", str(library))
     assert ("ledger", "a fox", []) == (told["known_from"], told["request"]["prompt"], told["made_from"])
     assert "0.04" == told["result"]["cost"]
+
+
+def test_the_ledger_tells_a_sandboxs_money(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was asked of a sandbox says so, on the screen and to programs: it was never paid."""
+    assert 0 == main(["ledger", "--library", str(library)])
+    marked = [line for line in capsys.readouterr().out.splitlines() if "(sandbox)" in line]
+    assert 1 == len(marked)
+    found = {
+        line["key"].partition("/")[0]: line["sandbox"]
+        for line in _lines(capsys, "ledger", "--json", "--library", str(library))
+    }
+    assert {name: name.startswith("5") for name in found} == found
+
+
+def test_a_file_is_known_by_the_library_that_it_lies_in(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its path or its address, whatever the default library is; a folder that is no library is none."""
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_TOGETHER_LIBRARY", str(tmp_path / "another"))
+    monkeypatch.chdir(library)
+    for file in (PICTURE, str(library / PICTURE), (library / PICTURE).as_uri()):
+        assert 0 == main(["trace", file])
+        assert "known from:  ledger" in capsys.readouterr().out
+        assert 0 == main(["replay", file])
+        assert "a fox" in capsys.readouterr().out
+    assert library_above(str(library / PICTURE)) == str(library)
+    assert [None] * 4 == [
+        library_above(name) for name in ("a.png", str(library / "fox.png"), "s3://bucket/images/2026-11-27/fox.png", KEY)
+    ]
+    (tmp_path / "images" / "2026-11-27").mkdir(parents=True)
+    assert library_above(str(tmp_path / PICTURE)) is None
 
 
 def test_states_are_those_of_the_ledger() -> None:
@@ -174,6 +208,18 @@ def test_the_catalogue_says_what_a_model_takes(capsys: pytest.CaptureFixture[str
     assert {model.kind for model in catalog.models() if model.listed} == kinds
     (flux,) = _lines(capsys, "catalog", FLUX.lower(), "--json")
     assert ("0.03", False) == (flux["price"]["usd"], flux["takes"]["steps"])
+
+
+def test_a_part_of_an_id_lists_all_that_have_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its capitals, for programs too, and of one kind where that is asked for."""
+    assert 0 == main(["catalog", "flux.2"])
+    shown = capsys.readouterr().out
+    assert FLUX in shown
+    assert "hailuo" not in shown
+    ids = [line["id"] for line in _lines(capsys, "catalog", "FLUX", "--json")]
+    assert len(ids) > 1
+    assert all("flux" in name.lower() for name in ids)
+    assert 1 == main(["catalog", "flux", "--kind", "chat"])
 
 
 @pytest.mark.parametrize(
