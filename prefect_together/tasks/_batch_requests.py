@@ -119,6 +119,8 @@ def _made_of_what(requests: Any) -> str:
         return "make requests of the texts, such as [ImageRequest(prompt=text, model=…) for text in texts]"
     if items and all(isinstance(item, KeptFile) for item in items):
         return "make requests of the files, such as [VideoRequest(frame_images=[file], …) for file in files]"
+    if items and not any(isinstance(item, Request) for item in items):
+        return f"its first item is {_instead(items[0]).removesuffix('.')}"
     return ""
 
 
@@ -129,7 +131,12 @@ def _instead(request: Any) -> str:
         return f"{what}: {hint}."
     if isinstance(request, TableRow):
         return f"{what}: give its .request, or the whole table."
-    return f"{what}: requests_from_table makes requests of rows." if isinstance(request, Mapping) else f"{what}."
+    if isinstance(request, (list, tuple, set, frozenset)):
+        return f"{what}: give what is in it by itself, such as [request for some in lists for request in some]."
+    if isinstance(request, type):
+        return f"the class {request.__name__}, not a request: call it, such as {request.__name__}(prompt=…, model=…)."
+    row = isinstance(request, Mapping) or hasattr(request, "iloc")  # pandas' own rows and frames
+    return f"{what}: requests_from_table makes requests of rows." if row else f"{what}."
 
 
 def _asked(request: Any) -> Any:

@@ -143,6 +143,14 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "none": (lambda _: None, "was given None: give a list of them"),
     "number": (lambda _: 7, "was given an int: give a list of them"),
     "object": (lambda _: {"a": picture()}, "was given a dict: give a list of them"),
+    "lists": (
+        lambda _: [[picture()], [picture()]],
+        r"its first item is a list, not a request: give what is in it by itself",
+    ),
+    "series": (lambda _: [_frame(ROWS).iloc[0]], "its first item is a Series, not a request: requests_from_table makes"),
+    "frames": (lambda _: [_frame(ROWS)], "its first item is a DataFrame, not a request: requests_from_table makes"),
+    "class": (lambda _: (ImageRequest,), r"the class ImageRequest, not a request: call it"),
+    "numbers": (lambda _: [7, None], r"its first item is an int, not a request\."),
 }
 
 
@@ -169,6 +177,13 @@ def test_what_is_no_request_among_others(together_sandbox: Sandbox) -> None:
         "Row 4 is a Future, not a request: call .result() on it, and give what comes of it.",
         "Row 5 is an int, not a request.",
     ] == found.problems
+
+
+def test_futures_in_a_list(together_sandbox: Sandbox) -> None:
+    """Outside of a flow, where Prefect waits for none of them: each is to be waited for."""
+    with pytest.raises(InvalidRequest, match=r"its first item is a Future, not a request: call \.result\(\) on it"):
+        plan([Future[Any]()])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    assert [] == together_sandbox.requests()
 
 
 @flow
@@ -227,7 +242,7 @@ def test_a_row_is_named_once(together_sandbox: Sandbox, tmp_path: Path, caplog: 
     assert 2 == len(logged)
     assert all(1 == line.lower().count("row ") for line in logged)
     with caplog.at_level("WARNING"), pytest.raises(BatchFailed, match=r"row 1: it is a dict, not a request"):
-        run_batch([{"prompt": "a fox"}, 7])
+        run_batch([{"prompt": "a fox"}, 7, picture(image_url=tmp_path / "no-such.png")])
 
 
 @pytest.mark.parametrize("error", [LibraryError("read-only"), OSError("no room")])
