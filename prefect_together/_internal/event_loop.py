@@ -84,7 +84,7 @@ class Runtime:
             self.start(closing).result(_ANSWERS + _CLOSING)
         self.on_close.clear()
         self.shared.clear()
-        with suppress(Exception):
+        with suppress(Exception):  # a loop that does not end must not keep the process either
             self._portal.start_task_soon(self._portal.stop, True).result(_CLOSING)
 
 

@@ -30,7 +30,7 @@ class RowReader(Generic[_T, _Row]):
         if not 0 < self._next <= first:
             self._coming, self._next = self._begin(), 1
         for _ in itertools.islice(self._coming, first - self._next):
-            pass
+            pass  # to ask for them is to pass over them
         self._next = first
 
     def rows(self, numbers: range) -> Iterator[_Row]:

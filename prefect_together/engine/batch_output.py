@@ -36,7 +36,7 @@ async def fetch_whole(client: TogetherClient, file_id: str, into: IO[bytes], log
     while True:
         try:
             size = None
-            with suppress(APIError, ConnectionFailed):
+            with suppress(APIError, ConnectionFailed):  # then its own end has to tell that it is whole
                 size = await size_of(client, file_id)
             came = await fetch(client, file_id, into)
             if came and size in {None, came} and _ends_whole(into, came):

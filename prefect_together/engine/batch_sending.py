@@ -133,7 +133,7 @@ class BatchSender:
 
     async def _refused(self, why: str) -> None:
         async def one(attempt: BoundAttempt) -> None:
-            with suppress(LibraryError):
+            with suppress(LibraryError):  # the refusal matters more, and a dead claim is found anyway
                 await attempt.record("refused", {"why": why})
             if self._context.budget:
                 await self._context.budget.settle(attempt.key, Decimal(0))
@@ -151,7 +151,7 @@ class BatchSender:
         except UnknownOutcome as error:
             await self._looked_for(error)
         except TogetherError as error:
-            with suppress(LibraryError):
+            with suppress(LibraryError):  # the error at hand says more
                 await record.advance("refused", why=error.what)
             await self._refused(error.what)
             raise

@@ -137,7 +137,7 @@ class BatchTaker:
         while status.status == "COMPLETED" and not (status.output or status.errors) and time.monotonic() < until:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 30.0)
-            with suppress(APIError, ConnectionFailed):
+            with suppress(APIError, ConnectionFailed):  # it is asked again, until time is up
                 status = await status_of(self._context.client, str(self._record.batch_id))
         return status
 

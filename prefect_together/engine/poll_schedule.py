@@ -97,7 +97,7 @@ async def record_duration(storage: Storage, request: Request, seconds: float) ->
             continue
         history.written_at = now
         entry = {"version": 1, "model": request.model, "seconds": history.seconds}
-        with contextlib.suppress(LibraryError):
+        with contextlib.suppress(LibraryError):  # it only saves polls, and is written again
             await storage.write(_path(key), (json.dumps(entry) + "\n").encode())
 
 
@@ -143,6 +143,7 @@ async def _history(storage: Storage, key: str) -> DurationHistory:
     now = time.monotonic()
     if now - history.read_at > FRESH:
         history.read_at = now
+        # Whatever is wrong with it: it only says when to poll first.
         with contextlib.suppress(FileNotFoundError, LibraryError, ValueError, KeyError, TypeError):
             entry: dict[str, Any] = json.loads(await storage.read(_path(key)))
             history.seconds = [float(seconds) for seconds in entry["seconds"]][-KEPT:]

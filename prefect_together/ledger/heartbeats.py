@@ -130,7 +130,7 @@ class Heartbeat:
 
     async def _forget(self) -> None:
         if self._beating is None:
-            with contextlib.suppress(TogetherError):
+            with contextlib.suppress(TogetherError):  # a sign of life that is not renewed is overdue soon
                 await self._storage.delete(self._key)
 
 

@@ -100,8 +100,8 @@ class NewestFirst:
             head = await self._storage.read_range(f"{one.attempt.prefix}-claimed.json", 0, _HEAD)
             if found := _AT.search(head):
                 return stamp_of(found[1].decode())
-        except FileNotFoundError:  # it was packed meanwhile, or is gone
-            pass
+        except FileNotFoundError:
+            pass  # it was packed meanwhile, where the ledger finds it, or is gone
         try:
             claim = await self._ledger.entry(one.attempt, "claimed") or {}
             return stamp_of(str(claim["at"]))

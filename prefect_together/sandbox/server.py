@@ -243,7 +243,7 @@ def run(
             sys.stdout.flush()
             # In slices, because on Windows a wait without end is deaf to Ctrl-C.
             while not ended.wait(0.5):
-                pass
+                pass  # threads of this process answer meanwhile
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
