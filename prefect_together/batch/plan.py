@@ -9,6 +9,7 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from prefect_together import catalog
+from prefect_together._internal.described import Described
 from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import clipped
 from prefect_together.catalog.money import dollars
@@ -21,10 +22,10 @@ _TITLE = 80
 _LISTED = 10  # requests that a notebook lists
 
 
-class PlannedRequest(BaseModel):
+class PlannedRequest(Described, BaseModel):
     """A request that would be sent, and what it would cost."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     row: int
     """Its row, or its place in the list, from 1."""
@@ -44,10 +45,10 @@ class PlannedRequest(BaseModel):
         return self.model.rpartition("/")[2], price, seed, clipped(self.title, _TITLE)
 
 
-class Plan(ShownInNotebooks, BaseModel):
+class Plan(ShownInNotebooks, Described, BaseModel):
     """What a batch would do if it ran now, and what that would cost in USD."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     send: int = 0
     """Requests that would be sent and paid for."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.results import read_lines
@@ -20,10 +21,10 @@ ROWS = "provider-batches/submitted"
 """Where the rows of what was submitted are in a library."""
 
 
-class ProviderBatch(ShownInNotebooks, BaseModel):
+class ProviderBatch(ShownInNotebooks, Described, BaseModel):
     """Many requests that were sent to Together in batches: they are paid for, and can be waited for from any process."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     rows: str
     """Where its rows are kept in the library."""

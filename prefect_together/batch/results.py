@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.json import read
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together.batch.batch_view import view_of, view_of_item
@@ -32,10 +33,10 @@ Retry = Literal["failed", "none"]
 """What becomes of what failed in the last run under the same name: done again, or left."""
 
 
-class BatchItem(ShownInNotebooks, BaseModel):
+class BatchItem(ShownInNotebooks, Described, BaseModel):
     """What came of one request."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     row: int
     """Its place in the batch or the table, from 1."""
@@ -110,10 +111,10 @@ class BatchItem(ShownInNotebooks, BaseModel):
         return {**theirs, **dict(zip(our_names(found, theirs), found.values(), strict=True))}
 
 
-class BatchResult(ShownInNotebooks, Framed, BaseModel):
+class BatchResult(ShownInNotebooks, Framed, Described, BaseModel):
     """What came of a batch: counts, money, and where its manifest is. It stays this small for a million rows."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     manifest: str
     """Where the items are kept: JSON lines in the library, one for each request, in order."""
@@ -294,6 +295,5 @@ def without_row(number: int, text: str) -> str:
 
 def _sum(files: list[dict[str, Any]], name: str) -> Decimal | None:
     """Return the sum of a cost over the files of one request, or None where one of them is not known."""
-    if not files or any(file.get(name) is None for file in files):
-        return None
-    return sum((Decimal(str(file[name])) for file in files), Decimal(0))
+    costs = [file.get(name) for file in files]
+    return sum((Decimal(str(cost)) for cost in costs), Decimal(0)) if costs and None not in costs else None

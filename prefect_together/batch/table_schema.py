@@ -8,16 +8,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.optional import library
 
 ENDING = ".columns.json"
 """How the name of the file ends that a schema is in, beside a manifest."""
 
 
-class TableSchema(BaseModel):
+class TableSchema(Described, BaseModel):
     """Which columns a table has, and of what types, whatever its rows were that day."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     names: list[str]
     """All columns, in order."""

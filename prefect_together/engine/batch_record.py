@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from prefect_together._internal.json import compact, read
@@ -30,10 +30,11 @@ from prefect_together._internal.readers import as_list, as_mapping, as_number, a
 from prefect_together.engine.attempt import Acceptance
 from prefect_together.errors import APIError, ConnectionFailed, LibraryError, UnknownOutcome
 from prefect_together.generations.spec import Line, ResponseFormatError
-from prefect_together.http.client import TogetherClient
-from prefect_together.http.files import patiently
 from prefect_together.ledger.append_log import AppendLog
 from prefect_together.storage.storage import Storage
+
+if TYPE_CHECKING:
+    from prefect_together.http.client import TogetherClient
 
 ROOT = "provider-batches"
 """Where the records are in a library."""
@@ -212,6 +213,7 @@ async def batches_of(client: TogetherClient, file_id: str) -> list[str]:
         APIError: The list cannot be had.
         ConnectionFailed: Likewise.
     """
+    from prefect_together.http.files import patiently  # imports the HTTP client, which is slow
 
     def parse(answer: Any) -> list[str]:
         listed: Any = as_mapping(answer).get("data") if isinstance(answer, dict) else answer

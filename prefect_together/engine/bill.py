@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, PlainSerializer, computed_field
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import counted
 
@@ -26,10 +27,10 @@ _WHOSE = (
 _NOTHING = Decimal(0)
 
 
-class BillLine(BaseModel):
+class BillLine(Described, BaseModel):
     """What one model cost in one hour or day: by the ledger, and by the bill. Money is USD."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     start: AwareDatetime
     """When the hour or day begins (UTC)."""
@@ -55,10 +56,10 @@ class BillLine(BaseModel):
         return None if self.billed is None else self.billed - self.reported - self.estimated
 
 
-class Unmatched(BaseModel):
+class Unmatched(Described, BaseModel):
     """A line of the bill that names no model of the ledger."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     start: AwareDatetime
     """When its hour or day begins (UTC)."""
@@ -68,10 +69,10 @@ class Unmatched(BaseModel):
     """USD."""
 
 
-class Bill(ShownInNotebooks, BaseModel):
+class Bill(ShownInNotebooks, Described, BaseModel):
     """A month's bill beside the ledger. Money is USD; what nobody knows is counted, and in no sum."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     month: str
     """Such as ``2026-11``."""

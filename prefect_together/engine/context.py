@@ -18,11 +18,11 @@ from prefect_together.generations.policy import OnUnknown, Policy, Reuse
 from prefect_together.generations.registry import AnySpec, spec_of
 from prefect_together.generations.request import Request
 from prefect_together.generations.spec import BatchProtocol
-from prefect_together.ledger.budget import Budget
 from prefect_together.ledger.ledger import ANY
 
 if TYPE_CHECKING:
     from prefect_together.http.client import TogetherClient
+    from prefect_together.ledger.budget import Budget
     from prefect_together.storage.storage import Storage
 
 

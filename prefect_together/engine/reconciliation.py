@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together._internal.text import clipped, counted
 from prefect_together.catalog.money import dollars
@@ -44,10 +45,8 @@ class Entry(BaseModel):
         return f"{self.kind} by {self.model} of {self.asked_at:%Y-%m-%d %H:%M} ({price}), {self.title!r}{why}"
 
 
-class Reconciliation(ShownInNotebooks, BaseModel):
+class Reconciliation(ShownInNotebooks, Described, BaseModel):
     """What was found, and what was done about it."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     kept: list[AnyResult] = []
     """Results that were paid for and had not been kept: they are now."""

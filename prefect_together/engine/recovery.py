@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect_together._internal.process import ProcessId
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_record import BatchRecord, find_out, record_of
 from prefect_together.errors import LibraryError
-from prefect_together.http.client import TogetherClient
 from prefect_together.ledger.heartbeats import process_name
 from prefect_together.ledger.ledger import Attempt
+
+if TYPE_CHECKING:
+    from prefect_together.http.client import TogetherClient
 
 _DIED = "The process that was sending it ended before it heard an answer"
 

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from prefect_together._internal.described import Described
 from prefect_together.errors import MediaError, TogetherError
 from prefect_together.generations.derived import DERIVED
 from prefect_together.generations.kept_file import KeptFile
@@ -24,10 +25,8 @@ _CHUNK = 1024  # notes whose tasks are in memory at once
 _Judged = Literal["whole", "missing", "changed"]
 
 
-class Verification(BaseModel):
+class Verification(Described, BaseModel):
     """What a look at every file of a library found."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     whole: int = 0
     """Files that are there as they were kept."""

@@ -11,15 +11,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.event_stream import Events
 from prefect_together._internal.readers import as_list, as_mapping, as_text
 from prefect_together.generations.spec import Payload, ResponseFormatError, Value
 
 
-class ToolCall(BaseModel):
+class ToolCall(Described, BaseModel):
     """A function that the model asks for."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     id: str = ""
     """What the message that answers it names as ``tool_call_id``."""
@@ -44,10 +45,10 @@ class ToolCall(BaseModel):
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
 
 
-class Usage(BaseModel):
+class Usage(Described, BaseModel):
     """The tokens of an answer, as Together counted them."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     input_tokens: int = 0
     """Of the prompt, pictures and schema included."""
@@ -59,10 +60,10 @@ class Usage(BaseModel):
     """Those among them that were thought; None where it is not said."""
 
 
-class Choice(BaseModel):
+class Choice(Described, BaseModel):
     """One of the answers to a question."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     content: str = ""
     """The answer."""

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple
 
-import imagesize  # pyright: ignore[reportMissingTypeStubs]
-
 from prefect_together.generations.containers import (
     Boxes,
     GifBlocks,
@@ -211,6 +209,8 @@ def sound_shape(file: BinaryIO) -> Shape:
 
 def image_shape(data: bytes) -> Shape:
     """Return the size of a picture from its header."""
+    import imagesize  # pyright: ignore[reportMissingTypeStubs] - imports what reads XML, for a file that is kept
+
     try:
         width, height = imagesize.get(io.BytesIO(data))  # pyright: ignore[reportUnknownMemberType]
     except (ValueError, TypeError, IndexError, struct.error):

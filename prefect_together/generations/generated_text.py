@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from prefect_together import catalog
+from prefect_together._internal.described import Described
 from prefect_together.catalog.money import dollars
 from prefect_together.errors import Paid, TogetherError
 from prefect_together.generations.answer_description import describe
@@ -28,10 +29,10 @@ from prefect_together.generations.validation import explain
 _T = TypeVar("_T")
 
 
-class Tariff(BaseModel):
+class Tariff(Described, BaseModel):
     """What tokens cost when the answer was paid for, in USD per million."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     input: Decimal
     """Tokens of the prompt."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.text import words_of
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.formats import Family
@@ -40,10 +41,10 @@ _ASSET_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _Item = TypeVar("_Item")
 
 
-class MediaReference(BaseModel):
+class MediaReference(Described, BaseModel):
     """A file in a media library: where it is, what it is, and where it came from."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     uri: str
     """Where the file is kept, e.g. ``file:///…/clip.mp4`` or ``s3://bucket/prefix/clip.mp4``."""
@@ -144,14 +145,14 @@ def _for_forms(schema: dict[str, Any]) -> None:
             fields[name] = fields.pop(name)
 
 
-class FrozenValue(BaseModel):
+class FrozenValue(Described, BaseModel):
     """A frozen value that says in one sentence what is wrong with it.
 
     Raises:
         InvalidRequest: On construction, naming the field, the value and what is allowed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, json_schema_extra=_for_forms)
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_for_forms)
 
     if not TYPE_CHECKING:  # so that editors complete the fields
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.readers import as_list, as_mapping, as_text
 from prefect_together._internal.text import clipped
 from prefect_together.errors import ServerError, TogetherError
@@ -69,10 +70,10 @@ class RerankRequest(Request):
         return {**body, "rank_fields": list(self.rank_fields)} if self.rank_fields else body
 
 
-class Ranked(BaseModel):
+class Ranked(Described, BaseModel):
     """A document's place."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     index: int
     """Which document, counted from 0 as they were given."""

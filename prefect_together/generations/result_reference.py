@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from prefect_together._internal.described import Described
 
-class ResultReference(BaseModel):
+
+class ResultReference(Described, BaseModel):
     """A result that other requests are based on: an answer whose words became their prompt. It never holds the answer."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     kind: str
     """Its generation type, such as ``chat``."""

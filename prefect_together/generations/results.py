@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.notebook_view import ShownInNotebooks, View
 from prefect_together._internal.text import clipped, slug
 from prefect_together.catalog.money import dollars
@@ -80,10 +81,10 @@ class ResultFacts:
         }
 
 
-class Generated(ShownInNotebooks, BaseModel):
+class Generated(ShownInNotebooks, Described, BaseModel):
     """One result, with what made it and what it cost. Money is USD; None means not known, never free."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     kind: ClassVar[str]
     """Its generation type."""
@@ -199,10 +200,10 @@ class GeneratedValue(Generated):
         return f"{clipped(self.description().line(), 80)!r} ({self.maker}, {self.price()})"
 
 
-class GenerationJob(ShownInNotebooks, BaseModel):
+class GenerationJob(ShownInNotebooks, Described, BaseModel):
     """A job that Together has accepted and is at work on. It is paid for, and can be waited for from any process."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     id: str
     """Together's id of the job."""

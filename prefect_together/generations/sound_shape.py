@@ -11,8 +11,6 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tinytag import TinyTag
-
 from prefect_together.generations.sound_frames import SoundFrames
 
 PCM, FLOAT, ALAW, MULAW = 1, 3, 6, 7
@@ -124,6 +122,8 @@ def sound_facts(file: BinaryIO) -> SoundFacts:
         return SoundFacts(round(head.form.seconds(size), 3), head.form.sample_rate, head.form.channels)
     if (frames := _frames(file)).first:
         return SoundFacts(round(frames.seconds, 3), frames.first.sample_rate, frames.first.channels)
+    from tinytag import TinyTag  # is needed for few formats
+
     file.seek(0)
     try:
         found = TinyTag.get(file_obj=file, tags=False)

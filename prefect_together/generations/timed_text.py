@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from pydantic import BaseModel, ConfigDict
 
+from prefect_together._internal.described import Described
 from prefect_together.errors import InvalidRequest
 from prefect_together.generations.description import Line
 from prefect_together.generations.line_breaks import Piece, arranged, following, grouped, pieces_of, width
@@ -27,10 +28,10 @@ READ = 17.0
 _LONGEST_WORD = 3.0  # seconds: models let the last word end where the recording does
 
 
-class Word(BaseModel):
+class Word(Described, BaseModel):
     """A word and when it is said, in seconds from the start."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     word: str
     """The word, with its punctuation."""
@@ -42,10 +43,10 @@ class Word(BaseModel):
     """Who says it, such as ``SPEAKER_00``; None where nobody asked."""
 
 
-class Segment(BaseModel):
+class Segment(Described, BaseModel):
     """A stretch of what is said, a sentence as a rule, and when, in seconds from the start."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     id: int
     """Its number among the segments."""
@@ -59,10 +60,10 @@ class Segment(BaseModel):
     """Who says it, such as ``SPEAKER_00``; None where nobody asked."""
 
 
-class Caption(BaseModel):
+class Caption(Described, BaseModel):
     """What is shown at a time: at most two lines."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     start: float
     """When it appears, in seconds."""

@@ -24,6 +24,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.process import ProcessId, unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.allowance import Mark, Purse
@@ -50,14 +51,14 @@ _SHARE = 32
 """Of so many reservations, one has to be settled before that is written down: an entry is as long as they are many."""
 
 
-class SpendLimit(BaseModel):
+class SpendLimit(Described, BaseModel):
     """What all runs together may spend that name the same limit in the same library.
 
     What a killed process had reserved is given back where it was never sent, and settled at its cost where that is known.
     It stays reserved where nobody knows whether it was charged, until that is decided: see ``reconcile``.
     """
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1)]
     """Who names the same limit spends from it."""

@@ -8,10 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias, TypeVar, get_args
 
 from prefect_together._internal.text import with_article
-from prefect_together.batch.request_table import RequestTable, TableRow
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.errors import InvalidRequest
-from prefect_together.ledger.spend_limit import SpendLimit
 
 Money: TypeAlias = "Decimal | float | str"
 """An amount in USD."""
@@ -61,7 +59,11 @@ def text(name: str, value: object) -> None:
 
 def spend_limit(value: object) -> None:
     """Refuse what is no shared limit; None leaves it out."""
-    if value is not None and not isinstance(value, SpendLimit):
+    if value is None:
+        return
+    from prefect_together.ledger.spend_limit import SpendLimit  # few calls have one
+
+    if not isinstance(value, SpendLimit):
         raise InvalidRequest(f'limit is {value!r}: give a SpendLimit(name="...", usd=...); max_cost takes an amount.')
 
 
@@ -88,6 +90,8 @@ def expect(value: Any, kind: type[_T], task: str) -> _T:
     """
     if isinstance(value, kind):
         return value
+    from prefect_together.batch.request_table import RequestTable, TableRow  # is slow to import, and few flows have tables
+
     hint = ""
     if inspect.isawaitable(value):
         hint = ": await it, and give what comes of it"

@@ -19,7 +19,6 @@ from prefect_together.ledger.heartbeats import Topic, exchange
 from prefect_together.tasks._checks import account, one_of
 from prefect_together.tasks._flow_runs import outermost_flow_run
 from prefect_together.ui.addresses import of_flow_run
-from prefect_together.ui.listener import prefect_listener
 
 
 async def run_context(
@@ -44,6 +43,8 @@ async def run_context(
     Raises:
         ConfigurationError: There is no key and something may be sent, or an address or option is not understood.
     """
+    from prefect_together.ui.listener import prefect_listener  # is needed where something is made
+
     settings = current_settings()
     credentials = account(credentials)
     one_of("reuse", reuse, Reuse)

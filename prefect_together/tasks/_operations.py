@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from prefect_together.blocks.credentials import TogetherCredentials
 from prefect_together.blocks.library import AnyLibrary, storage_of
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.context import GenerationContext
-from prefect_together.engine.reconciliation import Reconciliation
 from prefect_together.engine.tracing import span
 from prefect_together.generations.policy import OnUnknown, Reuse
 from prefect_together.generations.request import Request
@@ -18,8 +17,9 @@ from prefect_together.generations.spec import GenerationSpec
 from prefect_together.tasks._checks import account, expect, one_of, seconds
 from prefect_together.tasks._context import generation_context, run_logger
 from prefect_together.tasks._suspension import Waiting, check_suspendable, or_suspended
-from prefect_together.ui.artifacts import show
-from prefect_together.ui.bills import compared
+
+if TYPE_CHECKING:
+    from prefect_together.engine.reconciliation import Reconciliation
 
 _Result = TypeVar("_Result", bound=Generated)
 _Job = TypeVar("_Job", bound=GenerationJob)
@@ -64,6 +64,7 @@ async def generated(arguments: Arguments, spec: GenerationSpec[Any, _Result]) ->
         TogetherError: What ``generate`` raises, and the problem of a result that was paid for and is not what was asked for.
     """
     from prefect_together.engine.lifecycle import generate, problem_of  # imports the HTTP client, which is slow
+    from prefect_together.ui.artifacts import show
 
     context = await arguments.context(spec.request)
     with span(context.request, prompt=current_settings().trace_prompts) as note:
@@ -90,6 +91,7 @@ async def submitted(arguments: Arguments, spec: GenerationSpec[Any, Any], kind: 
 async def waited_for(arguments: Arguments, spec: GenerationSpec[Any, _Result], job: GenerationJob) -> list[_Result]:
     """Wait for a job, and show what it made."""
     from prefect_together.engine.lifecycle import wait  # imports the HTTP client, which is slow
+    from prefect_together.ui.artifacts import show
 
     context = await arguments.context(spec.request)
     with span(context.request, prompt=current_settings().trace_prompts) as note:
@@ -104,6 +106,8 @@ async def reconciled(
 ) -> Reconciliation:
     """Reconcile a library, hold the bill beside its ledger where that is asked for, and show what came of it."""
     from prefect_together.engine.reconcile import reconcile
+    from prefect_together.ui.artifacts import show
+    from prefect_together.ui.bills import compared
 
     seconds("wait", wait)
     client, storage = account(credentials).get_client(), await storage_of(library)

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, TypeVar
 
-from prefect.artifacts import ProgressArtifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun, State, StateType
@@ -26,7 +25,6 @@ from prefect_together._internal.logs import Log
 from prefect_together._internal.prefect_compat import end_task_run, suspend
 from prefect_together._internal.restarts import SWEEP
 from prefect_together.engine.context import RunContext
-from prefect_together.engine.recovery import attempt_named
 from prefect_together.engine.waits import Wait, read_wait
 from prefect_together.errors import ConfigurationError, InvalidRequest
 from prefect_together.generations.policy import Reuse
@@ -34,7 +32,6 @@ from prefect_together.generations.results import GenerationTimeout
 from prefect_together.ledger.leases import release
 from prefect_together.ledger.ledger import Ledger
 from prefect_together.storage.storage import Storage
-from prefect_together.ui.artifacts import publish
 
 Waiting = Literal["poll", "suspend"]
 """Whether a process waits for a job, or the flow run is suspended until it is over."""
@@ -129,6 +126,8 @@ class _Suspension:
             Signal: It is suspended.
             GenerationTimeout: The run has waited as long as it may.
         """
+        from prefect_together.engine.recovery import attempt_named  # few runs are suspended
+
         for one in late.waits_for:
             if one.count("/") == 2:  # a job stays this run's, or another one that wants the same would take it over
                 await release(Ledger(self._storage), attempt_named(one), handed_out=True)
@@ -153,6 +152,10 @@ class _Suspension:
 
     async def _end(self, before: Wait | None) -> State[Any] | None:
         """Suspend the run once all calls have begun; return its state, or None where it cannot be suspended."""
+        from prefect.artifacts import ProgressArtifact
+
+        from prefect_together.ui.artifacts import publish
+
         while self._busy or time.monotonic() - self._last < CALM:
             await asyncio.sleep(0.1)
         # The same in all processes of this pass: the sweep resumes a run only by the pause that is written down.

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from prefect_together._internal.described import Described
 from prefect_together._internal.notebook_view import Rows, ShownInNotebooks, View
 from prefect_together._internal.text import counted
 
 _LISTED = 10  # runs that a notebook shows
 
 
-class RestartedRun(BaseModel):
+class RestartedRun(Described, BaseModel):
     """A run that stands for one that crashed."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     crashed: UUID
     """The run that died."""
@@ -27,10 +26,8 @@ class RestartedRun(BaseModel):
     """Which restart it is."""
 
 
-class Sweep(ShownInNotebooks, BaseModel):
+class Sweep(ShownInNotebooks, Described, BaseModel):
     """What a sweep found and did."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     restarted: list[RestartedRun] = []
     """Runs that crashed and were started again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from prefect_together._internal.event_loop import arun, run
 from prefect_together.blocks.credentials import TogetherCredentials
@@ -15,8 +16,10 @@ from prefect_together.generations.validation import items_of
 from prefect_together.tasks._checks import expect
 from prefect_together.tasks._operations import Arguments, generated
 from prefect_together.tasks._task import async_task, sync_task
-from prefect_together.tasks.review import How, OnTimeout, areview_images, review_images
-from prefect_together.ui.review_form import Review
+
+if TYPE_CHECKING:
+    from prefect_together.tasks.review import How, OnTimeout
+    from prefect_together.ui.review_form import Review
 
 
 @sync_task(SPEC.kind)
@@ -176,6 +179,8 @@ def approved_images(
         FlowPauseTimeout: Nobody answered, and ``on_timeout`` is ``"fail"``.
         TogetherError: A picture could not be made again, see ``generate_image``.
     """
+    from prefect_together.tasks.review import review_images  # imports forms, and few flows are reviewed
+
     left = _begun(images, rounds)
     for turn in range(1, rounds + 1):
         shown = {place: image for place, image in enumerate(left) if image}
@@ -202,6 +207,8 @@ async def aapproved_images(
     library: AnyLibrary | None = None,
 ) -> list[GeneratedImage | None]:
     """Have pictures reviewed until nobody wants them otherwise: ``approved_images`` for async flows."""
+    from prefect_together.tasks.review import areview_images  # imports forms, and few flows are reviewed
+
     left = _begun(images, rounds)
     for turn in range(1, rounds + 1):
         shown = {place: image for place, image in enumerate(left) if image}

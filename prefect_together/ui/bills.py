@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import TableArtifact
 
 from prefect_together.blocks.settings import current_settings
 from prefect_together.engine.bill import HEADINGS, Bill, last_billed_month
-from prefect_together.http.client import TogetherClient
 from prefect_together.storage.storage import Storage
 from prefect_together.ui.artifacts import publish, wanted
 from prefect_together.ui.events import emit_differs
+
+if TYPE_CHECKING:
+    from prefect_together.http.client import TogetherClient
 
 
 async def compared(storage: Storage, client: TogetherClient) -> Bill:

@@ -214,11 +214,28 @@ def test_light_parts_load_nothing_heavy() -> None:
 
 
 @pytest.mark.slow
-def test_importing_tasks_leaves_the_network_and_media_alone() -> None:
-    """Importing a flow loads Prefect and neither our HTTP client nor an imaging library."""
+@pytest.mark.parametrize("name", ["generate_image", "generate_video", "generate_text", "generate_speech", "MediaLibrary"])
+def test_importing_a_task_leaves_alone_what_it_may_not_need(name: str) -> None:
+    """A flow that is imported has loaded neither our HTTP client, nor tables, cards or what reads files: a call loads them."""
+    late = ("aiohttp", "PIL", "av", "imagesize", "tinytag", "narwhals", "pyarrow", "sqlalchemy", "prefect_together.cli")
+    ours = ("http.client", "batch.request_table", "engine.lifecycle", "ledger.spend_limit", "ui.artifacts", "ui.review_form")
+    modules = {*late, *(f"{ROOT}.{one}" for one in ours)}
     code = (
-        "import sys, prefect, prefect_together.tasks;"
-        "print(*sorted({'prefect_together.http.client', 'aiohttp', 'PIL', 'av'} & set(sys.modules)))"
+        f"import sys, prefect; before = set(sys.modules); from prefect_together import {name};"
+        f"print(*sorted({modules!r} & (set(sys.modules) - before)))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert run.stdout.strip() == ""
+
+
+@pytest.mark.slow
+def test_importing_reads_no_source() -> None:
+    """No class reads its own source on being made, which takes a model longer than all else; a schema may, when asked for."""
+    code = (
+        "import inspect, prefect; read = []; find = inspect.findsource;"
+        "inspect.findsource = lambda what: read.append(what) or find(what);"
+        "from prefect_together import ImageRequest; print(len(read));"
+        "print('description' in ImageRequest.model_json_schema()['properties']['seed'], len(read) > 0)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert ["0", "True", "True"] == run.stdout.split()
