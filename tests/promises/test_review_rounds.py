@@ -42,8 +42,8 @@ class Reviewer:
 
 
 def _asked(monkeypatch: pytest.MonkeyPatch, reviewer: Reviewer) -> None:
-    monkeypatch.setattr("prefect_together.tasks.images.review_images", reviewer)
-    monkeypatch.setattr("prefect_together.tasks.images.areview_images", reviewer.later)
+    monkeypatch.setattr("prefect_together.tasks.review.review_images", reviewer)
+    monkeypatch.setattr("prefect_together.tasks.review.areview_images", reviewer.later)
 
 
 def test_what_is_wanted_otherwise_is_made_again_and_asked_about(

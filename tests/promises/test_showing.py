@@ -135,7 +135,7 @@ def test_a_slow_server_delays_nobody(together_sandbox: Sandbox, monkeypatch: pyt
         spent.append(time.perf_counter() - began)
 
     monkeypatch.setattr(Artifact, "acreate", slowly)
-    monkeypatch.setattr("prefect_together.tasks._operations.show", timed)
+    monkeypatch.setattr("prefect_together.ui.artifacts.show", timed)
 
     @flow
     def work() -> list[GeneratedImage]:
