@@ -135,13 +135,16 @@ def bill(
         granularity: What a line is of.
     """
     from prefect_together._internal.event_loop import run
+    from prefect_together.http.account import usable_key
+
+    storage = opened(library)
+    usable_key(None)  # without one nothing is imported that asks
     from prefect_together.engine.bill import last_billed_month
     from prefect_together.engine.billing import bill as billed
 
     async def work() -> Any:
         return await billed(storage, account(), month or last_billed_month(), granularity=granularity)
 
-    storage = opened(library)
     with progress("Asking for the bill"):
         found = run(work())
     say(found.model_dump_json() if json else found.text())

@@ -80,6 +80,11 @@ class Storage:
         return f"Storage({self.url!r})"
 
     @property
+    def streamed(self) -> bool:
+        """Whether the object store was used: of a folder, most is done without."""
+        return self._opened is not None
+
+    @property
     def _store(self) -> ObjectStore:
         """What streams and lists: of a folder, only for one that is there or is about to be written."""
         if self._opened is None:
@@ -249,7 +254,7 @@ def _settle() -> None:
     Without it a process that ends right behind an operation of obstore is aborted (SIGABRT) now and then, after its work is
     done: a thread of Rust takes the interpreter's lock while the interpreter is being taken down.
     """
-    if known.roots():
+    if any(isinstance(root, Storage) and root.streamed for root in known.roots()):
         time.sleep(0.2)
 
 
