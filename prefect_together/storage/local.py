@@ -10,21 +10,19 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from prefect_together.errors import ConfigurationError
-from prefect_together.storage import create_only
+from prefect_together.storage import create_only, drafts
 
 LARGEST = 1024 * 1024
 """Bytes that are written or read at once on the event loop at most."""
 _SLOW = 0.002  # seconds: a disk that keeps taking longer for an operation is left to threads
 _FOR = 5.0  # seconds for which it is, until it is tried again
 _PROOF = 6  # so many more slow operations than quick ones: a busy machine makes a quick disk look slow now and then
-_TRIES = 8  # to make a folder that somebody else removes, which takes both of them the same microsecond
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _T = TypeVar("_T")
 
@@ -48,7 +46,11 @@ class Folder:
 
     async def write(self, key: str, data: bytes) -> None:
         """Write a file, replacing what was there."""
-        await self._do(len(data), lambda: self._put(key, data, _replace))
+        await self._do(len(data), lambda: self._put(key, data, drafts.replace))
+
+    async def write_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Write a file of any size; it appears whole when the stream ends, and not at all when the stream raises."""
+        await drafts.write_stream(f"{self._root}/{key}", chunks)
 
     async def read(self, key: str) -> bytes:
         """Return a file's bytes, or raise FileNotFoundError."""
@@ -181,7 +183,7 @@ class Folder:
         probes = [f"{self._root}/probe-{random.getrandbits(62)}#{number}" for number in range(2)]
         try:
             for probe in probes:
-                os.close(os.open(probe, _NEW, 0o666))
+                os.close(os.open(probe, drafts.NEW, 0o666))
             create_only.rename(*probes)
         except FileExistsError:
             return
@@ -200,15 +202,11 @@ class Folder:
 
     def _put(self, key: str, data: bytes, appear: Callable[[str, str], bool]) -> bool:
         path = f"{self._root}/{key}"
-        # The store that lists and streams these folders takes names that end so for what is not there yet.
-        draft = f"{path}#{random.getrandbits(62)}"
-        file = _open(draft)
+        draft = drafts.name(path)
+        file = drafts.open_new(draft)
         try:
             try:
-                rest = memoryview(data)
-                while rest:
-                    written = os.write(file, rest)
-                    rest = rest[written:]
+                drafts.write(file, data)
             finally:
                 os.close(file)
             return appear(draft, path)
@@ -216,32 +214,6 @@ class Folder:
             with suppress(OSError):
                 os.unlink(draft)
             raise
-
-
-def _open(draft: str) -> int:
-    """Open a new file for writing, in a folder that is made where it is not there."""
-    for _ in range(_TRIES):
-        with suppress(FileNotFoundError):
-            return os.open(draft, _NEW, 0o666)
-        _make(draft[: draft.rindex("/")])  # somebody may remove it again, as it is empty: see `remove`
-    return os.open(draft, _NEW, 0o666)
-
-
-def _make(folder: str) -> None:
-    """Make a folder and those above it, asking for none of them first: all but the last or two are there."""
-    try:
-        os.mkdir(folder)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make(folder[: folder.rindex("/")])
-        with suppress(FileExistsError):
-            os.mkdir(folder)
-
-
-def _replace(draft: str, path: str) -> bool:
-    os.replace(draft, path)
-    return True
 
 
 def any_file(folder: Path) -> bool:

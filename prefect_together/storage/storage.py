@@ -109,6 +109,9 @@ class Storage:
     async def write_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write an object of any size; it appears whole when the stream ends, and not at all when the stream raises."""
         with library_errors("write", key, self.url):
+            if isinstance(self._objects, Folder):
+                await self._objects.write_stream(key, chunks)
+                return
             await obstore.put_async(
                 self._streams, key, chunks, chunk_size=_PART_SIZE, max_concurrency=_PARTS_IN_FLIGHT, use_multipart=True
             )

@@ -6,13 +6,14 @@ import asyncio
 import errno
 import os
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from prefect_together.storage import local
+from prefect_together.storage import drafts, local
 from prefect_together.storage.local import LARGEST, Folder
 from prefect_together.storage.storage import Storage
 
@@ -120,3 +121,28 @@ async def test_what_a_kill_left_half_written_is_nothing(tmp_path: Path) -> None:
     assert [] == await storage.names("ledger")
     assert await storage.create("ledger/claim.json", b"{}")
     assert ["ledger/claim.json"] == await storage.names("ledger")
+
+
+async def test_a_stream_that_is_cut_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled while a piece is being written: the piece is written to its end, and then the file is closed and removed."""
+    written, writing, cut_off = list[int](), threading.Event(), threading.Event()
+
+    def slowly(file: int, data: bytes) -> None:
+        writing.set()
+        cut_off.wait(10)
+        written.append(os.write(file, data))
+
+    async def chunks() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1024 * 1024)
+
+    monkeypatch.setattr(drafts, "write", slowly)
+    task = asyncio.create_task(Folder(tmp_path).write_stream("clips/a.mp4", chunks()))
+    await asyncio.to_thread(writing.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    cut_off.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [1024 * 1024] == written
+    assert [] == files(tmp_path)
