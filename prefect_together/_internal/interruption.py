@@ -20,15 +20,25 @@ _flow_gone = _said = False
 def waiting_for(job_id: str | None) -> Generator[None, None, None]:
     """Know during the block that a job is waited for, and afterwards where the wait was cut off."""
     if job_id is not None:
-        _jobs[job_id] = None
+        note_wait(job_id)
     try:
         yield
     except asyncio.CancelledError:
         raise
     except BaseException:  # it ended, whatever it ended with: nothing is left to speak of
-        _jobs.pop(str(job_id), None)
+        note_waited(str(job_id))
         raise
-    _jobs.pop(str(job_id), None)
+    note_waited(str(job_id))
+
+
+def note_wait(job_id: str) -> None:
+    """Note that a job is waited for from now on."""
+    _jobs[job_id] = None
+
+
+def note_waited(job_id: str) -> None:
+    """Note that a job is not waited for any more, whatever came of it."""
+    _jobs.pop(job_id, None)
 
 
 def note_cut_off() -> None:

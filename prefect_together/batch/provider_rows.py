@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from prefect_together.batch.batch_rows import Line, Options
 from prefect_together.batch.cells import row_as_json
 from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.results import GOOD
 from prefect_together.batch.row_store import RowStore
-from prefect_together.batch.runner import Batch, Line, Options
+from prefect_together.batch.runner import Batch
 from prefect_together.batch.sent_before import SentBefore
 from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.engine.attempt import BoundAttempt
@@ -24,7 +25,9 @@ from prefect_together.engine.batch_lines import LineSpool
 from prefect_together.engine.batch_taking import NotAnswered, each, error_of
 from prefect_together.engine.context import GenerationContext, RunContext
 from prefect_together.engine.delivery import Delivery
+from prefect_together.engine.lifecycle import generate
 from prefect_together.engine.prior_attempts import PriorAttempts
+from prefect_together.engine.tracing import span
 from prefect_together.errors import InvalidRequest, TogetherError, UnknownOutcome
 from prefect_together.generations.fingerprint import body_of, fingerprint_of
 from prefect_together.generations.request import Request
@@ -261,7 +264,7 @@ class ProviderRows(Batch):
         results: list[Generated] = [result.model_copy(update={"reused": not paid}) for result in kept]
         better = context.spec.follow_up
         if self._resend is not None and better and better(context.request, results[-1]):
-            results += (await self._generated(context, row.fingerprint))[len(kept) :]
+            results += (await self._generated(context.request, row.fingerprint))[len(kept) :]
         self._made(table_row, context.request, results, row.began, row.fingerprint)
 
     async def _is_ours(self, attempt: BoundAttempt) -> bool:
@@ -270,8 +273,16 @@ class ProviderRows(Batch):
             return await self._before_now.holds(attempt)
         return bool(self.records) and (await attempt.entry("accepted") or {}).get("provider_batch") in self.records
 
-    async def _generated(self, context: GenerationContext, fingerprint: str) -> list[Generated]:
-        return await super()._generated(replace(context, batched=False), fingerprint)
+    def _context_of(self, request: Request) -> GenerationContext:
+        return replace(super()._context_of(request), batched=False)
+
+    async def _generated(self, request: Request, fingerprint: str) -> list[Generated]:
+        """Return what is kept of a request, and what follows from that; it goes out by itself."""
+        context = self._context_of(request)
+        context.check()
+        with span(request, prompt=self.options.trace_prompts) as note:
+            note.results = await generate(context, timeout=self.options.timeout, fingerprint=fingerprint)
+        return list(note.results)
 
     def _prior(self, row: Pending, context: GenerationContext) -> PriorAttempts:
         return PriorAttempts(context, self._ledger, row.fingerprint, row.scope, self._hold)

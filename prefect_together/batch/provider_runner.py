@@ -14,10 +14,10 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from prefect_together.batch.batch_rows import Line, Options
 from prefect_together.batch.provider_batch import Submission
 from prefect_together.batch.provider_rows import HoldOn, Pending, ProviderRows, Resend, Round, Sent
 from prefect_together.batch.request_table import TableRow
-from prefect_together.batch.runner import Line, Options
 from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.engine.attempt import BoundAttempt
 from prefect_together.engine.batch_lines import LineSpool, Part

@@ -35,7 +35,7 @@ _BINDINGS = 64
 """Sets of columns that are remembered."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """One row of a table, or one request of a list."""
 

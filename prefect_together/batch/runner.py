@@ -1,111 +1,40 @@
 """Runs many requests, a bounded number at a time, each for itself: what fails is written down and stops no other.
 
-Every request goes through ``lifecycle.generate`` with a ledger entry of its own, so a batch that is killed anywhere is
-simply run again. Knows nothing of Prefect: who shows progress is told now and then.
+Every request has a ledger entry of its own, so a batch that is killed anywhere is simply run again. One that waits for a job
+has no task meanwhile, see ``rows_at_work``. Knows nothing of Prefect: who shows progress is told now and then.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
 
-from prefect_together._internal.logs import Log
-from prefect_together.batch.cells import row_as_json
-from prefect_together.batch.quiet_log import Quiet
+from prefect_together.batch.batch_rows import BatchRows, Line, Options
 from prefect_together.batch.request_table import TableRow
-from prefect_together.batch.results import GOOD, Outcome, Retry, without_row
-from prefect_together.batch.shard_lines import ShardLines
-from prefect_together.batch.totals import Came, Totals
+from prefect_together.batch.rows_at_work import RowAtWork, RowsAtWork
 from prefect_together.engine.context import GenerationContext, RunContext
-from prefect_together.engine.lifecycle import generate
-from prefect_together.engine.tracing import span
-from prefect_together.errors import (
-    AuthenticationError,
-    BudgetExceeded,
-    ConfigurationError,
-    GenerationFailed,
-    InsufficientBalance,
-    InvalidRequest,
-    TogetherError,
-    UnknownOutcome,
-)
+from prefect_together.engine.tracing import Span
+from prefect_together.engine.waiting_jobs import WaitingJob, begin, waits
+from prefect_together.errors import InvalidRequest
 from prefect_together.generations.fingerprint import fingerprint_of
-from prefect_together.generations.registry import read_result, spec_of
+from prefect_together.generations.registry import spec_of
 from prefect_together.generations.request import Request
-from prefect_together.generations.results import Generated, GenerationTimeout
-
-Line: TypeAlias = "dict[str, Any]"
-"""A line of a manifest."""
-
-_FATAL = (AuthenticationError, InsufficientBalance, ConfigurationError)  # the next request would hear the same
-_REFUSED = (InvalidRequest, BudgetExceeded)
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a batch runs."""
-
-    concurrency: int = 32
-    timeout: float = 1800.0
-    stop_after_failures: int | None = None
-    retry: Retry = "failed"
-    trace_prompts: bool = False
-
-
-class Batch:
+class Batch(BatchRows):
     """One run of many requests.
 
     Args:
-        context: What all requests have in common: of whom they are asked, where results are kept, by which rules.
-        options: How it runs.
-        before: The manifest's line of each request of the last run under the same name, by fingerprint.
+        context: As for ``BatchRows``.
+        options: As for ``BatchRows``.
+        before: As for ``BatchRows``.
     """
 
     def __init__(self, context: RunContext, options: Options, before: Mapping[str, Line] | None = None) -> None:
-        self.context = replace(context, run=replace(context.run, log=Quiet(context.run.log)))
-        self.options = options
-        self.totals = Totals()
-        """What came of all rows so far."""
-        self.began = time.monotonic()
-        self.stopped: str | None = None
-        """Why it stopped before its end."""
-        self.elsewhere: Callable[[], int] = lambda: 0
-        """Returns how many requests of the same batch other processes have done."""
-        self._before = before or {}
-        self._seen: set[str] = set()
-        self._problems: Counter[str] = Counter()
-        self._whole = ShardLines(context.storage)
-        self._shards: list[tuple[range, ShardLines]] = []
+        super().__init__(context, options, before)
         self._places = asyncio.Semaphore(options.concurrency)
-
-    @property
-    def done(self) -> int:
-        """How many requests are over."""
-        return self.totals.done + self.elsewhere()
-
-    @property
-    def removed(self) -> int:
-        """How many requests of the last run did not come again."""
-        return len(self._before.keys() - self._seen)
-
-    @contextmanager
-    def writing(self, lines: ShardLines, numbers: range) -> Generator[None]:
-        """Have what comes of rows with these numbers written into some lines, for as long as the block lasts."""
-        entry = numbers, lines
-        self._shards.append(entry)
-        try:
-            yield
-        finally:
-            self._shards.remove(entry)
-
-    def lines_of(self, number: int) -> ShardLines:
-        """Return the lines into which goes what comes of a row."""
-        return next((lines for numbers, lines in self._shards if number in numbers), self._whole)
+        # Of requests that wait for jobs as many are in flight as the options say; more at work would only stand in queues.
+        self._hands = asyncio.Semaphore(2 * context.client.max_connections)
 
     async def run(self, rows: Iterable[TableRow], begun: asyncio.Event | None = None) -> None:
         """Run the requests of some rows; returns when all of them are over.
@@ -116,180 +45,111 @@ class Batch:
             rows: The rows.
             begun: Is set when all of them were begun, and other rows may be begun too.
         """
-        coming = iter(rows)
-        workers = [asyncio.create_task(self._work(coming, begun)) for _ in range(self.options.concurrency)]
+        coming, at_work = iter(rows), RowsAtWork(self._finish)
         try:
-            await asyncio.gather(*workers)
+            while await self._begin_next(coming, at_work):
+                at_work.check()
+            if begun:
+                begun.set()
+            await at_work.over()
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            for _ in range(await at_work.end()):
+                self._places.release()
 
-    def close(self) -> None:
-        """Forget the lines that are on this machine."""
-        self._whole.close()
+    async def _begin_next(self, coming: Iterator[TableRow], at_work: RowsAtWork) -> bool:
+        """Begin the next row once there is a place for it; return False where there is no row left."""
+        await self._places.acquire()
+        row = None
+        try:
+            row = next(coming, None)
+        finally:
+            if row is None:
+                self._places.release()
+        if row is None:
+            return False
+        hands = self._hands if row.request is not None and waits(spec_of(row.request)) else None
+        if hands is not None:
+            await hands.acquire()
+        at_work.start(self._work(row, at_work, hands))
+        return True
 
-    def as_it_was(self, row: TableRow, line: Line) -> None:
-        """Take over what a process that is dead says of a row of this very run: it was paid for by the run."""
-        request = row.request
-        columns_made = spec_of(request).columns_of if request else None
-        made = columns_made(request.__dict__) if columns_made and request else None
-        results = [read_result(line["kind"], fields) for fields in line["files"]]
-        self._put(line, Came(results=results, made=made))
+    async def _work(self, row: TableRow, at_work: RowsAtWork, hands: asyncio.Semaphore | None) -> None:
+        """Do what is to be done about a row until it is over, or waits for a job: it keeps its place then."""
+        waiting = False
+        try:
+            begun = RowAtWork(row)
+            if (job := await self._row(begun)) is not None:
+                waiting = True
+                at_work.wait(begun, job)
+        finally:
+            if hands is not None:
+                hands.release()
+            if not waiting:
+                self._places.release()
 
-    async def _work(self, coming: Iterator[TableRow], begun: asyncio.Event | None) -> None:
-        while True:
-            async with self._places:
-                row = next(coming, None)
-                if row is None:
-                    break
-                await self._row(row)
-            # A worker that never has to wait would keep the others, and everything else on the loop, from running.
-            if row.number % 64 == 0:
-                await asyncio.sleep(0)
-        if begun:
-            begun.set()
-
-    async def _row(self, row: TableRow) -> None:
+    async def _row(self, begun: RowAtWork) -> WaitingJob | None:
+        row = begun.row
         if row.request is None:
             self._over(row, None, "refused", error=InvalidRequest(row.error or "The row is no request."))
         elif self.stopped:
             self._over(row, row.request, "skipped", said=self.stopped)
         else:
-            await self._one(row, row.request)
+            return await self._begin(begun, row.request)
+        return None
 
     async def _one(self, row: TableRow, request: Request) -> None:
-        began, fingerprint = time.monotonic(), None
+        """Run one row from its beginning to its end."""
+        begun = RowAtWork(row)
+        if (job := await self._begin(begun, request)) is not None:
+            await self._keep(begun, request, job)
+
+    async def _begin(self, begun: RowAtWork, request: Request) -> WaitingJob | None:
+        """Run one row until it is over, or has to wait for the job that is returned."""
         try:
-            fingerprint = await fingerprint_of(request, environment=self.context.client.environment)
+            begun.fingerprint = await fingerprint_of(request, environment=self.context.client.environment)
             if self._before:
-                self._seen.add(fingerprint)
-            if (last := self._before.get(fingerprint)) and await self._as_before(row, last):
-                return
-            results = await self._generated(self.context.of(request), fingerprint)
+                self._seen.add(begun.fingerprint)
+            if (last := self._before.get(begun.fingerprint)) and await self._as_before(begun.row, last):
+                return None
+            context = self._context_of(request)
+            context.check()
+            begun.span = Span(request, prompt=self.options.trace_prompts)
+            found = await begin(context, timeout=self.options.timeout, fingerprint=begun.fingerprint)
         except Exception as error:  # whatever is wrong with one request must not take the others with it
-            self._wrong(row, request, error, began, fingerprint)
+            begun.end_span(error)
+            self._wrong(begun.row, request, error, begun.at, begun.fingerprint)
+            return None
+        except BaseException as error:
+            begun.end_span(error)
+            raise
+        if isinstance(found, WaitingJob):
+            return found
+        begun.end_span(results=found)
+        self._made(begun.row, request, found, begun.at, begun.fingerprint)
+        return None
+
+    def _context_of(self, request: Request) -> GenerationContext:
+        """Return what a request is made with that goes out by itself."""
+        return self.context.of(request)
+
+    async def _finish(self, begun: RowAtWork) -> None:
+        """Bring a row whose job is over to its end."""
+        try:
+            async with self._hands:
+                if (request := begun.row.request) is not None and (job := begun.job) is not None:
+                    await self._keep(begun, request, job)
+        finally:
+            self._places.release()
+
+    async def _keep(self, begun: RowAtWork, request: Request, job: WaitingJob) -> None:
+        try:
+            results = await job.keep(self._context_of(request))
+        except Exception as error:  # as above
+            begun.end_span(error)
+            self._wrong(begun.row, request, error, begun.at, begun.fingerprint)
             return
-        self._made(row, request, results, began, fingerprint)
-
-    def _wrong(self, row: TableRow, request: Request, error: Exception, began: float, fingerprint: str | None) -> None:
-        """Note that a row has no result, and why."""
-        if not isinstance(error, TogetherError):
-            self.log.warning("Row %d met something unexpected.", row.number, exc_info=error)
-        # A request that was to be sent again and is over the budget may have been charged the first time.
-        unknown = isinstance(error, UnknownOutcome) or (isinstance(error, BudgetExceeded) and error.paid == "maybe")
-        outcome: Outcome = "unknown" if unknown else "refused" if isinstance(error, _REFUSED) else "failed"
-        seconds = time.monotonic() - began
-        self._over(row, request, outcome, error=error, seconds=seconds, fingerprint=fingerprint)
-        if isinstance(error, _FATAL):
-            self.stopped = f"Not tried, because it would have failed like row {row.number}: {error}"
-
-    def _made(
-        self, row: TableRow, request: Request, results: Sequence[Generated], began: float, fingerprint: str | None
-    ) -> None:
-        """Note what a row has come to."""
-        problem = spec_of(request).problem
-        wrong = problem(results[-1]) if problem else None
-        outcome: Outcome = "invalid" if wrong else "reused" if all(result.reused for result in results) else "kept"
-        seconds = time.monotonic() - began
-        self._over(row, request, outcome, results=results, error=wrong, seconds=seconds, fingerprint=fingerprint)
-
-    async def _generated(self, context: GenerationContext, fingerprint: str) -> list[Generated]:
-        context.check()
-        with span(context.request, prompt=self.options.trace_prompts) as note:
-            note.results = await generate(context, timeout=self.options.timeout, fingerprint=fingerprint)
-        return list(note.results)
-
-    async def _as_before(self, row: TableRow, last: Line) -> bool:
-        """Take over what the last run says of a request, where nothing is to be done; return whether that was so."""
-        began = time.monotonic()
-        left = last.get("left") or last["outcome"]
-        if self.options.retry == "none" and left in {"failed", "unknown"}:
-            said = f'It was {left} in an earlier run, and retry is "none".'
-            self._put({**last, "row": row.number, "outcome": "skipped", "left": left, "error": said}, Came())
-            return True
-        if last["outcome"] not in GOOD or self.context.reuse == "never":
-            return False
-        # What was kept stays kept, so the ledger need not be asked again: only whether the files are still there.
-        storage = self.context.storage
-        kept = [(storage.key(str(file["uri"])), file.get("size")) for file in last["files"] if "uri" in file]
-        if not all([key is not None and await storage.size(key) == size for key, size in kept]):
-            return False
-        files = [{**file, "reused": True} for file in last["files"]]
-        line = {
-            **last,
-            "row": row.number,
-            "outcome": "reused",
-            "seconds": round(time.monotonic() - began, 3),
-            "files": files,
-        }
-        self._put({**line, "columns": row_as_json(row.columns)}, Came(reused=len(files)))
-        return True
-
-    def _over(
-        self,
-        row: TableRow,
-        request: Request | None,
-        outcome: Outcome,
-        *,
-        results: Sequence[Generated] = (),
-        error: Exception | None = None,
-        said: str | None = None,
-        seconds: float = 0.0,
-        fingerprint: str | None = None,
-    ) -> None:
-        line: Line = {"row": row.number, "outcome": outcome, "seconds": round(seconds, 3)}
-        came = Came(results=results)
-        if request is not None:
-            line |= {"kind": request.kind, "model": request.model, "seed": getattr(request, "seed", None)}
-            line["fingerprint"] = fingerprint
-            if (spec := spec_of(request)).columns_of:
-                came.made = spec.columns_of(request.__dict__)
-            line["job_id"] = results[0].job_id if results else _job_of(error)
-        if error is not None or said:
-            line["error"] = said or str(error)
-            reason = said or (error.without_money() if isinstance(error, TogetherError) else str(error))
-            came.problem = without_row(row.number, reason)
-        if error is not None:
-            line |= {"error_type": type(error).__name__, "paid": error.paid if isinstance(error, TogetherError) else "maybe"}
-            came.retryable = bool(getattr(error, "retryable", False))
-            self._warn(line)
-        if row.columns:
-            line["columns"] = row_as_json(row.columns)
-        if results:
-            line["files"] = [result.model_dump(mode="json", exclude_none=True) for result in results]
-        self._put(line, came)
-        most, counts = self.options.stop_after_failures, self.totals.counts
-        if most is not None and not self.stopped and counts.get("failed", 0) + counts.get("unknown", 0) >= most:
-            self.stopped = f"Not tried, because {most:,} requests had failed, the most that stop_after_failures allows."
-
-    def _put(self, line: Line, came: Came) -> None:
-        """Write down what came of a row, and count it."""
-        lines = self.lines_of(line["row"])
-        for totals in (self.totals, lines.totals):
-            totals.take(line, came)
-        lines.put(line["row"], line)
-
-    def _warn(self, line: Line) -> None:
-        """Say what is wrong with a row, where it is among the first of its kind."""
-        self._problems[line["error_type"]] += 1
-        if self._problems[line["error_type"]] <= 3:
-            self.log.warning("Row %d was %s: %s", line["row"], line["outcome"], without_row(line["row"], line["error"]))
-
-    @property
-    def log(self) -> Log:
-        """Where to say what a person should read: not each warning of each request."""
-        log = self.context.run.log
-        return log.logger if isinstance(log, Quiet) else log
-
-    def __str__(self) -> str:
-        counts = ", ".join(f"{count:,} {outcome}" for outcome, count in self.totals.told())
-        rate = self.totals.done / max(0.001, time.monotonic() - self.began)
-        others = f" Other processes have done {elsewhere:,}." if (elsewhere := self.elsewhere()) else ""
-        return f"{counts or 'nothing yet'}; {rate:.1f} per second. {self.totals.tally}{others}"
-
-
-def _job_of(error: Exception | None) -> str | None:
-    if isinstance(error, GenerationTimeout):
-        return error.job.id if error.job else None
-    return error.job_id if isinstance(error, GenerationFailed) else None
+        except BaseException as error:
+            begun.end_span(error)
+            raise
+        begun.end_span(results=results)
+        self._made(begun.row, request, results, begun.at, begun.fingerprint)

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
 
+from prefect_together.batch.batch_rows import Line
 from prefect_together.batch.conclusion import Conclusion
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.row_reader import RowReader
-from prefect_together.batch.runner import Batch, Line
+from prefect_together.batch.runner import Batch
 from prefect_together.batch.shard_lines import ShardLines
 from prefect_together.batch.shards import Lines, Shard, Shards
 from prefect_together.batch.totals import Totals

@@ -15,13 +15,13 @@ from prefect_together.errors import GenerationFailed, LibraryError, Paid
 from prefect_together.generations.registry import read_result
 from prefect_together.generations.results import Generated
 from prefect_together.generations.spec import Blobs, Job, Line, Links, Payload, Value
-from prefect_together.ledger.ledger import Attempt, Event, Ledger, State, new_token
+from prefect_together.ledger.ledger import Attempt, Event, Ledger, State, entry_set, new_token
 
 PATIENCE = 60.0
 """Seconds for which an entry about something paid is tried to be written."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """What Together took, when, and for which account."""
 
@@ -36,9 +36,9 @@ class Acceptance:
         return self.payload.id if isinstance(self.payload, Job) else None
 
     @property
-    def survives(self) -> bool:
-        """Whether it can be had again by another process: what came inside the answer cannot, and is kept at once."""
-        return not isinstance(self.payload, (Blobs, Value))
+    def inside(self) -> Value | Blobs | None:
+        """What came inside the answer: no other process can have it again, so it is kept at once."""
+        return self.payload if isinstance(self.payload, (Blobs, Value)) else None
 
     def entry(self) -> dict[str, Any]:
         """Return it for the ledger; what came inside the answer is not in it."""
@@ -63,7 +63,7 @@ class Acceptance:
         return counted(len(self.payload.urls), "hosted file") if isinstance(self.payload, Links) else "an answer"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BoundAttempt:
     """One attempt at a request, with the ledger that it is in and the log of whoever works on it."""
 
@@ -87,7 +87,7 @@ class BoundAttempt:
 
     def with_events(self, *events: str) -> BoundAttempt:
         """Return the attempt as it is after these entries."""
-        return replace(self, attempt=replace(self.attempt, events=frozenset(events)))
+        return replace(self, attempt=replace(self.attempt, events=entry_set(events)))
 
     async def refreshed(self) -> BoundAttempt:
         """Return the attempt as it is now."""

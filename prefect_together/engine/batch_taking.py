@@ -203,9 +203,9 @@ class BatchTaker:
             await attempt.record_paid("lost", {"why": why})
             return "lost"
         results = await Delivery(one, attempt.attempt.fingerprint).keep(attempt, acceptance, payload)
-        one.emit(LifecycleEvent("accepted", one.request))
+        one.run.emit(LifecycleEvent("accepted", one.request))
         for result in results:
-            one.emit(LifecycleEvent("kept", one.request, result=result))
+            one.run.emit(LifecycleEvent("kept", one.request, result=result))
         return "kept"
 
     async def _without_answer(self, key: str, status: BatchStatus) -> None:

@@ -22,17 +22,18 @@ from prefect_together.errors import BudgetExceeded, LibraryError, TogetherError,
 from prefect_together.generations.fingerprint import body_of
 from prefect_together.generations.inputs import Body
 from prefect_together.generations.results import Generated
+from prefect_together.generations.spec import Blobs, Value
 from prefect_together.http.permit import Permit
 from prefect_together.ledger.leases import Lease, LocalHold
 from prefect_together.ledger.ledger import Ledger
 
-Keep = Callable[[BoundAttempt, Acceptance], Awaitable[list[Generated]]]
+Keep = Callable[[BoundAttempt, Acceptance, Value | Blobs], Awaitable[list[Generated]]]
 
 _NOT_TAKEN = "It was paid for, and the library does not have it: on_unknown decides whether the same request is sent again."
 _STALE = 5.0  # seconds after which a claim is looked at once more before the request is sent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClaimResult:
     """An attempt that is accepted or stored."""
 
@@ -201,10 +202,10 @@ class Claims:
         """
         if acceptance.job_id:  # what takes no job is there in a moment, and says so itself
             self._log.info("Accepted by Together: %s, %s.", acceptance, self._context.request.model)
-        self._context.emit(LifecycleEvent("accepted", self._context.request, acceptance.job_id))
+        self._context.run.emit(LifecycleEvent("accepted", self._context.request, acceptance.job_id))
         try:
-            if not acceptance.survives:
-                results = await self._keep(attempt, acceptance)
+            if (inside := acceptance.inside) is not None:
+                results = await self._keep(attempt, acceptance, inside)
                 return ClaimResult(attempt.with_events("claimed", "stored"), paid=True, results=results)
             await attempt.record_paid("accepted", acceptance.entry())
         except LibraryError as error:

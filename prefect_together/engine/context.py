@@ -41,6 +41,13 @@ class RunInfo:
     flow_run_url: str | None = None
     """Where Prefect's UI shows the flow run, if there is one."""
 
+    def emit(self, event: LifecycleEvent) -> None:
+        """Tell whoever listens what happened; a listener that fails harms nobody."""
+        try:
+            self.listener(event)
+        except Exception as error:  # listeners decorate: whatever they raise, what is paid for goes on
+            self.log.debug("Nobody heard that it was %s: %s: %s", event.what, type(error).__name__, error)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
@@ -134,13 +141,6 @@ class GenerationContext(RunContext):
 
     def _discounted(self, usd: Decimal | None) -> Decimal | None:
         return None if usd is None else usd * (1 - self.discount)
-
-    def emit(self, event: LifecycleEvent) -> None:
-        """Tell whoever listens what happened; a listener that fails harms nobody."""
-        try:
-            self.run.listener(event)
-        except Exception as error:  # listeners decorate: whatever they raise, what is paid for goes on
-            self.run.log.debug("Nobody heard that it was %s: %s: %s", event.what, type(error).__name__, error)
 
     def check(self) -> None:
         """Say what cannot be sent, or the model will not take, before anything is claimed or sent.

@@ -1,4 +1,4 @@
-"""From what was accepted to what is kept: waited for, fetched, checked, recorded, or taken from the library. Never pays.
+"""From what was answered to what is kept: fetched, checked, recorded, or taken from the library. Never pays.
 
 One path for every type: what was accepted is one of the four payloads of ``generations.spec``, and nothing else is asked.
 """
@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import statistics
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from typing_extensions import assert_never
 
 from prefect_together.engine.attempt import Acceptance, BoundAttempt, result_fields, sidecar, sidecar_entry
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.ingest import FileNaming, fetch, keep_inline
-from prefect_together.engine.lifecycle_events import LifecycleEvent
-from prefect_together.engine.poll_schedule import duration_keys, record_duration, typical_durations
-from prefect_together.engine.polling import Deadline, poll_job
 from prefect_together.engine.provenance import Provenance
 from prefect_together.engine.unknown_outcome import record_lost
-from prefect_together.errors import APIError, GenerationFailed, LibraryError, MediaError, TogetherError
+from prefect_together.errors import LibraryError, MediaError, TogetherError
 from prefect_together.generations.kept_file import KeptFile, StoredFile
 from prefect_together.generations.results import Cost, Generated, ResultFacts
-from prefect_together.generations.spec import Blobs, Job, JobProtocol, JobStatus, Links, Value
+from prefect_together.generations.spec import Blobs, JobStatus, Links, Value
 from prefect_together.ledger.ledger import encode
 from prefect_together.storage.references import written
 
@@ -62,25 +56,6 @@ class Delivery:
                 raise MediaError(what, paid="yes", advice='Restore it, or ask with reuse="never" for a new one.')
         return results
 
-    async def deliver(self, attempt: BoundAttempt, acceptance: Acceptance, deadline: Deadline) -> list[Generated]:
-        """Return the results of what was accepted, and record them: all of them, or none.
-
-        Args:
-            attempt: The attempt that was accepted.
-            acceptance: What was accepted.
-            deadline: How long to wait, where that is a job.
-
-        Raises:
-            GenerationFailed: The job failed or was cancelled.
-            MediaError: A file cannot be had.
-            asyncio.TimeoutError: The time is up, and the job still runs.
-        """
-        payload, status = acceptance.payload, None
-        if isinstance(payload, Job):
-            status = await self._finished(attempt, acceptance, deadline)
-            payload = status.made or Links(())
-        return await self.keep(attempt, acceptance, payload, status)
-
     async def keep(
         self,
         attempt: BoundAttempt,
@@ -110,73 +85,6 @@ class Delivery:
         if self._context.budget:
             await self._context.budget.settle(attempt.key, facts.cost.reported)
         return await self._record(attempt, results)
-
-    # A job: waited for until it is over.
-
-    async def _finished(self, attempt: BoundAttempt, acceptance: Acceptance, deadline: Deadline) -> JobStatus:
-        """Return the last status of a job whose result is there; a failure is recorded and raised."""
-        context = self._context
-        age = max(0.0, (datetime.now(timezone.utc) - acceptance.at).total_seconds())
-        status = await self._polled(attempt, acceptance, age, deadline.left(age))
-        if status is None:
-            raise asyncio.TimeoutError
-        if context.budget and status.cost is not None:
-            await context.budget.settle(attempt.key, status.cost)
-        if status.over:
-            said = f"{status.error_message or 'no reason given'} (code {status.error_code or 'none'})"
-            error = GenerationFailed(
-                f"Job {acceptance.job_id} ({context.request.model}) {status.status}: {said}.",
-                paid="yes" if status.cost else "maybe",
-                advice="Correct the request; a new run of the same one submits it again.",
-                job_id=acceptance.job_id,
-                status=status.status,
-                code=status.error_code,
-            )
-            entry = {"job_id": error.job_id, "status": error.status, "code": error.code, "why": error.what}
-            await attempt.record_paid("failed", {**entry, "cost": status.cost, "flow_run": context.run.flow_run})
-            raise error
-        return status
-
-    async def _polled(self, attempt: BoundAttempt, acceptance: Acceptance, age: float, left: float) -> JobStatus | None:
-        """Wait for a job's last status; a job that nobody knows any more is recorded as lost, where it is ours to know."""
-        context, job_id, protocol = self._context, str(acceptance.job_id), self._protocol()
-        path = protocol.path.replace("{id}", quote(job_id, safe=""))
-        known = await typical_durations(context.storage, *duration_keys(context.request))
-        usual = statistics.median(known) if known else None
-
-        def look(status: str, seconds: float) -> None:
-            context.emit(LifecycleEvent("waiting", context.request, job_id, status, seconds, usual))
-
-        try:
-            return await poll_job(
-                partial(context.client.get, path, protocol.parse),
-                job_id,
-                age=age,
-                remaining=left,
-                pace=context.policy.pace,
-                log=context.run.log,
-                usual=known,
-                learn=partial(record_duration, context.storage, context.request),
-                look=look,
-            )
-        except APIError as error:
-            error.paid = "yes"
-            if error.status != 404:
-                raise
-            if acceptance.account not in {None, context.client.account}:
-                error.advice = "It was submitted by another account: use that account's key."
-                raise
-            why = f"Together does not know job {job_id} any more"
-            with contextlib.suppress(LibraryError):  # the error at hand says more
-                await attempt.record("lost", {"why": why, "job_id": job_id})
-            error.advice = f"{why}: run it again to decide what to do about it."
-            raise
-
-    def _protocol(self) -> JobProtocol:
-        protocol = self._context.spec.job
-        if protocol is None:
-            raise TypeError(f"a {self._context.spec.kind} was accepted as a job, and there are none of that type")
-        return protocol
 
     def _proven(self, payload: Value | Blobs | Links) -> Decimal | None:
         """Return the cost that an answer states, or that follows from what it says."""

@@ -56,7 +56,7 @@ async def generate(
 
 
 async def _once(context: GenerationContext, timeout: float | None, fingerprint: str | None = None) -> list[Generated]:
-    with _telling(context):
+    with telling(context):
         life = Lifecycle(context, fingerprint) if fingerprint else await Lifecycle.of(context)
         with life.hold:
             while True:
@@ -115,7 +115,7 @@ async def known(context: GenerationContext) -> tuple[str, list[Generated]]:
 
 async def submit(context: GenerationContext) -> GenerationJob:
     """Return the job of a request: the one accepted already, or the one that this call pays for. Raises as ``generate``."""
-    with _telling(context):
+    with telling(context):
         life = await Lifecycle.of(context)
         life.job_class()  # a type without jobs is refused before anything is sent
         with life.hold:
@@ -127,7 +127,7 @@ async def submit(context: GenerationContext) -> GenerationJob:
 
 async def wait(context: GenerationContext, job: GenerationJob, *, timeout: float) -> list[Generated]:
     """Return the results of a job that was submitted here or anywhere. Never pays. Raises as ``generate``."""
-    with _telling(context):
+    with telling(context):
         known = job.fingerprint or await fingerprint_of(context.request, environment=context.client.environment)
         life = Lifecycle(context, known)
         return await life.finish(ClaimResult(await life.attempt_of(job), paid=not job.reused), timeout=timeout)
@@ -140,15 +140,15 @@ async def resume(context: GenerationContext, attempt: Attempt, *, timeout: float
 
 
 @contextmanager
-def _telling(context: GenerationContext) -> Generator[None, None, None]:
+def telling(context: GenerationContext) -> Generator[None, None, None]:
     """Tell those who listen how it ended, where it ended badly."""
     try:
         yield
     except UnknownOutcome as error:
-        context.emit(LifecycleEvent("unknown", context.request, error=error))
+        context.run.emit(LifecycleEvent("unknown", context.request, error=error))
         raise
     except GenerationTimeout:
         raise  # the job still runs: nothing has happened yet
     except TogetherError as error:
-        context.emit(LifecycleEvent("failed", context.request, getattr(error, "job_id", None), error=error))
+        context.run.emit(LifecycleEvent("failed", context.request, getattr(error, "job_id", None), error=error))
         raise

@@ -13,12 +13,13 @@ from prefect_together.engine.batch_taking import answer_of
 from prefect_together.engine.claims import ClaimResult, Claims
 from prefect_together.engine.context import GenerationContext
 from prefect_together.engine.delivery import Delivery
+from prefect_together.engine.jobs import finished, watch_of
 from prefect_together.engine.lifecycle_events import LifecycleEvent
-from prefect_together.engine.polling import Deadline
+from prefect_together.engine.polling import Deadline, JobWatch
 from prefect_together.errors import InvalidRequest, TogetherError
 from prefect_together.generations.fingerprint import fingerprint_of
 from prefect_together.generations.results import Generated, GenerationJob, GenerationTimeout
-from prefect_together.generations.spec import Job, Line
+from prefect_together.generations.spec import Job, Line, Links
 from prefect_together.ledger.heartbeats import owned
 from prefect_together.ledger.leases import Lease, LocalHold
 from prefect_together.ledger.ledger import Attempt, Ledger
@@ -60,20 +61,23 @@ class Lifecycle:
         """Return an attempt that is accepted or stored: one that there was, or the one that this call pays for."""
         lock = await self._turn("sending")
         try:
-            claims = Claims(self.context, self.ledger, self.fingerprint, self.scope, keep=self._keep_at_once, hold=self.hold)
+            claims = Claims(self.context, self.ledger, self.fingerprint, self.scope, keep=self.delivery.keep, hold=self.hold)
             return await claims.acquire()
         finally:
             lock.release()
 
-    async def _keep_at_once(self, attempt: BoundAttempt, acceptance: Acceptance) -> list[Generated]:
-        return await self.delivery.deliver(attempt, acceptance, Deadline())
+    async def finish(self, claimed: ClaimResult, *, timeout: float | None, watch: JobWatch | None = None) -> list[Generated]:
+        """Return the results of an attempt that is accepted or stored, and tell that they are there.
 
-    async def finish(self, claimed: ClaimResult, *, timeout: float | None) -> list[Generated]:
-        """Return the results of an attempt that is accepted or stored, and tell that they are there."""
+        Args:
+            claimed: The attempt.
+            timeout: Seconds to wait for a job, counted from its submission.
+            watch: What has polled its job until it was over, where that was done.
+        """
         results = claimed.results
         if results is None:
             try:
-                results = await self._finished(claimed, timeout)
+                results = await self._finished(claimed, timeout, watch)
             except TogetherError as error:
                 error.paid = error.paid or "yes"  # it was accepted, whatever went wrong then
                 raise
@@ -85,16 +89,16 @@ class Lifecycle:
             since = claimed.acceptance.at if claimed.acceptance else None
             seconds = None if since is None else (result.created_at - since).total_seconds()
             what = "kept" if claimed.paid else "reused"
-            self.context.emit(LifecycleEvent(what, self.context.request, result.job_id, seconds=seconds, result=result))
+            self.context.run.emit(LifecycleEvent(what, self.context.request, result.job_id, seconds=seconds, result=result))
         return results
 
-    async def _finished(self, claimed: ClaimResult, timeout: float | None) -> list[Generated]:
+    async def _finished(self, claimed: ClaimResult, timeout: float | None, watch: JobWatch | None) -> list[Generated]:
         """Wait for the results, one caller of this process at a time."""
         began = time.monotonic()
         try:
             lock = await self._turn("finishing", claimed.attempt.key, timeout=timeout)
             try:
-                return await self._deliver(claimed, timeout, began)
+                return await self._deliver(claimed, timeout, began, watch)
             finally:
                 lock.release()
         except GenerationTimeout:  # of a batch, which says so itself
@@ -109,7 +113,9 @@ class Lifecycle:
                 waits_for=(claimed.attempt.key,),
             ) from None
 
-    async def _deliver(self, claimed: ClaimResult, timeout: float | None, began: float) -> list[Generated]:
+    async def _deliver(
+        self, claimed: ClaimResult, timeout: float | None, began: float, watch: JobWatch | None
+    ) -> list[Generated]:
         attempt = claimed.attempt
         if claimed.acceptance is None:  # somebody else accepted it, or may have kept it meanwhile
             attempt = attempt if attempt.state == "stored" else await attempt.refreshed()
@@ -122,9 +128,12 @@ class Lifecycle:
             await answer_of(self.context, attempt, acceptance.payload, timeout)
             return await self.delivery.stored(attempt)
         async with Lease(self.ledger, attempt.attempt):
-            deadline = Deadline(timeout or 0.0, time.monotonic() - began)
+            if not isinstance(acceptance.payload, Job):
+                return await self.delivery.keep(attempt, acceptance, acceptance.payload)
             with waiting_for(acceptance.job_id):
-                return await self.delivery.deliver(attempt, acceptance, deadline)
+                watch = watch or await watch_of(self.context, acceptance, Deadline(timeout or 0.0, time.monotonic() - began))
+                status = await finished(self.context, attempt, acceptance, watch)
+                return await self.delivery.keep(attempt, acceptance, status.made or Links(()), status)
 
     async def acceptance(self, claimed: ClaimResult) -> Acceptance:
         """Return what Together accepted."""

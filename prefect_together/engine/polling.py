@@ -40,19 +40,8 @@ class Deadline:
         return (self.timeout - age if age < self.timeout else self.timeout) - self.waited
 
 
-async def poll_job(
-    ask: Fetch,
-    job_id: str,
-    *,
-    age: float,
-    remaining: float,
-    pace: Pace,
-    log: Log,
-    usual: tuple[float, ...] = (),
-    learn: Callable[[float], Awaitable[None]] | None = None,
-    look: Callable[[str, float], None] | None = None,
-) -> JobStatus | None:
-    """Poll a job until it is over. Return its last answer, or None when the time is up first.
+class JobWatch:
+    """Polls one job, until it is over or the time is up: asked when its pause has passed, by whoever waits for it.
 
     Any status that is neither success nor failure means "still running": Together's spec has three, its documentation
     five, and others were met. However short the time is, the job is polled once.
@@ -67,78 +56,109 @@ async def poll_job(
         usual: Seconds that such jobs took, shortest first; if there are any, the pauses follow from them instead.
         learn: Awaited with the seconds that this job took, if it succeeded and an earlier poll saw it running.
         look: Called after each poll that finds the job running, with its status and the seconds since submission.
-
-    Raises:
-        APIError: The status cannot be had: the key is refused, or Together does not know the job.
-        ConnectionFailed: No usable answer came for ``POLL_PATIENCE`` seconds, or none will come.
-        MediaError: ``completed`` came more than ``NO_URL_POLLS`` times without a URL.
     """
-    clock = _JobClock(age)
-    deadline = age + remaining
-    attempts, progress = _PatientAsker(ask, job_id, clock, log), _Progress(job_id, clock, log, usual, look)
-    pauses = poll_pauses(usual, age) if usual else pace.pauses()
-    running_at: float | None = None
-    if usual and age < usual[0]:  # no such job was ever over so early
-        await asyncio.sleep(min(next(pauses), max(0.0, remaining)))
-    while True:
-        answer = await attempts.answer()
-        if answer is not None:
-            if answer.done or answer.over:
-                if learn and answer.done and running_at is not None:
-                    await learn((running_at + clock.age()) / 2)
-                return answer
-            running_at = clock.age()
-            progress.still_running(answer)
-        left = deadline - clock.age()
-        if left <= 0:
-            return None
-        await asyncio.sleep(min(next(pauses), max(left, 0.05)))
 
+    # Slots, and no coroutine that sleeps: ten thousand jobs may be waited for at once.
+    __slots__ = (
+        "_answer", "_ask", "_deadline", "_error", "_failing_since", "_learn", "_log", "_pauses", "_progress", "_running_at",
+        "_submitted", "over", "pause",
+    )  # fmt: skip
 
-class _JobClock:
-    """Tells the age of a job: the seconds since it was submitted."""
-
-    def __init__(self, age: float) -> None:
-        self._submitted = time.monotonic() - age
-
-    def age(self) -> float:
-        """Return the seconds since the job was submitted."""
-        return time.monotonic() - self._submitted
-
-
-class _PatientAsker:
-    """Asks for a job's status, and bears errors that will pass, for ``POLL_PATIENCE`` seconds on end."""
-
-    def __init__(self, ask: Fetch, job_id: str, clock: _JobClock, log: Log) -> None:
+    def __init__(
+        self,
+        ask: Fetch,
+        job_id: str,
+        *,
+        age: float,
+        remaining: float,
+        pace: Pace,
+        log: Log,
+        usual: tuple[float, ...] = (),
+        learn: Callable[[float], Awaitable[None]] | None = None,
+        look: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self.over = False
+        """Whether nothing is to be asked any more: the job is over, the time is up, or its status cannot be had."""
+        self.pause = 0.0
+        """Seconds until it is to be asked for next."""
         self._ask = ask
-        self._job_id = job_id
-        self._clock = clock
         self._log = log
+        self._learn = learn
+        self._submitted = time.monotonic() - age
+        self._deadline = age + remaining
+        self._pauses = poll_pauses(usual, age) if usual else pace.pauses()
+        self._progress = _Progress(job_id, age, log, usual, look)
+        self._answer: JobStatus | None = None
+        self._error: Exception | None = None
         self._failing_since: float | None = None
+        self._running_at: float | None = None
+        if usual and age < usual[0]:  # no such job was ever over so early
+            self.pause = min(next(self._pauses), max(0.0, remaining))
 
-    async def answer(self) -> JobStatus | None:
-        """Ask once. Return None after an error that will pass.
+    async def until_over(self) -> JobStatus | None:
+        """Wait until it is over. Return its last answer, or None when the time is up first.
 
         Raises:
-            APIError: The error will not pass, or there have been only errors for too long. The job stays paid.
-            ConnectionFailed: Likewise.
+            APIError: The status cannot be had: the key is refused, or Together does not know the job.
+            ConnectionFailed: No usable answer came for ``POLL_PATIENCE`` seconds, or none will come.
+            MediaError: ``completed`` came more than ``NO_URL_POLLS`` times without a URL.
         """
+        while not self.over:
+            if self.pause:
+                await asyncio.sleep(self.pause)
+            await self.ask()
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+    async def ask(self) -> None:
+        """Ask once, and note what that means: it is over, or is to be asked for again after a pause."""
+        try:
+            self.over = await self._is_over()
+        except Exception as error:  # for whoever waits for it, who may not be whoever asks
+            self.over, self._error = True, error
+        if self.over:
+            return
+        left = self._deadline - self._age()
+        self.over = left <= 0
+        self.pause = min(next(self._pauses), max(left, 0.05))
+
+    async def _is_over(self) -> bool:
+        answer = await self._patiently()
+        if answer is None:
+            return False
+        age = self._age()
+        if not (answer.done or answer.over):
+            self._running_at = age
+            self._progress.still_running(answer, age)
+            return False
+        if self._learn and answer.done and self._running_at is not None:
+            await self._learn((self._running_at + age) / 2)
+        self._answer = answer
+        return True
+
+    async def _patiently(self) -> JobStatus | None:
+        """Ask once. Return None after an error that will pass, which is borne for ``POLL_PATIENCE`` seconds on end."""
         try:
             answer = await self._ask()
         except (APIError, ConnectionFailed) as error:
-            age = self._clock.age()
+            age = self._age()
             error.paid = "yes"
             if not _will_pass(error, age):
                 raise
             if self._failing_since is None:
                 self._failing_since = age
+            job_id = self._progress.job_id
             if age - self._failing_since > POLL_PATIENCE:
-                error.advice = f"Job {self._job_id} goes on at Together and is not lost: run it again later."
+                error.advice = f"Job {job_id} goes on at Together and is not lost: run it again later."
                 raise
-            self._log.warning("Asking for job %s failed, which does not harm the job: %s", self._job_id, error.what)
+            self._log.warning("Asking for job %s failed, which does not harm the job: %s", job_id, error.what)
             return None
         self._failing_since = None
         return answer
+
+    def _age(self) -> float:
+        return time.monotonic() - self._submitted
 
 
 def _will_pass(error: TogetherError, age: float) -> bool:
@@ -151,42 +171,43 @@ def _will_pass(error: TogetherError, age: float) -> bool:
 class _Progress:
     """Follows a job that is not over: logs it, tells ``look``, and counts how often it is completed without a URL."""
 
+    __slots__ = ("_hint", "_log", "_logged_at", "_look", "_status", "_without_url", "job_id")
+
     def __init__(
         self,
         job_id: str,
-        clock: _JobClock,
+        age: float,
         log: Log,
         usual: tuple[float, ...],
         look: Callable[[str, float], None] | None,
     ) -> None:
-        self._job_id = job_id
-        self._clock = clock
+        self.job_id = job_id
         self._log = log
-        self._hint = f"; usually {usual[len(usual) // 2]:.0f} s" if usual else ""
+        self._hint = usual[len(usual) // 2] if usual else None
         self._look = look
         self._without_url = 0
         self._status = ""
-        self._logged_at = clock.age()
+        self._logged_at = age
 
-    def still_running(self, answer: JobStatus) -> None:
-        """Take note of an answer that is neither success nor failure.
+    def still_running(self, answer: JobStatus, age: float) -> None:
+        """Take note of an answer that is neither success nor failure, at an age.
 
         Raises:
             MediaError: It is one completion without a URL too many.
         """
         if answer.status == "completed":
             self._count_missing_url()
-        age = self._clock.age()
         if answer.status != self._status or age - self._logged_at >= REPORT_EVERY:
             self._status, self._logged_at = answer.status, age
             shown = answer.status or "no status"
+            hint = "" if self._hint is None else f"; usually {self._hint:.0f} s"
             text = "Waiting for job %s: %s, %.0f s since it was submitted%s."
-            self._log.info(text, self._job_id, shown, age, self._hint)
+            self._log.info(text, self.job_id, shown, age, hint)
         if self._look is not None:
             self._look(answer.status, age)
 
     def _count_missing_url(self) -> None:
         self._without_url += 1
         if self._without_url > NO_URL_POLLS:
-            what = f"Job {self._job_id} is completed, but Together names no file."
+            what = f"Job {self.job_id} is completed, but Together names no file."
             raise MediaError(what, paid="yes", advice="Run it again: it is not paid for again.", retryable=True)

@@ -13,17 +13,8 @@ from prefect_together.generations.request import Request
 from prefect_together.generations.results import Generated
 
 
-class Note:
-    """What is known at the end of a span."""
-
-    def __init__(self, *, prompt: bool) -> None:
-        self.prompt = prompt
-        self.results: Sequence[Generated] = ()
-
-
-@contextmanager
-def span(request: Request, *, prompt: bool) -> Generator[Note, None, None]:
-    """Put a span around one generation: a child of the current one, which under Prefect is the run's.
+class Span:
+    """A span around one generation: a child of the current one, which under Prefect is the run's.
 
     Attributes follow OpenTelemetry's ``gen_ai`` conventions where there is one; money has none and is ours.
 
@@ -31,14 +22,30 @@ def span(request: Request, *, prompt: bool) -> Generator[Note, None, None]:
         request: What is asked.
         prompt: Whether the span may carry the prompt.
     """
-    note = Note(prompt=prompt)
-    current = _begin(request, prompt=prompt)
+
+    __slots__ = ("_current", "_prompt", "results")
+
+    def __init__(self, request: Request, *, prompt: bool) -> None:
+        self.results: Sequence[Generated] = ()
+        """What came of it."""
+        self._prompt = prompt
+        self._current = _begin(request, prompt=prompt)
+
+    def end(self, error: BaseException | None) -> None:
+        """End it, with what the generation ended with where it ended badly."""
+        _end(self._current, self.results, error, prompt=self._prompt)
+
+
+@contextmanager
+def span(request: Request, *, prompt: bool) -> Generator[Span, None, None]:
+    """Put a span around a block that generates; arguments are those of ``Span``."""
+    note = Span(request, prompt=prompt)
     try:
         yield note
     except BaseException as error:
-        _end(current, note, error)
+        note.end(error)
         raise
-    _end(current, note, None)
+    note.end(None)
 
 
 def _begin(request: Request, *, prompt: bool) -> Any:
@@ -64,12 +71,12 @@ def _begin(request: Request, *, prompt: bool) -> Any:
         return None
 
 
-def _end(current: Any, note: Note, error: BaseException | None) -> None:
+def _end(current: Any, results: Sequence[Generated], error: BaseException | None, *, prompt: bool) -> None:
     try:
         if current is None:
             return
-        if note.results and current.is_recording():  # without a provider nobody hears of it
-            for name, value in _found(note.results, prompt=note.prompt).items():
+        if results and current.is_recording():  # without a provider nobody hears of it
+            for name, value in _found(results, prompt=prompt).items():
                 current.set_attribute(name, value)
         if error is not None:
             from opentelemetry.trace import Status, StatusCode

@@ -140,7 +140,7 @@ async def record_lost(
         acceptance: What was accepted.
         error: Why it could not be kept.
     """
-    if acceptance.survives:
+    if acceptance.inside is None:
         gone = isinstance(error, MediaError) and error.status in _GONE
         if not gone or datetime.now(timezone.utc) - acceptance.at <= context.spec.keeping.links_live:
             return

@@ -95,7 +95,7 @@ class Links:
     urls: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job that is accepted and paid for, and has to be waited for."""
 

@@ -85,6 +85,8 @@ class TogetherClient:
         self._open_requests = asyncio.Semaphore(max_connections)
         self.limiter = limiter or AdaptiveLimiter(max_connections)
         """Deals the permits of paid requests to the models, for all clients of the account."""
+        self.max_connections = max_connections
+        """Paid requests in flight at once, and as many polls and downloads."""
         self._timeout = timeout
         # No client of httpx's around it: redirects, cookies and auth flows are what a paid request must not have.
         self._api = ApiTransport()

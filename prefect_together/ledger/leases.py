@@ -33,6 +33,8 @@ _held: Counter[str] = Counter()  # what this very process is at work on, and how
 class LocalHold:
     """What one call is at work on, as this process knows it: from before its claim is seen by others to its very end."""
 
+    __slots__ = ("_keys",)
+
     def __init__(self) -> None:
         self._keys: list[str] = []
 
@@ -61,19 +63,35 @@ class Lease:
     Its lease is written when the work on it takes longer than most, and renewed from then on.
     """
 
+    __slots__ = ("_attempt", "_hold", "_ledger", "_renewed", "_timer", "_writing")
+
     def __init__(self, ledger: Ledger, attempt: Attempt) -> None:
         self._ledger = ledger
         self._attempt = attempt
         self._hold = LocalHold()
+        self._renewed = False
+        self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
+        self.begin()
+
+    async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        await self.end(error)
+
+    def begin(self) -> None:
+        """Hold the attempt from now on."""
         # Most are over before: a timer costs them a tenth of a task.
-        self._timer = asyncio.get_running_loop().call_later(FIRST_BEAT, self._begin)
+        self._timer = asyncio.get_running_loop().call_later(FIRST_BEAT, self._renew)
         self._hold.add(self._attempt)
         heartbeat_of(self._ledger.storage).begin()
 
-    async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
+    async def end(self, error: BaseException | None = None) -> None:
+        """Hold it no more.
+
+        Args:
+            error: What the work on it ended with, where it ended badly: the attempt is given up.
+        """
         try:
             await self._end()
             if error is not None:  # cancelled as well: whoever comes next should not have to wait
@@ -83,7 +101,9 @@ class Lease:
             self._hold.let_go()
             heartbeat_of(self._ledger.storage).end()
 
-    def _begin(self) -> None:
+    def _renew(self) -> None:
+        self._timer = None  # which holds on to the context of whoever began
+        self._renewed = True
         self._writing = asyncio.create_task(self._write())
         heartbeat_of(self._ledger.storage).add(self._attempt)
 
@@ -91,16 +111,19 @@ class Lease:
         while True:
             with contextlib.suppress(Exception):  # it is tried again: from here on others know who renews it
                 await self._ledger.renew(self._attempt, _signed())
+                self._writing = None
                 return
             await asyncio.sleep(heartbeats.BEAT)
 
     async def _end(self) -> None:
-        self._timer.cancel()
-        if self._writing is not None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._renewed:
             heartbeat_of(self._ledger.storage).remove(self._attempt)
-            self._writing.cancel()
+        if (writing := self._writing) is not None:
+            writing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._writing
+                await writing
 
 
 async def release(ledger: Ledger, attempt: Attempt, *, handed_out: bool = False) -> None:

@@ -53,7 +53,7 @@ SAYING = frozenset(_PRECEDENCE)
 """Entries that say by themselves that there is an attempt; a lease or a decision alone does not."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One paid request that was sent, or is about to be."""
 
@@ -115,6 +115,8 @@ class History:
 
 class Ledger:
     """The ledger of one library."""
+
+    __slots__ = ("_packs", "storage")
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -201,7 +203,16 @@ def attempts(names: Iterable[str], packed: Mapping[Name, frozenset[str]] = Mappi
             events.setdefault(found[0], set()).add(found[1])
     for name, known in sorted(events.items()):
         if known & SAYING:
-            yield Attempt(*name, frozenset(known), packed.get(name, frozenset()))
+            yield Attempt(*name, entry_set(known), packed.get(name, frozenset()))
+
+
+_sets: dict[frozenset[str], frozenset[str]] = {}
+
+
+def entry_set(events: Iterable[str]) -> frozenset[str]:
+    """Return a set of entries: the same object for equal ones, of which there are few and of attempts very many."""
+    found = frozenset(events)
+    return _sets.setdefault(found, found)
 
 
 def entry_named(key: str) -> tuple[Name, str] | None:

@@ -25,8 +25,8 @@ from prefect_together.tasks._context import run_context
 from prefect_together.tasks._suspension import Waiting, check_suspendable, or_suspended
 
 if TYPE_CHECKING:
+    from prefect_together.batch.batch_rows import Options
     from prefect_together.batch.provider_rows import HoldOn
-    from prefect_together.batch.runner import Options
 
 FailOn = Literal["any", "all", "never"]
 """Whether the task fails when any request failed, when all did, or never."""
@@ -105,7 +105,7 @@ class BatchArguments:
 
     def options(self) -> Options:
         """Return how the batch runs."""
-        from prefect_together.batch.runner import Options  # imports the HTTP client, which is slow
+        from prefect_together.batch.batch_rows import Options  # imports the HTTP client, which is slow
 
         width = self.concurrency if isinstance(self.concurrency, int) else CONCURRENCY
         usual = TIMEOUT if self.via == "requests" else BATCH_TIMEOUT

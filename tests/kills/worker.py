@@ -34,9 +34,9 @@ from requested import request_of, with_first_frame
 from through_tasks import make_in_a_flow, run_named
 
 from prefect_together._internal import event_loop as runtime
+from prefect_together.batch.batch_rows import Options
 from prefect_together.batch.provider_runner import ProviderBatchRun
 from prefect_together.batch.request_table import TableRow
-from prefect_together.batch.runner import Options
 from prefect_together.engine import lifecycle as generation
 from prefect_together.engine import reconcile as reconciliation
 from prefect_together.engine.context import GenerationContext, RunContext, RunInfo

@@ -16,7 +16,7 @@ import pytest
 
 from prefect_together._internal import event_loop as runtime
 from prefect_together.engine.context import GenerationContext, RunInfo
-from prefect_together.engine.polling import poll_job
+from prefect_together.engine.polling import JobWatch
 from prefect_together.errors import APIError, ConnectionFailed, InvalidRequest, MediaError, ServerError
 from prefect_together.generations.policy import Pace, Policy
 from prefect_together.generations.spec import JobStatus, Links
@@ -112,7 +112,8 @@ NOT_FOUND = APIError("Together answered 404.", status=404)
 
 async def waited(script: Script, *, age: float = 0.0, remaining: float = 5.0) -> JobStatus | None:
     """Wait with tiny pauses."""
-    return await poll_job(script.ask, "j", age=age, remaining=remaining, pace=Pace(0.001, 0.002), log=LOG)
+    watch = JobWatch(script.ask, "j", age=age, remaining=remaining, pace=Pace(0.001, 0.002), log=LOG)
+    return await watch.until_over()
 
 
 @pytest.mark.parametrize(

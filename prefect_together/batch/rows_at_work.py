@@ -1,0 +1,166 @@
+"""The rows of a run that are begun and not over: a task for each that is worked at, and a small record for one that waits.
+
+The jobs of all rows that wait are asked for by a few tasks, each when its time has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from prefect_together._internal.background import spawn
+from prefect_together.batch.request_table import TableRow
+from prefect_together.engine.batch_taking import each
+from prefect_together.engine.tracing import Span
+from prefect_together.engine.waiting_jobs import WaitingJob
+from prefect_together.generations.results import Generated
+
+ASKING = 64
+"""Jobs that are asked for at the same time."""
+TICK = 0.05
+"""Seconds between looks at whose time has come: a timer for each job would cost more than it is early."""
+
+
+class RowAtWork:
+    """A row that is begun.
+
+    Args:
+        row: The row.
+    """
+
+    __slots__ = ("at", "fingerprint", "job", "row", "span")
+
+    def __init__(self, row: TableRow) -> None:
+        self.row = row
+        self.at = time.monotonic()
+        """When it was begun, on the monotonic clock."""
+        self.fingerprint: str | None = None
+        """What the ledger knows its request by, once that is known."""
+        self.span: Span | None = None
+        """The span around its generation, once that is begun."""
+        self.job: WaitingJob | None = None
+        """The job that it waits for."""
+
+    def end_span(self, error: BaseException | None = None, *, results: Sequence[Generated] = ()) -> None:
+        """End its span, with what went wrong where something did, or with the results."""
+        if self.span is not None:
+            self.span.results = results
+            self.span.end(error)
+
+
+class RowsAtWork:
+    """The rows of one run that are begun and not over.
+
+    Args:
+        finish: Is called with a row whose job is over.
+    """
+
+    def __init__(self, finish: Callable[[RowAtWork], Coroutine[Any, Any, None]]) -> None:
+        self._finish = finish
+        self._tasks = set[asyncio.Task[None]]()
+        self._news = asyncio.Event()
+        self._error: BaseException | None = None
+        self._waiting = set[RowAtWork]()
+        self._coming: list[tuple[float, int, RowAtWork]] = []
+        self._due = deque[RowAtWork]()
+        self._asking = 0
+        self._looking = False
+        self._numbers = itertools.count()
+        self._ended = False
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work at something, in a task; what it raises ends the run."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def wait(self, row: RowAtWork, job: WaitingJob) -> None:
+        """Have a row wait for a job."""
+        row.job = job
+        self._waiting.add(row)
+        self._ask_later(row, job)
+        if not self._looking:
+            self._looking = True
+            self.start(self._look())
+
+    def check(self) -> None:
+        """Raise what was raised first, if anything was."""
+        if self._error is not None:
+            raise self._error
+
+    async def over(self) -> None:
+        """Wait until all rows are over; raises what was raised first."""
+        while self._tasks and self._error is None:
+            self._news.clear()
+            await self._news.wait()
+        self.check()
+
+    async def end(self) -> int:
+        """End what is left, and return how many rows waited: their jobs go on, and others need not wait for this process."""
+        self._ended = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._waiting:
+            await asyncio.shield(spawn(self._let_go()))
+        return len(self._waiting)
+
+    async def _let_go(self) -> None:
+        await each(self._waiting, _let_go)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None and not self._ended:
+            self._error = self._error or error
+        if self._error is not None or not self._tasks:
+            self._news.set()
+
+    # The jobs of rows that wait.
+
+    def _ask_later(self, row: RowAtWork, job: WaitingJob) -> None:
+        heapq.heappush(self._coming, (time.monotonic() + job.watch.pause, next(self._numbers), row))
+
+    async def _look(self) -> None:
+        """Have those asked for whose time has come, until none waits any more."""
+        while self._waiting:
+            now = time.monotonic()
+            while self._coming and self._coming[0][0] <= now:
+                self._due.append(heapq.heappop(self._coming)[2])
+            for _ in range(min(len(self._due), ASKING - self._asking)):
+                self._asking += 1
+                self.start(self._ask())
+            await asyncio.sleep(TICK)
+        self._looking = False
+
+    async def _ask(self) -> None:
+        """Ask for one job after the other, as long as there are any whose time has come."""
+        try:
+            while self._due:
+                row = self._due.popleft()
+                if (job := row.job) is None:
+                    continue
+                await job.watch.ask()
+                if job.watch.over:
+                    self.start(self._go_on(row))
+                else:
+                    self._ask_later(row, job)
+        finally:
+            self._asking -= 1
+
+    async def _go_on(self, row: RowAtWork) -> None:
+        self._waiting.discard(row)  # not before: a task that is cancelled at once does nothing
+        await self._finish(row)
+
+
+async def _let_go(row: RowAtWork) -> None:
+    cancelled = asyncio.CancelledError()
+    row.end_span(cancelled)
+    if row.job is not None:
+        await row.job.let_go(cancelled)
