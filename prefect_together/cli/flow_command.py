@@ -81,9 +81,11 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
 def _missing_key(flow: Flow[Any, Any]) -> str | None:
     """Return what is wrong with the key of the environment, which is known before a server is waited for.
 
-    A flow whose module knows credentials may load some: what it has, it says itself.
+    Flows that pay can be planned, and others may have something to do without a key. One whose module knows credentials may
+    load some: what it has, it says itself.
     """
-    if any(value is TogetherCredentials for value in flow.fn.__globals__.values()):
+    knows_credentials = any(value is TogetherCredentials for value in flow.fn.__globals__.values())
+    if knows_credentials or "plan" not in flow.parameters.properties:
         return None
     try:
         TogetherCredentials().check()

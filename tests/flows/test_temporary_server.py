@@ -128,3 +128,17 @@ def test_without_a_key_no_server_is_waited_for(
     assert "paying did not start: " in said
     assert "API key" in said
     assert "TogetherCredentials" not in said
+
+
+@flow(name="looking")
+def _looking() -> str:
+    return "looked"
+
+
+def test_what_cannot_pay_needs_no_key(
+    prefect_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A flow that has no plan is no flow that pays, such as one that sweeps or reconciles: it may have something to do."""
+    monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
+    assert 0 == run_as_command(_looking, str, [])
+    assert "looked" in capsys.readouterr().out
