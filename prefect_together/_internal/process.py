@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import platform
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,17 +42,6 @@ class ProcessId(BaseModel):
         if now is None and _hidden(self.pid):
             return None
         return None if self.started is None else now == self.started
-
-
-def unique_token() -> str:
-    """Return a name of 32 hex digits that nobody else gives, in this process or any other; asks the system for none."""
-    begin, count = _names(os.getpid())
-    return f"{begin}{next(count):012x}"
-
-
-@lru_cache(maxsize=4)  # per pid: a forked child must not go on where its parent was
-def _names(pid: int) -> tuple[str, Iterator[int]]:  # noqa: ARG001 - the cache's key
-    return uuid.uuid4().hex[:20], itertools.count()
 
 
 def this_process() -> ProcessId:

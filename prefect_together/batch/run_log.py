@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from prefect_together._internal.process import unique_token
+from prefect_together._internal.tokens import unique_token
 from prefect_together.batch.manifest import folder, new_key, remove, standing
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.append_log import AppendLog

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from prefect_together._internal.event_loop import run
 from prefect_together._internal.optional import library
-from prefect_together._internal.process import unique_token
+from prefect_together._internal.tokens import unique_token
 from prefect_together.batch.table_databases import Database, is_database
 from prefect_together.batch.table_reader import FORMATS
 from prefect_together.batch.table_replacing import check

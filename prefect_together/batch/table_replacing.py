@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from prefect_together._internal.optional import library
-from prefect_together._internal.process import unique_token
+from prefect_together._internal.tokens import unique_token
 from prefect_together.batch.arrow_cells import narrowed_schema
 from prefect_together.batch.cells import as_json, plain
 from prefect_together.batch.table_databases import Database, TableName

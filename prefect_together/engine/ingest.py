@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from typing import IO
 
 from prefect_together._internal.answer_file import AnswerFile
-from prefect_together._internal.process import unique_token
 from prefect_together._internal.retry import backoff
 from prefect_together._internal.text import slug, with_article
+from prefect_together._internal.tokens import unique_token
 from prefect_together.engine.attempt import PATIENCE
 from prefect_together.engine.provenance import Provenance
 from prefect_together.errors import LibraryError, MediaError

@@ -14,7 +14,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from prefect_together._internal.json import read, readable
-from prefect_together._internal.process import this_process, unique_token
+from prefect_together._internal.process import this_process
+from prefect_together._internal.tokens import unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.storage.storage import Storage
 

@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from prefect_together._internal.json import read, readable
-from prefect_together._internal.process import unique_token
+from prefect_together._internal.tokens import unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.pack_format import Name
 from prefect_together.ledger.packs import Packs

@@ -200,7 +200,9 @@ async def _rows(storage: Storage, attempts: Iterable[Attempt]) -> AsyncGenerator
         return None if claim is None else LedgerRow(attempt, claim, outcome or {})
 
     while some := list(islice(rest, _AT_ONCE)):
-        for row in await asyncio.gather(*map(read, some)):
+        # A disk answers at once, and tasks would cost more than it does.
+        rows = [await read(one) for one in some] if storage.folder else await asyncio.gather(*map(read, some))
+        for row in rows:
             if row is not None:
                 yield row
 

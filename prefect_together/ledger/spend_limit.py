@@ -25,7 +25,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from prefect_together._internal.described import Described
-from prefect_together._internal.process import ProcessId, unique_token
+from prefect_together._internal.process import ProcessId
+from prefect_together._internal.tokens import unique_token
 from prefect_together.errors import LibraryError
 from prefect_together.ledger.allowance import Mark, Purse
 from prefect_together.ledger.allowance_claims import Abandoned

@@ -54,7 +54,7 @@ class Folder:
 
     async def read(self, key: str) -> bytes:
         """Return a file's bytes, or raise FileNotFoundError."""
-        return await self._do(0, lambda: Path(self._root, key).read_bytes())
+        return await self._do(0, lambda: _read(f"{self._root}/{key}"))
 
     async def delete(self, key: str) -> None:
         """Remove a file, or raise FileNotFoundError."""
@@ -91,8 +91,7 @@ class Folder:
             found: list[bytes | None] = []
             for key in keys:
                 try:
-                    with open(f"{self._root}/{key}", "rb", buffering=0) as file:
-                        found.append(file.read())
+                    found.append(_read(f"{self._root}/{key}"))
                 except FileNotFoundError:  # noqa: PERF203 - it is rare, and the others are read on
                     found.append(None)
             return found
@@ -214,6 +213,11 @@ class Folder:
             with suppress(OSError):
                 os.unlink(draft)
             raise
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # read whole at once, so a buffer would only cost
+        return file.read()
 
 
 def any_file(folder: Path) -> bool:

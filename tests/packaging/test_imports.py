@@ -213,6 +213,16 @@ def test_light_parts_load_nothing_heavy() -> None:
     assert run.stdout.strip() == ""
 
 
+def test_listing_a_ledger_loads_little() -> None:
+    """Who lists a ledger waits for its entries, not for imports: not even for pydantic."""
+    code = (
+        "import sys, prefect_together.ledger.queries, prefect_together.cli.library_commands;"
+        "print(*sorted({'prefect', 'pydantic', 'aiohttp', 'httpx', 'PIL'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == ""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["generate_image", "generate_video", "generate_text", "generate_speech", "MediaLibrary"])
 def test_importing_a_task_leaves_alone_what_it_may_not_need(name: str) -> None:
