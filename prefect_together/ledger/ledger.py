@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -53,6 +54,13 @@ SAYING = frozenset(_PRECEDENCE)
 """Entries that say by themselves that there is an attempt; a lease or a decision alone does not."""
 
 
+@cache  # of few sets, and of very many attempts
+def _state_by(events: frozenset[str]) -> State:
+    known: tuple[State, ...] = tuple(state for state in _PRECEDENCE if state in events)
+    state: State = known[0] if known else "claimed"
+    return "resolved" if state in {"lost", "unknown", "claimed"} and "resolved" in events else state
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One paid request that was sent, or is about to be."""
@@ -67,9 +75,7 @@ class Attempt:
     @property
     def state(self) -> State:
         """What became of it."""
-        known: tuple[State, ...] = tuple(state for state in _PRECEDENCE if state in self.events)
-        state: State = known[0] if known else "claimed"
-        return "resolved" if state in {"lost", "unknown", "claimed"} and "resolved" in self.events else state
+        return _state_by(self.events)
 
     @property
     def key(self) -> str:

@@ -99,7 +99,8 @@ async def _seen(storage: Storage, beginning: str, wanted: _Wanted) -> list[Sight
     if wanted.states and OPEN.issuperset(wanted.states) and not any(one.state in OPEN for one in known.values()):
         return []
     lines = await Packs.of(storage).names(beginning)
-    claimed = {found[0]: at for key, at in small if key.endswith(_CLAIMED) and (found := entry_named(key))}
+    timed = small if wanted.least else ()
+    claimed = {found[0]: at for key, at in timed if key.endswith(_CLAIMED) and (found := entry_named(key))}
     both = {name: (at, events) for name, at, events in map(_split, lines) if name in known}
     found = [Sighting(one, by=claimed.get(one.name, _ANY_TIME)) for name, one in known.items() if name not in both]
     for name, (at, events) in both.items():
