@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -17,6 +18,7 @@ SCHEMAS = {
     "vendor.github-workflows": [*FORGE.glob("workflows/*.yml")],
     "vendor.github-issue-forms": [FORGE / "ISSUE_TEMPLATE" / "bug.yml", FORGE / "ISSUE_TEMPLATE" / "model.yml"],
     "vendor.github-issue-config": [FORGE / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.dependabot": [FORGE / "dependabot.yml"],
     "vendor.citation-file-format": [ROOT / "CITATION.cff"],
 }
 
@@ -43,6 +45,14 @@ def test_every_supported_python_is_tried() -> None:
     lines = (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
     promised = [line.strip(' ",').rpartition(" :: ")[2] for line in lines if '"Programming Language :: Python :: 3.' in line]
     assert promised == workflow("tests")["jobs"]["all"]["strategy"]["matrix"]["python"]
+
+
+@pytest.mark.parametrize("path", SCHEMAS["vendor.github-workflows"], ids=lambda path: path.stem)
+def test_an_action_is_what_it_was(path: Path) -> None:
+    """Each action is named by its commit, which nobody can move as they can a tag; its version stands beside it."""
+    used = re.findall(r"uses: (.*)", path.read_text(encoding="utf-8"))
+    assert used
+    assert [] == [one for one in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)]
 
 
 def test_only_the_publishing_job_may_sign() -> None:
