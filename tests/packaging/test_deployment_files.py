@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,20 @@ def test_the_image_holds_what_is_there_and_runs_as_nobody_special() -> None:
     (extras,) = re.findall(r"'\.\[(.*)\]'", text)
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert all(re.search(rf"^{extra} = \[", project, re.MULTILINE) for extra in extras.split(","))
-    assert text.index("USER films") < text.index("CMD ")
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "prefect_together/cli/project/Dockerfile"])
+def test_no_image_runs_as_root(path: str) -> None:
+    """The user is not root, and the library's folder is theirs before it is a volume, for a new volume takes that over."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    (library,) = re.findall(r"PREFECT_INTEGRATIONS_TOGETHER_LIBRARY=(\S+)", text)
+    (given,) = re.findall(r"install --directory --owner films (.*)$", text, re.MULTILINE)
+    assert library in given.split()
+    lines = text.splitlines()
+    user = lines.index("USER films")
+    assert "--owner films" in text.partition("\nVOLUME ")[0]
+    assert all(not line.startswith("RUN ") for line in lines[user:])
+    assert lines[-1].startswith("CMD ")
 
 
 def test_compose_waits_for_what_it_has() -> None:
@@ -38,6 +52,7 @@ def test_compose_waits_for_what_it_has() -> None:
     upgrading = [name for name, one in services.items() if "database upgrade" in str(one.get("command"))]
     assert ["database"] == upgrading
     assert all("database" in services[name]["depends_on"] for name in ("server", "services"))
+    assert "30s" == services["films"]["stop_grace_period"]  # a process waits up to 20 s for what is in flight
     assert "TOGETHER_API_KEY" not in str([one.get("environment") for one in services.values()])
 
 
