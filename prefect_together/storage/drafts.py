@@ -17,8 +17,7 @@ _TRIES = 8  # to make a folder that somebody else removes, which takes both of t
 async def write_stream(path: str, chunks: AsyncIterator[bytes]) -> None:
     """Write a file of any size; it appears whole when the stream ends, and not at all when the stream raises.
 
-    One piece is in memory at a time. obstore holds several parts of 5 MB for a folder, each in the arena of another
-    thread, which comes to tens of megabytes where the disk is busy.
+    One piece is in memory at a time, where obstore would hold several parts of 5 MB: half the memory of an answer of 200 MB.
     """
     draft = _Stream(path)
     try:
