@@ -19,6 +19,7 @@ from prefect_together.engine.batch_taking import each
 from prefect_together.engine.tracing import Span
 from prefect_together.engine.waiting_jobs import WaitingJob
 from prefect_together.generations.results import Generated
+from prefect_together.ledger.pack_format import Name
 
 ASKING = 64
 """Jobs that are asked for at the same time."""
@@ -66,6 +67,8 @@ class RowsAtWork:
         self._news = asyncio.Event()
         self._error: BaseException | None = None
         self._waiting = set[RowAtWork]()
+        self._first: dict[Name, RowAtWork] = {}
+        self._equal: dict[Name, list[RowAtWork]] = {}
         self._coming: list[tuple[float, int, RowAtWork]] = []
         self._due = deque[RowAtWork]()
         self._asking = 0
@@ -80,9 +83,14 @@ class RowsAtWork:
         task.add_done_callback(self._done)
 
     def wait(self, row: RowAtWork, job: WaitingJob) -> None:
-        """Have a row wait for a job."""
+        """Have a row wait for a job. Of rows that wait for the same job, one has it asked for."""
         row.job = job
         self._waiting.add(row)
+        first = self._first.setdefault(job.attempt, row)
+        if first is not row and first.job is not None:
+            job.watch = first.job.watch
+            self._equal.setdefault(job.attempt, []).append(row)
+            return
         self._ask_later(row, job)
         if not self._looking:
             self._looking = True
@@ -148,7 +156,9 @@ class RowsAtWork:
                     continue
                 await job.watch.ask()
                 if job.watch.over:
-                    self.start(self._go_on(row))
+                    del self._first[job.attempt]
+                    for one in (row, *self._equal.pop(job.attempt, ())):
+                        self.start(self._go_on(one))
                 else:
                     self._ask_later(row, job)
         finally:

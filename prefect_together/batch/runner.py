@@ -34,7 +34,9 @@ class Batch(BatchRows):
         super().__init__(context, options, before)
         self._places = asyncio.Semaphore(options.concurrency)
         # Of requests that wait for jobs as many are in flight as the options say; more at work would only stand in queues.
-        self._hands = asyncio.Semaphore(2 * context.client.max_connections)
+        # Those that end have their own: they never wait for some that cannot begin.
+        self._beginning = asyncio.Semaphore(2 * context.client.max_connections)
+        self._ending = asyncio.Semaphore(2 * context.client.max_connections)
 
     async def run(self, rows: Iterable[TableRow], begun: asyncio.Event | None = None) -> None:
         """Run the requests of some rows; returns when all of them are over.
@@ -59,21 +61,21 @@ class Batch(BatchRows):
     async def _begin_next(self, coming: Iterator[TableRow], at_work: RowsAtWork) -> bool:
         """Begin the next row once there is a place for it; return False where there is no row left."""
         await self._places.acquire()
-        row = None
+        begun = False
         try:
             row = next(coming, None)
+            if row is not None:
+                turn = self._beginning if row.request is not None and waits(spec_of(row.request)) else None
+                if turn is not None:
+                    await turn.acquire()
+                at_work.start(self._work(row, at_work, turn))
+                begun = True
         finally:
-            if row is None:
+            if not begun:
                 self._places.release()
-        if row is None:
-            return False
-        hands = self._hands if row.request is not None and waits(spec_of(row.request)) else None
-        if hands is not None:
-            await hands.acquire()
-        at_work.start(self._work(row, at_work, hands))
-        return True
+        return begun
 
-    async def _work(self, row: TableRow, at_work: RowsAtWork, hands: asyncio.Semaphore | None) -> None:
+    async def _work(self, row: TableRow, at_work: RowsAtWork, turn: asyncio.Semaphore | None) -> None:
         """Do what is to be done about a row until it is over, or waits for a job: it keeps its place then."""
         waiting = False
         try:
@@ -82,8 +84,8 @@ class Batch(BatchRows):
                 waiting = True
                 at_work.wait(begun, job)
         finally:
-            if hands is not None:
-                hands.release()
+            if turn is not None:
+                turn.release()
             if not waiting:
                 self._places.release()
 
@@ -134,10 +136,12 @@ class Batch(BatchRows):
 
     async def _finish(self, begun: RowAtWork) -> None:
         """Bring a row whose job is over to its end."""
+        request, job = begun.row.request, begun.job
+        if request is None or job is None:
+            raise TypeError(f"row {begun.row.number} waits for no job")
         try:
-            async with self._hands:
-                if (request := begun.row.request) is not None and (job := begun.job) is not None:
-                    await self._keep(begun, request, job)
+            async with self._ending:
+                await self._keep(begun, request, job)
         finally:
             self._places.release()
 

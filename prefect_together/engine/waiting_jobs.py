@@ -20,6 +20,7 @@ from prefect_together.generations.registry import AnySpec
 from prefect_together.generations.results import Generated
 from prefect_together.generations.spec import Line
 from prefect_together.ledger.leases import Lease, LocalHold
+from prefect_together.ledger.pack_format import Name
 
 
 def waits(spec: AnySpec) -> bool:
@@ -49,6 +50,11 @@ class WaitingJob:
         self._lease = Lease(claimed.attempt.ledger, claimed.attempt.attempt)
         self._lease.begin()
         note_wait(job_id)
+
+    @property
+    def attempt(self) -> Name:
+        """The name of its attempt: jobs with the same are one."""
+        return self._claimed.attempt.attempt.name
 
     async def keep(self, context: GenerationContext) -> list[Generated]:
         """Return the results of the job, when it is over. Raises as ``generate``.

@@ -16,16 +16,19 @@ MANY = 2000
 class Job:
     """A job that is over when it was asked for so often; plays both a waiting job and its watch."""
 
-    def __init__(self, asks: int, pause: float = 0.0) -> None:
+    def __init__(self, asks: int, pause: float = 0.0, attempt: str = "") -> None:
         self.watch = self
+        self.attempt = attempt or id(self)
         self.over = False
         self.pause = pause
         self.left = asks
+        self.asked = 0
         self.ended: list[Any] = []
 
     async def ask(self) -> None:
         """Ask once."""
         await asyncio.sleep(0.001)
+        self.asked += 1
         self.left -= 1
         self.over = self.left <= 0
 
@@ -65,6 +68,20 @@ async def test_each_is_asked_when_its_time_has_come() -> None:
     finished = list[int]()
     await waiting(finished, Job(1, 0.4), Job(1, 0.2), Job(1)).over()
     assert [2, 1, 0] == finished
+
+
+async def test_equal_rows_have_their_job_asked_for_once() -> None:
+    """One of them asks, and all go on; one that comes when it is over asks for itself."""
+    finished, jobs = list[int](), [Job(3, attempt="same") for _ in range(50)]
+    rows = waiting(finished, *jobs)
+    await rows.over()
+    assert list(range(50)) == sorted(finished)
+    assert [3, *[0] * 49] == [job.asked for job in jobs]
+    late = Job(1, attempt="same")
+    rows.wait(RowAtWork(TableRow(50, None)), late)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await rows.over()
+    assert 50 == finished[-1]
+    assert 1 == late.asked
 
 
 async def test_a_run_that_ends_lets_go_of_all_that_wait() -> None:
