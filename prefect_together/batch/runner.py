@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 
+from prefect_together._internal.background import spawn
 from prefect_together.batch.batch_rows import BatchRows, Line, Options
 from prefect_together.batch.request_table import TableRow
 from prefect_together.batch.rows_at_work import RowAtWork, RowsAtWork
@@ -47,47 +48,43 @@ class Batch(BatchRows):
             rows: The rows.
             begun: Is set when all of them were begun, and other rows may be begun too.
         """
-        coming, at_work = iter(rows), RowsAtWork(self._finish)
+        coming, at_work = iter(rows), RowsAtWork(self._finish, self._places, self._ending)
         try:
             while await self._begin_next(coming, at_work):
-                at_work.check()
+                pass
             if begun:
                 begun.set()
             await at_work.over()
+        except BaseException:
+            at_work.cut_off()
+            raise
         finally:
-            for _ in range(await at_work.end()):
-                self._places.release()
+            # In a task of its own: a run that is cancelled is cancelled again at whatever it waits for next.
+            await asyncio.shield(spawn(at_work.end()))
 
     async def _begin_next(self, coming: Iterator[TableRow], at_work: RowsAtWork) -> bool:
         """Begin the next row once there is a place for it; return False where there is no row left."""
         await self._places.acquire()
-        begun = False
+        row = None
         try:
-            row = next(coming, None)
-            if row is not None:
+            at_work.check()
+            if (row := next(coming, None)) is not None:
                 turn = self._beginning if row.request is not None and waits(spec_of(row.request)) else None
                 if turn is not None:
                     await turn.acquire()
-                at_work.start(self._work(row, at_work, turn))
-                begun = True
-        finally:
-            if not begun:
-                self._places.release()
-        return begun
+                begun = RowAtWork(row)
+                at_work.start(begun, self._work(begun, at_work), turn)
+        except BaseException:
+            self._places.release()
+            raise
+        if row is None:
+            self._places.release()
+        return row is not None
 
-    async def _work(self, row: TableRow, at_work: RowsAtWork, turn: asyncio.Semaphore | None) -> None:
+    async def _work(self, begun: RowAtWork, at_work: RowsAtWork) -> None:
         """Do what is to be done about a row until it is over, or waits for a job: it keeps its place then."""
-        waiting = False
-        try:
-            begun = RowAtWork(row)
-            if (job := await self._row(begun)) is not None:
-                waiting = True
-                at_work.wait(begun, job)
-        finally:
-            if turn is not None:
-                turn.release()
-            if not waiting:
-                self._places.release()
+        if (job := await self._row(begun)) is not None:
+            at_work.wait(begun, job)
 
     async def _row(self, begun: RowAtWork) -> WaitingJob | None:
         row = begun.row
@@ -139,11 +136,7 @@ class Batch(BatchRows):
         request, job = begun.row.request, begun.job
         if request is None or job is None:
             raise TypeError(f"row {begun.row.number} waits for no job")
-        try:
-            async with self._ending:
-                await self._keep(begun, request, job)
-        finally:
-            self._places.release()
+        await self._keep(begun, request, job)
 
     async def _keep(self, begun: RowAtWork, request: Request, job: WaitingJob) -> None:
         try:

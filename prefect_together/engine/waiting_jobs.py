@@ -16,9 +16,9 @@ from prefect_together.engine.jobs import watch_of
 from prefect_together.engine.lifecycle import generate, telling
 from prefect_together.engine.lifecycle_steps import Lifecycle
 from prefect_together.engine.polling import Deadline, JobWatch
+from prefect_together.errors import TogetherError
 from prefect_together.generations.registry import AnySpec
 from prefect_together.generations.results import Generated
-from prefect_together.generations.spec import Line
 from prefect_together.ledger.leases import Lease, LocalHold
 from prefect_together.ledger.pack_format import Name
 
@@ -74,6 +74,11 @@ class WaitingJob:
         finally:
             await self.let_go(ended)
 
+    def forget(self) -> None:
+        """Have this process hold it no more, at once: its next run may go on with it. Others learn of it by ``let_go``."""
+        self._hold.let_go()
+        self._lease.forget()
+
     async def let_go(self, error: BaseException | None) -> None:
         """Hold it no more.
 
@@ -105,7 +110,11 @@ async def begin(context: GenerationContext, *, timeout: float | None, fingerprin
     try:
         with telling(context):
             claimed = await life.acquire()
-            waiting = await _waiting(life, claimed, timeout)
+            try:
+                waiting = await _waiting(life, claimed, timeout)
+            except TogetherError as error:
+                error.paid = error.paid or "yes"  # it was accepted
+                raise
             return waiting or await life.finish(claimed, timeout=timeout)
     finally:
         if waiting is None:
@@ -117,7 +126,7 @@ async def _waiting(life: Lifecycle, claimed: ClaimResult, timeout: float | None)
     if claimed.results is not None or claimed.attempt.state == "stored":
         return None
     acceptance = await life.acceptance(claimed)
-    if acceptance.job_id is None or isinstance(acceptance.payload, Line):
+    if acceptance.job_id is None:
         return None
     watch = await watch_of(life.context, acceptance, Deadline(timeout or 0.0))
     return WaitingJob(claimed, life.hold, acceptance.job_id, watch, timeout)

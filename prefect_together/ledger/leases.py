@@ -50,11 +50,12 @@ class LocalHold:
         self.let_go()
 
     def let_go(self) -> None:
-        """Be done with all of it."""
+        """Be done with all of it; once is enough."""
         for key in self._keys:
             _held[key] -= 1
             if not _held[key]:
                 del _held[key]
+        self._keys.clear()
 
 
 class Lease:
@@ -85,6 +86,10 @@ class Lease:
         self._timer = asyncio.get_running_loop().call_later(FIRST_BEAT, self._renew)
         self._hold.add(self._attempt)
         heartbeat_of(self._ledger.storage).begin()
+
+    def forget(self) -> None:
+        """Have this process hold it no more, at once; others learn of it by ``end``."""
+        self._hold.let_go()
 
     async def end(self, error: BaseException | None = None) -> None:
         """Hold it no more.
