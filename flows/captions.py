@@ -126,4 +126,4 @@ def report(result: BatchResult) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(captions, report))
+    raise SystemExit(run_as_command(captions, report, needs_key=True))

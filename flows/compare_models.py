@@ -83,4 +83,4 @@ def _note(column: list[tuple[GeneratedImage | Exception, float]]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(compare_models, summary))
+    raise SystemExit(run_as_command(compare_models, summary, needs_key=True))

@@ -87,4 +87,4 @@ def daily(
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(daily, summary))
+    raise SystemExit(run_as_command(daily, summary, needs_key=True))

@@ -256,4 +256,4 @@ def report(done: Dubbed) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(dub, report))
+    raise SystemExit(run_as_command(dub, report, needs_key=True))

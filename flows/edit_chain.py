@@ -74,4 +74,4 @@ def _columns(made: list[GeneratedImage], edits: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(edit_chain, summary))
+    raise SystemExit(run_as_command(edit_chain, summary, needs_key=True))

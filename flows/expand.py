@@ -160,4 +160,4 @@ def _sheet(pictures: list[GeneratedImage]) -> list[DerivedMedia]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(expand, summary))
+    raise SystemExit(run_as_command(expand, summary, needs_key=True))

@@ -70,4 +70,4 @@ def image_to_video(
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(image_to_video, summary))
+    raise SystemExit(run_as_command(image_to_video, summary, needs_key=True))

@@ -294,4 +294,4 @@ def report(done: list[Turn]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(make_judge_fix, report))
+    raise SystemExit(run_as_command(make_judge_fix, report, needs_key=True))

@@ -290,4 +290,4 @@ def report(done: Meeting) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(meeting, report))
+    raise SystemExit(run_as_command(meeting, report, needs_key=True))

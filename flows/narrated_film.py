@@ -296,4 +296,4 @@ def _show_costs(parts: Sequence[Part], clips: Sequence[GeneratedVideo], paid: st
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(narrated_film, summary))
+    raise SystemExit(run_as_command(narrated_film, summary, needs_key=True))

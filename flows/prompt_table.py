@@ -151,4 +151,4 @@ def report(results: list[BatchResult]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(prompt_table, report))
+    raise SystemExit(run_as_command(prompt_table, report, needs_key=True))

@@ -117,4 +117,4 @@ def report(result: BatchResult) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(sharded, report))
+    raise SystemExit(run_as_command(sharded, report, needs_key=True))

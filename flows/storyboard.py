@@ -188,4 +188,4 @@ def _tried(
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(storyboard, summary))
+    raise SystemExit(run_as_command(storyboard, summary, needs_key=True))

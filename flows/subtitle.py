@@ -281,4 +281,4 @@ def report(done: Subtitled) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(subtitle, report))
+    raise SystemExit(run_as_command(subtitle, report, needs_key=True))

@@ -272,4 +272,4 @@ def report(made: list[Made]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_as_command(synthesize, report))
+    raise SystemExit(run_as_command(synthesize, report, needs_key=True))

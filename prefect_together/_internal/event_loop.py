@@ -1,7 +1,7 @@
 """One background event loop per process. Knows nothing of what runs on it.
 
 Sync callers wait for it, async callers await it, so every operation has one body, one HTTP client per account serves all
-threads and event loops of the process, and a thousand waiting videos cost a thousand coroutines.
+threads and event loops of the process, and a thousand calls that wait for a video cost a thousand coroutines.
 """
 
 from __future__ import annotations

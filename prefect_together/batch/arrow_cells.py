@@ -113,8 +113,13 @@ def _narrowed(kind: Any, arrow: Any) -> Any:
     if types.is_struct(kind):
         inner = [kind.field(place) for place in range(kind.num_fields)]
         return arrow.struct([field.with_type(_narrowed(field.type, arrow)) for field in inner])
-    if types.is_list(kind):
-        return arrow.list_(kind.value_field.with_type(_narrowed(kind.value_type, arrow)))
+    if types.is_map(kind):
+        return arrow.map_(_narrowed(kind.key_type, arrow), _narrowed(kind.item_type, arrow))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        value = kind.value_field.with_type(_narrowed(kind.value_type, arrow))
+        if types.is_fixed_size_list(kind):
+            return arrow.list_(value, kind.list_size)
+        return arrow.large_list(value) if types.is_large_list(kind) else arrow.list_(value)
     return kind
 
 

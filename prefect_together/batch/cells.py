@@ -24,7 +24,8 @@ _PLAIN = frozenset({str, int, bool, type(None), bytes, date, datetime, time, tim
 _MISSING = frozenset({"NAType", "NaTType"})
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))? ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 _TIME = re.compile(r"(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+"""A number as JSON has it."""
 _INEXACT = 1e16
 """From here on fractions are whole, and are written with an exponent."""
 _DURATION = TypeAdapter(timedelta)
@@ -155,9 +156,12 @@ def text_of(cell: Any) -> str:
 
 
 def in_digits(text: str) -> str:
-    """Return a number that is written down without an exponent, and otherwise as it stands."""
+    """Return a number that is written down without an exponent, and otherwise as it stands.
+
+    From 1e16 on what ends in ``.0`` is a fraction that has no other digits behind its point, and one text whoever wrote it.
+    """
     number = float(text)
-    fraction = not set(text).isdisjoint("eE") or ("." in text and abs(number) >= _INEXACT)
+    fraction = not set(text).isdisjoint("eE") or (text.endswith(".0") and abs(number) >= _INEXACT)
     return digits_of(number) if fraction and math.isfinite(number) else text
 
 
@@ -214,7 +218,7 @@ def formatted(text: str, spec: str) -> str:
     Raises:
         ValueError: It is nothing that can be formatted so.
     """
-    if _NUMBER.fullmatch(text):
+    if NUMBER.fullmatch(text):
         number = float(text) if set(".eE") & set(text) else int(text)
         if math.isinf(number):
             raise OverflowError(f"{text} is too large")

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Literal
 
-from prefect_together.batch.cells import NoText, in_digits, is_empty, plain, text_of
+from prefect_together.batch.cells import NUMBER, NoText, in_digits, is_empty, plain, text_of
 
 Kind = Literal["whole", "boolean", "days", "numbers"]
 
 _WHOLE = re.compile(r"-?\d+(\.0)?", re.ASCII)
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d( 00:00:00)?", re.ASCII)
 _MIDNIGHT = " 00:00:00"
 _BOOLEANS = {"true": "True", "false": "False"}
@@ -48,9 +47,9 @@ class ColumnReadings:
             self._kinds[column] = self._found(column)
         kind = self._kinds[column]
         if kind == "whole":
-            return _without_exponent(text).removesuffix(".0")
+            return _in_digits(text, cell).removesuffix(".0")
         if kind == "numbers":
-            return _without_exponent(text)
+            return _in_digits(text, cell)
         if kind == "boolean":
             return _BOOLEANS.get(text.lower(), text)
         return text.removesuffix(_MIDNIGHT) if kind == "days" else text
@@ -61,7 +60,7 @@ class ColumnReadings:
             return True
         if self._typed:
             return isinstance(cell, (float, Decimal)) and text.endswith(".0")
-        return text.endswith(".0") or text.lower() in _BOOLEANS or _without_exponent(text) != text
+        return text.endswith(".0") or text.lower() in _BOOLEANS or _in_digits(text, cell) != text
 
     def _found(self, column: str) -> Kind | None:
         kinds: dict[Kind, bool] = {"whole": True, "boolean": True, "days": True, "numbers": True}
@@ -76,15 +75,16 @@ class ColumnReadings:
             except NoText:
                 return None
             a_text = self._typed and isinstance(cell, str)
-            kinds["whole"] &= not a_text and _WHOLE.fullmatch(_without_exponent(text)) is not None
+            kinds["whole"] &= not a_text and _WHOLE.fullmatch(_in_digits(text, cell)) is not None
             kinds["boolean"] &= not a_text and text.lower() in _BOOLEANS
             kinds["days"] &= _DAY.fullmatch(text) is not None
-            kinds["numbers"] &= not a_text and _NUMBER.fullmatch(text) is not None
+            kinds["numbers"] &= not a_text and NUMBER.fullmatch(text) is not None
             if not any(kinds.values()):
                 return None
         kinds["whole"] &= gaps
         return next((kind for kind, holds in kinds.items() if holds), None)
 
 
-def _without_exponent(text: str) -> str:
-    return in_digits(text) if _NUMBER.fullmatch(text) else text
+def _in_digits(text: str, cell: Any) -> str:
+    """Return a number without an exponent; one that is exact is none of a fraction's, and stays as it is."""
+    return in_digits(text) if NUMBER.fullmatch(text) and not isinstance(cell, Decimal) else text

@@ -167,9 +167,12 @@ class Database:
     def _hint(self, said: str) -> str:
         """Return what a dot in the name of a table means, where the database does not know what stands before it."""
         schema = self.table and self.table.schema
-        if not schema or schema not in said:
+        if not schema:
             return ""
-        return f" Before the dot of {self.table} stands a schema: give a name without one."
+        missing = re.search(r"(?i)not exist|unknown database|no such|no files", said)
+        if not (missing and re.search(rf"\b{re.escape(schema)}\b", said)):
+            return ""
+        return f" Before the dot of {self.table} stands a schema: where there is none, give a name without a dot."
 
     def _said(self, problem: Exception) -> str:
         """Return the first line of what went wrong, without what the address keeps to itself."""

@@ -58,9 +58,9 @@ def check_table_path(path: str | Path, options: Mapping[str, Any] | None = None,
         raise InvalidRequest(f"{name} is a folder: give the name of a table in it.")
     if local.name.lower() == f".{kind}":
         raise InvalidRequest(f"{name} has an ending and no name: give the name of a table in that folder.")
-    made = [folder for folder in local.parents if not folder.exists()]
+    target = Path(os.path.realpath(local))
+    made = [folder for folder in target.parents if not folder.exists()]
     try:
-        target = Path(os.path.realpath(local))
         probe_file = target.with_name(f".{target.name}.{unique_token()}.probe")
         _copy(io.BytesIO(b""), probe_file, name)
         probe_file.unlink(missing_ok=True)

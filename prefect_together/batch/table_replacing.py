@@ -89,7 +89,8 @@ def _into_duckdb(sql: Any, connection: Any, name: TableName, schema: Any, batche
     connection.execute(register, {"name": given, "df": schema.empty_table()})
     connection.exec_driver_sql(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {given}")  # noqa: S608 - as below
     for batch in batches:
-        connection.execute(register, {"name": given, "df": arrow.Table.from_batches([batch]).cast(schema)})
+        rows = arrow.Table.from_batches([batch]).rename_columns(schema.names).cast(schema)
+        connection.execute(register, {"name": given, "df": rows})
         connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM {given}")  # noqa: S608 - quoted by the dialect
 
 

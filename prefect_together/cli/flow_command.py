@@ -35,7 +35,9 @@ from prefect_together.ui.gallery_page import write_page
 _GONE = "the Prefect server is gone. What was paid for is kept; run it again, and it goes on from there"
 
 
-def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments: Sequence[str] | None = None) -> int:
+def run_as_command(
+    flow: Flow[Any, Any], report: Callable[[Any], str], arguments: Sequence[str] | None = None, *, needs_key: bool = False
+) -> int:
     """Run a flow with options named and described as in its form in the Prefect UI; print what came out.
 
     What goes wrong is one sentence; ``--traceback`` shows how it came about.
@@ -44,6 +46,8 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
         flow: What to run.
         report: Turns the flow's result into the text that is printed at the end; a plan has its own.
         arguments: The command line, by default that of the process.
+        needs_key: Whether it pays by the key of the environment and by no other: without one it does not start, nor does a
+            server, unless it is planned or run on the sandbox.
 
     Returns:
         The exit code: 0, 1 where the flow failed, or 130 after a Ctrl-C; a wrong command line ends the process with 2.
@@ -52,7 +56,7 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     parameters = given.parameters
     if parameters.get("plan"):
         flow = _planning(flow)
-    elif not given.sandbox and (missing := _missing_key(flow)):
+    elif needs_key and not given.sandbox and (missing := _missing_key()):
         print(f"{flow.name} did not start: {missing}", file=sys.stderr)
         return 1
     RUN_LOGS.lines = given.traceback
@@ -78,15 +82,8 @@ def run_as_command(flow: Flow[Any, Any], report: Callable[[Any], str], arguments
     return 0
 
 
-def _missing_key(flow: Flow[Any, Any]) -> str | None:
-    """Return what is wrong with the key of the environment, which is known before a server is waited for.
-
-    Flows that pay can be planned, and others may have something to do without a key. One whose module knows credentials may
-    load some: what it has, it says itself.
-    """
-    knows_credentials = any(value is TogetherCredentials for value in flow.fn.__globals__.values())
-    if knows_credentials or "plan" not in flow.parameters.properties:
-        return None
+def _missing_key() -> str | None:
+    """Return what is wrong with the key of the environment, which is known before a server is waited for."""
     try:
         TogetherCredentials().check()
     except ConfigurationError as error:

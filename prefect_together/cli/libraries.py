@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,10 +94,13 @@ def library_above(file: str) -> str | None:
 
     if "://" in file and not file.lower().startswith("file://"):
         return None
-    path = local_folder(file)
+    path = local_folder(file) if file else None
     key = path and key_within(path.as_posix())
     above = path.parents[key.count("/")] if path and key else None
-    return str(above) if above and any((above / root).is_dir() for root in (ROOT, "derived")) else None
+    with suppress(PermissionError):  # whether it is one cannot be seen
+        if above and any((above / root).is_dir() for root in (ROOT, "derived")):
+            return str(above)
+    return None
 
 
 def account() -> Any:

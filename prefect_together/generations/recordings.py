@@ -119,7 +119,9 @@ def seconds_of(value: MediaInput) -> float | None:
         stamp = path.stat() if path else None
     except (OSError, ValueError, RuntimeError):
         stamp = None  # of a library that was moved, or what is wrong with it is said where it is read
-    return _measured(str(value), f"{stamp.st_size} {stamp.st_mtime_ns}" if stamp else "")
+    if stamp is None:
+        return _measured.__wrapped__(str(value), "")  # where it is may be known later, so it is not remembered
+    return _measured(str(value), f"{stamp.st_size} {stamp.st_mtime_ns}")
 
 
 @lru_cache(maxsize=4096)

@@ -67,7 +67,7 @@ class Storage:
                 self._objects: Folder | Bucket = Folder(self.folder)
             else:
                 self.url = url.strip().rstrip("/")
-                self._opened = open_store(self.url, dict(options or {}))
+                self._opened = _used(open_store(self.url, dict(options or {})))
                 self._objects = Bucket(self._opened, self.url)
         except ConfigurationError:
             raise
@@ -80,15 +80,10 @@ class Storage:
         return f"Storage({self.url!r})"
 
     @property
-    def streamed(self) -> bool:
-        """Whether the object store was used: of a folder, most is done without."""
-        return self._opened is not None
-
-    @property
     def _store(self) -> ObjectStore:
         """What streams and lists: of a folder, only for one that is there or is about to be written."""
         if self._opened is None:
-            self._opened = LocalStore(self.folder, mkdir=True)
+            self._opened = _used(LocalStore(self.folder, mkdir=True))
         return self._opened
 
     @cached_property
@@ -251,13 +246,23 @@ def _refuse_file(folder: Path) -> None:
         raise NotADirectoryError(f"{there} is a file")
 
 
+_stores_used = False
+
+
+def _used(store: ObjectStore) -> ObjectStore:
+    """Note that this process uses an object store: of folders, most is done without."""
+    global _stores_used
+    _stores_used = True
+    return store
+
+
 def _settle() -> None:
     """Give the object store's threads a moment to let go of Python's objects.
 
     Without it a process that ends right behind an operation of obstore is aborted (SIGABRT) now and then, after its work is
     done: a thread of Rust takes the interpreter's lock while the interpreter is being taken down.
     """
-    if any(isinstance(root, Storage) and root.streamed for root in known.roots()):
+    if _stores_used:
         time.sleep(0.2)
 
 

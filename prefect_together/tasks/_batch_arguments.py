@@ -105,7 +105,7 @@ class BatchArguments:
 
     def options(self) -> Options:
         """Return how the batch runs."""
-        from prefect_together.batch.batch_rows import Options  # imports the HTTP client, which is slow
+        from prefect_together.batch.batch_rows import Options  # is slow to import
 
         width = self.concurrency if isinstance(self.concurrency, int) else CONCURRENCY
         usual = TIMEOUT if self.via == "requests" else BATCH_TIMEOUT

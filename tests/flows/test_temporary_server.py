@@ -111,7 +111,7 @@ def test_a_stored_block_says_what_is_waited_for(no_server: list[float | None], c
 
 
 @flow(name="paying")
-def _paying(plan: bool = False) -> str:
+def _paying() -> str:
     raise AssertionError("it was not to begin")
 
 
@@ -122,7 +122,7 @@ def test_without_a_key_no_server_is_waited_for(
     """It is said at once, and once, in the words of a command line."""
     monkeypatch.setenv("TOGETHER_API_KEY", key)
     with _without_api():
-        assert 1 == run_as_command(_paying, str, [])
+        assert 1 == run_as_command(_paying, str, [], needs_key=True)
     assert [] == no_server
     (said,) = capsys.readouterr().err.splitlines()
     assert "paying did not start: " in said
@@ -138,7 +138,7 @@ def _looking() -> str:
 def test_what_cannot_pay_needs_no_key(
     prefect_server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A flow that has no plan is no flow that pays, such as one that sweeps or reconciles: it may have something to do."""
+    """Unless it says so: one that sweeps or reconciles has something to do without, and a flow of somebody's may load a block."""
     monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
     assert 0 == run_as_command(_looking, str, [])
     assert "looked" in capsys.readouterr().out

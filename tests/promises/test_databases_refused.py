@@ -72,8 +72,13 @@ def test_a_table_without_columns_is_refused(rows: list[Any], database_url: str) 
 
 def test_what_stands_before_a_dot_is_a_schema(database_url: str, tmp_path: Path) -> None:
     """Where there is none of that name, the sentence says so: somebody meant the name of a file, or a dot."""
-    with pytest.raises(LibraryError, match=r"Before the dot of shop\.csv stands a schema: give a name without one\."):
+    with pytest.raises(
+        LibraryError, match=r"Before the dot of shop\.csv stands a schema: where there is none, give a name without a dot\."
+    ):
         write_table([{"a": 1}], database_url, table="shop.csv")
     do(database_url, "CREATE TABLE t (a INTEGER)")
-    with pytest.raises(InvalidRequest, match=r"Before the dot of shop\.csv stands a schema: give a name without one\."):
+    with pytest.raises(
+        InvalidRequest,
+        match=r"Before the dot of shop\.csv stands a schema: where there is none, give a name without a dot\.",
+    ):
         list(requests_from_table(f"{database_url}#shop.csv", constants={"prompt": "a", "model": "m"}))

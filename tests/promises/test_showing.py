@@ -83,13 +83,16 @@ def test_no_cell_is_wider_than_a_table(together_sandbox: Sandbox) -> None:
     @flow
     def work() -> None:
         still = generate_image(picture(seed=1, based_on=source))
-        publish_gallery([still], key="wide")
+        publish_gallery([still], key="as-wide-as-a-table")
         publish_grid(
-            [[still, ValueError("no such model " * 20)]], key="wide-grid", rows=["a fox " * 30], columns=["one", "two"]
+            [[still, ValueError("no such model " * 20)]],
+            key="as-wide-as-a-table-grid",
+            rows=["a fox " * 30],
+            columns=["one", "two"],
         )
 
     work()
-    tables = "\n".join(found.data for found in shown("wide"))
+    tables = "\n".join(found.data for found in shown("as-wide-as-a-table"))
     assert "← answer: Write a short film" in tables
     assert "no such model no such model" in tables
     texts = re.split(r"<br>|\||\n", re.sub(r"!?\[[^]]*\]\([^)]*\)", "", tables))

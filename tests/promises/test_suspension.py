@@ -23,6 +23,7 @@ from prefect_together.ledger.ledger import Attempt, Event, Ledger
 from prefect_together.sandbox import Sandbox
 from prefect_together.storage.storage import Storage
 from prefect_together.tasks import _suspension
+from prefect_together.ui import artifacts
 
 CLIP = VideoRequest(prompt="a fox", model="sandbox/tiny", width=64, height=48, seconds=1, fps=15, seed=1)
 
@@ -147,7 +148,7 @@ async def test_processes_of_one_run_wait_together(tmp_path: Path, monkeypatch: p
         return Running(message=f"{seconds}")
 
     monkeypatch.setattr(_suspension, "suspend", suspend)
-    monkeypatch.setattr(_suspension, "publish", nothing)
+    monkeypatch.setattr(artifacts, "publish", nothing)
     monkeypatch.setattr(_suspension, "CALM", 0.0)
     monkeypatch.setattr(_suspension._Suspension, "_look_for_a_sweep", nothing)  # pyright: ignore[reportPrivateUsage]
     for job in ("a/any/0001", "b/any/0001"):

@@ -63,6 +63,17 @@ def test_one_text_for_one_number(written: str, text: str, tmp_path: Path) -> Non
     assert {text} == {prompt for table in (lines, commas, [{"n": number}], *frames) for prompt in prompts(table)}
 
 
+def test_what_is_exact_is_not_rounded(tmp_path: Path) -> None:
+    """More digits than a fraction holds, where the format keeps them: in CSV, in JSON, and as exact numbers with gaps beside them."""
+    commas, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"
+    commas.write_text("n\n20251128123456789.25\n1\n", encoding="utf-8")
+    lines.write_text('{"n": 12345678901234567.89}\n', encoding="utf-8")
+    assert (["20251128123456789.25", "1"], ["12345678901234567.89"]) == (prompts(commas), prompts(lines))
+    arrow = pytest.importorskip("pyarrow")
+    exact = arrow.table({"n": arrow.array([Decimal("12345678901234567.0"), None], arrow.decimal128(38, 1))})
+    assert "12345678901234567" == prompts(exact)[0]
+
+
 def test_an_exponent_among_texts_is_a_text(tmp_path: Path) -> None:
     """A code of a product is no number where others in its column are none; in JSON a text is one everywhere."""
     commas, lines = tmp_path / "a.csv", tmp_path / "a.jsonl"

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from concurrent.futures import Future
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,6 +43,17 @@ def test_names_that_differ_by_capitals_go_into_a_database(tmp_path: Path) -> Non
     """SQLite tells them not apart: the second has a number."""
     write_table([{"Sku": 1, "sku": 2, "sku_2": 3}], f"sqlite:///{tmp_path}/a.db#a")
     assert [{"Sku": 1, "sku_2": 2, "sku_2_2": 3}] == _of(tmp_path / "a.db")
+
+
+def test_names_that_differ_by_capitals_go_into_duckdb(tmp_path: Path) -> None:
+    """As there, with exact numbers of any size beside them, in lists of any kind too."""
+    duckdb = pytest.importorskip("duckdb")
+    pytest.importorskip("duckdb_engine")
+    rows = [{"Sku": 1, "sku": 2, "large": Decimal(10**40), "many": [Decimal(10**40)]}]
+    write_table(rows, f"duckdb:///{tmp_path}/a.duckdb#a")
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as database:
+        found = database.sql('SELECT "Sku", "sku_2", "large" FROM a').fetchall()
+    assert [(1, 2, str(10**40))] == found
 
 
 @pytest.mark.parametrize("cell", [{}, {"a": {}}, [{}], [{"a": []}]])
