@@ -16,7 +16,10 @@ MODELS = (LLAMA, OSS, DEEPSEEK, SIGHTED)
 CLIENTS = {"together": ("Together", ""), "openai": ("OpenAI", "/v1")}
 
 # Python 3.14 warns about what the SDKs import.
-pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default::DeprecationWarning"),
+]
 
 
 def library(name: str) -> Any:

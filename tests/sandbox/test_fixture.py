@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from prefect_together import sandbox
 from prefect_together.testing import together_sandbox
@@ -42,6 +43,7 @@ def test_after():
 """
 
 
+@pytest.mark.slow
 def test_a_plugin_line_is_all_it_takes(tmp_path: Path) -> None:
     """In somebody's own suite the fixture works, and after its test the environment is what it was."""
     suite = tmp_path / "test_suite.py"

@@ -21,6 +21,7 @@ except ImportError:
     sdk = None
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(sdk is None, reason="the official SDK `together` is not installed"),
     # Python 3.14 warns about what the SDK itself imports.
     pytest.mark.filterwarnings("default::DeprecationWarning"),

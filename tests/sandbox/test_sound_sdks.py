@@ -19,7 +19,10 @@ SAY = {"model": KOKORO, "voice": "af_heart", "input": TEXT}
 LONG = {"response_format": "verbose_json", "timestamp_granularities": ["word", "segment"]}
 
 # Python 3.14 warns about what the SDKs import.
-pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("default::DeprecationWarning"),
+]
 
 
 @pytest.fixture

@@ -150,6 +150,7 @@ async def test_what_a_killed_process_did_not_spend_is_free_again(place: Place, p
     assert 80 * Decimal("0.02") + 10 * PRICE == Decimal(last["committed"])
 
 
+@pytest.mark.slow
 async def test_what_nobody_uses_is_handed_back_to_who_needs_it(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last request that fits waits for a moment where the money for it is in somebody's allowance, and goes."""
     monkeypatch.setattr(allowance, "patience", lambda: 3.2)

@@ -200,6 +200,7 @@ async def test_a_lease_is_renewed_while_it_is_held(ledger: Ledger, monkeypatch: 
     assert lease == await ledger.entry(ATTEMPT, "lease")
 
 
+@pytest.mark.slow
 async def test_a_thousand_leases_are_renewed_by_one_write(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each attempt's own entry is written once; what is written again and again is one object that lists them all."""
     monkeypatch.setattr(leases, "FIRST_BEAT", 0.01)
