@@ -84,7 +84,9 @@ class Process:
     def wait(self, timeout: float = PATIENCE) -> int:
         """Wait for its end and return its exit code."""
         if self.returncode is None:
-            if not select.select([self._guardian], [], [], timeout)[0]:
+            ended = select.poll()  # `select` knows no descriptor above 1,023, and a process of tests may have more
+            ended.register(self._guardian, select.POLLIN)
+            if not ended.poll(timeout * 1000):
                 raise subprocess.TimeoutExpired(self.args, timeout)
             self.returncode = int(self._hears.readline())
             self._hears.close()
