@@ -48,5 +48,5 @@ def _strings_below(model: type) -> dict[str, str | None]:
             case ast.AnnAssign(target=ast.Name(id=name)), _:
                 found[name] = None
             case _:
-                pass
+                pass  # a method, or a string of its own
     return found

@@ -51,11 +51,11 @@ class Batch(BatchRows):
         coming, at_work = iter(rows), RowsAtWork(self._finish, self._places, self._ending)
         try:
             while await self._begin_next(coming, at_work):
-                pass
+                pass  # each waits for its place
             if begun:
                 begun.set()
             await at_work.over()
-        except BaseException:
+        except BaseException:  # cancelled as well: the next run of this process may be about to begin
             at_work.cut_off()
             raise
         finally:
@@ -74,7 +74,7 @@ class Batch(BatchRows):
                     await turn.acquire()
                 begun = RowAtWork(row)
                 at_work.start(begun, self._work(begun, at_work), turn)
-        except BaseException:
+        except BaseException:  # cancelled as well: nobody else knows of the place
             self._places.release()
             raise
         if row is None:
